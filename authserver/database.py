@@ -1,0 +1,241 @@
+"""The database: engine, transactions and time. The only place that commits.
+
+Two ways in, and no third. `Database.autocommit()` runs single statements, each its own transaction: the path of a
+refresh. `Database.transaction()` is for an act of several statements: it commits at the end, or rolls all of it back.
+Both yield a SQLAlchemy Core connection; the ORM's unit of work stays out of the token path, where it cost more than
+everything else together.
+
+Time is BIGINT milliseconds since the epoch, and it is the database's clock that decides (`now_ms`): nodes may differ
+from it, rows may not differ from each other.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, Row, event, exc, select
+from sqlalchemy.engine import URL
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import Text, TypeDecorator
+
+from authserver.settings import Settings
+
+
+class Base(DeclarativeBase):
+    """Common base of all tables."""
+
+
+db = SQLAlchemy(model_class=Base, disable_autonaming=True)
+
+if TYPE_CHECKING:
+    Model = Base
+else:
+    Model = db.Model
+
+#: A row of whatever columns; what they are stands in the statement.
+AnyRow = Row[*tuple[Any, ...]]
+
+#: What a caller may meet when the database is away, restarting, full or too slow: worth a retry, never a 500.
+Unavailable = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+
+
+class Database:
+    """Hands out connections. One per process, built by `create_app`, safe for threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        # SQLite: the write lock at once. A transaction that read first and wrote later could meet a newer snapshot.
+        self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """Yield a connection on which every statement commits by itself."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection whose statements commit together at the end, or not at all when the block raises.
+
+        All connections are in the driver's autocommit mode, so that a single statement costs a single round trip;
+        a transaction is begun and ended by hand.
+        """
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql(self._begin)
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+
+    def now(self) -> int:
+        """The database's clock, in milliseconds since the epoch. One statement."""
+        with self.autocommit() as connection:
+            return connection.execute(select(now_ms())).scalar_one()
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def _roll_back(connection: Connection) -> None:
+    if connection.invalidated:
+        return  # it broke, and the transaction with it; another statement would hide the reason behind an error of its own
+    try:
+        connection.exec_driver_sql("ROLLBACK")
+    except Unavailable:
+        connection.invalidate()  # whatever state it is in, nobody gets it from the pool again
+
+
+def open_database(app: Flask, settings: Settings) -> Database:
+    """Bind Flask-SQLAlchemy to the app and prepare its engine. Connects to nothing yet."""
+    url = settings.database_url
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = _engine_options(url, settings)
+    db.init_app(app)
+    with app.app_context():
+        engine = db.engine
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, Path(url.database or ""), settings.database.timeout)
+    return Database(engine)
+
+
+def _engine_options(url: URL, settings: Settings) -> dict[str, Any]:
+    database = settings.database
+    pool = {
+        "pool_size": database.pool_size,
+        "max_overflow": 0,
+        "pool_timeout": database.timeout,
+        "hide_parameters": True,  # an error's text must not carry digests and hashes into the log
+        "isolation_level": "AUTOCOMMIT",
+        # Each would be one more round trip a statement, to end a transaction that was never begun.
+        "skip_autocommit_rollback": True,
+        "pool_reset_on_return": None,
+    }
+    if url.get_backend_name() == "sqlite":
+        return {**pool, "connect_args": {"timeout": database.timeout}}
+    return {
+        **pool,
+        "pool_use_lifo": True,  # lets idle connections age out on the server's side after a storm
+        "connect_args": {
+            "connect_timeout": database.timeout,
+            "application_name": "authserver",
+            # A server that lost its power closes no connection. By the kernel's defaults a thread would wait 15 minutes
+            # for the answer to a statement that has been received, and a pool of them longer than any outage.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": database.timeout * 1000,
+            "options": f"-c lock_timeout={database.timeout * 1000} "
+            f"-c idle_in_transaction_session_timeout={database.timeout * 3000}",
+        },
+    }
+
+
+def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:
+    """A private file, WAL with full syncs, and patience when another process writes."""
+
+    @event.listens_for(engine, "do_connect")
+    def _make_private(*_: Any) -> None:
+        if not file.exists():
+            with suppress(OSError):  # SQLite will say what is wrong
+                _create_private(file)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {timeout * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a rotation that was answered survives a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _create_private(file: Path) -> None:
+    """Make an empty database of mode 0600, in WAL mode: SQLite's own is readable by all, and its log has the same mode.
+
+    Made aside and linked into place. Of several processes that turn one new file to WAL at once, one in ten rounds has a
+    loser, whatever its patience. And opened under its name, by us and not by SQLite, closing it would drop every lock
+    that SQLite holds on it in this process (POSIX): two writers would tear the database.
+    """
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):  # another process was first
+            os.link(draft, file)
+    finally:
+        draft.unlink()
+
+
+class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
+    """The database's clock in milliseconds since the epoch, one value for the whole statement.
+
+    A clock that moved within a statement (`clock_timestamp()`) could tell one CASE that the retry window is over and
+    the next that it is not, and tear a session's row. Inside a transaction each statement has its own time.
+    """
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+class greatest(FunctionElement[int]):  # noqa: N801
+    """The larger of two integers; SQLite spells it `max`."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+class least(FunctionElement[int]):  # noqa: N801
+    """The smaller of two integers; SQLite spells it `min`."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(now_ms, "postgresql")
+def _now_postgresql(_element: now_ms, _compiler: Any, **_kw: Any) -> str:
+    # Not extract(): that is numeric since PostgreSQL 14, and several times as dear in a statement that needs it often.
+    return "CAST(floor(date_part('epoch', statement_timestamp()) * 1000) AS BIGINT)"
+
+
+@compiles(now_ms, "sqlite")
+def _now_sqlite(_element: now_ms, _compiler: Any, **_kw: Any) -> str:
+    return "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
+
+
+@compiles(greatest)
+def _greatest(element: greatest, compiler: Any, **kw: Any) -> str:
+    return f"{'max' if compiler.dialect.name == 'sqlite' else 'greatest'}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(least)
+def _least(element: least, compiler: Any, **kw: Any) -> str:
+    return f"{'min' if compiler.dialect.name == 'sqlite' else 'least'}({compiler.process(element.clauses, **kw)})"
+
+
+class WordSet(TypeDecorator[frozenset[str]]):
+    """A set in code, space-separated words in the row, sorted: scopes, audiences, roles, grants."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: frozenset[str] | None, _dialect: Dialect) -> str | None:
+        return None if value is None else " ".join(sorted(value))
+
+    def process_result_value(self, value: str | None, _dialect: Dialect) -> frozenset[str] | None:
+        return None if value is None else frozenset(value.split())

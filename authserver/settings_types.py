@@ -1,0 +1,147 @@
+"""How a single value may be written in the settings: durations, networks, URLs, the master key.
+
+Every refusal says what would be right and never repeats the value, which may be a secret or hold one.
+"""
+
+import base64
+import re
+from contextlib import suppress
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, SecretStr
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+LONGEST = 36_500 * 86_400  # so that milliseconds from now always fit the database's BIGINT
+MASTER_KEY_HINT = "must be 32 random bytes in base64 or base64url; make one with: openssl rand -base64 32"
+DATABASE_URL_HINT = (
+    "must be postgresql://user:password@host:5432/database or sqlite:////absolute/path/to/file.db "
+    "(special characters in user and password percent-encoded)"
+)
+
+
+class FromFile:
+    """Marks a setting without a secret in it that may nevertheless be read from a file (`AUTHSERVER_..._FILE`)."""
+
+
+def seconds(value: object) -> object:
+    """Turn `900`, `"900"` or `"15m"` (s, m, h, d, w) into a number of seconds."""
+    if isinstance(value, str) and (match := re.fullmatch(r"(\d+(?:\.\d+)?) ?([smhdw]?)", value.strip(), re.ASCII)):
+        value = float(match[1]) * SECONDS_PER_UNIT[match[2]]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LONGEST:
+        raise ValueError('must be a number of seconds, or text such as "30s", "15m", "12h" or "7d"; at most 100 years')
+    return int(value) if value == int(value) else value
+
+
+def whole_number(value: object) -> object:
+    """Turn digits into a number; refuse what pydantic would take for one, such as `true` and `1.0`."""
+    if isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,18}", value.strip(), re.ASCII):
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        # Pydantic reports a ValueError with the others; a TypeError would come through on its own.
+        raise ValueError("must be a whole number")  # noqa: TRY004
+    return value
+
+
+def path(value: object) -> object:
+    """Refuse an empty path, which would quietly mean the current directory."""
+    if not isinstance(value, str | Path) or not str(value).strip() or "\0" in str(value):
+        raise ValueError("must be the path of a directory")
+    return value
+
+
+def networks(value: object) -> object:
+    """Read networks in CIDR notation, from a list or from one text with commas in between."""
+    parts = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+    # As text, because ip_network would take the number 1 for the address 0.0.0.1.
+    if isinstance(parts, list | tuple):
+        with suppress(ValueError):
+            return tuple(ip_network(str(part)) for part in parts if part != "")
+    raise ValueError('must be a list of networks without host bits, such as ["10.0.0.0/8", "::1"]')
+
+
+def upper_case(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+def issuer(value: str) -> str:
+    """Check an issuer identifier (RFC 8414 section 2); its trailing slash goes, since APIs compare it letter by letter."""
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    # A query, a fragment or a user name would be lost or leaked in the addresses that are made from the issuer.
+    if not usable or not re.fullmatch(r"[A-Za-z0-9:/._~%\[\]-]+", value):
+        raise ValueError(
+            "must be an absolute URL such as https://auth.example.com, without query, fragment or user name"
+        )
+    return value.rstrip("/")
+
+
+def is_loopback(url: str) -> bool:
+    """Does this URL stay on the machine, so that plain http gives nothing away?"""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def database_url(value: SecretStr) -> SecretStr:
+    """Bring a database URL into the form that SQLAlchemy wants, with psycopg 3 as the driver."""
+    text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value.get_secret_value())
+    try:
+        url = make_url(text)
+    except (ArgumentError, ValueError):
+        raise ValueError(DATABASE_URL_HINT) from None
+    if url.drivername not in ("postgresql+psycopg", "sqlite") or not url.database:
+        raise ValueError(DATABASE_URL_HINT)
+    if url.drivername == "sqlite":
+        if url.host or url.database.startswith("file:"):
+            raise ValueError(DATABASE_URL_HINT)
+        if url.database == ":memory:":
+            # Every worker would have a database of its own.
+            raise ValueError(f"{DATABASE_URL_HINT}; a database in memory cannot be shared by workers")
+        url = url.set(database=str(Path(url.database).absolute()))
+    return SecretStr(url.render_as_string(hide_password=False))
+
+
+def decode_master_key(text: str) -> bytes:
+    """Decode a master key.
+
+    Raises:
+        ValueError: not 32 bytes in base64 or base64url; the message says how to make one and does not show the text.
+    """
+    text = text.strip()
+    # Either alphabet, but not a mixture of both: that is a damaged copy.
+    if not re.fullmatch(r"[A-Za-z0-9_-]{43}=?|[A-Za-z0-9+/]{43}=?", text):
+        raise ValueError(MASTER_KEY_HINT)
+    return base64.urlsafe_b64decode(text[:43].replace("+", "-").replace("/", "_") + "=")
+
+
+def master_key(value: SecretStr) -> SecretStr:
+    decode_master_key(value.get_secret_value())
+    return value
+
+
+def bearer_token(value: SecretStr) -> SecretStr:
+    """Check what a Bearer header can carry (RFC 6750 section 2.1), long enough not to be guessed."""
+    if not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", value.get_secret_value()):
+        raise ValueError("must be at least 16 letters, digits or -._~+/ ; make one with: openssl rand -hex 32")
+    return value
+
+
+Seconds = Annotated[int, BeforeValidator(seconds)]
+Moment = Annotated[float, BeforeValidator(seconds)]
+Whole = Annotated[int, BeforeValidator(whole_number)]
+Directory = Annotated[Path, BeforeValidator(path)]
+Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks)]
+Issuer = Annotated[str, AfterValidator(issuer), FromFile()]
+DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
+MasterKey = Annotated[SecretStr, AfterValidator(master_key)]
+BearerToken = Annotated[SecretStr, AfterValidator(bearer_token)]
