@@ -1,0 +1,185 @@
+"""The audit record: append-only events, each written in the transaction of the act that it tells of.
+
+An act that is rolled back leaves no event, and an act that is committed cannot lack one. Plain rotations are counted
+by the metrics, not recorded; refusals that anyone can repeat at will are recorded at a bounded rate (`Bounded`).
+No event holds a token, a password or a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Connection, Index, Row, String, Text, Uuid, insert, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from authserver.database import Database, Model, now_ms
+from authserver.identifiers import new_id
+
+
+class Event(StrEnum):
+    """What can happen; the value is stored, so it never changes its meaning."""
+
+    SESSION_OPENED = "session.opened"
+    SESSION_REVOKED = "session.revoked"
+    SESSION_KEPT = "session.kept"  # only when the current token came from elsewhere inside the window
+    SESSION_RETRY = "session.retry"
+    SESSION_LATE_RETRY = "session.late_retry"
+    SESSION_REUSE = "session.reuse"
+    SESSION_FROM_THE_FUTURE = "session.from_the_future"
+    SESSIONS_SWEPT = "sessions.swept"
+    SIGN_IN_REFUSED = "sign_in.refused"
+    CLIENT_REFUSED = "client.refused"
+    CLIENT_ADDED = "client.added"
+    CLIENT_CHANGED = "client.changed"
+    CLIENT_DISABLED = "client.disabled"
+    CLIENT_ENABLED = "client.enabled"
+    CLIENT_SECRET_ROTATED = "client.secret_rotated"
+    CLIENT_REMOVED = "client.removed"
+    CLIENT_TOKENS_ENDED = "client.tokens_ended"
+    USER_ADDED = "user.added"
+    USER_CHANGED = "user.changed"
+    USER_PASSWORD_SET = "user.password_set"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_REMOVED = "user.removed"
+    API_ADDED = "api.added"
+    API_CHANGED = "api.changed"
+    API_REMOVED = "api.removed"
+    KEY_CREATED = "key.created"
+    KEY_PROMOTED = "key.promoted"
+    KEY_LEAKED = "key.leaked"
+    KEYS_REWRAPPED = "keys.rewrapped"
+
+
+class AuditRecord(Model):
+    """One event. Ids are UUIDv7: their order is the order of time, near enough to page by."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (Index("ix_audit_events_at", "at"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+    event: Mapped[str] = mapped_column(String(40))
+    actor: Mapped[str] = mapped_column(String(100))
+    subject: Mapped[str | None] = mapped_column(Text)
+    client_id: Mapped[str | None] = mapped_column(String(32))
+    user_id: Mapped[UUID | None] = mapped_column(Uuid)
+    session_id: Mapped[UUID | None] = mapped_column(Uuid)
+    address: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+    detail: Mapped[str] = mapped_column(Text)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request comes from. `user_agent` is cut to what a row holds."""
+
+    address: str | None = None
+    user_agent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What `record` writes. `actor` is `client:<id>`, `user:<id>`, `cli:<login name>` or `server`."""
+
+    event: Event
+    actor: str
+    subject: str | None = None
+    client_id: str | None = None
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    caller: Caller = Caller()
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+_INSERT = insert(AuditRecord).values(at=now_ms())
+
+
+def record(connection: Connection, entry: Entry) -> None:
+    """Write one event on the connection of the act. Does not commit: the act's transaction does. One statement."""
+    connection.execute(
+        _INSERT,
+        {
+            "id": new_id(),
+            "event": entry.event.value,
+            "actor": entry.actor,
+            "subject": entry.subject,
+            "client_id": entry.client_id,
+            "user_id": entry.user_id,
+            "session_id": entry.session_id,
+            "address": entry.caller.address,
+            "user_agent": entry.caller.user_agent,
+            "detail": json.dumps(dict(entry.detail), sort_keys=True, default=str),
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which events to find; what is None does not matter. `since` in milliseconds since the epoch.
+
+    `event` is an event's value, or the part before its dot for all of that noun.
+    """
+
+    event: str | None = None
+    client_id: str | None = None
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    since: int | None = None
+
+
+def find(connection: Connection, search: Search, *, limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The newest events that match, newest first. One statement."""
+    columns = AuditRecord.__table__.columns
+    statement = select(*columns).order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(limit)
+    for column in ("client_id", "user_id", "session_id"):
+        if (value := getattr(search, column)) is not None:
+            statement = statement.where(columns[column] == value)
+    if search.event is not None:
+        whole = AuditRecord.event == search.event
+        statement = statement.where(whole | AuditRecord.event.startswith(f"{search.event}.", autoescape=True))
+    if search.since is not None:
+        statement = statement.where(AuditRecord.at >= search.since)
+    return connection.execute(statement).all()
+
+
+class Bounded:
+    """Records refusals at a bounded rate: per event at most `burst` at once and `rate` a second over time, each node.
+
+    A flood of refusals must not become a flood of writes. What was passed over is counted, and the next event that is
+    recorded says how many there were.
+    """
+
+    def __init__(self, database: Database, *, rate: float = 1.0, burst: int = 10) -> None:
+        self._database = database
+        self._rate = rate
+        self._burst = burst
+        self._lock = threading.Lock()
+        self._buckets: dict[Event, tuple[float, float, int]] = {}
+
+    def record(self, entry: Entry) -> bool:
+        """Write the event in a transaction of its own, or count it as passed over. Returns whether it was written."""
+        passed_over = self._admit(entry.event, time.monotonic())
+        if passed_over is None:
+            return False
+        detail = {**entry.detail, **({"not_recorded_before": passed_over} if passed_over else {})}
+        with self._database.transaction() as connection:
+            record(connection, replace(entry, detail=detail))
+        return True
+
+    def _admit(self, event: Event, now: float) -> int | None:
+        with self._lock:
+            tokens, at, passed_over = self._buckets.get(event, (float(self._burst), now, 0))
+            tokens = min(self._burst, tokens + (now - at) * self._rate)
+            if tokens < 1:
+                self._buckets[event] = (tokens, now, passed_over + 1)
+                return None
+            self._buckets[event] = (tokens - 1, now, 0)
+            return passed_over

@@ -1,0 +1,199 @@
+"""Why requests are refused, and the sealed reference that lets an administrator look it up (`authserver why`).
+
+The public text of a refusal is constant and terse. The precise reason travels with it, encrypted under a key derived
+from the master key, as a string of constant length: nothing is stored, so a flood of refusals writes nothing, and two
+refusals with the same public text cannot be told apart by what they carry.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import struct
+from dataclasses import dataclass
+from enum import Enum
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+
+class Reason(Enum):
+    """A check that failed: a number that is sealed into references (so never reused), what happened, what to do."""
+
+    MALFORMED_REQUEST = (1, "The request was malformed.", "Send one form body with each parameter once, as UTF-8.")
+    BAD_PARAMETER = (5, "A parameter had a value that it may not have.", "Send what the error's text says.")
+    MISSING_PARAMETER = (2, "A required parameter was missing.", "Send the parameter that the error names.")
+    UNKNOWN_GRANT = (3, "The grant type is not served here.", "Use a grant type of the metadata document.")
+    TWO_AUTHENTICATIONS = (4, "Two client authentications were sent at once.", "Send the secret in one place only.")
+
+    NO_CLIENT = (10, "No client was named.", "Send HTTP Basic credentials, or client_id in the body.")
+    UNKNOWN_CLIENT = (11, "There is no client of this client_id.", "Check the client_id: authserver clients list.")
+    CLIENT_DISABLED = (12, "The client is disabled.", "authserver clients enable CLIENT")
+    METHOD_NOT_ALLOWED = (
+        13,
+        "The client authenticated by a method that it is not registered for.",
+        "Use its registered method, or change it: authserver clients edit CLIENT --auth-method …",
+    )
+    WRONG_SECRET = (
+        14,
+        "The client secret was wrong.",
+        "Check it, or make a new one: authserver clients rotate-secret CLIENT",
+    )
+    EXPIRED_SECRET = (
+        15,
+        "The client used its previous secret after the rotation's end.",
+        "Give the client its new secret, or make another: authserver clients rotate-secret CLIENT",
+    )
+    GRANT_NOT_ALLOWED = (
+        16,
+        "The client may not use this grant type.",
+        "Allow it if it is meant to: authserver clients edit CLIENT --add-grant …",
+    )
+
+    UNKNOWN_USER = (20, "There is no user of this name.", "Check the name: authserver users list.")
+    WRONG_PASSWORD = (21, "The password was wrong.", "The user tries again, or: authserver users set-password USER")
+    USER_DISABLED = (22, "The user is disabled.", "authserver users enable USER")
+    PASSWORD_CHANGED = (23, "The password was changed while the sign-in ran.", "The user signs in with the new one.")
+    HASHING_OVERLOADED = (24, "Too many sign-ins were waiting for their password check.", "The client tries again.")
+
+    SCOPE_SYNTAX = (30, "The scope has characters that a scope may not have.", "RFC 6749 section 3.3 has the grammar.")
+    SCOPE_NOT_ALLOWED = (
+        31,
+        "The client asked for a scope that it may not have, or that no API owns.",
+        "Ask for less, or allow it: authserver clients edit CLIENT --add-scope …",
+    )
+    SCOPE_NEEDS_ROLE = (
+        32,
+        "The user has the role of none of the scopes that were asked for.",
+        "Give the user a role: authserver users edit USER --add-role …",
+    )
+    SCOPE_OF_SEVERAL_APIS = (
+        33,
+        "The scopes belong to several APIs and no resource was named.",
+        "Send resource=… for each API that the token is for, or ask for the scopes of one API.",
+    )
+    SCOPE_NOT_OF_RESOURCE = (34, "A scope does not belong to the resource.", "Ask for scopes of the resource only.")
+    SCOPE_BEYOND_SESSION = (35, "A refresh asked for more than its session has.", "The user signs in again.")
+    RESOURCE_UNKNOWN = (36, "The resource is no API that the client may use.", "authserver apis list")
+    RESOURCE_BEYOND_SESSION = (37, "A refresh asked for an API its session lacks.", "The user signs in again.")
+
+    TOKEN_MALFORMED = (40, "The refresh token does not have the form of one.", "Send it as it was received.")
+    TOKEN_KEY_UNKNOWN = (41, "The refresh token names a token key that is not here.", "Is it of another server?")
+    TOKEN_FORGED = (42, "The refresh token's tag is wrong: it was altered or forged.", "Nothing was touched.")
+    SESSION_UNKNOWN = (43, "The session is gone: it ended and was pruned.", "The user signs in again.")
+    SESSION_OF_OTHER_CLIENT = (44, "The session belongs to another client.", "Has the token leaked between clients?")
+    SESSION_REVOKED = (45, "The session was ended before.", "authserver sessions list shows when and why.")
+    SESSION_EXPIRED = (46, "The session expired.", "The user signs in again.")
+    SESSION_CLIENT_EPOCH = (47, "The session was ended when its client was disabled.", "The user signs in again.")
+    TOKEN_REUSED = (
+        48,
+        "A superseded refresh token came back outside the retry rules: two parties hold the session's tokens.",
+        "The session was ended. Look at its events: authserver audit list --session …",
+    )
+    TOKEN_LEAKED_KEY = (49, "A mismatch under a leaked token key.", "Nothing was changed; the user signs in again.")
+    RETRY_FROM_ELSEWHERE = (
+        50,
+        "A retry came from another address and user agent, which the client's policy refuses.",
+        "If it was honest: authserver clients edit CLIENT --accept-foreign-retries",
+    )
+    SESSION_FROM_THE_FUTURE = (
+        51,
+        "The token is newer than its session: the database went back in time.",
+        "Was a backup restored, or did a failover lose writes? The client keeps its token.",
+    )
+    TOKEN_KEY_NOT_SEEN = (
+        52,
+        "The refresh token names a token key newer than this node had seen, and it may not ask the database so often.",
+        "The client tries again. Many of these: forged tokens, or a node that cannot read the keys (/readyz says why).",
+    )
+
+    DATABASE_UNAVAILABLE = (60, "The database could not be reached or answered too late.", "The client tries again.")
+    INTERNAL = (61, "The server failed.", "Its log has a traceback with this reference.")
+
+    def __init__(self, number: int, text: str, advice: str) -> None:
+        self.number = number
+        self.text = text
+        self.advice = advice
+
+
+_BY_NUMBER = {reason.number: reason for reason in Reason}
+
+# reason, milliseconds since the epoch, session id, client id cut or padded to 32 bytes, 8 random bytes.
+_LAYOUT = struct.Struct(">HQ16s32s8s")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a reference says: why and when a request was refused, and of which client and session, where known.
+
+    `at` is in milliseconds since the epoch by the node's clock. `client_id` is as the request gave it, cut to 32 bytes.
+    """
+
+    reason: Reason
+    at: int
+    client_id: str | None = None
+    session_id: UUID | None = None
+
+
+class References:
+    """Seals refusals and opens references with AES-SIV (RFC 5297), which no repeated nonce can break."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESSIV(key)
+
+    def seal(self, refusal: Refusal) -> str:
+        """Return the reference: 110 characters of base64url, whatever the refusal is."""
+        client_id = (refusal.client_id or "").encode(errors="replace")[:32]
+        session_id = refusal.session_id.bytes if refusal.session_id else bytes(16)
+        plain = _LAYOUT.pack(refusal.reason.number, refusal.at, session_id, client_id, secrets.token_bytes(8))
+        return base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
+
+    def open(self, reference: str) -> Refusal:
+        """Return what a reference says.
+
+        Raises:
+            ValueError: it is no reference, was altered, or was sealed under another master key.
+        """
+        try:
+            sealed = base64.urlsafe_b64decode(reference.strip() + "=" * (-len(reference.strip()) % 4))
+            number, at, session_id, client_id, _ = _LAYOUT.unpack(self._cipher.decrypt(sealed, None))
+            reason = _BY_NUMBER[number]
+        except (ValueError, KeyError, InvalidTag, struct.error) as error:
+            raise ValueError("not a reference of this server, or sealed under another master key") from error
+        return Refusal(
+            reason,
+            at,
+            client_id.rstrip(b"\0").decode(errors="replace") or None,
+            UUID(bytes=session_id) if any(session_id) else None,
+        )
+
+
+class Refused(Exception):
+    """A domain rule said no. Carries the precise reason; what the public is told is decided by `oauth/errors`.
+
+    `parameter` is the name of the request parameter that is missing or wrong; it is one of ours, so it may be told.
+    """
+
+    def __init__(
+        self, reason: Reason, *, session_id: UUID | None = None, detail: str = "", parameter: str = ""
+    ) -> None:
+        super().__init__(detail or reason.text)
+        self.reason = reason
+        self.parameter = parameter
+        self.session_id = session_id
+        self.detail = detail
+
+
+class TryLater(Exception):
+    """Nothing is wrong with the request, but it cannot be served now; the client keeps what it has and comes back.
+
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, reason: Reason, *, retry_after: int, session_id: UUID | None = None, detail: str = "") -> None:
+        super().__init__(detail or reason.text)
+        self.reason = reason
+        self.retry_after = retry_after
+        self.session_id = session_id
+        self.detail = detail
