@@ -1,0 +1,123 @@
+"""Key material: how a key of each kind is made, sealed and brought back."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
+
+from authserver.keys.model import Kind
+from authserver.keys.vault import Vault
+
+_TOKEN_KEY_BYTES: Final = 32
+_RSA_BITS: Final = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A parsed signing key. Parsing costs a hundred times a signature, so it is done once for each key and process.
+
+    `key_set` holds this one key: joserfc signs with a random key of a set, and an API may not know the others yet.
+    """
+
+    id: int
+    kid: str
+    algorithm: str
+    key_set: KeySet
+
+
+@dataclass(frozen=True, slots=True)
+class TokenKey:
+    """The pair behind refresh tokens: one half tags them, the other derives successors; neither yields the other.
+
+    A leaked key still reads the tokens it tagged, but a mismatch under it proves nothing and revokes nothing.
+    """
+
+    id: int
+    tag_key: bytes
+    successor_key: bytes
+    leaked: bool
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class OpaqueKey:
+    """The key that opaque access tokens are sealed with. Has no repr: it is a secret."""
+
+    id: int
+    cipher: AESGCM
+
+
+@dataclass(frozen=True, slots=True)
+class NewKey:
+    """A key just made: what its row needs. `secret` is sealed before it is stored."""
+
+    kind: Kind
+    algorithm: str
+    kid: str | None
+    public_jwk: str | None
+    secret: bytes
+
+
+def new_signing_key(algorithm: str) -> NewKey:
+    """Make a signing key for ES256 (P-256), EdDSA (Ed25519) or RS256 (2048 bits); its kid is its thumbprint."""
+    key: ECKey | OKPKey | RSAKey
+    match algorithm:
+        case "ES256":
+            key = ECKey.generate_key("P-256", private=True)
+        case "EdDSA":
+            key = OKPKey.generate_key("Ed25519", private=True)
+        case "RS256":
+            key = RSAKey.generate_key(_RSA_BITS, private=True)
+        case _:
+            raise ValueError(f"no signing algorithm of ours: {algorithm}")
+    kid = key.thumbprint()
+    public: dict[str, Any] = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": algorithm}
+    secret = json.dumps(key.as_dict(private=True)).encode()
+    return NewKey(Kind.SIGNING, algorithm, kid, json.dumps(public, sort_keys=True), secret)
+
+
+def new_token_key() -> NewKey:
+    """Make a pair of random keys for HMAC-SHA256."""
+    return NewKey(Kind.TOKEN, "HS256", None, None, secrets.token_bytes(2 * _TOKEN_KEY_BYTES))
+
+
+def new_opaque_key() -> NewKey:
+    """Make a key for AES-256-GCM."""
+    return NewKey(Kind.OPAQUE, "A256GCM", None, None, AESGCM.generate_key(256))
+
+
+def new_key(kind: Kind, algorithm: str) -> NewKey:
+    """Make a key of a kind; `algorithm` counts for signing keys only."""
+    match kind:
+        case Kind.SIGNING:
+            return new_signing_key(algorithm)
+        case Kind.TOKEN:
+            return new_token_key()
+        case Kind.OPAQUE:
+            return new_opaque_key()
+
+
+def purpose(kind: str, kid: str | None) -> str:
+    """What a sealed key is bound to: a signing key to its kid, so that rows cannot be swapped."""
+    return f"{kind}:{kid or ''}"
+
+
+def open_signing_key(vault: Vault, key_id: int, kid: str, algorithm: str, sealed: bytes) -> SigningKey:
+    """Bring a signing key back from its row."""
+    jwk = {**json.loads(vault.open(sealed, purpose=purpose(Kind.SIGNING, kid))), "kid": kid, "alg": algorithm}
+    return SigningKey(key_id, kid, algorithm, KeySet.import_key_set({"keys": [jwk]}))
+
+
+def open_token_key(vault: Vault, key_id: int, sealed: bytes, *, leaked: bool) -> TokenKey:
+    """Bring a token key back from its row."""
+    pair = vault.open(sealed, purpose=purpose(Kind.TOKEN, None))
+    return TokenKey(key_id, pair[:_TOKEN_KEY_BYTES], pair[_TOKEN_KEY_BYTES:], leaked)
+
+
+def open_opaque_key(vault: Vault, key_id: int, sealed: bytes) -> OpaqueKey:
+    """Bring a key of opaque access tokens back from its row."""
+    return OpaqueKey(key_id, AESGCM(vault.open(sealed, purpose=purpose(Kind.OPAQUE, None))))

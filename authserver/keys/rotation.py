@@ -1,0 +1,171 @@
+"""Key rotation: a next key is always published, serves its time as active, and stays published while its work lives.
+
+Any node may run any of this at any time: each step is claimed by conditional statements and unique indexes, and who
+comes second finds it done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from authserver import audit
+from authserver.audit import Event
+from authserver.database import AnyRow, Database
+from authserver.keys import store
+from authserver.keys.material import NewKey, new_key
+from authserver.keys.model import Kind, State
+from authserver.keys.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long keys serve, all in seconds.
+
+    `publish_ahead` is how long a next key must have been published before it is used: the JWKS lifetime and the nodes'
+    own caches. `keep` is how long a retired key stays published: the life of the longest-lived thing made with it.
+    """
+
+    lifetime: dict[Kind, int]
+    publish_ahead: dict[Kind, int]
+    keep: dict[Kind, int]
+
+
+class RotationRefused(Exception):
+    """The rotation cannot be done now; the text says why and what can be done."""
+
+
+class _SecondComer(Exception):
+    """Another node has promoted the key; rolls the half-done step back."""
+
+
+class KeyRotation:
+    """Makes, promotes and buries keys."""
+
+    def __init__(self, database: Database, vault: Vault, schedule: Schedule, *, algorithm: str) -> None:
+        self._database = database
+        self._vault = vault
+        self._schedule = schedule
+        self._algorithm = algorithm
+
+    def ensure(self) -> None:
+        """Make the first keys where there are none. Safe when many nodes start at once."""
+        for kind in Kind:
+            keys = self._live_keys(kind)
+            for state in (State.ACTIVE, State.NEXT):
+                if state not in keys:
+                    self._create(kind, state)
+
+    def maintain(self) -> None:
+        """Do what is due: promote keys that have served their time, replace what the settings changed, bury the old."""
+        self.ensure()
+        for kind in Kind:
+            keys = self._live_keys(kind)
+            active, following = keys[State.ACTIVE], keys[State.NEXT]
+            if kind is Kind.SIGNING and following.algorithm != self._algorithm:
+                self._replace_next(following.id)
+            elif self._is_due(kind, active, following):
+                self._promote(kind, active, following, actor="server")
+        with self._database.transaction() as connection:
+            store.bury_due(connection)
+
+    def rotate(self, kind: Kind, *, at_once: bool, actor: str) -> None:
+        """Promote the published next key.
+
+        Without `at_once` it must have been published long enough for every API and node to know it.
+
+        Raises:
+            RotationRefused: not published long enough yet, or another node rotated at the same moment.
+        """
+        self.ensure()
+        keys = self._live_keys(kind)
+        active, following = keys[State.ACTIVE], keys[State.NEXT]
+        missing = self._missing_ms(kind, following)
+        if missing > 0 and not at_once:
+            raise RotationRefused(
+                f"the next {kind.value} key is not known to every API and node yet: wait {-(-missing // 1000)} s, "
+                "or give --now and read docs/keys.md for what that costs"
+            )
+        if not self._promote(kind, active, following, actor=actor):
+            raise RotationRefused("another node rotated at the same moment; see: authserver keys list")
+
+    def mark_leaked(self, key_id: int, *, actor: str) -> None:
+        """Take a key out of trust: a signing key is gone at once, a token key is read but proves nothing any more.
+
+        Raises:
+            RotationRefused: there is no such key, or another node changed its state at the same moment.
+        """
+        with self._database.autocommit() as connection:
+            row = next((row for row in store.all_keys(connection) if row.id == key_id), None)
+        if row is None or row.state == State.GONE:
+            raise RotationRefused(f"there is no key {key_id} in use; see: authserver keys list")
+        if row.state == State.ACTIVE:
+            self.rotate(Kind(row.kind), at_once=True, actor=actor)
+        with self._database.transaction() as connection:
+            if not store.mark_leaked(connection, key_id):
+                raise RotationRefused(f"key {key_id} changed its state at the same moment; try again")
+            audit.record(connection, audit.Entry(Event.KEY_LEAKED, actor, subject=str(key_id)))
+        self.ensure()
+
+    def rewrap(self, *, actor: str) -> int:
+        """Seal every key under the present master key. Signs nobody out. Returns how many were under the old one."""
+        with self._database.transaction() as connection:
+            count = store.reseal(connection, self._vault)
+            audit.record(connection, audit.Entry(Event.KEYS_REWRAPPED, actor, detail={"keys": count}))
+        return count
+
+    def _live_keys(self, kind: Kind) -> dict[State, AnyRow]:
+        with self._database.autocommit() as connection:
+            rows = store.all_keys(connection)
+        return {State(row.state): row for row in rows if row.kind == kind and row.state in (State.NEXT, State.ACTIVE)}
+
+    def _is_due(self, kind: Kind, active: AnyRow, following: AnyRow) -> bool:
+        worn_out = active.now - active.activated_at >= self._schedule.lifetime[kind] * 1000
+        other_algorithm = kind is Kind.SIGNING and active.algorithm != following.algorithm
+        return (worn_out or other_algorithm) and self._missing_ms(kind, following) <= 0
+
+    def _missing_ms(self, kind: Kind, following: AnyRow) -> int:
+        return int(following.created_at + self._schedule.publish_ahead[kind] * 1000 - following.now)
+
+    def _create(self, kind: Kind, state: State) -> None:
+        key = new_key(kind, self._algorithm)
+        try:
+            with self._database.transaction() as connection:
+                self._add(connection, key, state)
+        except IntegrityError:
+            return  # another node made it between our look and our insert
+
+    def _add(self, connection: Connection, key: NewKey, state: State) -> None:
+        """Store a key that was made before the transaction: RSA takes its time, and SQLite has one write lock."""
+        store.add(connection, self._vault, key, state)
+        entry = audit.Entry(Event.KEY_CREATED, "server", subject=key.kind.value, detail={"kid": key.kid or ""})
+        audit.record(connection, entry)
+
+    def _replace_next(self, key_id: int) -> None:
+        key = new_key(Kind.SIGNING, self._algorithm)
+        with self._database.transaction() as connection:
+            if store.drop_next(connection, key_id):
+                self._add(connection, key, State.NEXT)
+
+    def _promote(self, kind: Kind, active: AnyRow, following: AnyRow, *, actor: str) -> bool:
+        after = new_key(kind, self._algorithm)
+        try:
+            with self._database.transaction() as connection:
+                keep_ms = self._schedule.keep[kind] * 1000
+                if not store.promote(connection, kind, active=active.id, following=following.id, keep_ms=keep_ms):
+                    raise _SecondComer
+                self._add(connection, after, State.NEXT)
+                entry = audit.Entry(Event.KEY_PROMOTED, actor, subject=str(following.id), detail={"kind": kind.value})
+                audit.record(connection, entry)
+        except (_SecondComer, IntegrityError):
+            return False
+        return True
+
+
+def all_keys(database: Database) -> Sequence[AnyRow]:
+    """Every key ever made, for lists."""
+    with database.autocommit() as connection:
+        return store.all_keys(connection)

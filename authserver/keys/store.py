@@ -1,0 +1,106 @@
+"""The key table's statements. What may happen once is claimed by one conditional statement; the caller commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, case, delete, insert, or_, select, update
+
+from authserver.database import AnyRow, now_ms
+from authserver.keys.material import NewKey, purpose
+from authserver.keys.model import KeyRecord, Kind, State
+from authserver.keys.vault import Vault
+
+_COLUMNS = KeyRecord.__table__.columns
+
+
+def all_keys(connection: Connection) -> Sequence[AnyRow]:
+    """Every key, also those gone, oldest first, each with the database's time as `now`."""
+    return connection.execute(select(*_COLUMNS, now_ms().label("now")).order_by(KeyRecord.id)).all()
+
+
+def add(connection: Connection, vault: Vault, key: NewKey, state: State) -> None:
+    """Insert a key. A partial unique index refuses a second next or active one (IntegrityError)."""
+    connection.execute(
+        insert(KeyRecord).values(
+            kind=key.kind.value,
+            state=state.value,
+            algorithm=key.algorithm,
+            kid=key.kid,
+            public_jwk=key.public_jwk,
+            sealed=vault.seal(key.secret, purpose=purpose(key.kind, key.kid)),
+            leaked=False,
+            created_at=now_ms(),
+            activated_at=now_ms() if state is State.ACTIVE else None,
+        )
+    )
+
+
+def drop_next(connection: Connection, key_id: int) -> bool:
+    """Delete a next key that has not been promoted meanwhile. It never signed, so nothing depends on it."""
+    dropped = delete(KeyRecord).where(KeyRecord.id == key_id, KeyRecord.state == State.NEXT.value)
+    return connection.execute(dropped).rowcount == 1
+
+
+def promote(connection: Connection, kind: Kind, *, active: int, following: int, keep_ms: int) -> bool:
+    """Retire the active key and activate the next one, if they still are that.
+
+    Returns False when another node was first; the caller then rolls back. The retired key stays published `keep_ms`.
+    """
+    retired = connection.execute(
+        update(KeyRecord)
+        .where(KeyRecord.id == active, KeyRecord.kind == kind.value, KeyRecord.state == State.ACTIVE.value)
+        .values(state=State.RETIRED.value, retired_at=now_ms(), gone_at=now_ms() + keep_ms)
+    )
+    activated = connection.execute(
+        update(KeyRecord)
+        .where(KeyRecord.id == following, KeyRecord.kind == kind.value, KeyRecord.state == State.NEXT.value)
+        .values(state=State.ACTIVE.value, activated_at=now_ms())
+    )
+    return retired.rowcount == 1 and activated.rowcount == 1
+
+
+def bury_due(connection: Connection) -> int:
+    """Erase the secrets of retired keys whose time is over. Returns how many."""
+    return connection.execute(
+        update(KeyRecord)
+        .where(KeyRecord.state == State.RETIRED.value, KeyRecord.gone_at <= now_ms())
+        .values(state=State.GONE.value, sealed=None)
+    ).rowcount
+
+
+def mark_leaked(connection: Connection, key_id: int) -> bool:
+    """Mark a key as leaked that is not in use for new tokens; False when it is, or is gone.
+
+    A signing key is gone at once; a retired token key is still read. A next key of either kind is gone: nothing was
+    made with it, and it must not be promoted later on.
+    """
+    gone = or_(KeyRecord.state == State.NEXT.value, KeyRecord.kind == Kind.SIGNING.value)
+    return (
+        connection.execute(
+            update(KeyRecord)
+            .where(KeyRecord.id == key_id, KeyRecord.state.in_((State.NEXT.value, State.RETIRED.value)))
+            .values(
+                leaked=True,
+                state=case((gone, State.GONE.value), else_=KeyRecord.state),
+                gone_at=case((gone, now_ms()), else_=KeyRecord.gone_at),
+                sealed=case((gone, None), else_=KeyRecord.sealed),
+            )
+        ).rowcount
+        == 1
+    )
+
+
+def reseal(connection: Connection, vault: Vault) -> int:
+    """Seal every key again under the vault's present master key. Returns how many were under the old one."""
+    count = 0
+    for row in connection.execute(select(*_COLUMNS).where(KeyRecord.sealed.is_not(None))).all():
+        if vault.is_current(row.sealed):
+            continue
+        bound_to = purpose(row.kind, row.kid)
+        sealed = vault.seal(vault.open(row.sealed, purpose=bound_to), purpose=bound_to)
+        connection.execute(
+            update(KeyRecord).where(KeyRecord.id == row.id, KeyRecord.sealed == row.sealed).values(sealed=sealed)
+        )
+        count += 1
+    return count
