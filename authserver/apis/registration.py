@@ -1,0 +1,82 @@
+"""What an API may be registered as: an audience URI (RFC 8707 section 2) and the scopes that it owns. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from authserver.apis.model import Scope
+
+AUDIENCE_LENGTH: Final = 255
+SCOPE_LENGTH: Final = 100
+NAME_LENGTH: Final = 100
+# RFC 3986 appendix A: what a URI may consist of; the fragment's "#" is left out.
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
+# RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+# As users/names has it; a role binds to nothing that a user cannot have.
+_ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+
+
+class InvalidApi(ValueError):
+    """The registration breaks rules; `problems` has a line for each, which says what would be right."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+def check(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> None:
+    """Check an API and its scopes, each with the roles that it is bound to.
+
+    Raises:
+        InvalidApi: with all problems at once.
+    """
+    problems = [problem for problem in (audience_problem(audience), *map(scope_problem, sorted(scopes))) if problem]
+    if not 1 <= len(name.strip()) <= NAME_LENGTH or not name.isprintable():
+        problems.append(f"name: must be 1 to {NAME_LENGTH} printable characters")
+    problems += [
+        f"role {role!r}: must be 1 to 64 letters, digits or . _ : - and start with a letter or digit"
+        for role in sorted(frozenset[str]().union(*scopes.values()))
+        if not _ROLE.fullmatch(role)
+    ]
+    if problems:
+        raise InvalidApi(problems)
+
+
+def audience_problem(audience: str) -> str | None:
+    """What keeps this text from being an audience, if anything does."""
+    try:
+        parts = urlsplit(audience)
+        hierarchical = parts.scheme in ("http", "https")
+        usable = bool(_URI.fullmatch(audience)) and (bool(parts.hostname) or not hierarchical) and parts.port != 0
+    except ValueError:
+        usable = False
+    if usable and len(audience) <= AUDIENCE_LENGTH:
+        return None
+    return (
+        f"audience: must be an absolute URI without fragment, such as https://api.example.com/orders, "
+        f"of at most {AUDIENCE_LENGTH} characters"
+    )
+
+
+def scope_problem(scope: str) -> str | None:
+    """What keeps this text from being a scope, if anything does."""
+    if len(scope) <= SCOPE_LENGTH and _SCOPE.fullmatch(scope):
+        return None
+    return (
+        f"scope {scope!r}: must be 1 to {SCOPE_LENGTH} printable ASCII characters without space, quote and backslash "
+        "(RFC 6749 section 3.3)"
+    )
+
+
+def narrows(before: Mapping[str, Scope], after: Mapping[str, Scope]) -> bool:
+    """Whether some user who may have a scope now may not have it afterwards."""
+    return any(name not in after or _is_narrower(after[name].roles, scope.roles) for name, scope in before.items())
+
+
+def _is_narrower(new: frozenset[str], old: frozenset[str]) -> bool:
+    # No roles means open to all, so a first role closes the scope, and one role more opens it a little further.
+    return bool(new) and (not old or not old <= new)

@@ -1,0 +1,143 @@
+"""The statements of APIs and scopes, and their cache. The caller commits."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import defaultdict
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from authserver.apis.model import Api, ApiRecord, Catalogue, Scope, ScopeRecord
+from authserver.database import Database, now_ms
+
+#: After a refusal the catalogue is read afresh at most this often, so that wrong scopes do not become database load.
+_AFRESH_SECONDS = 1.0
+
+
+_API = (ApiRecord.audience, ApiRecord.name, ApiRecord.client_id, ApiRecord.access_token_format)
+
+
+def read(connection: Connection) -> Catalogue:
+    """Read all APIs and scopes. One statement."""
+    rows = connection.execute(
+        select(*_API, ScopeRecord.scope, ScopeRecord.roles)
+        .outerjoin(ScopeRecord, ScopeRecord.audience == ApiRecord.audience)
+        .order_by(ApiRecord.audience, ScopeRecord.scope)
+    ).all()
+    scopes = {row.scope: Scope(row.scope, row.audience, row.roles) for row in rows if row.scope is not None}
+    owned: defaultdict[str, set[str]] = defaultdict(set)
+    for scope in scopes.values():
+        owned[scope.audience].add(scope.name)
+    apis = {
+        row.audience: Api(
+            row.audience, row.name, row.client_id, frozenset(owned[row.audience]), row.access_token_format
+        )
+        for row in rows
+    }
+    return Catalogue(apis, scopes)
+
+
+def add(connection: Connection, api: Api, scopes: list[Scope]) -> None:
+    """Insert an API with its scopes (IntegrityError when the audience or a scope is taken)."""
+    connection.execute(
+        insert(ApiRecord).values(
+            audience=api.audience,
+            name=api.name,
+            client_id=api.client_id,
+            access_token_format=api.access_token_format,
+            created_at=now_ms(),
+            changed_at=now_ms(),
+        )
+    )
+    _insert_scopes(connection, scopes)
+
+
+def change(connection: Connection, audience: str, values: dict[str, object], *, narrowed: bool) -> bool:
+    """Change an API's own columns; `narrowed` marks that sessions have to be swept. Returns whether it exists."""
+    mark = {"narrowed_at": now_ms()} if narrowed else {}
+    statement = update(ApiRecord).where(ApiRecord.audience == audience).values(changed_at=now_ms(), **values, **mark)
+    return connection.execute(statement).rowcount == 1
+
+
+def replace_scopes(connection: Connection, audience: str, scopes: list[Scope]) -> None:
+    """Give an API exactly these scopes (IntegrityError when another API owns one)."""
+    connection.execute(delete(ScopeRecord).where(ScopeRecord.audience == audience))
+    _insert_scopes(connection, scopes)
+
+
+def remove(connection: Connection, audience: str) -> bool:
+    """Delete an API that owns no scope and whose last narrowing has reached all sessions. Returns whether it did.
+
+    Were the row to go earlier, nothing would remember that sessions still hold its scopes, and whoever registered
+    them again would give them back.
+    """
+    owns = select(ScopeRecord.scope).where(ScopeRecord.audience == audience).exists()
+    swept = ApiRecord.narrowed_at.is_(None) | (ApiRecord.swept_at >= ApiRecord.narrowed_at)
+    return connection.execute(delete(ApiRecord).where(ApiRecord.audience == audience, ~owns, swept)).rowcount == 1
+
+
+def unswept(connection: Connection, *, settled_ms: int = 0) -> list[tuple[str, int]]:
+    """APIs whose narrowing, at least `settled_ms` ago, has not reached all sessions yet: audience and mark."""
+    pending = (ApiRecord.narrowed_at <= now_ms() - settled_ms) & (
+        ApiRecord.swept_at.is_(None) | (ApiRecord.swept_at < ApiRecord.narrowed_at)
+    )
+    rows = connection.execute(select(ApiRecord.audience, ApiRecord.narrowed_at).where(pending)).all()
+    return [(row.audience, row.narrowed_at) for row in rows]
+
+
+def mark_swept(connection: Connection, audience: str, narrowed_at: int) -> None:
+    """Note that a narrowing has reached all sessions."""
+    connection.execute(update(ApiRecord).where(ApiRecord.audience == audience).values(swept_at=narrowed_at))
+
+
+def _insert_scopes(connection: Connection, scopes: list[Scope]) -> None:
+    for scope in scopes:
+        connection.execute(insert(ScopeRecord).values(scope=scope.name, audience=scope.audience, roles=scope.roles))
+
+
+class CatalogueCache:
+    """The catalogue in memory, at most `max_age` seconds old. There are few APIs, so it is read whole.
+
+    No lock is held over a read: in an outage each waiter would wait its own time-out after the others', and a few
+    requests for the metadata would keep every thread of a worker for minutes.
+    """
+
+    def __init__(self, database: Database, *, max_age: float) -> None:
+        self._database = database
+        self._max_age = max_age
+        self._lock = threading.Lock()
+        self._copy: tuple[Catalogue, float] | None = None  # with the monotonic time of its reading
+        self._afresh_at = float("-inf")
+
+    def current(self, connection: Connection | None = None) -> Catalogue:
+        """The catalogue; usually no statement.
+
+        Inside a transaction, give its `connection`: a thread that held one and waited for another would wait for
+        threads that do the same, until all of them time out.
+        """
+        copy = self._copy
+        if copy is not None and time.monotonic() - copy[1] < self._max_age:
+            return copy[0]
+        return self._read() if connection is None else read(connection)
+
+    def refresh(self) -> Catalogue:
+        """Read again before refusing a scope that may just have been added, but not more than once a second.
+
+        What counts is when it was last read for this, not how old the copy is: a new scope works at once.
+        """
+        copy, now = self._copy, time.monotonic()
+        if copy is not None and now - self._afresh_at < _AFRESH_SECONDS:
+            return copy[0]
+        catalogue = self._read()
+        self._afresh_at = now
+        return catalogue
+
+    def _read(self) -> Catalogue:
+        read_at = time.monotonic()  # before the read: what changes during it counts as unseen
+        with self._database.autocommit() as connection:
+            catalogue = read(connection)
+        with self._lock:
+            if self._copy is None or self._copy[1] < read_at:  # another thread may have read later and been quicker
+                self._copy = catalogue, read_at
+        return catalogue

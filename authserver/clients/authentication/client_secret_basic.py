@@ -1,0 +1,53 @@
+"""`client_secret_basic`: HTTP Basic with form-encoded id and secret (RFC 6749 section 2.3.1, RFC 7617)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote_plus
+
+from authserver.clients.authentication.presented import Presented
+from authserver.refusals import Reason, Refused
+
+NAME = "client_secret_basic"
+_BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def read(authorization: str | None, form: Mapping[str, str]) -> Presented | None:
+    """Return what the `Authorization` header presents; None when there is none.
+
+    A `client_id` in the body beside it is tolerated when it names the same client: many libraries send it.
+
+    Raises:
+        Refused: another scheme, broken base64, percent or UTF-8 encoding, no colon, the header sent twice, a secret in the body as well.
+    """
+    if authorization is None:
+        return None
+    scheme, _, credentials = authorization.partition(" ")
+    if scheme.lower() != "basic":
+        raise Refused(Reason.NO_CLIENT, detail="the Authorization scheme is not Basic")
+    if "," in credentials:
+        # No base64 has a comma: it joins a header that was sent twice.
+        raise Refused(Reason.TWO_AUTHENTICATIONS)
+    try:
+        decoded = base64.b64decode(credentials.strip(" "), validate=True).decode("utf-8")
+    except (binascii.Error, UnicodeDecodeError, ValueError) as error:
+        raise Refused(Reason.NO_CLIENT, detail="the Basic credentials are no base64 of UTF-8") from error
+    client_id, colon, secret = decoded.partition(":")
+    if not colon or not client_id:
+        raise Refused(Reason.NO_CLIENT, detail="the Basic credentials name no client")
+    client_id, secret = _form_decoded(client_id), _form_decoded(secret)
+    if "client_secret" in form or form.get("client_id", client_id) != client_id:
+        raise Refused(Reason.TWO_AUTHENTICATIONS)
+    return Presented(NAME, client_id, secret)
+
+
+def _form_decoded(text: str) -> str:
+    if _BROKEN_PERCENT.search(text):
+        raise Refused(Reason.NO_CLIENT, detail="the Basic credentials are not form-encoded")
+    try:
+        return unquote_plus(text, errors="strict")
+    except UnicodeDecodeError as error:
+        raise Refused(Reason.NO_CLIENT, detail="the Basic credentials are not UTF-8") from error

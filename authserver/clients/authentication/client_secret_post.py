@@ -1,0 +1,16 @@
+"""`client_secret_post`: the secret in the form body (RFC 6749 section 2.3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from authserver.clients.authentication.presented import Presented
+
+NAME = "client_secret_post"
+
+
+def read(_authorization: str | None, form: Mapping[str, str]) -> Presented | None:
+    """Return what the body presents; None when it has no secret."""
+    if "client_secret" not in form or "client_id" not in form:
+        return None
+    return Presented(NAME, form["client_id"], form["client_secret"])

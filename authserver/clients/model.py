@@ -1,0 +1,97 @@
+"""A registered client, as a row and as the frozen value that the rest of the server works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from authserver.database import Model, WordSet
+
+RefreshPolicy = Literal["rotate", "stable"]
+AccessTokenFormat = Literal["jwt", "opaque"]
+
+
+class ClientRecord(Model):
+    """One client. Lifetimes and windows are in seconds; NULL means the server's setting.
+
+    `epoch` counts the times that everything of the client was ended: a session of an earlier epoch is dead, on every
+    node within the life of its cache, long before a sweep has reached its row.
+    """
+
+    __tablename__ = "clients"
+    __table_args__ = (UniqueConstraint("status_index", name="uq_clients_status_index"),)
+
+    client_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(String(10))
+    auth_methods: Mapped[frozenset[str]] = mapped_column(WordSet)  # `none` stands alone: a public client
+    secret_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    previous_secret_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    previous_secret_expires_at: Mapped[int | None] = mapped_column(BigInteger)
+    grants: Mapped[frozenset[str]] = mapped_column(WordSet)
+    scopes: Mapped[frozenset[str]] = mapped_column(WordSet)
+    default_scopes: Mapped[frozenset[str] | None] = mapped_column(WordSet)
+    default_api: Mapped[str | None] = mapped_column(String(255))
+    refresh_policy: Mapped[str] = mapped_column(String(10))
+    retry_window: Mapped[int | None] = mapped_column(Integer)
+    late_retries: Mapped[int] = mapped_column(Integer)
+    refuse_foreign_retries: Mapped[bool] = mapped_column(Boolean)
+    access_token_lifetime: Mapped[int | None] = mapped_column(Integer)
+    refresh_idle_lifetime: Mapped[int | None] = mapped_column(Integer)
+    refresh_absolute_lifetime: Mapped[int | None] = mapped_column(Integer)
+    max_sessions_per_user: Mapped[int | None] = mapped_column(Integer)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    epoch: Mapped[int] = mapped_column(Integer)
+    swept_epoch: Mapped[int] = mapped_column(Integer)  # sessions of earlier epochs have all been ended in their rows
+    status_index: Mapped[int | None] = mapped_column(BigInteger)  # of the tokens that it has on its own behalf
+    access_token_format: Mapped[str | None] = mapped_column(String(10))
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[int] = mapped_column(BigInteger)
+    removed_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class EndedOwnTokens(Model):
+    """A client's own tokens that were ended before their time: the index that they carry, and until when to list it."""
+
+    __tablename__ = "ended_own_tokens"
+
+    status_index: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    client_id: Mapped[str] = mapped_column(String(32))
+    listed_until: Mapped[int] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """A client with the server's settings filled in: nothing is None that a request would have to look up.
+
+    Lifetimes and the window are in seconds. `secret_digests` holds one digest, or two during a rotation, each with the
+    time in milliseconds at which it stops counting, or None.
+    """
+
+    client_id: str
+    name: str
+    auth_methods: frozenset[str]
+    secret_digests: tuple[tuple[bytes, int | None], ...]
+    grants: frozenset[str]
+    scopes: frozenset[str]
+    default_scopes: frozenset[str]
+    default_api: str | None
+    refresh_policy: RefreshPolicy
+    retry_window: int
+    late_retries: int
+    refuse_foreign_retries: bool
+    access_token_lifetime: int
+    refresh_idle_lifetime: int
+    refresh_absolute_lifetime: int
+    max_sessions_per_user: int | None
+    enabled: bool
+    epoch: int
+    status_index: int | None
+    access_token_format: AccessTokenFormat | None
+
+    @property
+    def is_public(self) -> bool:
+        return "none" in self.auth_methods

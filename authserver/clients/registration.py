@@ -1,0 +1,229 @@
+"""What a client may be registered as: safe values for each kind, and the rules that every registration keeps.
+
+Pure: it is told which APIs exist and what the server's limits are. Rules refuse what could never work or would be
+unsafe; warnings are for what works and deserves a second thought.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
+from typing import Any, Final
+
+from authserver.apis.model import Catalogue
+from authserver.apis.registration import scope_problem
+from authserver.clients.authentication import METHODS
+from authserver.clients.registry import CLIENT_ID
+
+#: Grants by name, and whether one gives a client its first token. `refresh_token` only goes on from another grant.
+GRANTS: Final[Mapping[str, bool]] = {"password": True, "refresh_token": False, "client_credentials": True}
+
+NAME_LENGTH: Final = 100
+#: Signed and readable by every API, or sealed and known by introspection only.
+ACCESS_TOKEN_FORMATS: Final = ("jwt", "opaque")
+LONGEST_WINDOW: Final = 300  # seconds; a thief who comes within the window stays unseen, so it is kept short
+MOST_LATE_RETRIES: Final = 10
+_ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # none that are read for one another
+_MOST_SESSIONS: Final = 1_000_000
+
+_SECRET_METHODS: Final = frozenset({"client_secret_basic", "client_secret_post"})
+_PUBLIC: Final = {"auth_methods": frozenset({"none"}), "grants": frozenset({"refresh_token"})}
+
+#: Safe values by kind. Apps that the system kills in mid-request, or whose page is closed, lose answers and come late:
+#: one late retry saves them from nearly all false sign-outs (DESIGN section 5). No kind has the password grant.
+KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "web": {"auth_methods": _SECRET_METHODS, "grants": frozenset({"refresh_token"}), "late_retries": 0},
+    "browser": {**_PUBLIC, "late_retries": 1},
+    "mobile": {**_PUBLIC, "late_retries": 1},
+    "service": {"auth_methods": _SECRET_METHODS, "grants": frozenset({"client_credentials"}), "late_retries": 0},
+}
+
+
+class InvalidClient(ValueError):
+    """The registration breaks rules; `problems` has a line for each, which says what would be right."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.problems = problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """What an administrator decides about a client. In seconds; None means the server's setting."""
+
+    client_id: str
+    name: str
+    kind: str
+    auth_methods: frozenset[str]
+    grants: frozenset[str]
+    scopes: frozenset[str] = frozenset()
+    default_scopes: frozenset[str] | None = None
+    default_api: str | None = None
+    refresh_policy: str = "rotate"
+    retry_window: int | None = None
+    late_retries: int = 0
+    refuse_foreign_retries: bool = False
+    access_token_lifetime: int | None = None
+    refresh_idle_lifetime: int | None = None
+    refresh_absolute_lifetime: int | None = None
+    max_sessions_per_user: int | None = None
+    access_token_format: str | None = None  # None: as the API of the token has it
+
+    @property
+    def is_public(self) -> bool:
+        return "none" in self.auth_methods
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of the client's row, by name."""
+        return asdict(self)
+
+
+#: The columns that an administrator decides about; all others are the server's own.
+FIELDS: Final = tuple(field.name for field in fields(Registration))
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """The server's default for one lifetime, and the longest that a client may be set to; in seconds."""
+
+    default: int
+    longest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The server's lifetimes, which cap a client's own."""
+
+    access_token: Lifetime
+    refresh_idle: Lifetime
+    refresh_absolute: Lifetime
+
+
+def new_client_id() -> str:
+    """A random client_id: shorter than a user's id, and without signs that a shell or an option parser reads."""
+    return "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
+
+
+def check(client: Registration, catalogue: Catalogue, limits: Limits) -> None:
+    """Check every rule.
+
+    Raises:
+        InvalidClient: with all problems at once.
+    """
+    rules = (_identity(client), _authentication(client), _grants(client), _scopes(client, catalogue), _policy(client))
+    problems = [problem for rule in (*rules, _lifetimes(client, limits)) for problem in rule]
+    if problems:
+        raise InvalidClient(problems)
+
+
+def _identity(client: Registration) -> Iterator[str]:
+    if not CLIENT_ID.fullmatch(client.client_id):
+        # A user's id has 36 characters: a client_id that long could be equal to one as `sub` (RFC 9068 section 5).
+        yield "client_id: must be 1 to 32 letters, digits or . _ ~ -"
+    if not 1 <= len(client.name.strip()) <= NAME_LENGTH or not client.name.isprintable():
+        yield f"name: must be 1 to {NAME_LENGTH} printable characters"
+    if client.kind not in KINDS:
+        yield f"kind: must be one of {_listed(KINDS)}"
+
+
+def _authentication(client: Registration) -> Iterator[str]:
+    if not client.auth_methods:
+        yield f"auth_methods: must name at least one of {_listed(METHODS)}"
+    if unknown := client.auth_methods - METHODS.keys():
+        yield f"auth_methods: there is no {_listed(unknown)}; there are {_listed(METHODS)}"
+    if client.is_public and len(client.auth_methods) > 1:
+        # Whoever knows the client_id could leave the secret out.
+        yield "auth_methods: none stands alone, or the secret would protect nothing"
+
+
+def _grants(client: Registration) -> Iterator[str]:
+    if not client.grants:
+        yield f"grants: must name at least one of {_listed(GRANTS)}"
+    if unknown := client.grants - GRANTS.keys():
+        yield f"grants: there is no {_listed(unknown)}; there are {_listed(GRANTS)}"
+    if client.is_public and "client_credentials" in client.grants:
+        yield "grants: client_credentials needs a client with a secret (RFC 6749 section 4.4); a public client has none"
+
+
+def _scopes(client: Registration, catalogue: Catalogue) -> Iterator[str]:
+    wanted = client.scopes | (client.default_scopes or frozenset())
+    malformed = {scope: problem for scope in sorted(wanted) if (problem := scope_problem(scope)) is not None}
+    yield from (f"scopes: {problem}" for problem in malformed.values())
+    if unknown := client.scopes - catalogue.scopes.keys() - malformed.keys():
+        yield (
+            f"scopes: no API owns {_listed(unknown)}; register the scope first: "
+            "authserver apis add AUDIENCE --scope SCOPE (or apis edit AUDIENCE --add-scope SCOPE)"
+        )
+    if beyond := (client.default_scopes or frozenset()) - client.scopes:
+        yield f"default_scopes: {_listed(beyond)} is not among the client's scopes"
+    if client.default_api is not None and client.default_api not in catalogue.apis:
+        yield f"default_api: there is no API {client.default_api}; see: authserver apis list"
+
+
+def _policy(client: Registration) -> Iterator[str]:
+    if client.refresh_policy not in ("rotate", "stable"):
+        yield "refresh_policy: must be rotate or stable"
+    if client.refresh_policy == "stable" and client.is_public:
+        # A refresh token that never changes is safe only where a secret must come with it (RFC 9700 section 4.14.2).
+        yield "refresh_policy: stable needs a client with a secret; a public client's refresh tokens must rotate"
+    if client.access_token_format not in (None, *ACCESS_TOKEN_FORMATS):
+        yield f"access_token_format: must be one of {_listed(frozenset(ACCESS_TOKEN_FORMATS))}"
+    if client.retry_window is not None and not 0 <= client.retry_window <= LONGEST_WINDOW:
+        yield f"retry_window: must be 0 to {LONGEST_WINDOW} seconds"
+    if not 0 <= client.late_retries <= MOST_LATE_RETRIES:
+        yield f"late_retries: must be 0 to {MOST_LATE_RETRIES}"
+    if client.max_sessions_per_user is not None and not 1 <= client.max_sessions_per_user <= _MOST_SESSIONS:
+        yield f"max_sessions_per_user: must be 1 to {_MOST_SESSIONS}"
+
+
+def _lifetimes(client: Registration, limits: Limits) -> Iterator[str]:
+    lifetimes = (
+        ("access_token_lifetime", client.access_token_lifetime, limits.access_token),
+        ("refresh_idle_lifetime", client.refresh_idle_lifetime, limits.refresh_idle),
+        ("refresh_absolute_lifetime", client.refresh_absolute_lifetime, limits.refresh_absolute),
+    )
+    for name, seconds, limit in lifetimes:
+        if seconds is not None and not 1 <= seconds <= limit.longest:
+            yield f"{name}: must be 1 to {limit.longest} seconds, the server's tokens.max_{name}"
+    counting = [(name, limit.default if seconds is None else seconds) for name, seconds, limit in lifetimes]
+    for (short, small), (long, large) in pairwise(counting):
+        if small > large:
+            yield f"{short}: must be at most {long} ({large} s), and is {small} s"
+
+
+def _listed(words: Mapping[str, Any] | frozenset[str]) -> str:
+    return ", ".join(sorted(words))
+
+
+def warnings(client: Registration, catalogue: Catalogue) -> list[str]:
+    """What holds, and yet may not be what was meant."""
+    return list(_warnings(client, catalogue))
+
+
+def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[str]:
+    if "password" in client.grants:
+        yield (
+            "the password grant shows users' passwords to the app, and RFC 9700 section 2.4 forbids it: "
+            "use it for first-party apps only"
+        )
+    if not any(GRANTS.get(grant) for grant in client.grants):
+        yield (
+            "the client can refresh but not sign in: no grant gives it a first token "
+            "(clients add --allow-password-grant, clients edit --add-grant password)"
+        )
+    if client.kind == "service" and client.grants - {"client_credentials"}:
+        yield "a service acts for itself; grants of users belong to a client of another kind"
+    if not client.scopes:
+        yield "the client has no scopes, so its tokens open nothing at an API that asks for one"
+    effective = client.scopes if client.default_scopes is None else client.default_scopes
+    if len(catalogue.owners(effective)) > 1:
+        yield (
+            "the default scopes belong to several APIs: requests must name scope or resource, or set --default-scope "
+            "to scopes of one API"
+        )
+    if client.late_retries > 1:
+        yield "late_retries: each one beyond the first makes a stolen refresh token harder to find out"
+    if client.retry_window == 0 and client.refresh_policy == "rotate":
+        yield "retry_window: 0, so an app that loses the answer to a refresh is signed out"

@@ -1,0 +1,154 @@
+"""The client cache: a token request costs no statement for its client, and a change is known within seconds.
+
+A cached "yes" may be up to `max_age` seconds old, so a disabled client stops within that. A cached "no" is never the
+last word: `find_afresh` looks again, so that a client or a secret made a moment ago works at once.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from dataclasses import dataclass
+
+from authserver.clients import store
+from authserver.clients.model import Client
+from authserver.database import AnyRow, Database
+from authserver.refusals import Reason, Refused
+
+#: What a client_id may look like. At most 32 characters, while a user id has 36: the two can never be equal as `sub`.
+CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,32}")
+
+#: After a refusal one client is read afresh at most this often, so that wrong secrets do not become database load.
+_AFRESH_SECONDS = 1.0
+_MAX_ENTRIES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What holds for a client that is not set otherwise, and the longest that holds for any; in seconds."""
+
+    retry_window: int
+    access_token_lifetime: int
+    refresh_idle_lifetime: int
+    refresh_absolute_lifetime: int
+    longest_access_token: int
+    longest_refresh_idle: int
+    longest_refresh_absolute: int
+    max_sessions_per_user: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A cached client, or that there is none; monotonic seconds. `afresh_at` is the last reading after a refusal."""
+
+    client: Client | None
+    read_at: float
+    afresh_at: float = float("-inf")
+
+
+class ClientRegistry:
+    """Finds clients by id. Safe for threads; one per process."""
+
+    def __init__(self, database: Database, defaults: Defaults, *, max_age: float) -> None:
+        self._database = database
+        self._defaults = defaults
+        self._max_age = max_age
+        self._entries: dict[str, _Entry] = {}
+        self._lock = threading.Lock()
+
+    def find(self, client_id: str) -> Client | None:
+        """The client, disabled or not, at most `max_age` seconds old; None if there is none. Usually no statement."""
+        return self._find(client_id, self._max_age)
+
+    def find_afresh(self, client_id: str, *, asked_at: float = float("inf")) -> Client | None:
+        """The client as it is now, after the cached copy said no: read again, but not more than once a second.
+
+        What counts is when it was last read afresh, not how old the copy is: a secret that was changed a moment after
+        an ordinary look works at once. A copy read since `asked_at` (monotonic seconds) is fresh as it is.
+        """
+        now = time.monotonic()
+        entry = self._entries.get(client_id)
+        if entry is not None and (entry.read_at >= asked_at or now - entry.afresh_at < _AFRESH_SECONDS):
+            return entry.client
+        return self._find(client_id, 0, afresh_at=now)
+
+    def find_now(self, client_id: str) -> Client | None:
+        """The client as it is at this moment, always read: before what cannot be undone is done for what it was."""
+        return self._find(client_id, 0)
+
+    def find_epoch(self, client_id: str, epoch: int) -> Client:
+        """The client at no earlier epoch than a session's row has just shown: the cache was behind that.
+
+        Raises:
+            Refused: the client is disabled or removed by now.
+        """
+        client = self.find(client_id)
+        if client is None or client.epoch < epoch:
+            client = self.find_now(client_id)
+        if client is None or not client.enabled:
+            raise Refused(Reason.CLIENT_DISABLED)
+        return client
+
+    def _find(self, client_id: str, max_age: float, *, afresh_at: float | None = None) -> Client | None:
+        if not CLIENT_ID.fullmatch(client_id):
+            return None
+        entry = self._entries.get(client_id)
+        if entry is not None and time.monotonic() - entry.read_at < max_age:
+            return entry.client
+        read_at = time.monotonic()  # before the read: what changes during it counts as unseen
+        with self._database.autocommit() as connection:
+            row = store.read(connection, client_id)
+        client = None if row is None else from_row(row, self._defaults)
+        if afresh_at is None:
+            afresh_at = float("-inf") if entry is None else entry.afresh_at
+        with self._lock:
+            if len(self._entries) >= _MAX_ENTRIES:  # guessed ids must not fill the memory
+                self._entries.clear()
+            self._entries[client_id] = _Entry(client, read_at, afresh_at)
+        return client
+
+
+def from_row(row: AnyRow, defaults: Defaults) -> Client:
+    """Make the value from the row, with the server's defaults filled in.
+
+    The limits are applied here and not at registration alone: they may have been lowered since, and keys are kept for
+    no longer than they say.
+    """
+    digests: list[tuple[bytes, int | None]] = []
+    if row.secret_digest is not None:
+        digests.append((row.secret_digest, None))
+    if row.previous_secret_digest is not None:
+        digests.append((row.previous_secret_digest, row.previous_secret_expires_at))
+    return Client(
+        client_id=row.client_id,
+        name=row.name,
+        auth_methods=row.auth_methods,
+        secret_digests=tuple(digests),
+        grants=row.grants,
+        scopes=row.scopes,
+        default_scopes=row.scopes if row.default_scopes is None else row.default_scopes,
+        default_api=row.default_api,
+        refresh_policy=row.refresh_policy,
+        retry_window=_or(row.retry_window, defaults.retry_window),
+        late_retries=row.late_retries,
+        refuse_foreign_retries=row.refuse_foreign_retries,
+        access_token_lifetime=min(
+            _or(row.access_token_lifetime, defaults.access_token_lifetime), defaults.longest_access_token
+        ),
+        refresh_idle_lifetime=min(
+            _or(row.refresh_idle_lifetime, defaults.refresh_idle_lifetime), defaults.longest_refresh_idle
+        ),
+        refresh_absolute_lifetime=min(
+            _or(row.refresh_absolute_lifetime, defaults.refresh_absolute_lifetime), defaults.longest_refresh_absolute
+        ),
+        max_sessions_per_user=row.max_sessions_per_user or defaults.max_sessions_per_user,
+        enabled=row.enabled,
+        epoch=row.epoch,
+        status_index=row.status_index,
+        access_token_format=row.access_token_format,
+    )
+
+
+def _or(value: int | None, default: int) -> int:
+    return default if value is None else value

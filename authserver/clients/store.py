@@ -1,0 +1,155 @@
+"""The statements of clients. The caller commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from authserver.clients.model import ClientRecord, EndedOwnTokens
+from authserver.database import AnyRow, now_ms
+from authserver.settings import LONGEST_ACCESS_TOKEN
+from authserver.status_indices import lease
+
+#: A verifier may allow this much clock skew, and a node may sign by a client that it cached a few seconds ago.
+_LEEWAY_SECONDS = 310
+
+#: No sign-in takes that long: locks are waited for 10 s by default, and an idle transaction is ended after three times
+#: that.
+_SETTLED_MS = 60_000
+
+_COLUMNS = ClientRecord.__table__.columns
+
+
+def read(connection: Connection, client_id: str) -> AnyRow | None:
+    """A client's row, unless it is removed. One statement, by primary key."""
+    present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
+    return connection.execute(select(*_COLUMNS).where(present)).one_or_none()
+
+
+def read_all(connection: Connection) -> Sequence[AnyRow]:
+    """All clients but the removed ones."""
+    present = ClientRecord.removed_at.is_(None)
+    return connection.execute(select(*_COLUMNS).where(present).order_by(ClientRecord.client_id)).all()
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Insert a client (IntegrityError when the client_id is or was taken)."""
+    connection.execute(
+        insert(ClientRecord).values(
+            enabled=True,
+            epoch=1,
+            swept_epoch=1,
+            status_index=lease(connection),
+            created_at=now_ms(),
+            changed_at=now_ms(),
+            **values,
+        )
+    )
+
+
+def change(connection: Connection, client_id: str, values: Mapping[str, Any]) -> bool:
+    """Change columns of a client. Returns whether it exists."""
+    return (
+        connection.execute(
+            update(ClientRecord)
+            .where(ClientRecord.client_id == client_id, ClientRecord.removed_at.is_(None))
+            .values(changed_at=now_ms(), **values)
+        ).rowcount
+        == 1
+    )
+
+
+def rotate_secret(connection: Connection, client_id: str, digest: bytes, *, overlap_ms: int) -> bool:
+    """Make a new secret the current one; the one until now stays valid `overlap_ms`. Returns whether that was done."""
+    has_secret = ClientRecord.secret_digest.is_not(None)
+    return (
+        connection.execute(
+            update(ClientRecord)
+            .where(ClientRecord.client_id == client_id, ClientRecord.removed_at.is_(None), has_secret)
+            .values(
+                previous_secret_digest=ClientRecord.secret_digest if overlap_ms else None,
+                previous_secret_expires_at=now_ms() + overlap_ms if overlap_ms else None,
+                secret_digest=digest,
+                changed_at=now_ms(),
+            )
+        ).rowcount
+        == 1
+    )
+
+
+def give_status_indices(connection: Connection) -> None:
+    """Give an index to clients without one: those that nodes of an older version have added."""
+    for client_id in connection.execute(
+        select(ClientRecord.client_id).where(ClientRecord.status_index.is_(None))
+    ).scalars():
+        missing = (ClientRecord.client_id == client_id) & ClientRecord.status_index.is_(None)
+        connection.execute(update(ClientRecord).where(missing).values(status_index=lease(connection)))
+
+
+def end_own_tokens(connection: Connection, client_id: str, *, seen_index: int | None = None) -> bool:
+    """End all tokens that a client holds on its own behalf, by giving those to come another status index.
+
+    With `seen_index`, only if that is still their index: tokens of another one have ended before. Returns whether this
+    call ended them.
+    """
+    statement = select(ClientRecord.status_index).where(ClientRecord.client_id == client_id).with_for_update()
+    row = connection.execute(statement).one_or_none()
+    if row is None or row.status_index is None or seen_index not in (None, row.status_index):
+        return False
+    fresh = {"status_index": lease(connection)}
+    connection.execute(update(ClientRecord).where(ClientRecord.client_id == client_id).values(fresh))
+    # How long each token lives is written nowhere, because it costs no statement; none can live longer than this.
+    listed_until = now_ms() + (LONGEST_ACCESS_TOKEN + _LEEWAY_SECONDS) * 1000
+    connection.execute(
+        insert(EndedOwnTokens).values(status_index=row.status_index, client_id=client_id, listed_until=listed_until)
+    )
+    return True
+
+
+def end_epoch(connection: Connection, client_id: str, *, enabled: bool | None = None, remove: bool = False) -> bool:
+    """Begin a new epoch: everything that the client holds is dead. Returns whether the client exists."""
+    end_own_tokens(connection, client_id)
+    values: dict[str, Any] = {"epoch": ClientRecord.epoch + 1}
+    if enabled is not None:
+        values["enabled"] = enabled
+    if remove:
+        values |= {"removed_at": now_ms(), "enabled": False}
+    return change(connection, client_id, values)
+
+
+def unswept(connection: Connection) -> list[tuple[str, int]]:
+    """Clients, also removed ones, with sessions of earlier epochs that a sweep has not reached: id and epoch."""
+    pending = ClientRecord.swept_epoch < ClientRecord.epoch
+    return [
+        (row.client_id, row.epoch)
+        for row in connection.execute(select(ClientRecord.client_id, ClientRecord.epoch).where(pending)).all()
+    ]
+
+
+def mark_swept(connection: Connection, client_id: str, epoch: int) -> None:
+    """Note that all sessions of earlier epochs than this have been ended, once no more can come.
+
+    A sign-in that began before the epoch ended may insert its session a little later: it does not lock this row. So
+    the mark waits, and until then each sweep looks again.
+    """
+    settled = (ClientRecord.client_id == client_id) & (ClientRecord.changed_at <= now_ms() - _SETTLED_MS)
+    connection.execute(update(ClientRecord).where(settled).values(swept_epoch=epoch))
+
+
+def erase_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
+    """Delete the rows of removed clients that a sweep has finished with, but for those still `needed`.
+
+    Returns how many; two callers share the work.
+    """
+    swept = ClientRecord.removed_at.is_not(None) & (ClientRecord.swept_epoch == ClientRecord.epoch)
+    gone = select(ClientRecord.client_id).where(swept, ~needed).limit(limit)
+    some = gone.with_for_update(skip_locked=True, of=ClientRecord)
+    return connection.execute(delete(ClientRecord).where(ClientRecord.client_id.in_(some))).rowcount
+
+
+def forget_expired(connection: Connection) -> int:
+    """Delete what the status lists need not show any more. Returns how many."""
+    over = EndedOwnTokens.listed_until <= now_ms()
+    return connection.execute(delete(EndedOwnTokens).where(over)).rowcount

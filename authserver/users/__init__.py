@@ -1,0 +1,1 @@
+"""Users: who may sign in, their names, their passwords and how those are hashed."""

@@ -1,0 +1,45 @@
+"""A user: the resource owner, a person with a password."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from authserver.database import Model, WordSet
+
+
+class UserRecord(Model):
+    """One user. The keys are the folded names (`users/names`): unique, and what a sign-in looks up.
+
+    `password_version` counts password changes; a rehash of the same password leaves it alone. A removed user has no
+    keys, so the name is free again at once; the row goes when no session needs it.
+    """
+
+    __tablename__ = "users"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    username: Mapped[str] = mapped_column(Text)
+    username_key: Mapped[str | None] = mapped_column(Text, unique=True)
+    email: Mapped[str | None] = mapped_column(Text)
+    email_key: Mapped[str | None] = mapped_column(Text, unique=True)
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    password_version: Mapped[int] = mapped_column(Integer)
+    roles: Mapped[frozenset[str]] = mapped_column(WordSet)
+    enabled: Mapped[bool] = mapped_column(Boolean)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    changed_at: Mapped[int] = mapped_column(BigInteger)
+    removed_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+@dataclass(frozen=True, slots=True)
+class LockedUser:
+    """What a sign-in finds under its lock, after the password was hashed: it decides, not what was read before."""
+
+    enabled: bool
+    password_version: int
+    roles: frozenset[str]
+    client_enabled: bool
+    client_epoch: int

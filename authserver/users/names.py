@@ -1,0 +1,133 @@
+"""Which user names, e-mail addresses, passwords and roles are possible, and when two names are the same.
+
+A name is the same as another when both fold to one text: NFKC and case folding (Unicode chapter 3.13, D146; the idea of
+UsernameCaseMapped in RFC 8265 section 3.3, with compatibility forms folded too, as they look alike).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Literal
+
+USERNAME_LENGTH = 100
+EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3: 256 with the angle brackets
+LOCAL_PART_LENGTH = 64
+PASSWORD_LENGTHS = (8, 256)
+
+# Control, format, surrogate, private use, unassigned, line separator, paragraph separator: not to be seen, told apart
+# or stored (PostgreSQL refuses NUL, UTF-8 refuses surrogates). How unassigned ones fold is not settled yet: a later
+# Unicode would look for stored names under another form. That of assigned ones is settled for good.
+_BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+# Default-ignorable characters of other categories: they show nothing, so "anna" with one looks like "anna".
+_INVISIBLE = re.compile(
+    r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9\-\u0080-\U0010ffff]{1,63}(?<!-)")  # of a folded domain
+_EMAIL_SPECIALS = re.compile(r'[<>()\[\]\\,;:"]')
+_ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+
+
+def fold(name: str) -> str:
+    """The form under which a name or address is unique and looked up. Folding what is folded changes nothing.
+
+    For short texts only: NFKC takes 8 s for one letter with 100,000 accents. Every function here looks at the length first.
+    """
+    return _nfkc(_nfkc(name).casefold())
+
+
+def check_username(text: str) -> str:
+    """Return the text if it can be a user name, as it is written and as it folds."""
+    if not 1 <= len(text) <= USERNAME_LENGTH:
+        raise ValueError(f"a user name has 1 to {USERNAME_LENGTH} characters, not {len(text)}")
+    folded = fold(text)
+    if len(folded) > USERNAME_LENGTH:
+        raise ValueError(f"a user name has at most {USERNAME_LENGTH} characters after NFKC, not {len(folded)}")
+    _check_visible("a user name", text, folded)
+    # Folding turns more than one character into "@" or a space, and the folded form is what is looked up.
+    if "@" in folded:
+        raise ValueError("a user name has no @: names with one are e-mail addresses")
+    if not folded or folded != folded.strip() or text != text.strip():
+        raise ValueError("a user name neither starts nor ends with white space")
+    if "  " in folded or any(character.isspace() and character != " " for character in folded):
+        raise ValueError("a user name has no white space within but single spaces")
+    return text
+
+
+def check_email(text: str) -> str:
+    """Return the text if it can be an e-mail address, as it is written and as it folds.
+
+    Plausible, not deliverable: quoted local parts are refused, a domain may have a single label, and an
+    internationalised domain is not the same as its `xn--` form.
+    """
+    if len(text) > EMAIL_LENGTH or len(folded := fold(text)) > EMAIL_LENGTH:
+        raise ValueError(f"an e-mail address has at most {EMAIL_LENGTH} characters")
+    _check_visible("an e-mail address", text, folded)
+    if folded.count("@") != 1:
+        raise ValueError("an e-mail address has exactly one @, as in name@example.com")
+    if any(character.isspace() for character in text + folded):
+        raise ValueError("an e-mail address has no white space")
+    local, domain = folded.split("@")
+    if not 1 <= len(local) <= LOCAL_PART_LENGTH or _EMAIL_SPECIALS.search(local) or "" in local.split("."):
+        raise ValueError(
+            f"the part of an e-mail address before the @ has 1 to {LOCAL_PART_LENGTH} characters, no quotes, brackets, "
+            "commas, colons, semicolons or backslashes, and no dot at its ends or beside another"
+        )
+    if not all(map(_DOMAIN_LABEL.fullmatch, domain.split("."))):
+        raise ValueError("the part of an e-mail address after the @ is a host name, as in name@example.com")
+    return text
+
+
+def check_password(text: str) -> str:
+    """Return the text if it can be a password. Errors never contain it.
+
+    Passwords are compared exactly as sent, code point by code point. RFC 8265 section 4.2 (OpaqueString) would apply NFC and
+    turn all spaces into plain ones; then every imported hash and every other check of the same password had to
+    do so too, in the same version of Unicode, and a difference would lock people out for no reason they can see.
+    """
+    shortest, longest = PASSWORD_LENGTHS
+    if not shortest <= len(text) <= longest:
+        raise ValueError(f"a password has {shortest} to {longest} characters, not {len(text)}")
+    if any(character == "\0" or unicodedata.category(character) == "Cs" for character in text):
+        raise ValueError("a password has neither NUL nor surrogate characters: it has to be text in UTF-8")
+    return text
+
+
+def check_role(text: str) -> str:
+    """Return the text if it can be a role. Roles are compared exactly, case and all."""
+    if not _ROLE.fullmatch(text):
+        raise ValueError(
+            "a role has 1 to 64 characters: letters A to Z and a to z, digits, and . _ : - after the first one"
+        )
+    return text
+
+
+def login_key(text: str) -> tuple[Literal["username", "email"], str]:
+    """The column in which a login name is looked up, and the folded value to look for.
+
+    Takes anything that a form can hold. What no user can be called becomes "", which nobody is called, so that it is
+    looked up, and costs, like any unknown name, and so that NUL never reaches the database.
+    """
+    if len(text) <= EMAIL_LENGTH:
+        folded = fold(text)
+        column: Literal["username", "email"] = "email" if "@" in folded else "username"
+        if len(folded) <= EMAIL_LENGTH and not any(map(_is_bad, folded)):
+            return column, folded
+        return column, ""
+    return "username", ""
+
+
+def _nfkc(text: str) -> str:
+    return unicodedata.normalize("NFKC", text)
+
+
+def _is_bad(character: str) -> bool:
+    return unicodedata.category(character) in _BAD_CATEGORIES
+
+
+def _check_visible(what: str, text: str, folded: str) -> None:
+    for character in text + folded:
+        if _is_bad(character) or _INVISIBLE.match(character):
+            raise ValueError(
+                f"{what} has no control, invisible or unassigned characters, and this has U+{ord(character):04X}"
+            )

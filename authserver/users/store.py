@@ -1,0 +1,120 @@
+"""The statements of users. The caller commits."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+
+from authserver.clients.model import ClientRecord
+from authserver.database import AnyRow, now_ms
+from authserver.users.model import LockedUser, UserRecord
+from authserver.users.names import login_key
+
+_COLUMNS = UserRecord.__table__.columns
+_PRESENT = UserRecord.removed_at.is_(None)
+_VERIFIER = select(UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled)
+
+
+def find_for_sign_in(connection: Connection, login: str) -> AnyRow | None:
+    """The row that a password is verified against: id, hash, version, enabled. One statement, by unique index."""
+    column, key = login_key(login)
+    keyed = UserRecord.username_key if column == "username" else UserRecord.email_key
+    return connection.execute(_VERIFIER.where(keyed == key, _PRESENT)).one_or_none()
+
+
+def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, exclusive: bool) -> LockedUser | None:
+    """Lock the user's row and return what counts now, of the user and of the client; None if either is gone.
+
+    The lock is shared, so sign-ins of one user run side by side, but a change of password, roles or state waits for
+    the session to be inserted, and then ends or rewrites it. `exclusive` makes sign-ins of one user take turns, for
+    the cap on their number. The client's row is not locked: its epoch in the session's row does that work.
+    """
+    statement = (
+        select(
+            UserRecord.enabled,
+            UserRecord.password_version,
+            UserRecord.roles,
+            ClientRecord.enabled.label("client_enabled"),
+            ClientRecord.epoch.label("client_epoch"),
+        )
+        .join(ClientRecord, ClientRecord.client_id == client_id)
+        .where(UserRecord.id == user_id, _PRESENT, ClientRecord.removed_at.is_(None))
+        .with_for_update(read=not exclusive, of=UserRecord)
+    )
+    row = connection.execute(statement).one_or_none()
+    return None if row is None else LockedUser(*row)
+
+
+def store_rehash(connection: Connection, user_id: UUID, password_hash: str) -> None:
+    """Store the same password under newer parameters. Not a password change."""
+    connection.execute(update(UserRecord).where(UserRecord.id == user_id).values(password_hash=password_hash))
+
+
+def read(connection: Connection, login_or_id: str) -> AnyRow | None:
+    """A user by user name, e-mail address or id."""
+    column, key = login_key(login_or_id)
+    keyed = (UserRecord.username_key if column == "username" else UserRecord.email_key) == key
+    with suppress(ValueError):
+        keyed = keyed | (UserRecord.id == UUID(login_or_id))
+    return connection.execute(select(*_COLUMNS).where(keyed, _PRESENT)).first()
+
+
+def read_all(connection: Connection) -> Sequence[AnyRow]:
+    """All users but the removed ones, by name."""
+    return connection.execute(select(*_COLUMNS).where(_PRESENT).order_by(UserRecord.username_key)).all()
+
+
+def names_of(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
+    """The user names of these ids, for lists; those of removed users too, while their rows are kept."""
+    rows = connection.execute(select(UserRecord.id, UserRecord.username).where(UserRecord.id.in_(ids))).all()
+    return {row.id: row.username for row in rows}
+
+
+def add(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Insert a user (IntegrityError when a name or address is taken)."""
+    connection.execute(
+        insert(UserRecord).values(password_version=1, enabled=True, created_at=now_ms(), changed_at=now_ms(), **values)
+    )
+
+
+def change(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> bool:
+    """Change columns of a user; waits for the sign-ins that hold the row. Returns whether it exists."""
+    statement = update(UserRecord).where(UserRecord.id == user_id, _PRESENT).values(changed_at=now_ms(), **values)
+    return connection.execute(statement).rowcount == 1
+
+
+def set_password(connection: Connection, user_id: UUID, password_hash: str) -> bool:
+    """Change the password: what was verified against the old one counts no more."""
+    return change(
+        connection,
+        user_id,
+        {"password_hash": password_hash, "password_version": UserRecord.password_version + 1},
+    )
+
+
+def remove(connection: Connection, user_id: UUID) -> bool:
+    """Mark a user as removed, erase the password and free the names. Returns whether it existed."""
+    return change(
+        connection,
+        user_id,
+        {
+            "removed_at": now_ms(),
+            "enabled": False,
+            "password_hash": None,
+            "password_version": UserRecord.password_version + 1,
+            "username_key": None,
+            "email": None,
+            "email_key": None,
+        },
+    )
+
+
+def erase_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
+    """Delete the rows of removed users, but for those still `needed`. Returns how many; two callers share the work."""
+    gone = select(UserRecord.id).where(UserRecord.removed_at.is_not(None), ~needed).limit(limit)
+    some = gone.with_for_update(skip_locked=True, of=UserRecord)
+    return connection.execute(delete(UserRecord).where(UserRecord.id.in_(some))).rowcount
