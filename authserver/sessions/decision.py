@@ -1,0 +1,113 @@
+"""What a refresh token means that is not simply current: the decision table of DESIGN section 5, as one pure function.
+
+It reads a row and says what to do; it changes nothing. Whoever acts on it repeats the condition in the statement, so
+a row that moved in between is decided anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+from uuid import UUID
+
+from authserver.audit import Caller
+from authserver.clients.model import Client
+from authserver.refusals import Reason
+
+
+class SeenSession(Protocol):
+    """The columns of a session's row that the decision reads; times in milliseconds."""
+
+    id: UUID
+    client_id: str
+    client_epoch: int
+    generation: int
+    current_digest: bytes | None
+    current_presented: bool
+    previous_digest: bytes | None
+    rotated_at: int | None
+    recent_late_retries: int
+    idle_expires_at: int
+    absolute_expires_at: int
+    revoked_at: int | None
+    last_address: str | None
+    last_user_agent: str | None
+
+
+class Act(Enum):
+    """What to do about a presented token."""
+
+    ROTATE = auto()  # it is current after all: another caller's transaction was rolled back
+    REREAD_CLIENT = auto()  # the session is of a newer epoch than the cached client: the cache is behind
+    REFUSE = auto()  # nothing is changed
+    DEFER = auto()  # the database went back in time: the client keeps its token and comes again
+    RETRY = auto()  # answer with the same successor
+    RETRY_LATE = auto()  # answer with a different successor, one generation on
+    REVOKE = auto()  # reuse: the session ends
+
+
+@dataclass(frozen=True, slots=True)
+class Presented:
+    """What the decision knows of the presented token, which is genuine: its tag was right.
+
+    `leaked` says that its token key is marked leaked: others can make such tags, so a mismatch proves no theft.
+    """
+
+    generation: int
+    digest: bytes
+    leaked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    act: Act
+    reason: Reason | None = None
+
+
+def decide(row: SeenSession | None, presented: Presented, client: Client, caller: Caller, now: int) -> Decision:
+    """Apply the table, in its order. `now` is the database's time of the row, in milliseconds."""
+    refusal = _refusal(row, client, now)
+    if row is None or refusal is not None:
+        return Decision(Act.REFUSE, refusal)
+    if row.client_epoch > client.epoch:
+        return Decision(Act.REREAD_CLIENT)
+    if presented.generation > row.generation:
+        return Decision(Act.DEFER, Reason.SESSION_FROM_THE_FUTURE)
+    if presented.digest == row.current_digest:
+        return Decision(Act.ROTATE)
+    if presented.digest == row.previous_digest:
+        return _predecessor(row, client, caller, now)
+    if presented.leaked:
+        return Decision(Act.REFUSE, Reason.TOKEN_LEAKED_KEY)
+    return Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+
+
+def is_foreign(row: SeenSession, caller: Caller) -> bool:
+    """Whether a retry comes from another address and another user agent than the rotation did."""
+    return caller.address != row.last_address and caller.user_agent != row.last_user_agent
+
+
+def _refusal(row: SeenSession | None, client: Client, now: int) -> Reason | None:
+    if row is None:
+        return Reason.SESSION_UNKNOWN
+    if row.client_id != client.client_id:
+        return Reason.SESSION_OF_OTHER_CLIENT
+    if row.revoked_at is not None:
+        return Reason.SESSION_REVOKED
+    if row.client_epoch < client.epoch:
+        return Reason.SESSION_CLIENT_EPOCH
+    if min(row.idle_expires_at, row.absolute_expires_at) <= now:
+        return Reason.SESSION_EXPIRED
+    return None
+
+
+def _predecessor(row: SeenSession, client: Client, caller: Caller, now: int) -> Decision:
+    # A clock that went back (failover to another host) makes the age negative, which counts as young.
+    within_window = row.rotated_at is not None and now - row.rotated_at < client.retry_window * 1000
+    may_be_late = not row.current_presented and row.recent_late_retries < client.late_retries
+    if not within_window and not may_be_late:
+        return Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+    if client.refuse_foreign_retries and is_foreign(row, caller):
+        return Decision(Act.REFUSE, Reason.RETRY_FROM_ELSEWHERE)
+    return Decision(Act.RETRY if within_window else Act.RETRY_LATE)

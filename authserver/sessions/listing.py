@@ -1,0 +1,61 @@
+"""Lists of sessions, for administrators and users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Row, func, select, true
+
+from authserver.database import Database, now_ms
+from authserver.sessions import store
+from authserver.sessions.model import SessionRecord
+
+_S = SessionRecord
+#: Digests and salts are of no use to anyone who looks at a list.
+_COLUMNS = [
+    column
+    for column in _S.__table__.columns
+    if column.name not in ("current_digest", "previous_digest", "salt", "token_key_id")
+]
+
+
+def list_sessions(
+    database: Database,
+    *,
+    user_id: UUID | None = None,
+    client_id: str | None = None,
+    include_ended: bool = False,
+    limit: int = 100,
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """Sessions, newest first, each with the database's time as `now`; live ones only, unless told otherwise."""
+    statement = select(*_COLUMNS, now_ms().label("now")).order_by(_S.id.desc()).limit(limit)
+    statement = statement.where(_of(user_id, client_id))
+    if not include_ended:
+        statement = statement.where(store.LIVE)
+    with database.autocommit() as connection:
+        return connection.execute(statement).all()
+
+
+def count_live(database: Database, *, user_id: UUID | None = None, client_id: str | None = None) -> int:
+    """How many sessions are live. Reads all of the user's or client's rows: for confirmations, not for requests."""
+    statement = select(func.count()).select_from(_S).where(_of(user_id, client_id), store.LIVE)
+    with database.autocommit() as connection:
+        return connection.execute(statement).scalar_one()
+
+
+def find_session(database: Database, session_id: UUID) -> Row[*tuple[Any, ...]] | None:
+    """One session by its id, ended or not, with the database's time as `now`."""
+    statement = select(*_COLUMNS, now_ms().label("now")).where(_S.id == session_id)
+    with database.autocommit() as connection:
+        return connection.execute(statement).one_or_none()
+
+
+def _of(user_id: UUID | None, client_id: str | None) -> ColumnElement[bool]:
+    condition: ColumnElement[bool] = true()
+    if user_id is not None:
+        condition &= _S.user_id == user_id
+    if client_id is not None:
+        condition &= _S.client_id == client_id
+    return condition

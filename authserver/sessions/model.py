@@ -1,0 +1,78 @@
+"""A session: one sign-in of one user through one client on one device, in one row for its whole life.
+
+No column that a refresh changes is indexed: PostgreSQL then updates in place (HOT) and no index grows with refreshes.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, Uuid, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from authserver.database import Model, WordSet
+
+_REVOKED = text("revoked_at IS NOT NULL")
+
+
+class End(StrEnum):
+    """Why a session was ended; stored."""
+
+    SIGNED_OUT = "signed_out"
+    ENDED_BY_ADMINISTRATOR = "ended_by_administrator"
+    PASSWORD_RESET = "password_reset"
+    USER_DISABLED = "user_disabled"
+    USER_REMOVED = "user_removed"
+    CLIENT_ENDED = "client_ended"
+    REUSE = "reuse"
+    CAP = "cap"
+
+
+class SessionRecord(Model):
+    """One session. Times in milliseconds, by the database's clock. Digests are SHA-256 of refresh token secrets."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (
+        Index("ix_sessions_user_id", "user_id"),
+        Index("ix_sessions_client_id", "client_id"),
+        # For the status lists: only rows that were revoked stand in it, so refreshes leave it alone.
+        Index("ix_sessions_revoked", "status_index", sqlite_where=_REVOKED, postgresql_where=_REVOKED),
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(Uuid)
+    client_id: Mapped[str] = mapped_column(String(32))
+    client_epoch: Mapped[int] = mapped_column(Integer)
+    scopes: Mapped[frozenset[str]] = mapped_column(WordSet)
+    audiences: Mapped[frozenset[str]] = mapped_column(WordSet)
+    roles: Mapped[frozenset[str]] = mapped_column(WordSet)
+    auth_time: Mapped[int] = mapped_column(BigInteger)
+    auth_methods: Mapped[frozenset[str]] = mapped_column(WordSet)
+    status_index: Mapped[int] = mapped_column(BigInteger, unique=True)
+
+    # The refresh token. A session without one (its client lacks the grant) has no digests.
+    generation: Mapped[int] = mapped_column(BigInteger)
+    current_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    current_presented: Mapped[bool] = mapped_column(Boolean)  # a second use of it was seen: somebody has received it
+    previous_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
+    salt: Mapped[bytes | None] = mapped_column(LargeBinary(16))
+    token_key_id: Mapped[int] = mapped_column(Integer)
+    rotated_at: Mapped[int | None] = mapped_column(BigInteger)
+    retries: Mapped[int] = mapped_column(Integer)  # in its whole life
+    recent_retries: Mapped[int] = mapped_column(Integer)  # since the last rotation
+    late_retries: Mapped[int] = mapped_column(Integer)  # in its whole life
+    recent_late_retries: Mapped[int] = mapped_column(Integer)  # since the last normal rotation
+
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    last_used_at: Mapped[int] = mapped_column(BigInteger)
+    access_expires_at: Mapped[int] = mapped_column(BigInteger)  # of the access token that lives longest
+    idle_expires_at: Mapped[int] = mapped_column(BigInteger)
+    absolute_expires_at: Mapped[int] = mapped_column(BigInteger)
+    revoked_at: Mapped[int | None] = mapped_column(BigInteger)
+    revoked_because: Mapped[str | None] = mapped_column(String(30))
+
+    device_name: Mapped[str | None] = mapped_column(Text)
+    last_address: Mapped[str | None] = mapped_column(String(45))
+    last_user_agent: Mapped[str | None] = mapped_column(String(200))

@@ -1,0 +1,176 @@
+"""Opening a session: the end of a sign-in, in one transaction that re-checks under a lock what the hashing took for.
+
+Hashing a password takes tens of milliseconds, and the user may be changed meanwhile. The change wins: the row is
+locked and read again before the session is inserted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, bindparam, insert, select, update
+
+from authserver import audit
+from authserver.audit import Caller, Event
+from authserver.clients.model import Client
+from authserver.database import Database, least, now_ms
+from authserver.identifiers import new_id
+from authserver.keys.keyring import Keyring
+from authserver.refusals import Reason, Refused
+from authserver.sessions import store
+from authserver.sessions.model import End, SessionRecord
+from authserver.sessions.refresh_token import RefreshToken, first_token
+from authserver.sessions.values import Opened, session_of
+from authserver.status_indices import StatusIndices
+from authserver.users import store as users
+from authserver.users.model import LockedUser
+
+_S = SessionRecord
+_idle_ms = bindparam("idle_ms", type_=_S.created_at.type)
+_absolute_ms = bindparam("absolute_ms", type_=_S.created_at.type)
+_access_ms = bindparam("access_ms", type_=_S.created_at.type)
+_idle_expiry = least(now_ms() + _idle_ms, now_ms() + _absolute_ms)
+
+_INSERT = (
+    insert(_S)
+    .values(
+        created_at=now_ms(),
+        auth_time=now_ms(),
+        last_used_at=now_ms(),
+        absolute_expires_at=now_ms() + _absolute_ms,
+        idle_expires_at=_idle_expiry,
+        access_expires_at=least(now_ms() + _access_ms, _idle_expiry),
+    )
+    .returning(*_S.__table__.columns, now_ms().label("now"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a password check found before the lock: whose password it was, at which version, and its rehash if due."""
+
+    user_id: UUID
+    password_version: int
+    rehashed: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """What the session may do."""
+
+    scopes: frozenset[str]
+    audiences: frozenset[str]
+
+
+class Opening:
+    """Opens sessions. Safe for threads."""
+
+    def __init__(self, database: Database, keyring: Keyring, indices: StatusIndices) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._indices = indices
+
+    def open(
+        self,
+        verified: Verified,
+        client: Client,
+        caller: Caller,
+        grant: Callable[[Connection, frozenset[str]], Granted],
+        device_name: str | None,
+    ) -> Opened:
+        """Insert the session of a user whose password was verified. Commits; three statements, four with a rehash.
+
+        `grant` decides on scopes and audiences from the user's present roles, and may refuse by raising `Refused`;
+        the connection is the transaction's, for what it has to read.
+        One statement more where the sessions of one user with one client are capped.
+
+        Raises:
+            Refused: user, password or client changed during the sign-in, or `grant` refused.
+        """
+        # Before the transaction: what reads the database by itself must not wait for a second connection within it.
+        token, values = self._prepare(verified, client, caller, device_name)
+        capped = client.max_sessions_per_user is not None
+        # Two that share the lock and both store a rehash would wait for each other.
+        exclusive = capped or verified.rehashed is not None
+        with self._database.transaction() as connection:
+            locked = users.lock_for_sign_in(connection, verified.user_id, client.client_id, exclusive=exclusive)
+            user = _still_valid(locked, verified)
+            granted = grant(connection, user.roles)
+            ended = _end_oldest(connection, verified.user_id, client) if capped else 0
+            values |= {"client_epoch": user.client_epoch, "roles": user.roles}
+            values |= {"scopes": granted.scopes, "audiences": granted.audiences}
+            row = connection.execute(_INSERT, values).one()
+            if verified.rehashed is not None:
+                users.store_rehash(connection, verified.user_id, verified.rehashed)
+            entry = audit.Entry(
+                Event.SESSION_OPENED,
+                actor=f"user:{verified.user_id}",
+                client_id=client.client_id,
+                user_id=verified.user_id,
+                session_id=row.id,
+                caller=caller,
+                detail={"ended_by_cap": ended} if ended else {},
+            )
+            audit.record(connection, entry)
+        return Opened(session_of(row), token, row.now)
+
+    def _prepare(
+        self, verified: Verified, client: Client, caller: Caller, device_name: str | None
+    ) -> tuple[RefreshToken | None, dict[str, Any]]:
+        """The first refresh token, where the client has the grant, and the columns that need no lock."""
+        session_id = new_id()
+        key = self._keyring.current().token
+        token = first_token(key, session_id) if "refresh_token" in client.grants else None
+        return token, store.insert_values(
+            id=session_id,
+            user_id=verified.user_id,
+            client_id=client.client_id,
+            auth_methods=frozenset({"pwd"}),
+            status_index=self._indices.take(),
+            current_digest=None if token is None else token.digest,
+            token_key_id=key.id,
+            device_name=device_name,
+            last_address=caller.address,
+            last_user_agent=caller.user_agent,
+            **_lifetimes(client, token),
+        )
+
+
+def _lifetimes(client: Client, token: RefreshToken | None) -> dict[str, Any]:
+    """In milliseconds. A session that cannot be refreshed ends with its access token."""
+    access = client.access_token_lifetime * 1000
+    if token is None:
+        return {"access_ms": access, "idle_ms": access, "absolute_ms": access}
+    return {
+        "access_ms": access,
+        "idle_ms": client.refresh_idle_lifetime * 1000,
+        "absolute_ms": client.refresh_absolute_lifetime * 1000,
+    }
+
+
+def _still_valid(locked: LockedUser | None, verified: Verified) -> LockedUser:
+    if locked is None or not locked.enabled:
+        raise Refused(Reason.USER_DISABLED)
+    if locked.password_version != verified.password_version:
+        raise Refused(Reason.PASSWORD_CHANGED)
+    if not locked.client_enabled:
+        raise Refused(Reason.CLIENT_DISABLED)
+    return locked
+
+
+def _end_oldest(connection: Connection, user_id: UUID, client: Client) -> int:
+    """Make room: end all but the newest `cap - 1`. Returns how many that were.
+
+    The user's row is locked exclusively, so no other sign-in makes room at the same time.
+    """
+    own = (_S.user_id == user_id) & (_S.client_id == client.client_id)
+    keep = (client.max_sessions_per_user or 1) - 1
+    newest_first = select(_S.id).where(own, store.LIVE).order_by(_S.created_at.desc(), _S.id.desc())
+    return connection.execute(
+        update(_S)
+        .where(_S.id.in_(newest_first.offset(keep).limit(10_000)), _S.revoked_at.is_(None))
+        .values(revoked_at=now_ms(), revoked_because=End.CAP.value)
+    ).rowcount

@@ -1,0 +1,88 @@
+"""Retention: rows of ended sessions are deleted in small batches, when nothing needs them any more.
+
+The table is walked by primary key instead of by an index on expiry: that index would grow with every refresh, and the
+walk reads each row once. `FOR UPDATE SKIP LOCKED` lets several nodes prune at once, and a refresh never waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import delete, or_, select
+
+from authserver.audit import AuditRecord
+from authserver.clients import store as clients
+from authserver.clients.model import ClientRecord
+from authserver.database import Database, now_ms
+from authserver.sessions.model import SessionRecord
+from authserver.users import store as users
+from authserver.users.model import UserRecord
+
+_S = SessionRecord
+
+#: A verifier may allow this much clock skew, so a revoked session's index is needed that much longer.
+LEEWAY_MS = 5 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a pruning has come: rows looked at, rows deleted."""
+
+    seen: int
+    deleted: int
+
+
+def prune_sessions(database: Database, *, keep: int, batch: int) -> Iterator[Progress]:
+    """Delete sessions that ended more than `keep` seconds ago and whose last access token has expired, with leeway.
+
+    Yields after each batch, and once at the end.
+    """
+    over = now_ms() - keep * 1000
+    ended = or_(_S.revoked_at <= over, _S.idle_expires_at <= over, _S.absolute_expires_at <= over)
+    unneeded = ended & (_S.access_expires_at + LEEWAY_MS <= now_ms())
+    seen = deleted = 0
+    last = UUID(int=0)
+    while True:
+        with database.autocommit() as connection:
+            page = select(_S.id).where(_S.id > last).order_by(_S.id).limit(batch)
+            ids = list(connection.execute(page).scalars())
+        if not ids:
+            yield Progress(seen, deleted)
+            return
+        within = _S.id.between(ids[0], ids[-1])
+        some = select(_S.id).where(within, unneeded).with_for_update(skip_locked=True)
+        with database.transaction() as connection:
+            deleted += connection.execute(delete(_S).where(_S.id.in_(some))).rowcount
+        seen += len(ids)
+        last = ids[-1]
+        yield Progress(seen, deleted)
+
+
+def prune_audit(database: Database, *, keep: int, batch: int) -> Iterator[Progress]:
+    """Delete audit events older than `keep` seconds. Yields after each batch."""
+    deleted = 0
+    old = select(AuditRecord.id).where(AuditRecord.at <= now_ms() - keep * 1000)
+    some = old.order_by(AuditRecord.at).limit(batch).with_for_update(skip_locked=True)
+    while True:
+        with database.transaction() as connection:
+            count = connection.execute(delete(AuditRecord).where(AuditRecord.id.in_(some))).rowcount
+        deleted += count
+        yield Progress(deleted, deleted)
+        if count == 0:
+            return
+
+
+def erase_removed(database: Database, *, batch: int) -> int:
+    """Delete the rows of at most `batch` removed users, and of removed clients, that no session names any more.
+
+    Also what the status lists need not show any more, which is not counted. Returns how many this call deleted.
+    """
+    of_user = select(_S.id).where(_S.user_id == UserRecord.id).exists()
+    of_client = select(_S.id).where(_S.client_id == ClientRecord.client_id).exists()
+    with database.transaction() as connection:
+        clients.forget_expired(connection)
+        return users.erase_removed(connection, needed=of_user, limit=batch) + clients.erase_removed(
+            connection, needed=of_client, limit=batch
+        )

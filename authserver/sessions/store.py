@@ -1,0 +1,231 @@
+"""The statements of a refresh. Each repeats in its WHERE all that its decision rests on; the caller commits.
+
+They are built once: SQLAlchemy then finds them in its cache by identity, and PostgreSQL prepares them by text.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    LargeBinary,
+    String,
+    Update,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    false,
+    or_,
+    select,
+    true,
+    update,
+)
+
+from authserver.database import AnyRow, greatest, least, now_ms
+from authserver.sessions.model import End, SessionRecord
+
+_S = SessionRecord
+_NOW = now_ms()
+
+_session_id = bindparam("session_id", type_=Uuid())
+_client_id = bindparam("for_client", type_=String())
+_client_epoch = bindparam("for_epoch", type_=Integer())
+_presented = bindparam("presented", type_=LargeBinary())
+_seen_generation = bindparam("seen_generation", type_=SessionRecord.generation.type)
+_window = bindparam("window_ms", type_=SessionRecord.rotated_at.type)
+_access = bindparam("access_ms", type_=SessionRecord.rotated_at.type)
+_idle = bindparam("idle_ms", type_=SessionRecord.rotated_at.type)
+_new_digest = bindparam("new_digest", type_=LargeBinary())
+_new_salt = bindparam("new_salt", type_=LargeBinary())
+_new_key = bindparam("new_key", type_=Integer())
+_address = bindparam("address", type_=String())
+_user_agent = bindparam("agent", type_=String())
+_late_allowed = bindparam("late_allowed", type_=Integer())
+
+LIVE: ColumnElement[bool] = and_(_S.revoked_at.is_(None), _S.idle_expires_at > _NOW, _S.absolute_expires_at > _NOW)
+_OWN: ColumnElement[bool] = and_(_S.id == _session_id, _S.client_id == _client_id, _S.client_epoch == _client_epoch)
+
+_new_idle_expiry = least(_NOW + _idle, _S.absolute_expires_at)
+_EXTENDED: dict[Any, Any] = {
+    "idle_expires_at": _new_idle_expiry,
+    "access_expires_at": greatest(_S.access_expires_at, least(_NOW + _access, _new_idle_expiry)),
+    "last_used_at": _NOW,
+}
+_FROM: dict[Any, Any] = {"last_address": _address, "last_user_agent": _user_agent}
+
+# What tokens are made from. Each column costs a few microseconds a refresh, so the fast path asks for no more.
+_SESSION = (
+    _S.id,
+    _S.user_id,
+    _S.scopes,
+    _S.audiences,
+    _S.roles,
+    _S.auth_time,
+    _S.status_index,
+    _S.generation,
+    _S.idle_expires_at,
+    _S.absolute_expires_at,
+    _NOW.label("now"),
+)
+_DERIVATION = (_S.current_digest, _S.salt, _S.token_key_id, _S.recent_retries)
+
+
+def _rotating() -> Update:
+    """The compare-and-swap: the current token moves its session on, unless it did so within the window.
+
+    Of any number of parallel callers with one token, one finds its digest current; for the others it no longer is.
+    """
+    due = or_(_S.rotated_at.is_(None), _S.rotated_at + _window <= _NOW)
+
+    def if_due(new: Any, old: Any) -> Any:
+        return case((due, new), else_=old)
+
+    return (
+        update(_S)
+        .where(_OWN, _S.current_digest == _presented, LIVE)
+        .values(
+            generation=if_due(_S.generation + 1, _S.generation),
+            previous_digest=if_due(_S.current_digest, _S.previous_digest),
+            current_digest=if_due(_new_digest, _S.current_digest),
+            current_presented=if_due(false(), true()),
+            salt=if_due(_new_salt, _S.salt),
+            token_key_id=if_due(_new_key, _S.token_key_id),
+            rotated_at=if_due(_NOW, _S.rotated_at),
+            recent_retries=if_due(0, _S.recent_retries),
+            recent_late_retries=if_due(0, _S.recent_late_retries),
+            # The place of the rotation, that is: a thief who uses the token inside the window must not make himself the
+            # one whom retries are compared with.
+            last_address=if_due(_address, _S.last_address),
+            last_user_agent=if_due(_user_agent, _S.last_user_agent),
+            **_EXTENDED,
+        )
+        .returning(*_SESSION, _S.last_address, _S.last_user_agent)
+    )
+
+
+def _keeping() -> Update:
+    """For clients with the `stable` policy: the current token stays current."""
+    return (
+        update(_S)
+        .where(_OWN, _S.current_digest == _presented, LIVE)
+        .values(current_presented=true(), **_EXTENDED, **_FROM)
+        .returning(*_SESSION, _S.last_address, _S.last_user_agent)
+    )
+
+
+def _retrying() -> Update:
+    """The direct predecessor within the window. The window itself does not move, nor does the place of last use."""
+    return (
+        update(_S)
+        .where(
+            _OWN,
+            _S.previous_digest == _presented,
+            _S.generation == _seen_generation,
+            _S.rotated_at + _window > _NOW,
+            LIVE,
+        )
+        .values(retries=_S.retries + 1, recent_retries=_S.recent_retries + 1, **_EXTENDED)
+        .returning(*_SESSION, *_DERIVATION)
+    )
+
+
+def _retrying_late() -> Update:
+    """The direct predecessor after the window, its successor never seen: another successor, one generation on.
+
+    The predecessor stays the predecessor, so its own repeats get this new successor again. The one that got lost
+    matches nothing any more: whoever presents it is a second holder.
+    """
+    return (
+        update(_S)
+        .where(
+            _OWN,
+            _S.previous_digest == _presented,
+            _S.generation == _seen_generation,
+            _S.rotated_at + _window <= _NOW,
+            _S.current_presented.is_(False),
+            _S.recent_late_retries < _late_allowed,
+            LIVE,
+        )
+        .values(
+            generation=_S.generation + 1,
+            current_digest=_new_digest,
+            salt=_new_salt,
+            token_key_id=_new_key,
+            rotated_at=_NOW,
+            recent_retries=0,
+            late_retries=_S.late_retries + 1,
+            recent_late_retries=_S.recent_late_retries + 1,
+            **_EXTENDED,
+            **_FROM,
+        )
+        .returning(*_SESSION)
+    )
+
+
+ROTATE = _rotating()
+KEEP = _keeping()
+RETRY = _retrying()
+RETRY_LATE = _retrying_late()
+
+_READ = select(*SessionRecord.__table__.columns, _NOW.label("now")).where(_S.id == _session_id)
+
+_REVOKE_REUSED = (
+    update(_S)
+    .where(
+        _S.id == _session_id,
+        _S.client_id == _client_id,
+        _S.generation == _seen_generation,
+        _S.current_digest != _presented,
+        _S.revoked_at.is_(None),
+    )
+    .values(revoked_at=_NOW, revoked_because=End.REUSE.value)
+)
+
+
+def apply(connection: Connection, statement: Update, parameters: dict[str, Any]) -> AnyRow | None:
+    """Run one of the statements above; the session as it is then, or None when the WHERE did not hold."""
+    return connection.execute(statement, parameters).one_or_none()
+
+
+def read(connection: Connection, session_id: UUID) -> AnyRow | None:
+    """A session's row with the database's time as `now`."""
+    return connection.execute(_READ, {"session_id": session_id}).one_or_none()
+
+
+def now(connection: Connection) -> int:
+    """The database's time, in milliseconds."""
+    return connection.execute(select(_NOW)).scalar_one()
+
+
+def revoke_reused(connection: Connection, session_id: UUID, client_id: str, generation: int, presented: bytes) -> bool:
+    """End a session because of reuse, if it is still as it was seen. Returns whether this call ended it."""
+    return (
+        connection.execute(
+            _REVOKE_REUSED,
+            {
+                "session_id": session_id,
+                "for_client": client_id,
+                "seen_generation": generation,
+                "presented": presented,
+            },
+        ).rowcount
+        == 1
+    )
+
+
+def insert_values(**values: Any) -> dict[str, Any]:
+    """The columns of a new session that are the same for all."""
+    return {
+        "generation": 0,
+        "current_presented": False,
+        "retries": 0,
+        "recent_retries": 0,
+        "late_retries": 0,
+        "recent_late_retries": 0,
+        **values,
+    }

@@ -1,0 +1,113 @@
+"""Carries marks into sessions, in small batches: the end of a client's epoch, and the narrowing of an API's scopes.
+
+The marks count at once, on every node, by way of its cache. The sweep makes them last in the rows, so that enabling a
+client again, or giving a scope back, restores nothing. It can be stopped anywhere and run by several nodes at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import UUID
+
+from sqlalchemy import select, update
+
+from authserver import audit
+from authserver.apis import store as apis
+from authserver.apis.model import Catalogue
+from authserver.audit import Event
+from authserver.clients import store as clients
+from authserver.database import AnyRow, Database, now_ms
+from authserver.sessions.model import End, SessionRecord
+
+_S = SessionRecord
+_FIRST = UUID(int=0)
+
+#: A node may open sessions with a scope that was taken away, until its cache (at most 5 s old) has noticed.
+SETTLE_SECONDS = 6.0
+
+
+def sweep(
+    database: Database,
+    *,
+    batch: int,
+    settle: float = SETTLE_SECONDS,
+    on_progress: Callable[[int], None] | None = None,
+) -> int:
+    """Carry out every mark that has not reached all sessions yet. Returns how many sessions were changed.
+
+    The narrowing of an API waits until its mark is `settle` seconds old: a session opened after the sweep by a node
+    that had not noticed would keep the scope, and get it back for good once somebody registers it again.
+    `on_progress` gets the number of sessions changed so far, after each batch.
+    """
+    with database.autocommit() as connection:
+        ended = clients.unswept(connection)
+        narrowed = apis.unswept(connection, settled_ms=round(settle * 1000))
+    tell = on_progress or _tell_nobody
+    changed = 0
+    for client_id, epoch in ended:
+        changed = _end_epochs(database, client_id, epoch, batch, changed, tell)
+    for audience, mark in narrowed:
+        changed = _narrow(database, audience, mark, batch, changed, tell)
+    return changed
+
+
+def _tell_nobody(_: int) -> None:
+    pass
+
+
+def _end_epochs(
+    database: Database, client_id: str, epoch: int, batch: int, before: int, tell: Callable[[int], None]
+) -> int:
+    total = 0
+    left = (_S.client_id == client_id) & (_S.client_epoch < epoch) & _S.revoked_at.is_(None)
+    some = select(_S.id).where(left).order_by(_S.id).limit(batch)
+    # Nodes that sweep at once share the work; then each waits for the few rows that somebody held meanwhile.
+    for lock in (some.with_for_update(skip_locked=True), some.with_for_update()):
+        statement = update(_S).where(_S.id.in_(lock)).values(revoked_at=now_ms(), revoked_because=End.CLIENT_ENDED)
+        count = 1
+        while count:
+            with database.autocommit() as connection:
+                count = connection.execute(statement).rowcount
+            total += count
+            tell(before + total)
+    with database.transaction() as connection:
+        clients.mark_swept(connection, client_id, epoch)
+        if total:
+            detail = {"sessions": total, "because": End.CLIENT_ENDED.value}
+            audit.record(connection, audit.Entry(Event.SESSIONS_SWEPT, "server", client_id=client_id, detail=detail))
+    return before + total
+
+
+def _narrow(database: Database, audience: str, mark: int, batch: int, before: int, tell: Callable[[int], None]) -> int:
+    """Take scopes that no longer exist, or that the session's roles no longer open, out of the sessions of an API."""
+    total, last = 0, _FIRST
+    rows = select(_S.id, _S.scopes, _S.roles, _S.audiences).where(_S.revoked_at.is_(None)).order_by(_S.id)
+    while True:
+        # Most sessions lose nothing: they are looked at without a lock, which would be a write for each.
+        with database.autocommit() as connection:
+            catalogue = apis.read(connection)
+            page = connection.execute(rows.where(_S.id > last).limit(batch)).all()
+        losing = [row.id for row in page if _has_lost(row, audience, catalogue)]
+        if losing:
+            with database.transaction() as connection:
+                catalogue = apis.read(connection)
+                for row in connection.execute(rows.where(_S.id.in_(losing)).with_for_update()).all():
+                    if _has_lost(row, audience, catalogue):
+                        scopes = catalogue.open_to(row.scopes, row.roles)
+                        connection.execute(update(_S).where(_S.id == row.id).values(scopes=scopes))
+                        total += 1
+        tell(before + total)
+        if not page:
+            break
+        last = page[-1].id
+    with database.transaction() as connection:
+        apis.mark_swept(connection, audience, mark)
+        audit.record(
+            connection, audit.Entry(Event.SESSIONS_SWEPT, "server", subject=audience, detail={"sessions": total})
+        )
+    return before + total
+
+
+def _has_lost(row: AnyRow, audience: str, catalogue: Catalogue) -> bool:
+    """Whether a session of an API has scopes that no longer exist or that its roles no longer open."""
+    return audience in row.audiences and catalogue.open_to(row.scopes, row.roles) != row.scopes

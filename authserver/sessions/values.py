@@ -1,0 +1,66 @@
+"""What sessions hand to the rest of the server."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from uuid import UUID
+
+from authserver.database import AnyRow
+from authserver.sessions.refresh_token import RefreshToken
+
+
+class Outcome(StrEnum):
+    """How a refresh was answered; a metric's label."""
+
+    ROTATED = "rotated"
+    KEPT = "kept"
+    RETRIED = "retried"
+    RETRIED_LATE = "retried_late"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What tokens are made from. `expires_at` and `auth_time` are in milliseconds since the epoch."""
+
+    id: UUID
+    user_id: UUID
+    scopes: frozenset[str]
+    audiences: frozenset[str]
+    roles: frozenset[str]
+    auth_time: int
+    status_index: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Opened:
+    """A new session, its first refresh token where the client has the grant, the database's time in milliseconds."""
+
+    session: Session
+    refresh_token: RefreshToken | None
+    now: int
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Refreshed:
+    """An answered refresh: the session, the token that is now current, the database's time in milliseconds."""
+
+    session: Session
+    refresh_token: RefreshToken
+    outcome: Outcome
+    now: int
+
+
+def session_of(row: AnyRow) -> Session:
+    """Make the value from a row."""
+    return Session(
+        id=row.id,
+        user_id=row.user_id,
+        scopes=row.scopes,
+        audiences=row.audiences,
+        roles=row.roles,
+        auth_time=row.auth_time,
+        status_index=row.status_index,
+        expires_at=min(row.idle_expires_at, row.absolute_expires_at),
+    )
