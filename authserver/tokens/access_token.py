@@ -1,0 +1,136 @@
+"""Access tokens: signed JWTs that an API checks by itself (RFC 9068), or opaque ones that it has to ask about."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+
+from authserver.apis.model import Catalogue
+from authserver.clients.model import Client
+from authserver.keys.keyring import Keyring
+from authserver.sessions.values import Session
+from authserver.tokens import opaque, status_list
+from authserver.tokens.scopes import Access
+from authserver.tokens.signing import only, sign
+
+TYP = "at+jwt"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AccessToken:
+    """A token as the client gets it, and the seconds from its issue to its end. Has no repr: it is a secret."""
+
+    text: str
+    expires_in: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnToken:
+    """An access token of ours, recognised. A client's own token has no session.
+
+    `status_index` is where its status stands; None for tokens from before there were lists.
+    """
+
+    client_id: str
+    session_id: UUID | None
+    status_index: int | None
+    claims: dict[str, Any]
+
+
+class AccessTokens:
+    """Makes access tokens with the active key, and recognises them."""
+
+    def __init__(self, keyring: Keyring, issuer: str) -> None:
+        self._keyring = keyring
+        self._issuer = issuer
+
+    def for_session(
+        self, session: Session, client: Client, access: Access, catalogue: Catalogue, now: int
+    ) -> AccessToken:
+        """Make a token of a user. It never outlives its session. `now` is in milliseconds, by the database's clock."""
+        issued_at = now // 1000
+        expires_at = min(issued_at + client.access_token_lifetime, session.expires_at // 1000)
+        claims: dict[str, Any] = {
+            "sub": str(session.user_id),
+            "sid": str(session.id),
+            "auth_time": session.auth_time // 1000,
+            "status": status_list.reference(self._issuer, session.status_index),
+        }
+        if session.roles:
+            claims["roles"] = sorted(session.roles)
+        return self._make(claims, client, access, catalogue, issued_at, expires_at)
+
+    def for_client(self, client: Client, access: Access, catalogue: Catalogue, now: int) -> AccessToken:
+        """Make a token of a client on its own behalf: no session, and no way to refresh it.
+
+        `now`, in milliseconds, must be from before the client was looked up: tokens that come from an old look must
+        not live longer than those that were ended then.
+        """
+        issued_at = now // 1000
+        claims: dict[str, Any] = {"sub": client.client_id}
+        if client.status_index is not None:
+            claims["status"] = status_list.reference(self._issuer, client.status_index)
+        return self._make(claims, client, access, catalogue, issued_at, issued_at + client.access_token_lifetime)
+
+    def recognise(self, text: str) -> OwnToken | None:
+        """Tell whose access token this is; None when it is not one of ours.
+
+        Checks signature or seal, type and issuer, and deliberately not the times: signing out with a token that has
+        just expired must work. So this alone must never decide about access.
+        """
+        claims = opaque.unseal(self._keyring, text) if text.startswith(opaque.PREFIX) else self._unsigned(text)
+        if claims is None or claims.get("iss") != self._issuer:
+            return None
+        try:
+            session_id = claims.get("sid")
+            index = status_list.index_of(self._issuer, claims)
+            return OwnToken(claims["client_id"], None if session_id is None else UUID(str(session_id)), index, claims)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _unsigned(self, text: str) -> dict[str, Any] | None:
+        try:
+            # By another node's key of a moment ago, perhaps: then a sign-out must not pass for a foreign token's.
+            kid = jws.extract_compact(text.encode()).headers().get("kid")
+            keys = self._keyring.snapshot_with(kid) if isinstance(kid, str) else self._keyring.current()
+            token = jwt.decode(text, keys.published, registry=only(*keys.algorithms))
+        except (JoseError, ValueError, TypeError):
+            return None
+        return token.claims if token.header.get("typ") == TYP else None
+
+    def _make(
+        self,
+        claims: dict[str, Any],
+        client: Client,
+        access: Access,
+        catalogue: Catalogue,
+        issued_at: int,
+        expires_at: int,
+    ) -> AccessToken:
+        audiences = sorted(access.audiences)
+        claims |= {
+            "iss": self._issuer,
+            "aud": audiences[0] if len(audiences) == 1 else audiences,
+            "client_id": client.client_id,
+            "iat": issued_at,
+            "exp": expires_at,
+            "jti": secrets.token_urlsafe(16),
+        }
+        if access.scopes:
+            claims["scope"] = " ".join(sorted(access.scopes))
+        is_opaque = _format(client, access, catalogue) == "opaque"
+        text = opaque.seal(self._keyring, claims) if is_opaque else sign(self._keyring, TYP, claims)
+        return AccessToken(text, expires_at - issued_at)
+
+
+def _format(client: Client, access: Access, catalogue: Catalogue) -> str:
+    """The client's format where it has one, else opaque if any API of the audience wants that, else JWT."""
+    if client.access_token_format is not None:
+        return client.access_token_format
+    formats = {catalogue.apis[name].access_token_format for name in access.audiences if name in catalogue.apis}
+    return "opaque" if "opaque" in formats else "jwt"

@@ -1,0 +1,90 @@
+"""What introspection says of a token, and to whom (RFC 7662 section 2.2).
+
+It reads the session's row, so it knows of a revocation at once. A token is told about to the client that it was issued
+to, and an access token to the API that it is for; for everybody else it is not active, like one that does not exist.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Any
+
+from sqlalchemy import Connection
+
+from authserver.apis.model import Catalogue
+from authserver.clients import store as clients
+from authserver.clients.model import Client
+from authserver.database import AnyRow, Database
+from authserver.refusals import Refused
+from authserver.sessions import store as sessions
+from authserver.sessions.refresh_token import PREFIX as REFRESH_PREFIX
+from authserver.sessions.rotation import Rotation
+from authserver.tokens.access_token import AccessTokens, OwnToken
+
+INACTIVE: dict[str, Any] = {"active": False}
+
+
+class Introspection:
+    """Looks tokens up. One or two statements; changes nothing, and never rotates a refresh token."""
+
+    def __init__(self, database: Database, access_tokens: AccessTokens, rotation: Rotation, issuer: str) -> None:
+        self._database = database
+        self._access_tokens = access_tokens
+        self._rotation = rotation
+        self._issuer = issuer
+
+    def look_up(self, text: str, asking: Client, catalogue: Catalogue) -> dict[str, Any]:
+        """The members of the answer; `{"active": False}` for whatever the asking client may not know."""
+        if text.startswith(REFRESH_PREFIX):
+            return self._refresh_token(text, asking)
+        token = self._access_tokens.recognise(text)
+        if token is None or not _may_know(token, asking, catalogue):
+            return INACTIVE
+        with self._database.autocommit() as connection:
+            now = sessions.now(connection)
+            if token.claims["exp"] * 1000 <= now or not self._stands(connection, token, now):
+                return INACTIVE
+        return {"active": True, "token_type": "Bearer", **token.claims}
+
+    def _stands(self, connection: Connection, token: OwnToken, now: int) -> bool:
+        client = clients.read(connection, token.client_id)
+        if client is None or not client.enabled:
+            return False
+        if token.session_id is None:
+            return bool(client.status_index == token.status_index)
+        row = sessions.read(connection, token.session_id)
+        return row is not None and _is_live(row, client.epoch, now)
+
+    def _refresh_token(self, text: str, asking: Client) -> dict[str, Any]:
+        try:
+            token, _ = self._rotation.genuine(text)
+        except Refused:
+            return INACTIVE
+        with self._database.autocommit() as connection:
+            row = sessions.read(connection, token.session_id)
+        if row is None or row.client_id != asking.client_id or not _is_live(row, asking.epoch, row.now):
+            return INACTIVE
+        if row.current_digest is None or not hmac.compare_digest(token.digest, row.current_digest):
+            return INACTIVE
+        return {
+            "active": True,
+            "iss": self._issuer,
+            "client_id": row.client_id,
+            "sub": str(row.user_id),
+            "sid": str(row.id),
+            "scope": " ".join(sorted(row.scopes)),
+            "exp": min(row.idle_expires_at, row.absolute_expires_at) // 1000,
+        }
+
+
+def _is_live(row: AnyRow, epoch: int, now: int) -> bool:
+    in_time = min(row.idle_expires_at, row.absolute_expires_at) > now
+    return row.revoked_at is None and row.client_epoch >= epoch and in_time
+
+
+def _may_know(token: OwnToken, asking: Client, catalogue: Catalogue) -> bool:
+    if token.client_id == asking.client_id:
+        return True
+    audience = token.claims["aud"]
+    audiences = {audience} if isinstance(audience, str) else set(audience)
+    return any(api.client_id == asking.client_id for name, api in catalogue.apis.items() if name in audiences)

@@ -1,0 +1,57 @@
+"""Opaque access tokens: sealed, not stored (DESIGN section 6). Only authserver can read them, by introspection.
+
+`asat_` and, in base64url: version 1 | key id 3 | nonce 12 | AES-256-GCM of the claims as JSON. What an API could read
+from a JWT stays hidden, and still nothing is written for a token.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import secrets
+import struct
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+
+from authserver.keys.keyring import Keyring
+
+PREFIX = "asat_"
+_VERSION = 1
+_NONCE_BYTES = 12
+_HEAD = struct.Struct(">I")
+_FORM = re.compile(PREFIX + r"[A-Za-z0-9_-]{40,4096}")
+
+
+def seal(keyring: Keyring, claims: dict[str, Any]) -> str:
+    """Make the token of these claims."""
+    key = keyring.current().opaque
+    head = _HEAD.pack(_VERSION << 24 | key.id)
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    sealed = key.cipher.encrypt(nonce, json.dumps(claims, separators=(",", ":")).encode(), PREFIX.encode() + head)
+    return PREFIX + base64.urlsafe_b64encode(head + nonce + sealed).rstrip(b"=").decode()
+
+
+def unseal(keyring: Keyring, text: str) -> dict[str, Any] | None:
+    """Return the claims of a token of ours; None for anything else. Does not look at the times."""
+    if not _FORM.fullmatch(text):
+        return None
+    body = text[len(PREFIX) :]
+    raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != body:
+        return None  # one spelling of each token
+    (version_and_key,) = _HEAD.unpack_from(raw)
+    key = keyring.opaque_key(version_and_key & 0xFFFFFF) if version_and_key >> 24 == _VERSION else None
+    if key is None:
+        return None
+    head, nonce, sealed = (
+        raw[: _HEAD.size],
+        raw[_HEAD.size : _HEAD.size + _NONCE_BYTES],
+        raw[_HEAD.size + _NONCE_BYTES :],
+    )
+    try:
+        claims: dict[str, Any] = json.loads(key.cipher.decrypt(nonce, sealed, PREFIX.encode() + head))
+    except (InvalidTag, ValueError):
+        return None
+    return claims

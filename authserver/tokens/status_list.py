@@ -1,0 +1,148 @@
+"""Status lists: signed, compressed bit arrays that say which sessions were revoked (IETF Token Status List).
+
+A list shows what is revoked and could still be believed: nothing whose last access token has expired. So lists are
+nearly empty, compress to almost nothing, and are built by one statement from partial indexes. A node builds a list on
+demand and at most once a second, however many APIs ask.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import threading
+import time
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, and_, select, union_all
+
+from authserver.clients.model import ClientRecord, EndedOwnTokens
+from authserver.database import Database, now_ms
+from authserver.keys.keyring import Keyring
+from authserver.sessions.model import SessionRecord
+from authserver.sessions.retention import LEEWAY_MS
+from authserver.status_indices import StatusCounter
+from authserver.tokens.signing import sign
+
+#: Indices of one list: 128 KiB of bits, which a verifier holds in memory as they are.
+LIST_SIZE = 2**20
+TYP = "statuslist+jwt"
+
+_REBUILD_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StatusList:
+    """A signed list. `built_at` is in monotonic seconds; `etag` is quoted."""
+
+    token: bytes
+    gzipped: bytes
+    etag: str
+    built_at: float
+
+
+def reference(issuer: str, status_index: int) -> dict[str, object]:
+    """The claim `status` of an access token."""
+    number, index = divmod(status_index, LIST_SIZE)
+    return {"status_list": {"idx": index, "uri": uri(issuer, number)}}
+
+
+def index_of(issuer: str, claims: dict[str, Any]) -> int | None:
+    """The status index that the claims of a token of ours name; None where they name none."""
+    entry = claims.get("status", {}).get("status_list")
+    if entry is None:
+        return None
+    number = int(entry["uri"].removeprefix(f"{issuer}/status/"))
+    return number * LIST_SIZE + int(entry["idx"])
+
+
+def uri(issuer: str, number: int) -> str:
+    """The address of a list, which is its `sub` too."""
+    return f"{issuer}/status/{number}"
+
+
+class StatusLists:
+    """Builds lists and keeps each for a second. Safe for threads; one per process."""
+
+    def __init__(self, database: Database, keyring: Keyring, issuer: str, *, ttl: int, lifetime: int) -> None:
+        self._database = database
+        self._keyring = keyring
+        self._issuer = issuer
+        self.ttl = ttl
+        self._lifetime = lifetime
+        self._locks: dict[int, threading.Lock] = {}
+        self._lists: dict[int, StatusList] = {}
+
+    def get(self, number: int) -> StatusList | None:
+        """A list that is at most a second old; None when no index of it has been leased yet."""
+        present = self._lists.get(number)
+        if present is not None and time.monotonic() - present.built_at < _REBUILD_SECONDS:
+            return present
+        if present is None and number >= self.count():
+            return None
+        with self._locks.setdefault(number, threading.Lock()):
+            present = self._lists.get(number)
+            if present is None or time.monotonic() - present.built_at >= _REBUILD_SECONDS:
+                present = self._lists[number] = self._build(number)
+            return present
+
+    def count(self) -> int:
+        """How many lists there are. One statement."""
+        with self._database.autocommit() as connection:
+            leased = connection.execute(select(StatusCounter.next_index)).scalar_one()
+        return -(-leased // LIST_SIZE)
+
+    def _build(self, number: int) -> StatusList:
+        # The times before the query: what is revoked during it is not in the list, so the list must not claim it.
+        built_at, issued_at = time.monotonic(), int(time.time())
+        with self._database.autocommit() as connection:
+            revoked = revoked_indices(connection, number)
+        claims = {
+            "sub": uri(self._issuer, number),
+            "iat": issued_at,
+            "exp": issued_at + self._lifetime,
+            "ttl": self.ttl,
+            "status_list": {"bits": 1, "lst": compress(revoked)},
+        }
+        token = sign(self._keyring, TYP, claims).encode()
+        # ECDSA signs differently each time, so the validator is of the content: an unchanged list is told from it.
+        etag = f'"{hashlib.sha256(token).hexdigest()[:32]}"'
+        return StatusList(token, gzip.compress(token, mtime=0), etag, built_at)
+
+
+def revoked_indices(connection: Connection, number: int) -> list[int]:
+    """The bits that are set in a list: one statement over partial indexes.
+
+    Sessions that were revoked; sessions of a client whose epoch ended, before the sweep has reached their rows; and
+    tokens that clients held on their own behalf. Each as long as a token of it might be believed.
+    """
+    first, last = number * LIST_SIZE, (number + 1) * LIST_SIZE - 1
+    believed = SessionRecord.access_expires_at + LEEWAY_MS > now_ms()
+    revoked = select(SessionRecord.status_index).where(
+        SessionRecord.revoked_at.is_not(None), SessionRecord.status_index.between(first, last), believed
+    )
+    unswept = (
+        select(SessionRecord.status_index)
+        .join(ClientRecord, ClientRecord.client_id == SessionRecord.client_id)
+        .where(
+            and_(ClientRecord.swept_epoch < ClientRecord.epoch, SessionRecord.client_epoch < ClientRecord.epoch),
+            SessionRecord.revoked_at.is_(None),
+            SessionRecord.status_index.between(first, last),
+            believed,
+        )
+    )
+    own = select(EndedOwnTokens.status_index).where(
+        EndedOwnTokens.status_index.between(first, last), EndedOwnTokens.listed_until > now_ms()
+    )
+    return [index - first for index in connection.execute(union_all(revoked, unswept, own)).scalars()]
+
+
+def compress(indices: Iterable[int]) -> str:
+    """Set bits, the least significant of each byte first, deflated as ZLIB, in base64url without padding."""
+    bits = bytearray(LIST_SIZE // 8)
+    for index in indices:
+        bits[index >> 3] |= 1 << (index & 7)
+    return base64.urlsafe_b64encode(zlib.compress(bytes(bits), 9)).rstrip(b"=").decode()
