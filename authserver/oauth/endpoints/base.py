@@ -1,0 +1,45 @@
+"""What an endpoint is: its address, its methods, and what it adds to the metadata document."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Response
+
+from authserver.keys.keyring import Keyring
+from authserver.oauth.server import OAuthServer
+
+View = Callable[..., Response]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What views are built with. `jwks_max_age` is in seconds; `endpoints` are all that there are."""
+
+    issuer: str
+    server: OAuthServer
+    keyring: Keyring
+    jwks_max_age: int
+    endpoints: Sequence[Endpoint]
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One endpoint. `metadata_member` is the name of its address in the metadata document (RFC 8414 section 2).
+
+    `path` stands behind the issuer's own path; a `well_known` one stands before it (RFC 8414 section 3.1).
+    """
+
+    name: str
+    path: str
+    methods: Sequence[str]
+    view: Callable[[Context], View]
+    metadata_member: str | None = None
+    well_known: bool = False
+    more_metadata: Callable[[Context], dict[str, Any]] | None = None
+
+    def rule(self, prefix: str) -> str:
+        """The path that it is served at, for an issuer with this path."""
+        return self.path + prefix if self.well_known else prefix + self.path

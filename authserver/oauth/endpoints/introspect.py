@@ -1,0 +1,59 @@
+"""POST /introspect: for opaque tokens, and for APIs that want to ask (RFC 7662; signed answers by RFC 9701)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, request
+
+from authserver.clients.authentication import METHODS
+from authserver.oauth.endpoints.base import Context, Endpoint, View
+from authserver.oauth.request import TokenRequest
+from authserver.refusals import Reason, Refused
+from authserver.tokens.signing import sign
+
+_SIGNED = "token-introspection+jwt"
+
+
+def _view(context: Context) -> View:
+    domain = context.server.domain
+
+    def run(token_request: TokenRequest) -> Response:
+        context.server.authenticate(token_request)
+        if token_request.client.is_public:  # it proves nothing, so anybody could try tokens out
+            raise Refused(Reason.METHOD_NOT_ALLOWED)
+        text = token_request.need("token")
+        answer = domain.introspection.look_up(text, token_request.client, domain.catalogue.current())
+        return _response(context, token_request, answer)
+
+    def introspect() -> Response:
+        return context.server.answer("introspect", request, run)
+
+    return introspect
+
+
+def _response(context: Context, token_request: TokenRequest, answer: dict[str, Any]) -> Response:
+    wanted = request.accept_mimetypes.best_match(["application/json", f"application/{_SIGNED}"])
+    if wanted != f"application/{_SIGNED}":
+        return context.server.handle_response(200, json.dumps(answer), [])
+    claims = {
+        "iss": context.issuer,
+        "aud": token_request.client.client_id,
+        "iat": token_request.received_at // 1000,
+        "token_introspection": answer,
+    }
+    signed = sign(context.keyring, _SIGNED, claims)
+    return context.server.handle_response(200, signed, [("Content-Type", f"application/{_SIGNED}")])
+
+
+def _more_metadata(context: Context) -> dict[str, Any]:
+    return {
+        "introspection_endpoint_auth_methods_supported": [method for method in METHODS if method != "none"],
+        "introspection_signing_alg_values_supported": [context.keyring.current().signing.algorithm],
+    }
+
+
+ENDPOINT = Endpoint(
+    "introspect", "/introspect", ("POST",), _view, "introspection_endpoint", more_metadata=_more_metadata
+)

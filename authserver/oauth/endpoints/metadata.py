@@ -1,0 +1,32 @@
+"""GET /.well-known/oauth-authorization-server: what this server can do (RFC 8414), derived from what is registered."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Response
+
+from authserver.oauth.endpoints.base import Context, Endpoint, View
+
+_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
+
+
+def _view(context: Context) -> View:
+    def metadata() -> Response:
+        document: dict[str, object] = {
+            "issuer": context.issuer,
+            "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
+        }
+        if scopes := sorted(context.server.domain.catalogue.current().scopes):
+            document["scopes_supported"] = scopes  # an empty list is left out (RFC 8414 section 3.2)
+        for endpoint in context.endpoints:
+            if endpoint.metadata_member is not None:
+                document[endpoint.metadata_member] = context.issuer + endpoint.path
+            if endpoint.more_metadata is not None:
+                document |= endpoint.more_metadata(context)
+        return Response(json.dumps(document), content_type="application/json", headers=_HEADERS)
+
+    return metadata
+
+
+ENDPOINT = Endpoint("metadata", "/.well-known/oauth-authorization-server", ("GET",), _view, well_known=True)

@@ -1,0 +1,92 @@
+"""POST /revoke: a client signs its user out (RFC 7009).
+
+Either token of a session ends the session. One of a client's own tokens ends all of them: they share a status index,
+because nothing is stored for each.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import Response, request
+
+from authserver import audit
+from authserver.audit import Event
+from authserver.clients import store as clients
+from authserver.clients.authentication import METHODS
+from authserver.oauth.endpoints.base import Context, Endpoint, View
+from authserver.oauth.request import TokenRequest
+from authserver.oauth.server import Domain
+from authserver.refusals import Reason, Refused
+from authserver.sessions import ending, store
+from authserver.sessions.model import End
+
+
+def _view(context: Context) -> View:
+    def run(token_request: TokenRequest) -> Response:
+        context.server.authenticate(token_request)
+        _revoke(context.server.domain, token_request, token_request.need("token"))
+        return context.server.handle_response(200, {}, [])
+
+    def revoke() -> Response:
+        return context.server.answer("revoke", request, run)
+
+    return revoke
+
+
+def _revoke(domain: Domain, token_request: TokenRequest, text: str) -> None:
+    """End the session of a token. What is not a token of ours is none of our business: 200 (RFC 7009 section 2.2).
+
+    `token_type_hint` is not read: what a token is shows in its form.
+    """
+    try:
+        token, leaked = domain.rotation.genuine(text)
+    except Refused:
+        own = domain.access_tokens.recognise(text)
+        if own is None:
+            return
+        if own.client_id != token_request.client.client_id:
+            raise Refused(Reason.SESSION_OF_OTHER_CLIENT, session_id=own.session_id) from None
+        if own.session_id is not None:
+            _end(domain, token_request, own.session_id, None)
+        elif own.status_index is not None:
+            _end_own(domain, token_request, own.status_index)
+        return
+    # Any generation will do: a client that lost an answer can still sign out. Not under a leaked key, though:
+    # its tags can be made by others, so there the secret itself has to match.
+    _end(domain, token_request, token.session_id, token.digest if leaked else None)
+
+
+def _end(domain: Domain, token_request: TokenRequest, session_id: UUID, presented: bytes | None) -> None:
+    client = token_request.client
+    with domain.database.transaction() as connection:
+        ended = ending.end_session(
+            connection,
+            session_id,
+            End.SIGNED_OUT,
+            actor=f"client:{client.client_id}",
+            client_id=client.client_id,
+            presented=presented,
+            caller=token_request.caller,
+        )
+        row = None if ended else store.read(connection, session_id)
+    if row is not None and row.client_id != client.client_id:
+        raise Refused(Reason.SESSION_OF_OTHER_CLIENT, session_id=session_id)
+
+
+def _end_own(domain: Domain, token_request: TokenRequest, status_index: int) -> None:
+    client_id = token_request.client.client_id
+    with domain.database.transaction() as connection:
+        if clients.end_own_tokens(connection, client_id, seen_index=status_index):
+            entry = audit.Entry(
+                Event.CLIENT_TOKENS_ENDED, f"client:{client_id}", client_id=client_id, caller=token_request.caller
+            )
+            audit.record(connection, entry)
+
+
+def _more_metadata(_context: Context) -> dict[str, Any]:
+    return {"revocation_endpoint_auth_methods_supported": list(METHODS)}
+
+
+ENDPOINT = Endpoint("revoke", "/revoke", ("POST",), _view, "revocation_endpoint", more_metadata=_more_metadata)

@@ -1,0 +1,151 @@
+"""What the public is told: one constant text for each error, whatever the precise reason (RFC 6749 section 5.2).
+
+The reason itself travels sealed in `reference`, and stands in the log beside it.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import structlog
+from authlib.oauth2 import OAuth2Error
+
+from authserver.clients.registry import CLIENT_ID
+from authserver.metrics import REFUSALS
+from authserver.oauth.request import TooLarge
+from authserver.refusals import Reason, References, Refusal, Refused, TryLater
+
+_log = structlog.get_logger("authserver.refusals")
+
+#: How long a client should wait before it tries again while the database does not answer, in seconds.
+_DATABASE_RETRY_AFTER = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """An error code and its text."""
+
+    error: str
+    text: str
+    status: int = 400
+
+
+_REQUEST = Public("invalid_request", "The request is malformed.")
+_MISSING = Public("invalid_request", "A required parameter is missing.")
+_PARAMETER = Public("invalid_request", "A parameter has a value that it may not have.")
+_CLIENT = Public("invalid_client", "Client authentication failed.")
+_USER = Public("invalid_grant", "The user name or password is wrong.")
+_TOKEN = Public("invalid_grant", "The refresh token is invalid, expired, revoked or was issued to another client.")
+_TARGET = Public("invalid_target", "The resource is unknown, or may not be asked for here.")
+_SCOPE = Public("invalid_scope", "The scope is invalid, unknown or may not be asked for here.")
+_LATER = Public("temporarily_unavailable", "The server cannot answer now. Try again later.", 503)
+
+_PUBLIC = {
+    Reason.MALFORMED_REQUEST: _REQUEST,
+    Reason.BAD_PARAMETER: _PARAMETER,
+    Reason.MISSING_PARAMETER: _MISSING,
+    Reason.TWO_AUTHENTICATIONS: Public("invalid_request", "More than one client authentication was sent."),
+    Reason.UNKNOWN_GRANT: Public("unsupported_grant_type", "The grant type is not supported."),
+    Reason.GRANT_NOT_ALLOWED: Public("unauthorized_client", "The client may not use this grant type."),
+    Reason.SCOPE_OF_SEVERAL_APIS: Public(
+        "invalid_scope", "The scopes belong to several APIs: send one resource parameter for each API of the token."
+    ),
+    Reason.SCOPE_NOT_OF_RESOURCE: Public("invalid_scope", "A scope does not belong to the requested resource."),
+    Reason.RESOURCE_UNKNOWN: _TARGET,
+    Reason.RESOURCE_BEYOND_SESSION: _TARGET,
+    Reason.HASHING_OVERLOADED: _LATER,
+    Reason.SESSION_FROM_THE_FUTURE: _LATER,
+    Reason.DATABASE_UNAVAILABLE: _LATER,
+    Reason.INTERNAL: Public("server_error", "The server failed.", 500),
+    **dict.fromkeys(
+        (Reason.SCOPE_SYNTAX, Reason.SCOPE_NOT_ALLOWED, Reason.SCOPE_NEEDS_ROLE, Reason.SCOPE_BEYOND_SESSION), _SCOPE
+    ),
+    **dict.fromkeys(
+        (
+            Reason.NO_CLIENT,
+            Reason.UNKNOWN_CLIENT,
+            Reason.CLIENT_DISABLED,
+            Reason.METHOD_NOT_ALLOWED,
+            Reason.WRONG_SECRET,
+            Reason.EXPIRED_SECRET,
+        ),
+        _CLIENT,
+    ),
+    **dict.fromkeys((Reason.UNKNOWN_USER, Reason.WRONG_PASSWORD, Reason.USER_DISABLED, Reason.PASSWORD_CHANGED), _USER),
+}
+
+
+class RefusedRequest(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
+    """An OAuth error with its reference, ready to be turned into a response."""
+
+    def __init__(
+        self, public: Public, reference: str, *, parameter: str = "", headers: dict[str, str] | None = None
+    ) -> None:
+        text = f"{public.text} ({parameter})" if parameter else public.text
+        super().__init__(error=public.error, description=text, status_code=public.status)
+        self.reference = reference
+        self.extra_headers = headers or {}
+
+    def get_body(self) -> list[tuple[str, Any]]:
+        return [*super().get_body(), ("reference", self.reference)]
+
+    def get_headers(self) -> list[tuple[str, str]]:
+        return list(self.extra_headers.items())
+
+
+class Refusals:
+    """Turns domain refusals into OAuth errors: seals the reference, writes the log line, counts the reason."""
+
+    def __init__(self, references: References) -> None:
+        self._references = references
+
+    def translate(
+        self, refusal: Refused | TryLater, *, client_id: str | None = None, basic: bool = False
+    ) -> RefusedRequest:
+        """Make the OAuth error. `basic` says that the client tried HTTP authentication, which a 401 has to answer."""
+        public = _PUBLIC.get(refusal.reason, _TOKEN)
+        headers: dict[str, str] = {}
+        if isinstance(refusal, TryLater):
+            public = _PUBLIC.get(refusal.reason, _LATER) if refusal.reason is not Reason.INTERNAL else _LATER
+            headers["Retry-After"] = str(refusal.retry_after)
+        if isinstance(refusal, TooLarge):
+            public = Public(public.error, "The request body is too large.", 413)
+        if public is _CLIENT and basic:
+            public = Public(public.error, public.text, 401)
+            headers["WWW-Authenticate"] = 'Basic realm="authserver", charset="UTF-8"'
+        reference = self.note(refusal.reason, client_id, refusal.session_id, refusal.detail)
+        parameter = refusal.parameter if isinstance(refusal, Refused) else ""
+        return RefusedRequest(public, reference, parameter=parameter, headers=headers)
+
+    def unavailable(self, error: Exception, client_id: str | None = None) -> RefusedRequest:
+        """The error for a database that is away, restarting, full or too slow."""
+        later = TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=_DATABASE_RETRY_AFTER, detail=type(error).__name__)
+        return self.translate(later, client_id=client_id)
+
+    def unexpected(self) -> RefusedRequest:
+        """The error for a failure of the server itself."""
+        return RefusedRequest(_PUBLIC[Reason.INTERNAL], self.note(Reason.INTERNAL))
+
+    def note(
+        self, reason: Reason, client_id: str | None = None, session_id: UUID | None = None, detail: str = ""
+    ) -> str:
+        """Seal a reference, and write what it says beside it into the log. Returns the reference.
+
+        A `client_id` that no client can have is left out: it may be a secret in the wrong field.
+        """
+        if client_id is not None and not CLIENT_ID.fullmatch(client_id):
+            client_id = None
+        reference = self._references.seal(Refusal(reason, time.time_ns() // 1_000_000, client_id, session_id))
+        REFUSALS.labels(reason.name.lower()).inc()
+        _log.info(
+            "refused",
+            reason=reason.name.lower(),
+            client_id=client_id,
+            session_id=None if session_id is None else str(session_id),
+            detail=detail or reason.text,
+            reference=reference,
+        )
+        return reference

@@ -1,0 +1,69 @@
+"""refresh_token grant: trade the current refresh token for its successor (RFC 6749 section 6, RFC 8707 section 2.2)."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from authserver.apis.model import Catalogue
+from authserver.metrics import ROTATIONS
+from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
+from authserver.refusals import Reason, Refused, TryLater
+from authserver.sessions.values import Refreshed, Session
+from authserver.tokens import scopes
+from authserver.tokens.scopes import Access
+
+_COUNTED = {Reason.TOKEN_REUSED: "reused", Reason.SESSION_FROM_THE_FUTURE: "from_the_future"}
+
+
+class RefreshTokenGrant(TokenGrant):
+    GRANT_TYPE = "refresh_token"
+    _checked: Access | None = None
+
+    def validate_token_request(self) -> None:
+        super().validate_token_request()
+        self.request.need("refresh_token")
+
+    def create_token_response(self) -> TokenResponse:
+        refreshed = self._refresh()
+        session = refreshed.session
+        access = self._access(session)
+        # The commit came before the signature: if the process dies here, the client's retry gets the same successor.
+        catalogue = self.domain.catalogue.current()
+        token = self.domain.access_tokens.for_session(session, self.request.client, access, catalogue, refreshed.now)
+        body = response(token, access)
+        return 200, with_refresh_token(body, refreshed.refresh_token, session, refreshed.now), []
+
+    def _refresh(self) -> Refreshed:
+        # Only a request that narrows can be refused by its scopes; for the others one statement does it all.
+        check = self._check if self.asked.anything else None
+        request = self.request
+        try:
+            refreshed = self.domain.rotation.refresh(
+                request.form["refresh_token"], request.client, request.caller, check
+            )
+        except (Refused, TryLater) as refusal:
+            if refusal.reason in _COUNTED:
+                ROTATIONS.labels(_COUNTED[refusal.reason]).inc()
+            raise
+        ROTATIONS.labels(refreshed.outcome.value).inc()
+        return refreshed
+
+    def _check(self, connection: Connection, session: Session) -> None:
+        try:
+            self._checked = self._resolve(session, self.domain.catalogue.current(connection))
+        except Refused as refusal:
+            refusal.session_id = session.id
+            raise
+
+    def _access(self, session: Session) -> Access:
+        # What the transaction was committed for stands: a second look at what was asked for might refuse it now.
+        access = self._checked or self._resolve(session, self.domain.catalogue.current())
+        if self.asked.scopes is None and access.scopes != session.scopes:
+            # Narrowed by the administrator, or this node has not heard of a new API yet: look before taking away.
+            self.server.look_afresh(self.request)
+            access = self._resolve(session, self.domain.catalogue.current())
+        return access
+
+    def _resolve(self, session: Session, catalogue: Catalogue) -> Access:
+        granted = Access(session.scopes, session.audiences)
+        return scopes.of_refresh(self.request.client, self.asked, granted, session.roles, catalogue)

@@ -1,0 +1,41 @@
+"""The Flask error handlers: whatever goes wrong is answered with OAuth's error JSON, never with a traceback."""
+
+from __future__ import annotations
+
+import structlog
+from flask import Flask, Response
+from werkzeug.exceptions import HTTPException
+
+from authserver.database import Unavailable
+from authserver.oauth.errors import RefusedRequest
+from authserver.oauth.server import OAuthServer
+
+_log = structlog.get_logger("authserver.errors")
+
+
+def register(app: Flask, server: OAuthServer) -> None:
+    """Add the handlers to the app."""
+
+    def refused(error: RefusedRequest) -> Response:
+        return server.handle_error(error)
+
+    def not_ours(error: HTTPException) -> Response:
+        """404, 405 and their like: the protocol's form, with the headers of the error (405 names what is allowed)."""
+        status = error.code or 500
+        body = {"error": "invalid_request", "error_description": f"{error.name}."}
+        headers = [(name, value) for name, value in error.get_headers() if name.lower() == "allow"]
+        return server.handle_response(status, body, headers)
+
+    def unavailable(error: Exception) -> Response:
+        return server.handle_error(server.refusals.unavailable(error))
+
+    def failed(error: Exception) -> Response:
+        answer = server.refusals.unexpected()
+        _log.error("failed", reference=answer.reference, exc_info=error)
+        return server.handle_error(answer)
+
+    app.register_error_handler(RefusedRequest, refused)
+    app.register_error_handler(HTTPException, not_ours)
+    for kind in Unavailable:
+        app.register_error_handler(kind, unavailable)
+    app.register_error_handler(Exception, failed)

@@ -1,0 +1,176 @@
+"""Authlib's authorization server, with the rules that its defaults do not keep (DESIGN section 4).
+
+The pipeline of every request is here, so that no grant or endpoint can forget a step: read strictly, find the grant,
+authenticate the client once, ask whether it may use the grant, run it, and turn whatever is refused into one kind of
+answer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from authlib.oauth2.rfc6749 import AuthorizationServer
+from flask import Request, Response
+
+from authserver.apis.store import CatalogueCache
+from authserver.audit import Bounded, Entry, Event
+from authserver.clients import authentication
+from authserver.clients.registry import ClientRegistry
+from authserver.database import Database, Unavailable
+from authserver.metrics import REQUESTS
+from authserver.oauth.errors import Refusals, RefusedRequest
+from authserver.oauth.request import TokenRequest
+from authserver.refusals import Reason, Refused, TryLater
+from authserver.sessions.opening import Opening
+from authserver.sessions.rotation import Rotation
+from authserver.tokens.access_token import AccessTokens
+from authserver.tokens.introspection import Introspection
+from authserver.tokens.status_list import StatusLists
+from authserver.users.hashing import PasswordHasher
+
+#: No answer that carries or refuses a token may be kept by anyone (RFC 6749 section 5.1).
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+@dataclass(frozen=True, slots=True)
+class Domain:
+    """What grants and endpoints work with."""
+
+    issuer: str
+    database: Database
+    clients: ClientRegistry
+    catalogue: CatalogueCache
+    hasher: PasswordHasher
+    opening: Opening
+    rotation: Rotation
+    access_tokens: AccessTokens
+    status_lists: StatusLists
+    introspection: Introspection
+    audit: Bounded
+
+
+class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
+    """Runs token requests. Safe for threads: what belongs to one request is in the request."""
+
+    def __init__(self, domain: Domain, refusals: Refusals, grants: Sequence[type]) -> None:
+        super().__init__()
+        self.domain = domain
+        self.refusals = refusals
+        for grant in grants:
+            self.register_grant(grant)
+
+    @property
+    def grant_types(self) -> list[str]:
+        """The grant types that are really registered, for the metadata document."""
+        return [grant.GRANT_TYPE for grant, _ in self._token_grants]
+
+    def create_token_response(self, request: Request) -> Response:
+        """Answer a token request.
+
+        Raises:
+            RefusedRequest: with the OAuth error to answer.
+        """
+
+        def run(token_request: TokenRequest) -> Response:
+            token_request.need("grant_type")
+            grant = self._grant(token_request)
+            self.authenticate(token_request)
+            if grant.GRANT_TYPE not in token_request.client.grants:
+                self.look_afresh(token_request)
+            if grant.GRANT_TYPE not in token_request.client.grants:
+                raise Refused(Reason.GRANT_NOT_ALLOWED)
+            grant.validate_token_request()
+            return self.handle_response(*grant.create_token_response())
+
+        return self.answer("token", request, run)
+
+    def answer(self, endpoint: str, request: Request, run: Callable[[TokenRequest], Response]) -> Response:
+        """Read a request strictly, run it, and count it. For every endpoint that clients authenticate at."""
+        grant, outcome = "none", "server_error"
+        try:
+            with self._translated(request) as token_request:
+                if endpoint == "token" and token_request.payload.grant_type in self.grant_types:
+                    grant = token_request.payload.grant_type
+                response = run(token_request)
+            outcome = "ok"
+            return response
+        except RefusedRequest as error:
+            outcome = error.error
+            raise
+        finally:
+            REQUESTS.labels(endpoint, grant, outcome).inc()
+
+    def authenticate(self, request: TokenRequest) -> None:
+        """Authenticate the client of a request, by the one method that it presents.
+
+        Raises:
+            Refused: no client, two authentications, or a client that could not be proved.
+        """
+        presented = authentication.read(request.authorization, request.form)
+        request.presented_client_id = presented.client_id
+        try:
+            request.client = authentication.authenticate(self.domain.clients, presented)
+        except Refused as refusal:
+            self._record_client_refusal(refusal, request)
+            raise
+
+    def look_afresh(self, request: TokenRequest) -> None:
+        """Read the request's client and the APIs anew, before refusing what may have been allowed a moment ago."""
+        client = self.domain.clients.find_afresh(request.client.client_id)
+        if client is not None and client.enabled:
+            request.client = client
+        self.domain.catalogue.refresh()
+
+    def create_oauth2_request(self, request: Request) -> TokenRequest:
+        """Authlib's seam for reading a request."""
+        return TokenRequest(request, self.domain.issuer)
+
+    def handle_response(self, status: int, body: Any, headers: Sequence[tuple[str, str]]) -> Response:
+        """Authlib's seam for making a response."""
+        text = json.dumps(body) if isinstance(body, dict) else body
+        return Response(text, status, {**NO_STORE, "Content-Type": "application/json", **dict(headers)})
+
+    def handle_error(self, error: RefusedRequest) -> Response:
+        """Make the response of a refusal; the one Flask error handler calls it."""
+        response: Response = self.handle_error_response(None, error)
+        return response
+
+    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
+        """Nobody listens: acts are recorded where they happen, in their own transaction."""
+
+    def _grant(self, request: TokenRequest) -> Any:
+        for grant, _ in self._token_grants:
+            if grant.check_token_endpoint(request):
+                return grant(request, self)
+        raise Refused(Reason.UNKNOWN_GRANT)
+
+    @contextmanager
+    def _translated(self, request: Request) -> Iterator[TokenRequest]:
+        """Turn domain refusals of the block into OAuth errors, once."""
+        basic = "Authorization" in request.headers
+        token_request: TokenRequest | None = None
+        try:
+            token_request = self.create_oauth2_request(request)
+            yield token_request
+        except (Refused, TryLater) as refusal:
+            client_id = None if token_request is None else token_request.presented_client_id
+            raise self.refusals.translate(refusal, client_id=client_id, basic=basic) from refusal
+        except Unavailable as error:
+            client_id = None if token_request is None else token_request.presented_client_id
+            raise self.refusals.unavailable(error, client_id) from error
+
+    def _record_client_refusal(self, refusal: Refused, request: TokenRequest) -> None:
+        """A failed client authentication is recorded, at a bounded rate; only of names that clients can have."""
+        known = self.domain.clients.find(request.presented_client_id or "")
+        entry = Entry(
+            Event.CLIENT_REFUSED,
+            "server",
+            client_id=None if known is None else known.client_id,
+            caller=request.caller,
+            detail={"reason": refusal.reason.name.lower()},
+        )
+        self.domain.audit.record(entry)
