@@ -1,0 +1,1 @@
+"""Operation: serving, health, metrics, logging and clean-up."""

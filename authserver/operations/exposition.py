@@ -1,0 +1,36 @@
+"""GET /metrics in Prometheus' text format, for those who have the token: how busy sign-ins are is nobody else's business.
+
+With several workers each writes its counts to files of its own, and whoever is asked sums all of them.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+
+from flask import Flask, Response, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+
+def register(app: Flask, token: str | None) -> None:
+    """Add /metrics; without a token in the settings it is not there (404)."""
+    if token is None:
+        return
+    expected = f"Bearer {token}".encode()
+
+    def exposition() -> Response:
+        presented = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
+        if not hmac.compare_digest(presented, expected):
+            return Response("", 401, {"WWW-Authenticate": 'Bearer realm="metrics"'})
+        return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
+
+    app.add_url_rule("/metrics", "metrics", exposition)
+
+
+def _registry() -> CollectorRegistry:
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return REGISTRY
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return registry

@@ -1,0 +1,54 @@
+"""Logging: structured lines on standard error, and never a token."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+
+from authserver.settings import LogSettings
+
+
+def configure_logging(settings: LogSettings) -> None:
+    """Send our own and the libraries' records to standard error, as JSON lines or as text for people."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.format == "json"
+        # By default it prints a traceback with the variables of each frame, and those of a sign-in hold the password.
+        else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    )
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    last = [structlog.processors.format_exc_info] if settings.format == "json" else []
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.level)
+    pin_library_loggers()
+
+
+def pin_library_loggers() -> None:
+    """Keep libraries from logging what they are given: at DEBUG, Authlib prints whole tokens and clients."""
+    for name in ("alembic", "authlib", "sqlalchemy.engine", "werkzeug"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,137 @@
+"""What uvicorn's HTTP protocol leaves unbounded, bounded: the size of a head, the time a request may take to arrive, connections.
+
+None of these costs a thread: a client that is slow, silent or endless holds one socket, for a bounded time.
+"""
+
+import asyncio
+import json
+import re
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import ClassVar
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+# Java's client offers h2c with every first request, and the parser then takes the body for another protocol's bytes.
+# An offer may be ignored (RFC 9110 section 7.8); one that this does not catch is refused by the bridge.
+UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Bounds of one worker; times in seconds."""
+
+    max_body_bytes: int
+    max_head_bytes: int = 16 * 1024
+    max_connections: int = 8192
+    request_timeout: float = 30.0
+    keep_alive_timeout: int = 75
+    grace: int = 30
+
+
+def refusal(status: HTTPStatus) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Return headers and body for a request that no endpoint gets to see, in the form of RFC 6749 section 5.2."""
+    body = json.dumps({"error": "invalid_request", "error_description": f"{status.phrase}."}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    return [*headers, (b"content-length", str(len(body)).encode())], body
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """One connection. Either the server works on a whole request, or the client owes bytes and is in `waiting`."""
+
+    limits: ClassVar[Limits]
+    waiting: ClassVar[dict["BoundedProtocol", None]]  # the longest waiting first; a dict for its order
+
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None until the first request
+    _deadline: asyncio.TimerHandle | None = None
+    _in_head = True
+    _head_left = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head_left = self.limits.max_head_bytes
+        # Whoever waits longest makes room: any number of idle or slow connections keeps nobody out.
+        if len(self.connections) > self.limits.max_connections and self.waiting:
+            next(iter(self.waiting)).transport.abort()
+        self._wait_for_client()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._in_head and UPGRADE.search(data):
+            head, end, rest = data.partition(b"\r\n\r\n")
+            data = UPGRADE.sub(b"\r\nignored-upgrade:", head) + end + rest
+        if self._in_head and len(data) > self._head_left:
+            allowed, data = data[: self._head_left], data[self._head_left :]
+            super().data_received(allowed)
+            if (
+                bool(self._in_head) and not self.transport.is_closing()
+            ):  # bool(): feeding the parser may have changed it
+                self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        elif self._in_head:
+            self._head_left -= len(data)
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+            self._wait_for_client()
+        else:
+            self._stop_waiting()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_head, self._head_left = True, self.limits.max_head_bytes
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if not self.transport.is_closing() and not self.pipeline:
+            self.waiting[self] = None
+
+    def shutdown(self) -> None:
+        """Let a request that is being worked on end; one that is still being sent has two seconds."""
+        super().shutdown()
+        if self.cycle is not None and self.cycle.more_body and not self.transport.is_closing():
+            self._stop_waiting()
+            self._deadline = self.loop.call_later(2, self._give_up)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's signature
+        self._refuse(HTTPStatus.BAD_REQUEST)
+
+    def _wait_for_client(self) -> None:
+        self.waiting.setdefault(self)
+        if self._deadline is None:
+            self._deadline = self.loop.call_later(self.limits.request_timeout, self._give_up)
+
+    def _stop_waiting(self) -> None:
+        self.waiting.pop(self, None)
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+    def _give_up(self) -> None:
+        begun = self._head_left < self.limits.max_head_bytes
+        if begun and not self.transport.is_closing():
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+        else:  # nothing was asked, or the answer is long sent and cannot be delivered
+            self.transport.abort()
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        # A request that was answered early, or is being answered: a second answer would be taken for the next one's.
+        if self.cycle is not None and self.cycle.response_complete == self.cycle.more_body:
+            self.transport.abort()
+            return
+        headers, body = refusal(status)
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in headers)
+        first = f"HTTP/1.1 {status} {status.phrase}\r\n".encode()
+        self.transport.write(first + lines + b"connection: close\r\n\r\n" + body)
+        self.transport.close()
