@@ -1,0 +1,1 @@
+"""The command line: one command group a file. It parses, calls use cases, prints; it decides nothing."""

@@ -1,0 +1,185 @@
+"""Use cases of clients: add, list, show, edit, disable, enable, rotate the secret, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from authserver import audit
+from authserver.admin.context import Administration
+from authserver.admin.errors import Conflict, Invalid, NotFound
+from authserver.admin.sweeping import Progress, sweep_now
+from authserver.apis import store as apis
+from authserver.audit import Event
+from authserver.clients import secrets, store
+from authserver.clients.registration import FIELDS, InvalidClient, Registration, check, warnings
+from authserver.database import AnyRow
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Registered:
+    """A client as it is now; its new secret if it got one, to be shown once; what deserves a second thought."""
+
+    row: AnyRow
+    secret: str | None
+    warnings: Sequence[str]
+
+
+def find(admin: Administration, client_id: str) -> AnyRow:
+    """A client's row, disabled or not."""
+    with admin.database.autocommit() as connection:
+        row = store.read(connection, client_id)
+    if row is None:
+        raise _unknown(client_id)
+    return row
+
+
+def find_all(admin: Administration) -> Sequence[AnyRow]:
+    """All clients but the removed ones, by id."""
+    with admin.database.autocommit() as connection:
+        return store.read_all(connection)
+
+
+def add(admin: Administration, registration: Registration) -> Registered:
+    """Register a client; a confidential one gets its secret.
+
+    Raises:
+        Invalid: the registration breaks rules.
+        Conflict: the client_id is taken, or was taken by a client whose row is still needed.
+    """
+    secret = None if registration.is_public else secrets.new_secret()
+    digest = None if secret is None else secrets.digest(secret)
+    client_id = registration.client_id
+    try:
+        with admin.database.transaction() as connection:
+            concerns = _check(registration, connection, admin)
+            store.add(connection, {**registration.columns(), "secret_digest": digest})
+            detail = {"kind": registration.kind, "grants": sorted(registration.grants)}
+            entry = audit.Entry(Event.CLIENT_ADDED, admin.actor, client_id=client_id, detail=detail)
+            audit.record(connection, entry)
+            row = store.read(connection, client_id)
+    except IntegrityError:
+        raise _taken(admin, client_id) from None
+    if row is None:
+        raise _unknown(client_id)
+    return Registered(row, secret, concerns)
+
+
+def edit(admin: Administration, client_id: str, change: Callable[[Registration], Registration]) -> Registered:
+    """Change what an administrator decides about a client; one that becomes confidential gets a secret.
+
+    A client that becomes public loses its secrets. Sessions stay: what they may do is cut to the client's scopes at
+    each refresh.
+
+    Raises:
+        NotFound, Invalid.
+    """
+    with admin.database.transaction() as connection:
+        row = store.read(connection, client_id)
+        if row is None:
+            raise _unknown(client_id)
+        before = registration_of(row)
+        after = change(before)
+        concerns = _check(after, connection, admin)
+        values = {name: value for name, value in after.columns().items() if value != getattr(before, name)}
+        secret = None
+        if after.is_public and not before.is_public:
+            values |= {"secret_digest": None, "previous_secret_digest": None, "previous_secret_expires_at": None}
+        elif before.is_public and not after.is_public:
+            secret = secrets.new_secret()
+            values |= {"secret_digest": secrets.digest(secret)}
+        if values:
+            store.change(connection, client_id, values)
+            detail = {"changed": sorted(set(values) & set(FIELDS))}
+            audit.record(connection, audit.Entry(Event.CLIENT_CHANGED, admin.actor, client_id=client_id, detail=detail))
+        changed = store.read(connection, client_id)
+    return Registered(changed if changed is not None else row, secret, concerns)
+
+
+def disable(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
+    """Disable a client and end its sessions for good. Every node honours it within 5 s.
+
+    Returns how many sessions the sweep ended; what it does not reach now, the server's own sweep will.
+    """
+    with admin.database.transaction() as connection:
+        row = store.read(connection, client_id)
+        if row is None:
+            raise _unknown(client_id)
+        if not row.enabled:
+            raise Conflict(f"the client {client_id} is disabled already")
+        store.end_epoch(connection, client_id, enabled=False)
+        audit.record(connection, audit.Entry(Event.CLIENT_DISABLED, admin.actor, client_id=client_id))
+    return sweep_now(admin, on_progress)
+
+
+def enable(admin: Administration, client_id: str) -> None:
+    """Enable a client again. Restores no session: its users sign in again."""
+    with admin.database.transaction() as connection:
+        row = store.read(connection, client_id)
+        if row is None:
+            raise _unknown(client_id)
+        if row.enabled:
+            raise Conflict(f"the client {client_id} is enabled already")
+        store.change(connection, client_id, {"enabled": True})
+        audit.record(connection, audit.Entry(Event.CLIENT_ENABLED, admin.actor, client_id=client_id))
+
+
+def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str:
+    """Make a new secret and return it; the one until now stays valid for `overlap` seconds, an older one ends now.
+
+    Raises:
+        NotFound, or Conflict for a public client.
+    """
+    secret = secrets.new_secret()
+    with admin.database.transaction() as connection:
+        if store.read(connection, client_id) is None:
+            raise _unknown(client_id)
+        if not store.rotate_secret(connection, client_id, secrets.digest(secret), overlap_ms=overlap * 1000):
+            raise Conflict(f"the client {client_id} is public: it has no secret to rotate")
+        audit.record(
+            connection,
+            audit.Entry(
+                Event.CLIENT_SECRET_ROTATED, admin.actor, client_id=client_id, detail={"overlap_seconds": overlap}
+            ),
+        )
+    return secret
+
+
+def remove(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
+    """Remove a client and end its sessions. Its row, and with it its id, is kept until no session needs it."""
+    with admin.database.transaction() as connection:
+        if not store.end_epoch(connection, client_id, remove=True):
+            raise _unknown(client_id)
+        audit.record(connection, audit.Entry(Event.CLIENT_REMOVED, admin.actor, client_id=client_id))
+    return sweep_now(admin, on_progress)
+
+
+def registration_of(row: AnyRow) -> Registration:
+    """What an administrator decided about a client."""
+    return Registration(**{name: getattr(row, name) for name in FIELDS})
+
+
+def _check(registration: Registration, connection: Connection, admin: Administration) -> list[str]:
+    catalogue = apis.read(connection)
+    try:
+        check(registration, catalogue, admin.limits)
+    except InvalidClient as refusal:
+        raise Invalid(refusal.problems) from None
+    return warnings(registration, catalogue)
+
+
+def _unknown(client_id: str) -> NotFound:
+    return NotFound(f"there is no client {client_id!r}; see: authserver clients list")
+
+
+def _taken(admin: Administration, client_id: str) -> Conflict:
+    with admin.database.autocommit() as connection:
+        if store.read(connection, client_id) is not None:
+            return Conflict(f"the client_id {client_id!r} is taken; see: authserver clients show {client_id}")
+    return Conflict(
+        f"the client_id {client_id!r} belongs to a removed client whose ended sessions are kept for a while "
+        "(retention.ended_sessions): choose another id, or try again when authserver prune has erased it"
+    )

@@ -1,0 +1,157 @@
+"""`make run`: the server with a demo client, API and user, the example API beside it, and the lines to try.
+
+The demo's user has a password that everybody can read here, so it is made in development only, on first start only,
+and the server listens on this machine only.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from flask import Flask
+
+from authserver import schema
+from authserver.__main__ import make_app
+from authserver.admin import apis, clients, users
+from authserver.admin.apis import Plan
+from authserver.admin.context import Administration
+from authserver.admin.users import Profile
+from authserver.clients.registration import Registration
+from authserver.database import open_database
+from authserver.operations import serving
+from authserver.settings import Settings, SettingsError, load_settings
+
+CLIENT_ID = "demo-app"
+USERNAME = "demo"
+PASSWORD = "demo-password"
+AUDIENCE = "http://127.0.0.1:8001"
+SCOPES = ("profile:read", "profile:write")
+
+_EXAMPLE = Path("examples/api")
+
+
+def main() -> int:
+    """Prepare, serve and print the lines; return the exit status."""
+    try:
+        settings = load_settings(None, os.environ)
+    except SettingsError as error:
+        print("\n".join(f"error: {problem}" for problem in error.problems), file=sys.stderr)
+        return 1
+    if settings.environment != "development":
+        print("error: make run is for development; start a server with: authserver serve", file=sys.stderr)
+        return 1
+    prepare(settings)
+    with _example_api(settings.issuer) as has_example:
+        return serving.run(
+            lambda: make_app(settings),
+            host="127.0.0.1",
+            port=settings.server.port,
+            workers=settings.server.workers,
+            threads=settings.server.threads,
+            max_body_bytes=settings.server.max_body_bytes,
+            grace=settings.server.shutdown_timeout,
+            on_ready=lambda _: print(lines_to_try(settings, has_example=has_example), flush=True),
+        )
+
+
+def prepare(settings: Settings) -> None:
+    """Make the database and, where it has no users yet, the demo's API, client and user."""
+    url = settings.database_url
+    if url.get_backend_name() == "sqlite" and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = open_database(Flask("authserver.demo"), settings)
+    schema.upgrade(database)
+    admin = Administration(database, settings, "demo")
+    if not users.find_all(admin):  # the user comes last, so a first start that was cut off is made up for
+        if not apis.find_all(admin):
+            apis.add(admin, Plan(AUDIENCE, "Example API", None, dict.fromkeys(SCOPES, frozenset())))
+        if not clients.find_all(admin):
+            clients.add(admin, _demo_client())
+        users.add(admin, Profile(USERNAME, "demo@example.com", frozenset()), PASSWORD)
+    database.dispose()
+
+
+def _demo_client() -> Registration:
+    return Registration(
+        client_id=CLIENT_ID,
+        name="Demo app",
+        kind="mobile",
+        auth_methods=frozenset({"none"}),
+        grants=frozenset({"password", "refresh_token"}),
+        scopes=frozenset(SCOPES),
+        late_retries=1,
+    )
+
+
+@contextmanager
+def _example_api(issuer: str) -> Iterator[bool]:
+    """Run the example API, in its own environment, for the time of the block. Yields whether it could be started."""
+    python = _EXAMPLE / ".venv" / "bin" / "python"
+    if not python.exists():
+        yield False
+        return
+    command = [str(python), str(_EXAMPLE / "app.py"), "--issuer", issuer, "--audience", AUDIENCE, "--port", "8001"]
+    api = subprocess.Popen(command)
+    try:
+        yield True
+    finally:
+        _end(api)
+
+
+def _end(api: subprocess.Popen[bytes]) -> None:
+    api.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        api.wait(timeout=5)
+    api.kill()
+
+
+def lines_to_try(settings: Settings, *, has_example: bool) -> str:
+    """The lines that show the main job: each stands for itself, and works when pasted, in this order.
+
+    One hands its tokens to the next in a file beside the database, in a directory that nobody else may enter.
+    """
+    issuer = settings.issuer
+    tokens = shlex.quote(str(settings.data_dir.absolute() / "demo-tokens.json"))
+
+    def token(name: str) -> str:
+        return f'"$(sed -E \'s/.*"{name}": "([^"]*)".*/\\1/\' {tokens})"'
+
+    form = f"-d client_id={CLIENT_ID}"
+    keep = f"-o {tokens} && cat {tokens} && echo"
+    steps = [
+        (
+            "Sign in",
+            f"curl -fsS {issuer}/token {form} -d grant_type=password -d username={USERNAME} -d password={PASSWORD} {keep}",
+        ),
+        (
+            "Refresh (as often as you like)",
+            f"curl -fsS {issuer}/token {form} -d grant_type=refresh_token -d refresh_token={token('refresh_token')} {keep}",
+        ),
+        (
+            "Call the example API",
+            f'curl -sS -i {AUDIENCE}/profile -H "Authorization: Bearer {token("access_token")[1:]}',
+        ),
+        ("Sign out", f"curl -sS -i {issuer}/revoke {form} -d token={token('refresh_token')}"),
+        (
+            "Refresh once more: refused",
+            f"curl -sS {issuer}/token {form} -d grant_type=refresh_token -d refresh_token={token('refresh_token')}",
+        ),
+    ]
+    shown = [(title, line) for title, line in steps if has_example or "example API" not in title]
+    text = "\n\n".join(f"# {title}\n{line}" for title, line in shown)
+    note = (
+        ""
+        if has_example
+        else "\n\nThe example API is not running: its environment is missing; make it with: make example."
+    )
+    return f"\nauthserver is running on {issuer}. Ctrl-C stops it. Try, in another terminal:\n\n{text}{note}\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""What a use case may say instead of doing what it was asked to. The texts say what to do next.
+
+AdminError
+├── NotFound    there is no such client, user, API, session or key
+├── Conflict    it is taken, or not in the state that the act needs
+└── Invalid     the values break rules; all problems at once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class AdminError(Exception):
+    """The act was refused and nothing was changed."""
+
+    @property
+    def problems(self) -> Sequence[str]:
+        """One line for each reason."""
+        return [str(self)]
+
+
+class NotFound(AdminError):
+    """There is no such thing."""
+
+
+class Conflict(AdminError):
+    """It is taken, or not in the state that the act needs."""
+
+
+class Invalid(AdminError):
+    """The values break rules."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self._problems = problems
+
+    @property
+    def problems(self) -> Sequence[str]:
+        return self._problems

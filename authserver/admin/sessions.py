@@ -1,0 +1,95 @@
+"""Use cases of sessions: list, count, revoke."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from authserver import audit
+from authserver.admin import clients, users
+from authserver.admin.context import Administration
+from authserver.admin.errors import NotFound
+from authserver.admin.sweeping import Progress, sweep_now
+from authserver.audit import Event
+from authserver.clients import store as client_store
+from authserver.database import AnyRow
+from authserver.sessions import ending, listing
+from authserver.sessions.model import End
+from authserver.users import store as user_store
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Which sessions: of a user, of a client, of both together, or all. Names are checked by `whose`."""
+
+    user_id: UUID | None = None
+    client_id: str | None = None
+
+
+def whose(admin: Administration, *, user: str | None, client: str | None) -> Whose:
+    """Raises `NotFound` for a user or client that is not there, instead of finding no sessions."""
+    user_id = None if user is None else users.find(admin, user).id
+    client_id = None if client is None else clients.find(admin, client).client_id
+    return Whose(user_id, client_id)
+
+
+def find_all(admin: Administration, which: Whose, *, include_ended: bool, limit: int) -> Sequence[AnyRow]:
+    """Sessions, newest first."""
+    return listing.list_sessions(
+        admin.database, user_id=which.user_id, client_id=which.client_id, include_ended=include_ended, limit=limit
+    )
+
+
+def usernames(admin: Administration, ids: set[UUID]) -> Mapping[UUID, str]:
+    """The names of users, removed ones too while their rows are kept."""
+    with admin.database.autocommit() as connection:
+        return user_store.names_of(connection, ids)
+
+
+def count_live(admin: Administration, which: Whose) -> int:
+    """How many live sessions a revocation would end."""
+    return listing.count_live(admin.database, user_id=which.user_id, client_id=which.client_id)
+
+
+def revoke(admin: Administration, session_id: UUID) -> bool:
+    """End one session. Returns False when it had ended before.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    row = listing.find_session(admin.database, session_id)
+    if row is None:
+        raise NotFound(f"there is no session {session_id}; see: authserver sessions list --all")
+    with admin.database.transaction() as connection:
+        return ending.end_session(connection, session_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor)
+
+
+def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None = None) -> int:
+    """End all sessions of a user, of a client, or of a user with a client. Returns how many."""
+    if which.client_id is None and which.user_id is not None:
+        with admin.database.transaction() as connection:
+            return ending.end_sessions_of_user(connection, which.user_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor)
+    if which.user_id is None and which.client_id is not None:
+        return _end_epoch(admin, which.client_id, on_progress)
+    return _one_by_one(admin, which)
+
+
+def _end_epoch(admin: Administration, client_id: str, on_progress: Progress | None) -> int:
+    """A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows."""
+    with admin.database.transaction() as connection:
+        client_store.end_epoch(connection, client_id)
+        detail = {"because": End.CLIENT_ENDED.value, "sessions": "all"}
+        audit.record(connection, audit.Entry(Event.SESSION_REVOKED, admin.actor, client_id=client_id, detail=detail))
+    return sweep_now(admin, on_progress)
+
+
+def _one_by_one(admin: Administration, which: Whose) -> int:
+    ended = 0
+    while rows := find_all(admin, which, include_ended=False, limit=_PAGE):
+        for row in rows:
+            with admin.database.transaction() as connection:
+                ended += ending.end_session(connection, row.id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor)
+    return ended

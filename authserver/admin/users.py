@@ -1,0 +1,225 @@
+"""Use cases of users: add, list, show, edit, set the password, disable, enable, remove.
+
+What takes something from a user changes the row first and the sessions after it, in one transaction: sign-ins that
+hold the row's lock have inserted their session by then, and later ones see the change (DESIGN section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from authserver import audit
+from authserver.admin.context import Administration
+from authserver.admin.errors import Conflict, Invalid, NotFound
+from authserver.apis import store as apis
+from authserver.audit import Event
+from authserver.database import AnyRow
+from authserver.identifiers import new_id
+from authserver.sessions import ending
+from authserver.sessions.model import End
+from authserver.users import store
+from authserver.users.names import check_email, check_password, check_role, check_username, fold
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an administrator decides about a user, but for the password."""
+
+    username: str
+    email: str | None
+    roles: frozenset[str]
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of the user's row, with the folded names that are unique and looked up."""
+        return {
+            "username": self.username,
+            "username_key": fold(self.username),
+            "email": self.email,
+            "email_key": None if self.email is None else fold(self.email),
+            "roles": self.roles,
+        }
+
+
+def find(admin: Administration, login: str) -> AnyRow:
+    """A user by name, e-mail address or id."""
+    with admin.database.autocommit() as connection:
+        return _find(connection, login)
+
+
+def find_all(admin: Administration) -> Sequence[AnyRow]:
+    """All users but the removed ones, by name."""
+    with admin.database.autocommit() as connection:
+        return store.read_all(connection)
+
+
+def add(admin: Administration, profile: Profile, password: str) -> AnyRow:
+    """Add a user.
+
+    Raises:
+        Invalid: name, address, role or password break rules.
+        Conflict: name or address is taken.
+    """
+    check_profile(profile)
+    check_new_password(admin, password)
+    with admin.database.autocommit() as connection:
+        _refuse_taken(connection, profile, None)  # before the hashing, to save its cost
+    password_hash = admin.hash_password(password)
+    user_id = new_id()
+    try:
+        with admin.database.transaction() as connection:
+            store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
+            detail = {"username": profile.username, "roles": sorted(profile.roles)}
+            audit.record(connection, audit.Entry(Event.USER_ADDED, admin.actor, user_id=user_id, detail=detail))
+    except IntegrityError:
+        raise Conflict("the user name or e-mail address was taken a moment ago") from None
+    return find(admin, str(user_id))
+
+
+def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> AnyRow:
+    """Change name, address or roles. Sessions get the new roles at once, and lose the scopes that these do not open.
+
+    Raises:
+        NotFound, Invalid, Conflict.
+    """
+    try:
+        with admin.database.transaction() as connection:
+            row = _lock(connection, login)
+            before = Profile(row.username, row.email, row.roles)
+            after = change(before)
+            check_profile(after)
+            _refuse_taken(connection, after, row.id)
+            changed = sorted(
+                name for name in ("username", "email", "roles") if getattr(before, name) != getattr(after, name)
+            )
+            if changed:
+                store.change(connection, row.id, after.columns())
+                _rewrite_sessions(connection, row.id, after.roles)
+                detail = {"changed": changed, "roles": sorted(after.roles)}
+                audit.record(connection, audit.Entry(Event.USER_CHANGED, admin.actor, user_id=row.id, detail=detail))
+    except IntegrityError:
+        raise Conflict("the user name or e-mail address was taken a moment ago") from None
+    return find(admin, str(row.id))
+
+
+def set_password(admin: Administration, login: str, password: str) -> int:
+    """Reset a password: ends all of the user's sessions. Returns how many.
+
+    Raises:
+        NotFound, Invalid.
+    """
+    check_new_password(admin, password)
+    user_id = find(admin, login).id
+    password_hash = admin.hash_password(password)
+    with admin.database.transaction() as connection:
+        if not store.set_password(connection, user_id, password_hash):
+            raise _unknown(login)
+        ended = ending.end_sessions_of_user(connection, user_id, End.PASSWORD_RESET, actor=admin.actor)
+        audit.record(connection, audit.Entry(Event.USER_PASSWORD_SET, admin.actor, user_id=user_id))
+    return ended
+
+
+def disable(admin: Administration, login: str) -> int:
+    """Disable a user and end all sessions. Returns how many."""
+    with admin.database.transaction() as connection:
+        row = _lock(connection, login)
+        if not row.enabled:
+            raise Conflict(f"the user {row.username} is disabled already")
+        store.change(connection, row.id, {"enabled": False})
+        ended = ending.end_sessions_of_user(connection, row.id, End.USER_DISABLED, actor=admin.actor)
+        audit.record(connection, audit.Entry(Event.USER_DISABLED, admin.actor, user_id=row.id))
+    return ended
+
+
+def enable(admin: Administration, login: str) -> None:
+    """Enable a user again. Restores no session."""
+    with admin.database.transaction() as connection:
+        row = _lock(connection, login)
+        if row.enabled:
+            raise Conflict(f"the user {row.username} is enabled already")
+        store.change(connection, row.id, {"enabled": True})
+        audit.record(connection, audit.Entry(Event.USER_ENABLED, admin.actor, user_id=row.id))
+
+
+def remove(admin: Administration, login: str) -> int:
+    """Remove a user: erases password and address, frees the name, ends all sessions. Returns how many."""
+    with admin.database.transaction() as connection:
+        row = _lock(connection, login)
+        store.remove(connection, row.id)
+        ended = ending.end_sessions_of_user(connection, row.id, End.USER_REMOVED, actor=admin.actor)
+        entry = audit.Entry(Event.USER_REMOVED, admin.actor, user_id=row.id, detail={"username": row.username})
+        audit.record(connection, entry)
+    return ended
+
+
+def check_new_password(admin: Administration, password: str) -> None:
+    """Raises `Invalid` with a text that never contains the password."""
+    limits = admin.settings.passwords
+    if not limits.min_length <= len(password) <= limits.max_length:
+        raise Invalid([f"a password has {limits.min_length} to {limits.max_length} characters, not {len(password)}"])
+    try:
+        check_password(password)
+    except ValueError as problem:
+        raise Invalid([str(problem)]) from None
+
+
+def check_profile(profile: Profile) -> None:
+    """Raises `Invalid` with all problems at once."""
+    problems = []
+    checks = [(check_username, profile.username), *((check_role, role) for role in sorted(profile.roles))]
+    if profile.email is not None:
+        checks.append((check_email, profile.email))
+    for check, value in checks:
+        try:
+            check(value)
+        except ValueError as problem:
+            problems.append(str(problem))
+    if _is_id(profile.username):
+        # Commands take a name or an id: one user's name could be another's id.
+        problems.append("a user name has not the form of an id")
+    if problems:
+        raise Invalid(problems)
+
+
+def _lock(connection: Connection, login: str) -> AnyRow:
+    """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on."""
+    user_id = _find(connection, login).id
+    if not store.change(connection, user_id, {}):
+        raise _unknown(login)
+    return _find(connection, str(user_id))
+
+
+def _find(connection: Connection, login: str) -> AnyRow:
+    row = store.read(connection, login)
+    if row is None:
+        raise _unknown(login)
+    return row
+
+
+def _rewrite_sessions(connection: Connection, user_id: UUID, roles: frozenset[str]) -> None:
+    closed = [scope.name for scope in apis.read(connection).scopes.values() if not scope.is_open_to(roles)]
+    ending.rewrite_roles(connection, user_id, roles, frozenset(closed))
+
+
+def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None) -> None:
+    for what, name in (("user name", profile.username), ("e-mail address", profile.email)):
+        row = None if name is None else store.read(connection, name)
+        if row is not None and row.id != own_id:
+            raise Conflict(f"the {what} {name} is taken; see: authserver users show {row.id}")
+
+
+def _is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unknown(login: str) -> NotFound:
+    return NotFound(f"there is no user {login!r}; see: authserver users list")

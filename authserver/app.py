@@ -1,0 +1,141 @@
+"""The composition root: builds every object once, in one readable list, and wires the floors together."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask
+
+from authserver import schema
+from authserver.apis.store import CatalogueCache
+from authserver.audit import Bounded
+from authserver.clients.registry import ClientRegistry, Defaults
+from authserver.clients.store import give_status_indices
+from authserver.database import Database, open_database
+from authserver.keys.keyring import Keyring
+from authserver.keys.rotation import KeyRotation
+from authserver.keys.setup import open_vault, schedule
+from authserver.oauth import endpoints, handlers
+from authserver.oauth.errors import Refusals
+from authserver.oauth.grants import GRANTS
+from authserver.oauth.server import Domain, OAuthServer
+from authserver.operations import exposition, health
+from authserver.operations.headers import SecurityHeaders
+from authserver.operations.health import Readiness
+from authserver.operations.housekeeping import Housekeeping
+from authserver.operations.logs import configure_logging
+from authserver.operations.proxies import TrustedProxies
+from authserver.refusals import References
+from authserver.sessions.opening import Opening
+from authserver.sessions.rotation import Rotation
+from authserver.settings import Settings
+from authserver.status_indices import StatusIndices
+from authserver.tokens.access_token import AccessTokens
+from authserver.tokens.introspection import Introspection
+from authserver.tokens.status_list import StatusLists
+from authserver.users.hashing import PasswordHasher
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What was built, for whoever starts or stops the app. In `app.extensions["authserver"]`."""
+
+    settings: Settings
+    database: Database
+    keyring: Keyring
+    hasher: PasswordHasher
+    housekeeping: Housekeeping
+    oauth: OAuthServer
+
+
+def create_app(settings: Settings) -> Flask:
+    """Build the WSGI application. The schema has to be there; the first keys are made where there are none.
+
+    Raises:
+        SchemaOutdated: run `authserver db upgrade`.
+        MasterKeyError: the master key is missing, or is not the one that the database's keys are sealed under.
+    """
+    configure_logging(settings.log)
+    app = Flask("authserver", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+
+    database = open_database(app, settings)
+    schema.check(database)
+    cached = settings.caches.max_age
+
+    vault = open_vault(settings)
+    key_rotation = KeyRotation(database, vault, schedule(settings), algorithm=settings.tokens.algorithm)
+    key_rotation.ensure()
+    keyring = Keyring(database, vault, max_age=cached)
+    keyring.current()
+
+    with database.transaction() as connection:
+        give_status_indices(connection)
+    clients = ClientRegistry(database, client_defaults(settings), max_age=cached)
+    catalogue = CatalogueCache(database, max_age=cached)
+    audit = Bounded(database)
+    hasher = open_hasher(settings)
+
+    rotation = Rotation(database, keyring, clients, audit)
+    access_tokens = AccessTokens(keyring, settings.issuer)
+    domain = Domain(
+        issuer=settings.issuer,
+        database=database,
+        clients=clients,
+        catalogue=catalogue,
+        hasher=hasher,
+        opening=Opening(database, keyring, StatusIndices(database)),
+        rotation=rotation,
+        access_tokens=access_tokens,
+        introspection=Introspection(database, access_tokens, rotation, settings.issuer),
+        status_lists=StatusLists(
+            database, keyring, settings.issuer, ttl=settings.status.ttl, lifetime=settings.status.lifetime
+        ),
+        audit=audit,
+    )
+    refusals = Refusals(References(vault.reference_key()))
+    oauth = OAuthServer(domain, refusals, GRANTS)
+
+    endpoints.register(app, oauth, keyring, jwks_max_age=settings.keys.jwks_max_age)
+    handlers.register(app, oauth)
+    health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew))
+    token = settings.metrics.token
+    exposition.register(app, None if token is None else token.get_secret_value())
+    guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
+    app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
+
+    housekeeping = Housekeeping(database, key_rotation, settings.retention)
+    app.extensions["authserver"] = Parts(settings, database, keyring, hasher, housekeeping, oauth)
+    return app
+
+
+def client_defaults(settings: Settings) -> Defaults:
+    """What holds for clients that are not set otherwise, and the limits of those that are."""
+    tokens = settings.tokens
+    return Defaults(
+        retry_window=tokens.retry_window,
+        access_token_lifetime=tokens.access_token_lifetime,
+        refresh_idle_lifetime=tokens.refresh_idle_lifetime,
+        refresh_absolute_lifetime=tokens.refresh_absolute_lifetime,
+        longest_access_token=tokens.max_access_token_lifetime,
+        longest_refresh_idle=tokens.max_refresh_idle_lifetime,
+        longest_refresh_absolute=tokens.max_refresh_absolute_lifetime,
+        max_sessions_per_user=tokens.max_sessions_per_user_and_client,
+    )
+
+
+def open_hasher(settings: Settings) -> PasswordHasher:
+    """The hasher; its slots are shared by all processes of this user on this machine."""
+    passwords = settings.passwords
+    return PasswordHasher(
+        Path(tempfile.gettempdir()) / f"authserver-{os.getuid()}",
+        memory_kib=passwords.argon2_memory_kib,
+        time_cost=passwords.argon2_time_cost,
+        parallelism=passwords.argon2_parallelism,
+        concurrency=passwords.hashing_concurrency,
+        queue=passwords.hashing_queue,
+    )
