@@ -1,0 +1,70 @@
+"""ASGI (Starlette and others): a middleware in front of an application; the token in `scope["state"]`.
+
+In Starlette and FastAPI that is `request.state.access_token`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from authserver_resource.errors import VerificationError
+from authserver_resource.gate import Gate, HeaderOf
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+
+class AccessTokenMiddleware:
+    """Lets requests and WebSockets in with a token that has `scopes`; `public` paths pass, with all below them."""
+
+    def __init__(self, app: App, gate: Gate, *, scopes: str = "", public: Iterable[str] = ()) -> None:
+        self._app = app
+        self._gate = gate
+        self._scopes = scopes
+        self._public = tuple(path.rstrip("/") for path in public)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "http" and path == self._gate.metadata_path:
+            await answer(send, 200, {"Content-Type": "application/json"}, self._gate.metadata())
+            return
+        if scope["type"] in {"http", "websocket"} and not self._is_public(path):
+            try:
+                # A WebSocket can write, so with a cookie it needs an origin: it counts as unsafe.
+                token = await self._gate.admit_async(scope.get("method", "WEBSOCKET"), header_of(scope), self._scopes)
+            except VerificationError as error:
+                await self._refuse(scope, send, error)
+                return
+            scope.setdefault("state", {})["access_token"] = token
+        await self._app(scope, receive, send)
+
+    def _is_public(self, path: str) -> bool:
+        return any(path == public or path.startswith(public + "/") for public in self._public)
+
+    async def _refuse(self, scope: Scope, send: Send, error: VerificationError) -> None:
+        if scope["type"] == "websocket":  # before it is accepted: servers answer the handshake with 403
+            await send({"type": "websocket.close", "code": 1008, "reason": error.code})
+            return
+        refusal = self._gate.refusal(error)
+        await answer(send, refusal.status, refusal.headers, refusal.body)
+
+
+def header_of(scope: Scope) -> HeaderOf:
+    """Look headers up; one that came twice is joined, and so no token."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        # HTTP/2 may split a cookie header into several.
+        headers[name] = headers[name] + ("; " if name == "cookie" else ", ") + value if name in headers else value
+    return headers.get
+
+
+async def answer(send: Send, status: int, headers: dict[str, str], body: bytes) -> None:
+    """Send a whole response."""
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in headers.items()]
+    raw.append((b"content-length", str(len(body)).encode()))
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,81 @@
+"""Django: a middleware, and `@require_token("read")` on a view; the token in `request.access_token`.
+
+In the settings: `AUTHSERVER_RESOURCE = {"issuer": …, "audience": …}` with any further argument of Verifier, and
+`"gate": {…}` for those of Gate.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+from asgiref.sync import iscoroutinefunction, markcoroutinefunction
+from django.conf import settings
+from django.http import HttpResponse
+
+from authserver_resource.errors import VerificationError
+from authserver_resource.gate import Gate
+from authserver_resource.verifier import Verifier
+
+
+@functools.cache
+def gate() -> Gate:
+    """Return the gate that the settings describe: one for the process."""
+    options = dict(settings.AUTHSERVER_RESOURCE)
+    of_gate = options.pop("gate", {})
+    return Gate(Verifier(**options), **of_gate)
+
+
+class AccessTokenMiddleware:
+    """Serves the metadata, and turns refusals into challenges wherever in a view they are raised."""
+
+    sync_capable = True
+    async_capable = True
+
+    def __init__(self, get_response: Callable[[Any], Any]) -> None:
+        self._get_response = get_response
+        if iscoroutinefunction(get_response):
+            markcoroutinefunction(self)
+
+    def __call__(self, request: Any) -> Any:
+        if request.path != gate().metadata_path:
+            return self._get_response(request)
+        response = HttpResponse(gate().metadata(), content_type="application/json")
+        return _soon(response) if iscoroutinefunction(self) else response
+
+    def process_exception(self, _request: Any, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, VerificationError):
+            return None
+        refusal = gate().refusal(error)
+        return HttpResponse(refusal.body, status=refusal.status, headers=refusal.headers)
+
+
+def require_token(scopes: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Let a request in to this view, plain or async, when its token has all these scopes.
+
+    A view that takes tokens from the header alone is safe without Django's CSRF check: add `csrf_exempt`.
+    """
+
+    def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
+        if iscoroutinefunction(view):
+
+            @functools.wraps(view)
+            async def guarded_async(request: Any, *args: Any, **kwargs: Any) -> Any:
+                request.access_token = await gate().admit_async(request.method, request.headers.get, scopes)
+                return await view(request, *args, **kwargs)
+
+            return guarded_async
+
+        @functools.wraps(view)
+        def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
+            request.access_token = gate().admit(request.method, request.headers.get, scopes)
+            return view(request, *args, **kwargs)
+
+        return guarded
+
+    return decorate
+
+
+async def _soon(response: HttpResponse) -> HttpResponse:
+    return response

@@ -1,0 +1,50 @@
+"""Why a token is refused: one exception, told apart by a stable code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+#: Each code, and the HTTP status that fits it. Codes are never renamed; new ones may come.
+CODES: Final[dict[str, int]] = {
+    "missing_token": 401,  # no access token came with the request
+    "malformed": 401,  # not a JWT in the compact form, and not an opaque token
+    "type": 401,  # `typ` is not at+jwt: an ID token, for example
+    "algorithm": 401,  # not on the allow-list, or not the algorithm of the key
+    "critical": 401,  # `crit` names an extension, and this library knows none
+    "unknown_key": 401,  # the issuer publishes no key of this `kid`
+    "signature": 401,
+    "claims": 401,  # a required claim is missing or of the wrong type
+    "issuer": 401,
+    "audience": 401,
+    "expired": 401,
+    "not_yet_valid": 401,  # `nbf`, or an `iat` in the future
+    "sender_constrained": 401,  # bound to a key (`cnf`), whose proof this version does not check
+    "revoked": 401,
+    "inactive": 401,  # the introspection endpoint does not know it, or no more
+    "opaque": 401,  # an opaque token came, and no credentials for introspection are set
+    "insufficient_scope": 403,
+    "origin": 403,  # a cookie came with an unsafe method, from a foreign or unnamed origin
+    "keys_unavailable": 503,  # no keys to check with: the issuer has not been reached yet, or for too long
+    "status_unavailable": 503,  # no list that is fresh enough for the setting
+    "introspection_unavailable": 503,
+}
+
+
+class VerificationError(Exception):
+    """A token was refused. `code` is stable, the text is for logs and holds nothing of the token.
+
+    `status` is the HTTP status that fits: 503 means that nothing is known against the token.
+    """
+
+    def __init__(self, code: str, text: str, *, scopes: Iterable[str] = ()) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text
+        self.status = CODES[code]
+        #: What the call asked for, where the scope was what was missing.
+        self.scopes = frozenset(scopes)
+
+
+class WouldWait(Exception):
+    """Internal: an answer takes a request to the issuer, and the caller is an event loop that must not wait."""

@@ -1,0 +1,92 @@
+"""Requests to the issuer: short, bounded in time and size, never redirected."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+_LARGEST_ANSWER = 2 * 1024 * 1024
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+
+class FetchError(Exception):
+    """The issuer could not be reached, or its answer was not a good one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: bytes
+    #: `max-age` of its Cache-Control, in seconds.
+    max_age: int | None
+
+    def json(self) -> Any:
+        try:
+            return json.loads(self.body)
+        except (ValueError, RecursionError):
+            raise FetchError("the answer is not JSON") from None
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    # A redirect would let whoever can answer for one address name another to believe.
+    def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
+        return None
+
+
+class Fetcher:
+    """GET and POST. `seconds` bounds a whole request, so that a server that drips bytes holds nobody up."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._opener = urllib.request.build_opener(_NoRedirects())
+
+    def get(self, url: str, accept: str) -> Answer:
+        return self._fetch(url, None, {"Accept": accept})
+
+    def post(self, url: str, form: bytes, headers: Mapping[str, str]) -> Answer:
+        return self._fetch(url, form, {"Content-Type": "application/x-www-form-urlencoded", **headers})
+
+    def _fetch(self, url: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
+        # The caller has looked at the scheme (`is_safe`); file: and others never come here.
+        agent = {"User-Agent": "authserver-resource"}
+        request = urllib.request.Request(url, data, {**agent, **headers})  # noqa: S310
+        deadline = time.monotonic() + self._seconds
+        try:
+            with self._opener.open(request, timeout=self._seconds) as response:
+                body = self._read(response, deadline)
+                match = re.search(r"max-age=(\d{1,9})\b", response.headers.get("Cache-Control", ""))
+        except (OSError, HTTPException, ValueError) as error:
+            if isinstance(error, urllib.error.HTTPError):
+                error.close()
+            # The text of an HTTPError names only its status, so no credential of ours can be in it.
+            raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+        return Answer(body, int(match.group(1)) if match else None)
+
+    def _read(self, response: Any, deadline: float) -> bytes:
+        body = bytearray()
+        while chunk := response.read1(65536):
+            body += chunk
+            if len(body) > _LARGEST_ANSWER:
+                raise ValueError("the answer is too large")
+            if time.monotonic() > deadline:
+                raise TimeoutError("the answer takes too long")
+        return bytes(body)
+
+
+def is_safe(url: object, *, allow_http: bool) -> bool:
+    """Whether an address may be asked: https, or http on this machine or where the settings allow it."""
+    if not isinstance(url, str):
+        return False
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and (allow_http or host in _LOOPBACK)))

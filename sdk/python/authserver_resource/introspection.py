@@ -1,0 +1,89 @@
+"""Opaque tokens: what the issuer says of them (RFC 7662), remembered for a few seconds."""
+
+from __future__ import annotations
+
+import base64
+import threading
+from concurrent.futures import Future
+from typing import Any
+from urllib.parse import quote_plus, urlencode
+
+from authserver_resource.errors import VerificationError, WouldWait
+from authserver_resource.fetching import FetchError
+from authserver_resource.issuer import Issuer
+from authserver_resource.memory import Memory
+from authserver_resource.reach import Reach
+
+PREFIX = "asat_"
+
+
+class Introspection:
+    """Asks the issuer, once for all who ask about one token at one time. An answer is used for `seconds`."""
+
+    def __init__(
+        self, issuer: Issuer, reach: Reach, credentials: tuple[str, str], *, seconds: float, size: int
+    ) -> None:
+        pair = ":".join(quote_plus(part) for part in credentials)  # RFC 6749 section 2.3.1
+        self._headers = {
+            "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
+            "Accept": "application/json",
+        }
+        self._issuer = issuer
+        self._reach = reach
+        self._seconds = seconds
+        self._memory: Memory[tuple[float, dict[str, Any]]] = Memory(size)
+        self.unlock()
+
+    def unlock(self) -> None:
+        """After a fork."""
+        self._lock = threading.Lock()
+        self._flights: dict[bytes, Future[dict[str, Any]]] = {}
+        self._memory.unlock()
+
+    def claims(self, token: str, digest: bytes, now: float, *, wait: bool) -> dict[str, Any]:
+        """Return what the issuer says of an active token."""
+        known = self._memory.get(digest)
+        if known is None or now >= known[0]:
+            if not wait:
+                raise WouldWait
+            answer = self._ask_once(token, digest)
+        else:
+            answer = known[1]
+        if answer.get("active") is not True:
+            raise VerificationError("inactive", "the issuer does not know the token, or no more")
+        return answer
+
+    def _ask_once(self, token: str, digest: bytes) -> dict[str, Any]:
+        with self._lock:
+            flight = self._flights.get(digest)
+            if flight is None:
+                mine = self._flights[digest] = Future()
+        if flight is not None:
+            try:
+                return flight.result(self._reach.patience)
+            except TimeoutError:
+                raise VerificationError("introspection_unavailable", "the issuer takes too long") from None
+        try:
+            answer = self._ask(token)
+            self._memory.put(digest, (self._reach.clock() + self._seconds, answer))
+            mine.set_result(answer)
+            return answer
+        except BaseException as error:
+            mine.set_exception(error)
+            raise
+        finally:
+            with self._lock:
+                self._flights.pop(digest, None)
+
+    def _ask(self, token: str) -> dict[str, Any]:
+        try:
+            metadata = self._issuer.metadata.get(self._reach.clock(), wait=True)
+            if metadata is None or metadata.introspection_endpoint is None:
+                raise FetchError("the issuer's introspection endpoint is not known")
+            form = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
+            answer = self._reach.fetcher.post(metadata.introspection_endpoint, form, self._headers).json()
+        except FetchError as error:
+            raise VerificationError("introspection_unavailable", str(error)) from None
+        if not isinstance(answer, dict):
+            raise VerificationError("introspection_unavailable", "the issuer's answer is not an object")
+        return answer

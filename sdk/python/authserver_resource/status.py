@@ -1,0 +1,159 @@
+"""Status lists: which tokens were revoked (IETF Token Status List), kept fresh and read as bits."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from authserver_resource.errors import VerificationError
+from authserver_resource.issuer import Issuer
+from authserver_resource.jose import check_signature, decode, read_header, read_object, split
+from authserver_resource.reach import Reach
+from authserver_resource.remote import Remote
+
+Policy = Literal["fail_open", "fail_closed", "off"]
+
+_TYP = "statuslist+jwt"
+#: A million bits are 128 KiB; nothing that a few bytes inflate to may take more than this.
+_LARGEST_LIST = 1024 * 1024
+_MOST_LISTS = 1024
+_LONGEST_TTL = 3600.0
+#: Between attempts while the issuer is out of reach: also how late a revocation may come when it is back.
+_LONGEST_PAUSE = 2.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StatusList:
+    """A list, and its times in seconds since the epoch."""
+
+    bits: int
+    data: bytes
+    issued_at: float
+    expires_at: float
+
+    def status(self, index: int) -> int | None:
+        """0 is valid, all else is not; None when the index is outside."""
+        per_byte = 8 // self.bits
+        where, place = divmod(index, per_byte)
+        if index < 0 or where >= len(self.data):
+            return None
+        return self.data[where] >> (place * self.bits) & ((1 << self.bits) - 1)
+
+
+class StatusLists:
+    """The lists that tokens name. `stale_for`: seconds for which a list is used after its `ttl`, when needed."""
+
+    def __init__(
+        self,
+        issuer: Issuer,
+        reach: Reach,
+        *,
+        policy: Policy,
+        stale_for: float,
+        leeway: float,
+        algorithms: frozenset[str],
+    ) -> None:
+        self._issuer = issuer
+        self._reach = reach
+        self._policy = policy
+        self._stale_for = stale_for
+        self._leeway = leeway
+        self._algorithms = algorithms
+        self._lists: dict[str, Remote[StatusList]] = {}
+        self.unlock()
+
+    def unlock(self) -> None:
+        """After a fork."""
+        self._lock = threading.Lock()
+
+    def find(self, claims: dict[str, Any]) -> tuple[Remote[StatusList], int] | None:
+        """Return the list and index that a verified token names; None when it names none, or nobody wants to know."""
+        status = claims.get("status")
+        if status is None or self._policy == "off":
+            return None
+        entry = status.get("status_list") if isinstance(status, dict) else None
+        if not isinstance(entry, dict):
+            raise VerificationError("claims", "the claim status is of a kind that is not known")
+        uri, index = entry.get("uri"), entry.get("idx")
+        if not isinstance(uri, str) or not isinstance(index, int) or isinstance(index, bool) or index < 0:
+            raise VerificationError("claims", "the claim status is malformed")
+        # Signed by the issuer or not, a token must not choose whom we ask.
+        if not uri.startswith(f"{self._issuer.url.rstrip('/')}/") or ".." in uri or "#" in uri:
+            raise VerificationError("claims", "the status list is not the issuer's")
+        return self._lists.get(uri) or self._new(uri), index
+
+    def check(self, found: Remote[StatusList], index: int, now: float, *, wait: bool) -> None:
+        """Raise VerificationError when the token was revoked, or when that cannot be told and must be."""
+        present = found.get(now, wait=wait)
+        if present is None:
+            if self._policy == "fail_open" and now - (found.failing_since or now) <= self._stale_for:
+                return
+            raise VerificationError("status_unavailable", "the status list cannot be had")
+        status = present.status(index)
+        if status is None:
+            raise VerificationError("claims", "the status list has no such index")
+        if status:
+            raise VerificationError("revoked", "the token was revoked")
+        if now > found.fresh_until and (
+            now - found.fresh_until > self._stale_for or now >= present.expires_at + self._leeway
+        ):
+            raise VerificationError("status_unavailable", "the status list is too old")
+
+    def _new(self, uri: str) -> Remote[StatusList]:
+        with self._lock:
+            if uri in self._lists:
+                return self._lists[uri]
+            if len(self._lists) >= _MOST_LISTS:
+                oldest = min(self._lists, key=lambda other: self._lists[other].used_at)
+                self._reach.refresher.remove(self._lists.pop(oldest))
+
+            def load(old: StatusList | None) -> tuple[StatusList, float]:
+                return self._load(uri, old)
+
+            made = self._lists[uri] = self._reach.keep(load, longest_pause=_LONGEST_PAUSE)
+            return made
+
+    def _load(self, uri: str, old: StatusList | None) -> tuple[StatusList, float]:
+        body = self._reach.fetcher.get(uri, f"application/{_TYP}").body
+        now = self._reach.clock()
+        header_part, payload, signed, signature = split(body.strip())
+        header = read_header(header_part, _TYP, self._algorithms)
+        check_signature(self._issuer.key(header.kid, now, wait=True), header, signed, signature)
+        claims = read_object(payload)
+        if claims.get("sub") != uri:
+            raise VerificationError("claims", "the status list is another one")
+        issued_at, expires_at = _time(claims, "iat"), _time(claims, "exp", float("inf"))
+        if issued_at > now + self._leeway or expires_at + self._leeway <= now:
+            raise VerificationError("expired", "the status list is not of this time")
+        ttl = min(_time(claims, "ttl", 60.0), _LONGEST_TTL)
+        # From its `iat`, not from now: what caches in between held it for counts too. But where it is old on arrival
+        # (our clock is ahead, or a cache breaks the rules), asking for each request would help nobody.
+        fresh_until = max(min(issued_at, now) + ttl, now + ttl / 4)
+        if old is not None and issued_at < old.issued_at:
+            return old, fresh_until  # a cache answered with one from the past: it would give revoked tokens back
+        bits, data = _inflate(claims.get("status_list"))
+        return StatusList(bits, data, issued_at, expires_at), fresh_until
+
+
+def _time(claims: dict[str, Any], name: str, default: float | None = None) -> float:
+    value = claims.get(name, default)
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        raise VerificationError("claims", f"the status list has no proper {name}")
+    return value
+
+
+def _inflate(status_list: Any) -> tuple[int, bytes]:
+    entry = status_list if isinstance(status_list, dict) else {}
+    bits, packed = entry.get("bits"), entry.get("lst")
+    if bits not in (1, 2, 4, 8) or isinstance(bits, bool) or not isinstance(packed, str):
+        raise VerificationError("claims", "the status list is malformed")
+    inflater = zlib.decompressobj()
+    try:
+        data = inflater.decompress(decode(packed.encode()), _LARGEST_LIST)
+    except (zlib.error, ValueError):
+        raise VerificationError("claims", "the status list is not compressed as it must be") from None
+    if not inflater.eof:
+        raise VerificationError("claims", "the status list is too large, or cut off")
+    return int(bits), data

@@ -1,0 +1,241 @@
+"""The one call of this library: is this access token good for this API, now?"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import re
+import time
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from authserver_resource.claims import Rules, read_scopes
+from authserver_resource.errors import VerificationError, WouldWait
+from authserver_resource.fetching import Fetcher, is_safe
+from authserver_resource.introspection import PREFIX, Introspection
+from authserver_resource.issuer import Issuer
+from authserver_resource.jose import ALGORITHMS, LONGEST_TOKEN, Header, Key, check_signature, read_header, read_object
+from authserver_resource.jose import split as split_token
+from authserver_resource.memory import Memory
+from authserver_resource.reach import Reach
+from authserver_resource.remote import Refresher, Remote
+from authserver_resource.status import Policy, StatusList, StatusLists
+from authserver_resource.token import AccessToken
+
+_TYP = "at+jwt"
+_OPAQUE = re.compile(PREFIX + r"[A-Za-z0-9_-]{16,8192}")
+_MOST_LEEWAY = 300.0
+_MOST_HEADERS = 64
+_STALE_FOR = {"fail_open": 86400.0, "fail_closed": 10.0, "off": 0.0}
+
+
+class Counters(Protocol):
+    """Counts outcomes: "ok", or the code of an error."""
+
+    def verified(self, outcome: str) -> None: ...
+
+
+class _Seen:
+    """A token that was verified: what is left to check each time stands here."""
+
+    __slots__ = ("key", "kid", "listed", "token")
+
+    def __init__(self, token: AccessToken, kid: str, key: Key, listed: tuple[Remote[StatusList], int] | None) -> None:
+        self.token = token
+        self.kid = kid
+        self.key = key
+        self.listed = listed
+
+
+class Verifier:
+    """Verifies the access tokens of one issuer for one API. Make one for a process, and keep it.
+
+    Safe for threads, event loops and forks. Everything else it needs to know is in the issuer's metadata, fetched at
+    the first call and kept fresh behind the back of requests.
+
+    Args:
+        issuer: The issuer, exactly as its tokens name it. https, or http on this machine, or with `allow_http`.
+        audience: This API, exactly as tokens name it in `aud`.
+        algorithms: A narrower choice of ES256, EdDSA and RS256.
+        leeway: Seconds by which clocks may differ; at most 300.
+        status: What happens when no fresh status list can be had. "fail_open": the last one serves on, for `stale_for`
+            seconds (a day). "fail_closed": tokens are refused after `stale_for` seconds (10). "off": nobody asks, and
+            a revoked token is good until it expires.
+        stale_for: See `status`.
+        keys_stale_for: Seconds for which keys are used after their time, when no newer can be had.
+        introspection: Client id and secret, for opaque tokens. Without it they are refused.
+        introspection_seconds: For how long an answer is used: so late may a revocation of an opaque token come.
+        cache_size: How many verified tokens are remembered, and as many answers about opaque ones; 0 for none.
+        timeout: Seconds for one request to the issuer; also how long a call waits for one that is under way. Less than half of
+            the `ttl` of the lists: then nobody waits when the issuer hangs.
+        clock: Seconds since the epoch.
+
+    """
+
+    def __init__(  # noqa: PLR0913 - settings, by keyword, each with a default
+        self,
+        issuer: str,
+        audience: str,
+        *,
+        algorithms: Iterable[str] = ALGORITHMS,
+        leeway: float = 10.0,
+        status: Policy = "fail_open",
+        stale_for: float | None = None,
+        keys_stale_for: float = 86400.0,
+        introspection: tuple[str, str] | None = None,
+        introspection_seconds: float = 5.0,
+        cache_size: int = 10_000,
+        timeout: float = 3.0,
+        allow_http: bool = False,
+        counters: Counters | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._algorithms = frozenset(algorithms)
+        if not self._algorithms or not self._algorithms <= ALGORITHMS:
+            raise ValueError(f"algorithms: choose from {', '.join(sorted(ALGORITHMS))}")
+        if not 0 <= leeway <= _MOST_LEEWAY:
+            raise ValueError("leeway: between 0 and 300 seconds")
+        if status not in _STALE_FOR:
+            raise ValueError('status: "fail_open", "fail_closed" or "off"')
+        if not is_safe(issuer, allow_http=allow_http) or "?" in issuer or "#" in issuer:
+            raise ValueError("issuer: an https address (or http on this machine, or with allow_http)")
+        if not audience:
+            raise ValueError("audience: the identifier of this API")
+        self.issuer = issuer
+        self.audience = audience
+        self._clock = clock
+        self._counters = counters
+        self._rules = Rules(issuer, audience, leeway)
+        self._refresher = Refresher(clock)
+        reach = Reach(Fetcher(timeout), self._refresher, clock, timeout)
+        self._issuer = Issuer(issuer, reach, stale_for=keys_stale_for, allow_http=allow_http)
+        self._lists = StatusLists(
+            self._issuer,
+            reach,
+            policy=status,
+            stale_for=_STALE_FOR[status] if stale_for is None else stale_for,
+            leeway=leeway,
+            algorithms=self._algorithms,
+        )
+        self._introspection = introspection and Introspection(
+            self._issuer, reach, introspection, seconds=introspection_seconds, size=cache_size
+        )
+        self._seen: Memory[_Seen] = Memory(cache_size)
+        self._headers: dict[bytes, Header] = {}
+        _everywhere.add(self)
+
+    def verify(self, token: str, scopes: str | Iterable[str] = ()) -> AccessToken:
+        """Return what a good token says; `scopes` must all be in it ("read write", or any iterable).
+
+        Checks form, signature, `typ`, algorithm, `crit`, issuer, audience, times, required claims, status and scope.
+        Does *not* check: whether the user may do this to that object, how the user signed in and how long ago
+        (`auth_time`), roles, who sent the token (bearer tokens are anybody's who holds them; those bound to a key are
+        refused), nor whether it has been used before. A revocation arrives within the `ttl` of the issuer's
+        status lists and a second or two; a token without the claim `status` cannot be revoked.
+
+        Makes no request to the issuer but at first sight of it, of an unknown key, of a status list after a quiet
+        time, and of an opaque token; then it waits for at most about `timeout` seconds.
+
+        Raises:
+            VerificationError: with a stable `code`; `status` 503 means that it could not be told.
+
+        """
+        return self._counted(token, scopes, wait=True)
+
+    async def verify_async(self, token: str, scopes: str | Iterable[str] = ()) -> AccessToken:
+        """Do as `verify`, and leave the event loop free while a request to the issuer is under way."""
+        try:
+            return self._counted(token, scopes, wait=False)
+        except WouldWait:
+            return await asyncio.to_thread(self._counted, token, scopes, wait=True)
+
+    def warm_up(self) -> None:
+        """Fetch metadata and keys now, so that the first request need not. Raises VerificationError."""
+        self._issuer.current_keys(self._clock(), wait=True)
+
+    def _counted(self, token: str, scopes: str | Iterable[str], *, wait: bool) -> AccessToken:
+        if self._counters is None:
+            return self._verify(token, scopes, wait=wait)
+        try:
+            verified = self._verify(token, scopes, wait=wait)
+        except VerificationError as error:
+            self._counters.verified(error.code)
+            raise
+        self._counters.verified("ok")
+        return verified
+
+    def _verify(self, token: str, scopes: str | Iterable[str], *, wait: bool) -> AccessToken:
+        try:
+            data = token.encode("ascii")
+        except UnicodeEncodeError:
+            raise VerificationError("malformed", "a token is ASCII") from None
+        digest = hashlib.sha256(data).digest()
+        now = self._clock()
+        seen = self._seen.get(digest)
+        if seen is not None and self._issuer.current_keys(now, wait=wait).get(seen.kid) is seen.key:
+            verified = seen.token
+            self._rules.check_times(verified._claims, now)  # noqa: SLF001 - the property would make a copy
+            listed = seen.listed
+        elif token.startswith(PREFIX):
+            verified, listed = self._ask(token, digest, now, wait=wait), None
+        else:
+            verified, listed = self._first_sight(data, digest, now, wait=wait)
+        if listed is not None:
+            self._lists.check(*listed, now, wait=wait)
+        if scopes:
+            wanted = scopes.split() if isinstance(scopes, str) else tuple(scopes)
+            if not verified.scopes.issuperset(wanted):
+                raise VerificationError("insufficient_scope", "the token has not all the scopes", scopes=wanted)
+        return verified
+
+    def _first_sight(
+        self, data: bytes, digest: bytes, now: float, *, wait: bool
+    ) -> tuple[AccessToken, tuple[Remote[StatusList], int] | None]:
+        if len(data) > LONGEST_TOKEN:
+            raise VerificationError("malformed", "the token is too long")
+        header_part, payload, signed, signature = split_token(data)
+        header = self._headers.get(header_part) or read_header(header_part, _TYP, self._algorithms)
+        key = self._issuer.key(header.kid, now, wait=wait)
+        check_signature(key, header, signed, signature)
+        claims = read_object(payload)
+        self._rules.check(claims, now)
+        verified = AccessToken(claims, read_scopes(claims))
+        listed = self._lists.find(claims)
+        # Only now: a header under a good signature is one of few, and nobody else fills this memory.
+        if len(self._headers) >= _MOST_HEADERS:
+            self._headers.clear()
+        self._headers[header_part] = header
+        self._seen.put(digest, _Seen(verified, header.kid, key, listed))
+        return verified, listed
+
+    def _ask(self, token: str, digest: bytes, now: float, *, wait: bool) -> AccessToken:
+        if self._introspection is None:
+            raise VerificationError("opaque", "an opaque token, and no credentials for introspection are set")
+        if not _OPAQUE.fullmatch(token):
+            raise VerificationError("malformed", "not an opaque token")
+        claims = self._introspection.claims(token, digest, now, wait=wait)
+        self._rules.check(claims, now)
+        return AccessToken(claims, read_scopes(claims))
+
+    def _after_fork(self) -> None:
+        self._refresher.unlock()
+        self._issuer.unlock()
+        self._lists.unlock()
+        self._seen.unlock()
+        if self._introspection is not None:
+            self._introspection.unlock()
+
+
+# A fork copies locks that other threads hold, and none of the threads: a child starts with open ones.
+_everywhere: weakref.WeakSet[Verifier] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for verifier in _everywhere:
+        verifier._after_fork()  # noqa: SLF001 - this file's own
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
