@@ -1,0 +1,122 @@
+"""Headers that anyone can write decide nothing: Host, X-Forwarded-*, Forwarded, and the address behind proxies."""
+
+from collections.abc import Iterator
+from ipaddress import ip_network
+
+import httpx
+import pytest
+
+from authserver.app import create_app
+from tests.support.oauth import OAuth, Person, claims
+from tests.support.server import LiveServer
+from tests.support.stage import ISSUER, Stage
+
+METADATA = "/.well-known/oauth-authorization-server"
+FORGED = {
+    "Host": "evil.example",
+    "X-Forwarded-Host": "evil.example",
+    "X-Forwarded-Proto": "gopher",
+    "X-Forwarded-Port": "666",
+    "X-Forwarded-Prefix": "/evil",
+    "X-Forwarded-Server": "evil.example",
+    "X-Original-URL": "/evil",
+    "X-Rewrite-URL": "/evil",
+    "X-Script-Name": "/evil",
+    "Forwarded": "host=evil.example;proto=gopher",
+    "X-HTTP-Method-Override": "DELETE",
+}
+
+
+@pytest.fixture
+def behind_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
+    """An app at a server that trusts two networks of proxies; requests come from the inner one."""
+    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+    networks = (ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
+    made = create_app(stage.with_settings(trusted_proxies=networks))
+    transport = httpx.WSGITransport(made, remote_addr="10.0.0.1")
+    with httpx.Client(transport=transport, base_url=ISSUER) as http:
+        yield OAuth(http, stage.an_app())
+    made.extensions["authserver"].database.dispose()
+
+
+def address_of_a_sign_in(oauth: OAuth, stage: Stage, person: Person, forwarded: str | None) -> str:
+    oauth.headers = {} if forwarded is None else {"X-Forwarded-For": forwarded, "X-Real-IP": "6.6.6.6"}
+    answer = oauth.sign_in(person)
+    address: str = stage.session(claims(answer.json()["access_token"])["sid"]).last_address
+    return address
+
+
+def test_no_forged_host_shows_in_the_metadata(oauth: OAuth):
+    honest = oauth.http.get(METADATA)
+    assert honest.status_code == 200
+    for name, value in FORGED.items():
+        forged = oauth.http.get(METADATA, headers={name: value})
+        assert (forged.status_code, forged.json()) == (200, honest.json()), name
+    assert oauth.http.get(METADATA, headers=FORGED).json() == honest.json()
+
+
+def test_no_forged_host_shows_in_a_token(oauth: OAuth, person: Person):
+    honest = claims(oauth.sign_in(person).json()["access_token"])
+    oauth.headers = FORGED
+    answer = oauth.sign_in(person)
+    forged = claims(answer.json()["access_token"])
+    assert (forged["iss"], forged["aud"]) == (honest["iss"], honest["aud"])
+    assert "evil" not in str(answer.headers)
+
+
+def test_an_impossible_host_is_a_bad_request_at_worst(oauth: OAuth):
+    for host in ("..", "x" * 300, "a b", "[::1", "evil.example:99999999", "@", "/", "?", "#", "", "%00"):
+        answer = oauth.http.get(METADATA, headers={"Host": host})
+        assert answer.status_code in {200, 400}, host
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json().get("issuer", ISSUER) == ISSUER
+
+
+def test_a_live_server_redirects_nobody_to_a_forged_host(live: LiveServer):
+    for target in (
+        "//token",
+        "/token/",
+        "//evil.example/token",
+        "http://evil.example/token",
+        "/./token",
+        "/x/../token",
+    ):
+        status, answer = live.raw(
+            f"POST {target} HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\nContent-Length: 0\r\n\r\n".encode()
+        )
+        assert status in {400, 404}, answer
+        assert "evil" not in answer.lower()
+
+
+def test_without_trusted_proxies_the_address_is_the_peers(oauth: OAuth, stage: Stage, person: Person):
+    honest = address_of_a_sign_in(oauth, stage, person, None)
+    assert honest == "127.0.0.1"
+    for forwarded in ("6.6.6.6", "6.6.6.6, 127.0.0.1", "x" * 1000):
+        assert address_of_a_sign_in(oauth, stage, person, forwarded) == honest
+
+
+def test_behind_trusted_proxies_the_address_is_the_last_that_they_wrote(
+    behind_a_proxy: OAuth, stage: Stage, person: Person
+):
+    expected = {
+        None: "10.0.0.1",
+        "198.51.100.7": "198.51.100.7",
+        "198.51.100.7, 10.9.9.9": "198.51.100.7",
+        "2001:db8:2::7,2001:DB8:1::9 , 10.9.9.9": "2001:db8:2::7",
+    }
+    for forwarded, address in expected.items():
+        assert address_of_a_sign_in(behind_a_proxy, stage, person, forwarded) == address
+
+
+def test_what_the_client_wrote_before_its_proxy_does_not_count(behind_a_proxy: OAuth, stage: Stage, person: Person):
+    assert address_of_a_sign_in(behind_a_proxy, stage, person, "198.51.100.7") == "198.51.100.7"
+    forged = {
+        "6.6.6.6, 198.51.100.7": "198.51.100.7",
+        "10.0.0.2, 198.51.100.7": "198.51.100.7",
+        "6.6.6.6, 198.51.100.7, 10.9.9.9": "198.51.100.7",
+        "6.6.6.6, nonsense": "10.0.0.1",
+        "6.6.6.6, unknown, 10.9.9.9": "10.9.9.9",
+        "6.6.6.6, 198.51.100.7:1234": "10.0.0.1",
+    }
+    for forwarded, address in forged.items():
+        assert address_of_a_sign_in(behind_a_proxy, stage, person, forwarded) == address, forwarded

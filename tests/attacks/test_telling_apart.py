@@ -1,0 +1,141 @@
+"""Nobody learns which users and clients there are: the same answer for the same work, counted and not timed."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import argon2
+import httpx
+import pytest
+
+from tests.support.oauth import App, OAuth, Person, refused_as
+from tests.support.stage import Stage
+
+_TABLE = re.compile(r"(?:SELECT .* FROM|INSERT INTO|UPDATE) (\w+)", re.DOTALL)
+
+
+@pytest.fixture
+def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Every password hash that is computed, as it happens: the parameters of each."""
+    computed: list[str] = []
+    verify, make = argon2.PasswordHasher.verify, argon2.PasswordHasher.hash
+
+    def counted_verify(self: argon2.PasswordHasher, encoded: str, password: bytes) -> bool:
+        computed.append(encoded.split("$")[3])
+        return verify(self, encoded, password)
+
+    def counted_hash(self: argon2.PasswordHasher, password: bytes) -> str:
+        computed.append("hash")
+        return make(self, password)
+
+    monkeypatch.setattr(argon2.PasswordHasher, "verify", counted_verify)
+    monkeypatch.setattr(argon2.PasswordHasher, "hash", counted_hash)
+    return computed
+
+
+@contextmanager
+def work(statements: Any, hashes: list[str]) -> Iterator[dict[str, Any]]:
+    """What a request costs: the tables of its statements, in their order, and its hashes."""
+    hashes.clear()
+    cost: dict[str, Any] = {}
+    with statements.counted() as seen:
+        yield cost
+    cost |= {"statements": [_TABLE.findall(text) for text in seen], "hashes": list(hashes)}
+
+
+def told(answer: httpx.Response) -> tuple[Any, ...]:
+    """All that an answer tells, but for the sealed reference, of which the length is told."""
+    body = answer.json()
+    headers = {name: value for name, value in answer.headers.items() if name != "date"}
+    return answer.status_code, headers, {**body, "reference": len(body["reference"])}
+
+
+def sign_in(oauth: OAuth, username: str, password: str) -> httpx.Response:
+    return oauth.token(grant_type="password", username=username, password=password)
+
+
+def test_an_unknown_user_costs_and_says_what_a_wrong_password_does(
+    oauth: OAuth, stage: Stage, person: Person, statements: Any, hashes: list[str]
+):
+    disabled = stage.a_person()
+    stage.sql("UPDATE users SET enabled = :no WHERE username = :name", no=False, name=disabled.username)
+    assert oauth.sign_in(person).status_code == 200
+    attempts = {
+        "a wrong password": (person.username, "wrong password"),
+        "an unknown user": ("nobody", "wrong password"),
+        "an unknown address": ("nobody@example.com", "wrong password"),
+        "a name that nobody can have": ("no body\u202e" * 50, "wrong password"),
+        "a disabled user": (disabled.username, disabled.password),
+        "a password too long": (person.username, "x" * 300),
+        "an unknown user, and a password too long": ("nobody", "x" * 300),
+    }
+    seen = {}
+    for what, (username, password) in attempts.items():
+        with work(statements, hashes) as cost:
+            answer = sign_in(oauth, username, password)
+        assert refused_as(answer, "invalid_grant")
+        seen[what] = (told(answer), cost)
+    expected = seen["a wrong password"]
+    assert len(expected[1]["hashes"]) == 1
+    assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
+
+
+def test_the_work_of_a_sign_in_does_not_grow_with_the_number_of_users(
+    oauth: OAuth, stage: Stage, person: Person, statements: Any, hashes: list[str]
+):
+    assert oauth.sign_in(person).status_code == 200
+    costs = []
+    for _ in range(2):
+        with work(statements, hashes) as cost:
+            assert oauth.sign_in(person).status_code == 200
+        costs.append(cost)
+        for _ in range(20):
+            stage.a_person(password_hash="$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA")
+    assert costs[0] == costs[1]
+    assert len(costs[0]["hashes"]) == 1
+
+
+def test_an_unknown_client_costs_and_says_what_a_wrong_secret_does(
+    oauth: OAuth, stage: Stage, statements: Any, hashes: list[str]
+):
+    assert oauth.own_token().status_code == 200
+    in_use, idle = oauth.app, stage.an_app()
+    disabled = stage.an_app()
+    stage.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
+    attempts = {
+        "a wrong secret": App(idle.client_id, "wrong"),
+        "a wrong secret of a client in use": App(in_use.client_id, "wrong"),
+        "an unknown client": App("nobody", "wrong"),
+        "a disabled client": disabled,
+        "a method that is not the client's": App(stage.an_app(public=True).client_id, "wrong"),
+    }
+    seen = {}
+    for what, app in attempts.items():
+        with work(statements, hashes) as cost:
+            answer = oauth.as_app(app).own_token()
+        assert refused_as(answer, "invalid_client", 401)
+        seen[what] = (told(answer), cost)
+    expected = seen["a wrong secret"]
+    assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
+
+
+def test_no_password_hash_is_spent_on_a_client_secret(oauth: OAuth, hashes: list[str]):
+    hashes.clear()
+    assert oauth.own_token().status_code == 200
+    assert oauth.as_app(App(oauth.app.client_id, "wrong")).own_token().status_code == 401
+    assert hashes == []
+
+
+def test_every_bad_refresh_token_is_refused_in_the_same_words(oauth: OAuth, stage: Stage, person: Person):
+    ended, current = (oauth.sign_in(person).json()["refresh_token"] for _ in range(2))
+    assert oauth.refresh(current).status_code == 200
+    assert oauth.revoke(ended).status_code == 200
+    answers = [oauth.refresh(ended), oauth.refresh("x"), oauth.refresh("asrt_" + "A" * 96)]
+    answers.append(oauth.as_app(stage.an_app()).refresh(current))
+    stage.sql("UPDATE sessions SET idle_expires_at = 1")
+    answers.append(oauth.refresh(current))
+    stage.sql("DELETE FROM sessions")
+    answers.append(oauth.refresh(current))
+    assert all(refused_as(answer, "invalid_grant") for answer in answers)
+    assert len({str(told(answer)) for answer in answers}) == 1

@@ -1,0 +1,86 @@
+"""Fixtures: a stage on each database, an app in this process, a live server, and the counting of SQL statements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from authserver.app import Parts, create_app
+from tests.support.oauth import OAuth, Person
+from tests.support.server import LiveServer
+from tests.support.stage import Stage, make_stage
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
+    """A fresh database with the schema, once on SQLite and once on PostgreSQL, with one API."""
+    made = make_stage(request.param, tmp_path)
+    made.an_api()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application in this process."""
+    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+    made = create_app(stage.settings)
+    yield made
+    made.extensions["authserver"].database.dispose()
+
+
+@pytest.fixture
+def oauth(stage: Stage, app: Flask) -> Iterator[OAuth]:
+    """An app that speaks to the application in this process."""
+    transport = httpx.WSGITransport(app, raise_app_exceptions=False)
+    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
+        yield OAuth(http, stage.an_app())
+
+
+@pytest.fixture
+def person(stage: Stage) -> Person:
+    """A user."""
+    return stage.a_person()
+
+
+@pytest.fixture
+def live(stage: Stage) -> Iterator[LiveServer]:
+    """A live server with two workers."""
+    server = LiveServer(stage).start()
+    yield server
+    server.stop()
+
+
+class Statements:
+    """The SQL that the application in this process ran."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._engine = parts.database.engine
+
+    @contextmanager
+    def counted(self) -> Iterator[list[str]]:
+        """Collect the statements of the block; what begins or ends a transaction is none."""
+        seen: list[str] = []
+
+        def note(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any) -> None:
+            if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
+                seen.append(statement)
+
+        event.listen(self._engine, "before_cursor_execute", note)
+        try:
+            yield seen
+        finally:
+            event.remove(self._engine, "before_cursor_execute", note)
+
+
+@pytest.fixture
+def statements(app: Flask) -> Statements:
+    """Counts SQL: `with statements.counted() as seen: …; assert len(seen) == 1`."""
+    return Statements(app.extensions["authserver"])

@@ -1,0 +1,147 @@
+"""Keys rotate again and again under two nodes at work: nobody is signed out, and no API refuses a token."""
+
+import itertools
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+
+from authserver.keys.keyring import Keyring
+from authserver.keys.model import Kind
+from authserver.keys.rotation import KeyRotation
+from authserver.keys.setup import open_vault, schedule
+from authserver.settings import CacheSettings, KeySettings
+from tests.support.oauth import App, OAuth, Person
+from tests.support.server import LiveServer
+from tests.support.stage import API, ISSUER, Stage
+
+CLIENTS, ROTATIONS, PATIENCE = 4, 3, 60  # PATIENCE in seconds
+MAX_AGE, NODE_CACHE = 1, 0.5  # seconds
+FAST = {
+    "AUTHSERVER_ISSUER": ISSUER,
+    "AUTHSERVER_KEYS__JWKS_MAX_AGE": str(MAX_AGE),
+    "AUTHSERVER_CACHES__MAX_AGE": str(NODE_CACHE),
+}
+
+
+@pytest.fixture
+def nodes(stage: Stage) -> Iterator[list[LiveServer]]:
+    """Two nodes on PostgreSQL; on SQLite, which has one host, two workers."""
+    count = 2 if stage.kind == "postgresql" else 1
+    servers = [LiveServer(stage, workers=2 // count, **FAST).start() for _ in range(count)]
+    yield servers
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture
+def rotation(stage: Stage) -> KeyRotation:
+    """The rotation by age, as a node's housekeeping runs it, with keys that are worn out at once.
+
+    So nothing holds a next key back but the time that it must have been published for.
+    """
+    settings = stage.with_settings(keys=KeySettings(jwks_max_age=MAX_AGE), caches=CacheSettings(max_age=NODE_CACHE))
+    at_once = replace(schedule(settings), lifetime=dict.fromkeys(Kind, 0))
+    return KeyRotation(stage.database, open_vault(settings), at_once, algorithm="ES256")
+
+
+class Verifier:
+    """An API that caches the key set for just as long as it may, and fetches it for no other reason."""
+
+    def __init__(self, nodes: list[LiveServer]) -> None:
+        self._nodes = itertools.cycle(nodes)
+        self._keys: dict[str, jwt.PyJWK] = {}
+        self._good_until = float("-inf")
+
+    def check(self, token: str) -> dict[str, Any]:
+        if time.monotonic() >= self._good_until:
+            self.fetch()
+        kid = jwt.get_unverified_header(token)["kid"]
+        assert kid in self._keys, "a token came before its key"
+        return jwt.decode(token, self._keys[kid], algorithms=["ES256"], audience=API, issuer=ISSUER)
+
+    def fetch(self) -> None:
+        with next(self._nodes).http() as http:
+            answer = http.get("/.well-known/jwks.json")
+        self._good_until = time.monotonic() + int(answer.headers["cache-control"].rpartition("=")[2])
+        self._keys = {key["kid"]: jwt.PyJWK(key) for key in answer.json()["keys"]}
+
+
+def work(nodes: list[LiveServer], app: App, person: Person, stop: threading.Event) -> list[str]:
+    """Refresh at one node after the other, checking every access token at once. Returns the access tokens."""
+    verifier, made = Verifier(nodes), []
+    refresh_token = ""
+    for node in itertools.cycle(nodes):
+        # A connection for each request: on SQLite the two workers share one address.
+        with httpx.Client(base_url=node.url, timeout=30) as http:
+            oauth = OAuth(http, app)
+            answer = oauth.refresh(refresh_token) if refresh_token else oauth.sign_in(person)
+        assert answer.status_code == 200, answer.text
+        tokens = answer.json()
+        assert tokens["refresh_token"] != refresh_token, "without a window every refresh rotates"
+        refresh_token = tokens["refresh_token"]
+        assert verifier.check(tokens["access_token"])["sub"] == person.id
+        made.append(tokens["access_token"])
+        if stop.is_set():
+            return made
+    raise AssertionError
+
+
+@pytest.mark.slow
+def test_nobody_is_signed_out_and_no_token_is_refused_while_keys_rotate(
+    stage: Stage, nodes: list[LiveServer], rotation: KeyRotation, person: Person
+):
+    app, stop = stage.an_app(retry_window=0), threading.Event()
+    deadline = time.monotonic() + PATIENCE
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        clients = [pool.submit(work, nodes, app, person, stop) for _ in range(CLIENTS)]
+        while min(rotated(stage, kind) for kind in Kind) < ROTATIONS:
+            rotation.maintain()
+            if wait(clients, timeout=0.1, return_when="FIRST_COMPLETED").done or time.monotonic() > deadline:
+                break
+        stop.set()
+        made = [token for client in clients for token in client.result()]
+    assert min(rotated(stage, kind) for kind in Kind) >= ROTATIONS
+    verifier = Verifier(nodes)
+    for token in made:
+        verifier.check(token)
+    kids = {jwt.get_unverified_header(token)["kid"] for token in made}
+    assert len(kids) >= ROTATIONS, "the nodes went along"
+    used = {row.token_key_id for row in stage.sql("SELECT token_key_id FROM sessions")}
+    known = Keyring(stage.database, open_vault(stage.settings), max_age=1).current().token_keys
+    assert used <= set(known)
+    assert stage.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []
+
+
+@pytest.mark.slow
+def test_rotations_at_once_sign_nobody_out_either(
+    stage: Stage, nodes: list[LiveServer], rotation: KeyRotation, person: Person
+):
+    """`keys rotate --now` of the token key, time and again: nodes meet tokens under keys that they have never seen."""
+    app = stage.an_app(retry_window=0)
+    refresh_token = ""
+    at = itertools.cycle(nodes)
+    for number in range(60):
+        if number % 3 == 0:
+            rotation.rotate(Kind.TOKEN, at_once=True, actor="cli:test")
+        while True:
+            with httpx.Client(base_url=next(at).url, timeout=30) as http:
+                oauth = OAuth(http, app)
+                answer = oauth.refresh(refresh_token) if refresh_token else oauth.sign_in(person)
+            if answer.status_code != 503:
+                break
+            assert answer.headers["retry-after"] == "1"
+            time.sleep(1)  # as it was told
+        assert answer.status_code == 200, answer.text
+        refresh_token = answer.json()["refresh_token"]
+    assert stage.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []
+
+
+def rotated(stage: Stage, kind: Kind) -> int:
+    return len(stage.sql("SELECT id FROM keys WHERE kind = :kind AND state = 'retired'", kind=kind.value))

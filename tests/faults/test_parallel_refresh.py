@@ -1,0 +1,51 @@
+"""One refresh token, presented by many at once, from several processes to several workers: one generation, one successor."""
+
+import pytest
+
+from tests.support.crowd import Crowd
+from tests.support.oauth import OAuth, Person, claims
+from tests.support.server import LiveServer
+from tests.support.stage import Stage
+
+PROCESSES, THREADS, ROUNDS = 4, 16, 50
+
+
+@pytest.mark.slow
+def test_64_parallel_refreshes_use_one_generation_and_get_one_successor(live: LiveServer, stage: Stage, person: Person):
+    app = stage.an_app(public=True)
+    with live.http() as http:
+        signed_in = OAuth(http, app).sign_in(person).json()
+    session_id, token = claims(signed_in["access_token"])["sid"], signed_in["refresh_token"]
+    assert len(live.worker_pids()) == 2
+    with Crowd(live.port, app.client_id, processes=PROCESSES, threads=THREADS) as crowd:
+        for generation in range(1, ROUNDS + 1):
+            stage.back_date(session_id, 31)
+            answers = crowd.refresh(token)
+            assert len(answers) == PROCESSES * THREADS
+            assert {answer.status for answer in answers} == {200}
+            (successor,) = {answer.refresh_token for answer in answers}
+            assert successor is not None
+            assert successor != token
+            row = stage.session(session_id)
+            assert (row.generation, row.revoked_at) == (generation, None)
+            # One of them rotated; every other was a retry.
+            assert row.recent_retries == PROCESSES * THREADS - 1
+            token = successor
+
+
+@pytest.mark.slow
+def test_of_64_parallel_refreshes_without_a_window_one_gets_a_token_and_the_session_ends(
+    live: LiveServer, stage: Stage, person: Person
+):
+    """Strict single use: whoever repeats cannot be told from a thief."""
+    app = stage.an_app(public=True, retry_window=0)
+    with live.http() as http, Crowd(live.port, app.client_id, processes=PROCESSES, threads=THREADS) as crowd:
+        for _ in range(ROUNDS // 5):
+            signed_in = OAuth(http, app).sign_in(person).json()
+            session_id = claims(signed_in["access_token"])["sid"]
+            answers = crowd.refresh(signed_in["refresh_token"])
+            assert [answer.status for answer in answers].count(200) == 1
+            assert {answer.status for answer in answers} == {200, 400}
+            row = stage.session(session_id)
+            assert (row.generation, row.revoked_because) == (1, "reuse")
+        assert len(stage.events("session.reuse")) == ROUNDS // 5

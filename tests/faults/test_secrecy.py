@@ -1,0 +1,260 @@
+"""No token, password, client secret or private key is in the database or in a log, in whatever form one looks for it."""
+
+import base64
+import json
+import secrets
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+
+from authserver.keys.setup import open_vault
+from tests.support.oauth import App, OAuth, Person, claims
+from tests.support.postgres import Cluster, postgres_or_skip
+from tests.support.secrecy import forms, traces
+from tests.support.server import LiveServer
+from tests.support.stage import Stage
+
+#: Looks different in every encoding: blanks, quotes, per cent, plus and letters beyond ASCII.
+AWKWARD = 'Grün & 100% "sicher" + \\ '
+METRICS_TOKEN = "metrics-" + secrets.token_hex(16)
+
+
+class Keeper:
+    """Keeps every secret that the run sends or receives, under a name for the report."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, bytes] = {}
+
+    def keep(self, name: str, secret: str | bytes) -> None:
+        self.secrets[f"{name} {len(self.secrets)}"] = secret.encode() if isinstance(secret, str) else secret
+
+    def keep_tokens(self, answer: Any) -> dict[str, Any]:
+        """Keep the tokens of an answer: whole, and the parts that would do for a thief."""
+        assert answer.status_code == 200, answer.text
+        tokens: dict[str, Any] = answer.json()
+        self.keep("access token", tokens["access_token"])
+        self.keep("signature of an access token", base64.urlsafe_b64decode(tokens["access_token"].split(".")[2] + "=="))
+        if "refresh_token" in tokens:
+            self.keep_refresh_token(tokens["refresh_token"])
+        return tokens
+
+    def keep_refresh_token(self, token: str) -> None:
+        raw = base64.urlsafe_b64decode(token.removeprefix("asrt_"))
+        self.keep("refresh token", token)
+        self.keep("secret of a refresh token", raw[24:56])
+        self.keep("tag of a refresh token", raw[56:])
+
+
+@pytest.fixture
+def server(stage: Stage) -> Iterator[LiveServer]:
+    made = LiveServer(stage, AUTHSERVER_LOG__LEVEL="DEBUG", AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
+    yield made
+    made.stop()
+
+
+class BusyRun:
+    """Uses every secret there is, well and badly, by the command line and over HTTP."""
+
+    def __init__(self, server: LiveServer, keeper: Keeper) -> None:
+        self.server = server
+        self.stage = server.stage
+        self.keeper = keeper
+        self.output = b""  # of commands: what an operator would paste into a ticket, but for what is shown once
+
+    def run(self) -> None:
+        app, person = self.administer()
+        with self.server.http() as http:
+            oauth = OAuth(http, app)
+            self.use(oauth, person)
+            self.misuse(oauth, person)
+            self.break_down(oauth, person)
+        self.rotate_keys()
+        with self.server.http() as http:
+            self.use(OAuth(http, app), person)
+            http.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+
+    def command(self, *arguments: str, given: str | None = None, shows: str = "") -> Any:
+        """Run a command with --json. The member that it `shows` once is kept, and struck from its output."""
+        done = self.server.run(*arguments, "--json", given=given)
+        assert done.returncode == 0, done.stderr
+        document = json.loads(done.stdout)
+        output = done.stdout
+        if shows:
+            self.keeper.keep("client secret", document[shows])
+            output = output.replace(document[shows], "")
+        self.output += (output + done.stderr).encode()
+        return document
+
+    def administer(self) -> tuple[App, Person]:
+        password, later = (AWKWARD + secrets.token_hex(8) for _ in range(2))
+        for text in (password, later):
+            self.keeper.keep("password", text)
+        arguments = ("--id", "busy", "--name", "Busy", "--scope", "read write", "--allow-password-grant")
+        first = self.command("clients", "add", "--kind", "web", *arguments, shows="client_secret")
+        second = self.command("clients", "rotate-secret", "busy", shows="client_secret")
+        self.command("clients", "edit", "busy", "--retry-window", "5s")
+        self.command("users", "add", "anna", "--password-stdin", given=password + "\n")
+        self.command("users", "set-password", "anna", "--password-stdin", given=later + "\n")
+        refused = self.server.run("users", "add", "anna", "--password-stdin", given=later + "\n")
+        assert refused.returncode == 1
+        self.output += refused.stderr.encode()
+        with self.server.http() as http:  # the secret before the last still works
+            self.keeper.keep_tokens(OAuth(http, App("busy", first["client_secret"])).sign_in(Person("", "anna", later)))
+        return App("busy", second["client_secret"]), Person("", "anna", later)
+
+    def use(self, oauth: OAuth, person: Person) -> None:
+        keep = self.keeper.keep_tokens
+        tokens = keep(oauth.sign_in(person, device_name="A phone"))
+        session_id = claims(tokens["access_token"])["sid"]
+        self.stage.back_date(session_id, 60)
+        second = keep(oauth.refresh(tokens["refresh_token"], scope="read"))
+        keep(oauth.refresh(second["refresh_token"]))
+        keep(oauth.refresh(tokens["refresh_token"]))
+        self.stage.back_date(session_id, 60)
+        keep(oauth.refresh(second["refresh_token"]))
+        self.stage.back_date(session_id, 60)
+        assert oauth.refresh(tokens["refresh_token"]).status_code == 400, "reuse"
+        other = keep(oauth.sign_in(person))
+        assert oauth.revoke(other["refresh_token"]).status_code == 200
+        assert oauth.revoke(keep(oauth.sign_in(person))["access_token"]).status_code == 200
+
+    def misuse(self, oauth: OAuth, person: Person) -> None:
+        """Secrets that are wrong, in the wrong place, or cut short: they are somebody's all the same."""
+        tokens = self.keeper.keep_tokens(oauth.sign_in(person))
+        refresh_token, access_token = tokens["refresh_token"], tokens["access_token"]
+        wrong = AWKWARD + secrets.token_hex(8)
+        self.keeper.keep("wrong password", wrong)
+        secret = oauth.app.secret
+        assert secret is not None
+        as_another = oauth.as_app(App("busy", wrong))
+        attempts = [
+            oauth.sign_in(Person("", person.username, wrong)),
+            oauth.sign_in(Person("", wrong, person.password)),
+            oauth.sign_in(Person("", "nobody", person.password)),
+            as_another.sign_in(person),
+            oauth.as_app(App(wrong, secret)).sign_in(person),
+            oauth.as_app(self.stage.an_app()).refresh(refresh_token),
+            oauth.refresh(refresh_token[:-4] + "AAAA"),
+            oauth.refresh(access_token),
+            oauth.refresh(refresh_token, scope=wrong),
+            oauth.refresh(refresh_token, resource=secret),
+            oauth.sign_in(person, device_name="x" * 500, scope=refresh_token),
+            oauth.token(grant_type=refresh_token, password=wrong),
+            oauth.http.post("/token", params={"refresh_token": refresh_token, "password": wrong}),
+            oauth.http.post(f"/token/{refresh_token}"),
+            oauth.http.get("/revoke", params={"token": access_token}, headers={"Authorization": f"Bearer {access_token}"}),
+            oauth.http.post("/token", json={"refresh_token": refresh_token, "client_secret": secret}),
+            oauth.http.post("/token", content=urlencode({"refresh_token": refresh_token}) * 2, headers={
+                "Content-Type": "application/x-www-form-urlencoded", "User-Agent": "A browser", **oauth.app.basic}),
+            oauth.http.get("/metrics", headers={"Authorization": f"Bearer {wrong}".encode()}),
+        ]  # fmt: skip
+        for attempt in attempts:
+            assert 400 <= attempt.status_code < 500, attempt.text
+            assert traces({"the answer": attempt.content}, self.keeper.secrets) == []
+        assert self.server.raw(b"POST /token HTTP/1.1\r\nX: " + refresh_token.encode() + b"\x00\r\n\r\n")[0] == 400
+
+    def break_down(self, oauth: OAuth, person: Person) -> None:
+        """Errors whose tracebacks and statements are logged."""
+        tokens = self.keeper.keep_tokens(oauth.sign_in(person))
+        for table in ("users", "sessions"):
+            self.stage.sql(f"ALTER TABLE {table} RENAME TO away")
+            for attempt in (oauth.sign_in(person), oauth.refresh(tokens["refresh_token"])):
+                assert traces({"the answer": attempt.content}, self.keeper.secrets) == []
+            if table == "sessions":
+                assert oauth.refresh(tokens["refresh_token"]).status_code >= 500
+            self.stage.sql(f"ALTER TABLE away RENAME TO {table}")
+        self.keeper.keep_tokens(oauth.refresh(tokens["refresh_token"]))
+
+    def rotate_keys(self) -> None:
+        self.keep_keys()
+        for kind in ("signing", "token", "opaque"):
+            self.command("keys", "rotate", "--kind", kind, "--now")
+        active = self.command("keys", "list")
+        for key in active:
+            if key["state"] == "active":
+                self.command("keys", "leaked", str(key["id"]), "--yes")
+        self.keep_keys()
+        self.command("sessions", "list", "--all")
+        self.command("audit", "list")
+        self.output += self.server.run("settings", "show").stdout.encode()
+
+    def keep_keys(self) -> None:
+        """What is sealed in the key table, opened; and the key that opens it."""
+        vault = open_vault(self.stage.settings)
+        for row in self.stage.sql("SELECT kind, kid, sealed FROM keys WHERE sealed IS NOT NULL"):
+            secret = vault.open(bytes(row.sealed), purpose=f"{row.kind}:{row.kid or ''}")
+            if row.kind == "signing":
+                self.keeper.keep("private key", json.loads(secret)["d"])
+                self.keeper.keep("private key, raw", base64.urlsafe_b64decode(json.loads(secret)["d"] + "=="))
+            elif row.kind == "opaque":
+                self.keeper.keep("key of opaque tokens", secret)
+            else:
+                self.keeper.keep("tag key", secret[:32])
+                self.keeper.keep("successor key", secret[32:])
+        master_key = self.stage.settings.master_key_file.read_text().strip()
+        self.keeper.keep("master key", master_key)
+        self.keeper.keep("master key, raw", base64.urlsafe_b64decode(master_key + "=="))
+
+
+def what_is_kept(server: LiveServer, run: BusyRun) -> dict[str, bytes]:
+    """All that the run left behind: the database, as dumped and as it lies on disk, the logs, and what commands said."""
+    heaps = {"the server's log": server.log.read_bytes(), "what commands printed": run.output}
+    stage = server.stage
+    if stage.kind == "postgresql":
+        postgres = postgres_or_skip()
+        assert stage.settings.database.url is not None
+        heaps["the dump"] = postgres.dump(stage.settings.database.url.get_secret_value().replace("+psycopg", ""))
+        if isinstance(postgres, Cluster):
+            heaps["PostgreSQL's log"] = postgres.log.read_bytes()
+        return heaps
+    with sqlite3.connect(stage.settings.data_dir / "authserver.db") as connection:
+        heaps["the dump"] = "\n".join(connection.iterdump()).encode()
+    connection.close()
+    for path in sorted(Path(stage.settings.data_dir).iterdir()):
+        heaps[path.name] = path.read_bytes()
+    assert "authserver.db-wal" in heaps
+    return heaps
+
+
+@pytest.mark.slow
+def test_no_secret_is_in_the_database_or_in_a_log(server: LiveServer):
+    keeper = Keeper()
+    run = BusyRun(server, keeper)
+    run.run()
+    keeper.keep("metrics token", METRICS_TOKEN)
+    # Planted where it is bound to be found: as a name of a device, and as an unknown client's.
+    planted = "planted-" + secrets.token_hex(8)
+    with server.http() as http:
+        person = server.stage.a_person()
+        assert OAuth(http, server.stage.an_app()).sign_in(person, device_name=planted).status_code == 200
+        OAuth(http, App(planted, "x" * 8)).own_token()
+    heaps = what_is_kept(server, run)
+    assert len(keeper.secrets) > 80
+    assert b'"level": "debug"' in heaps["the server's log"] or b'"level": "info"' in heaps["the server's log"]
+
+    assert traces(heaps, keeper.secrets) == []
+    found = traces(heaps, {"the planted value": planted.encode()})
+    for place in ("the dump", "the server's log"):
+        assert any(trace.startswith(f"the planted value in {place}, as plain") for trace in found)
+    assert b"$argon2" not in heaps["the server's log"]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [AWKWARD.encode(), secrets.token_bytes(32), secrets.token_urlsafe(33).encode()],
+    ids=["awkward", "bytes", "token"],
+)
+def test_the_search_finds_a_secret_in_every_form_and_at_every_place(secret: bytes):
+    around = [b"", b"a", b"bc", b"def"]
+    for form, encoded in forms(secret):
+        assert traces({"heap": b"before" + encoded + b"behind"}, {"it": secret}), form
+    for before in around:
+        for behind in around:
+            whole = before + secret + behind
+            for encoded in (base64.b64encode(whole), base64.urlsafe_b64encode(whole), whole.hex().encode()):
+                assert traces({"heap": encoded}, {"it": secret}), (before, behind, encoded)
+    assert traces({"heap": secret[:-1] + bytes([secret[-1] ^ 1])}, {"it": secret}) == []

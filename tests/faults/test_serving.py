@@ -1,0 +1,102 @@
+"""The server that stands behind `authserver serve`: crowds of slow clients, and processes that stop, die or never start."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.wsgi_server import HALF, REFRESH, Server, answer, refuses_connections, request, serving, wait_for
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    with serving(tmp_path) as server:
+        yield server
+
+
+def test_half_sent_bodies_idle_connections_and_busy_threads_stop_no_refresh(server: Server) -> None:
+    for _ in range(100):
+        server.connect(HALF)
+    for _ in range(200):
+        assert " 200 " in answer(server.connect(REFRESH))
+    slow: list[socket.socket] = []
+
+    def all_are_busy() -> bool:
+        slow.append(server.connect(request("GET /slow")))
+        return len(list(server.release.parent.glob("release.*"))) == 8
+
+    wait_for(all_are_busy)
+    for _ in range(20):
+        assert " 200 " in server.ask(REFRESH)
+    server.release.touch()
+    assert sum(" 200 " in answer(client) for client in slow) == 8
+
+
+def test_more_connections_than_files_keep_nobody_out(tmp_path: Path) -> None:
+    with serving(tmp_path, "--few-files") as server:
+        for _ in range(600):
+            server.connect(HALF)
+        assert " 200 " in server.ask(REFRESH)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_answers_what_is_in_flight_and_exits_with_0(server: Server, number: signal.Signals) -> None:
+    slow, half, idle = server.connect(request("GET /slow")), server.connect(HALF), server.connect(REFRESH)
+    assert " 200 " in answer(idle)
+    wait_for(lambda: list(server.release.parent.glob("release.*")))
+    server.process.send_signal(number)
+    assert idle.recv(10) == b""
+    wait_for(lambda: refuses_connections(server))
+    half.sendall(b"x" * 50)
+    assert '"size":100' in answer(half)
+    server.release.touch()
+    assert answer(slow).endswith("done")
+    status, errors = server.end()
+    assert (status, errors) == (0, "")
+    assert not server.metrics.exists()
+
+
+def test_a_stop_waits_for_a_stuck_request_no_longer_than_the_grace(server: Server) -> None:
+    server.connect(request("GET /slow"))
+    wait_for(lambda: list(server.release.parent.glob("release.*")))
+    server.process.terminate()
+    assert server.end()[0] == 0
+
+
+def test_a_killed_worker_is_replaced_and_its_counts_stay(server: Server) -> None:
+    assert " 200 " in server.ask(REFRESH)
+    for _ in range(3):
+        before = server.workers()
+        assert len(before) == 2
+        os.kill(before[0], signal.SIGKILL)
+        wait_for(lambda: len(server.workers()) == 2 and before[0] not in server.workers())  # noqa: B023
+    assert " 200 " in server.ask(REFRESH)
+    assert "seen_total 2.0" in server.ask(request("GET /metrics"))
+
+
+def test_workers_end_when_their_parent_is_killed(server: Server) -> None:
+    workers = server.workers()
+    server.process.kill()
+    wait_for(lambda: not any(Path(f"/proc/{pid}/exe").exists() for pid in workers))
+    assert not server.metrics.exists()
+
+
+@pytest.mark.parametrize(
+    ("how", "line"),
+    [
+        ("--fail", "authserver: cannot start: ValueError: no such database\n"),
+        ("--die", "authserver: cannot start: a worker ended while it was starting\n"),
+    ],
+)
+def test_a_failing_start_ends_with_one_line_and_status_1(tmp_path: Path, how: str, line: str) -> None:
+    assert Server(tmp_path, how).end() == (1, line)
+
+
+def test_a_port_in_use_ends_with_one_line_and_status_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        status, errors = Server(tmp_path, port=port).end()
+    assert (status, errors) == (1, f"authserver: cannot listen on 127.0.0.1 port {port}: Address already in use\n")

@@ -1,0 +1,135 @@
+"""What the server behind `authserver serve` makes of HTTP that is too large, too slow, malformed or ambiguous (RFC 9112)."""
+
+import contextlib
+import re
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.wsgi_server import HALF, REFRESH, Server, answer, request, serving
+
+CHUNKED = "POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all the tests that only send requests."""
+    with serving(tmp_path_factory.mktemp("serving")) as server:
+        yield server
+
+
+@pytest.mark.parametrize(
+    ("data", "status"),
+    [
+        (request("POST /token", "x" * 1000), 200),
+        (request("POST /token", "x" * 1001), 413),
+        (request("POST /token", "x" * 500_000), 413),
+        (CHUNKED.encode() + b"3e8\r\n" + b"x" * 1000 + b"\r\n0\r\n\r\n", 200),
+        (CHUNKED.encode() + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n", 413),
+        (request("GET /jwks", headers=f"X: {'x' * 15000}\r\n"), 200),
+        (request("GET /jwks", headers=f"X: {'x' * 17000}\r\n"), 431),
+        (request("GET /jwks", headers="X: x\r\n" * 4000), 431),
+        (b"GET /" + b"x" * 200_000, 431),
+        (b"GET /jwks HTTP/1.1\r\nX: " + b"x" * 200_000, 431),
+        (b"nonsense\r\n\r\n", 400),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400),
+        (b"GET /jwks HTTP/1.1\r\n\r\n", 400),
+        (request("GET /jwks", headers="Host: b\r\n"), 400),
+        (request("POST /token", "x", "Content-Length: 1\r\n"), 400),
+        (request("POST /token", "x", "Transfer-Encoding: chunked\r\n"), 400),
+        (request("POST /token", headers="Content-Length : 5\r\n"), 400),
+        (request("POST /token", headers="X: a\n b\r\n"), 400),
+        (request("POST /token", headers="X: a\x00b\r\n"), 400),
+        (request("GET /\xff"), 400),
+        (request("GET http://[/"), 400),
+        (request("OPTIONS *"), 404),
+        (b"CONNECT a:80 HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"POST /token HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
+        (CHUNKED.replace("chunked", "gzip, chunked").encode() + b"0\r\n\r\n", 400),
+        (CHUNKED.replace("chunked", "xchunked").encode() + b"0\r\n\r\n", 400),
+        (CHUNKED.encode() + b'3;a="\n\r\nabc\r\n0\r\n\r\n', 400),
+        (b"GET /jwks HTTP/1.0\r\n\r\n", 200),
+        (request("GET /broken"), 500),
+    ],
+)
+def test_what_is_too_large_or_malformed_is_refused_and_the_server_goes_on(
+    lasting_server: Server, data: bytes, status: int
+) -> None:
+    got = lasting_server.ask(data)
+    assert got.startswith(f"HTTP/1.1 {status} "), got
+    assert "\r\nserver:" not in got.lower()
+    if 400 <= status < 500 and status != 404:
+        assert "cache-control: no-store" in got
+        assert '"error": "invalid_request"' in got
+    assert " 200 " in lasting_server.ask(REFRESH)
+
+
+def test_a_client_that_sends_too_slowly_is_let_go(lasting_server: Server) -> None:
+    """Drop by drop, so that there is always something new."""
+    body, head, silent = lasting_server.connect(HALF), lasting_server.connect(HALF[:30]), lasting_server.connect()
+    ended = threading.Event()
+
+    def drip() -> None:
+        with contextlib.suppress(OSError):
+            while not ended.wait(0.1):
+                body.sendall(b"x")
+
+    dripping = threading.Thread(target=drip)
+    dripping.start()
+    with contextlib.suppress(ConnectionResetError):
+        assert " 408 " in answer(body)
+    ended.set()
+    dripping.join()
+    assert " 408 " in answer(head)
+    assert answer(silent) == ""
+
+
+def test_pipelined_requests_are_answered_in_order(lasting_server: Server) -> None:
+    with lasting_server.connect(
+        request("POST /token", "1") + request("POST /token", "22") + request("GET /none")
+    ) as client:
+        data = ""
+        while data.count("HTTP/1.1") < 3:
+            data += answer(client)
+    assert data.index('"size":1') < data.index('"size":2') < data.index(" 404 ")
+
+
+def test_head_has_the_length_and_no_body(lasting_server: Server) -> None:
+    with lasting_server.connect(request("HEAD /jwks") + request("GET /jwks")) as client:
+        data = ""
+        while '{"forwarded"' not in data:
+            data += client.recv(65536).decode()
+    first, second = re.findall(r"content-length: (\d+)", data)
+    assert first == second
+    assert data.count("{") == 1
+
+
+def test_expect_100_continue_is_honoured(lasting_server: Server) -> None:
+    whole = request("POST /token", "x", "Expect: 100-continue\r\n")
+    with lasting_server.connect(whole[:-1]) as client:
+        assert answer(client).startswith("HTTP/1.1 100 ")
+        client.sendall(b"x")
+        assert " 200 " in answer(client)
+    with lasting_server.connect(request("POST /token", "x" * 1001, "Expect: 100-continue\r\n")[:-1001]) as client:
+        refused = answer(client)
+        assert " 413 " in refused
+        assert client.recv(1) == b""
+
+
+def test_forwarded_headers_change_nothing_and_underscores_pass_for_no_hyphens(lasting_server: Server) -> None:
+    lies = "X-Forwarded-For: 9.9.9.9\r\nForwarded: for=9.9.9.9\r\n"
+    assert '"peer":"127.0.0.1"' in lasting_server.ask(request("POST /token", headers=lies))
+    assert '"forwarded":null' in lasting_server.ask(request("GET /jwks", headers="X_Forwarded_For: 9.9.9.9\r\n"))
+
+
+def test_an_offer_of_another_protocol_is_ignored_and_the_body_is_read(lasting_server: Server) -> None:
+    offer = "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAA\r\n"
+    with lasting_server.connect(request("POST /token", "abc", offer)) as client:
+        assert '"size":3' in answer(client)
+        client.sendall(request("POST /token", "abcd"))
+        assert '"size":4' in answer(client)
+    in_two = request("POST /token", "abc", offer)
+    with lasting_server.connect(in_two[: in_two.index(b"grade: h2c")]) as client:
+        client.sendall(in_two[in_two.index(b"grade: h2c") :])
+        assert answer(client).split()[1] in {"200", "400"}

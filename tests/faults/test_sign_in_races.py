@@ -1,0 +1,215 @@
+"""A change of user or client during a sign-in wins, however long the hashing took (DESIGN section 5, sign-in).
+
+The hasher is blocked while the change is made, so each round is the race at its worst, not a matter of luck.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from authserver.admin import clients as admin_clients
+from authserver.admin import users as admin_users
+from authserver.admin.context import Administration
+from authserver.app import create_app
+from authserver.refusals import Reason
+from authserver.settings import ServerSettings
+from tests.support.hasher import blocked_hasher, pool_of, until
+from tests.support.held import held, reason
+from tests.support.oauth import OAuth, Person, refused_as
+from tests.support.stage import CHEAP, Stage
+
+#: Four times 25 make the hundred.
+ROUNDS, CROWD = 4, 25
+
+
+@dataclass
+class Node:
+    """A server in this process with room for the crowd, and an administrator beside it."""
+
+    stage: Stage
+    app: Any
+    oauth: OAuth
+    admin: Administration
+    threads: ThreadPoolExecutor
+
+    def people(self, count: int) -> list[Person]:
+        return [
+            self.stage.a_person(password="correct horse", roles="editor", password_hash=self.hashed)
+            for _ in range(count)
+        ]
+
+    @property
+    def hashed(self) -> str:
+        return self.stage.hasher.hash("correct horse")
+
+    def sign_in_during(self, change: Callable[[Person], object], people: list[Person]) -> list[httpx.Response]:
+        """Let all sign in at once, and change each of them when every password is about to be hashed."""
+        with blocked_hasher(self.stage):
+            answers = [self.threads.submit(self.oauth.sign_in, person) for person in people]
+            until(lambda: pool_of(self.app).waiting == len(people))
+            for person in people:
+                change(person)
+        return [answer.result() for answer in answers]
+
+
+@pytest.fixture
+def node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    settings = stage.with_settings(
+        passwords=CHEAP.model_copy(update={"hashing_queue": CROWD}), server=ServerSettings(threads=CROWD + 8)
+    )
+    app = create_app(settings)
+    transport = httpx.WSGITransport(app, raise_app_exceptions=False)
+    with (
+        httpx.Client(transport=transport, base_url=settings.issuer) as http,
+        ThreadPoolExecutor(CROWD) as threads,
+    ):
+        oauth = OAuth(http, stage.an_app())
+        yield Node(stage, app, oauth, Administration(stage.database, stage.settings, "cli:test"), threads)
+    app.extensions["authserver"].database.dispose()
+
+
+def with_roles(*roles: str) -> Callable[[admin_users.Profile], admin_users.Profile]:
+    return lambda profile: admin_users.Profile(profile.username, profile.email, frozenset(roles))
+
+
+def live_sessions(stage: Stage) -> list[Any]:
+    return stage.sql("SELECT * FROM sessions WHERE revoked_at IS NULL")
+
+
+# --- during the hashing ----------------------------------------------------------------------------------------------
+
+
+def test_without_a_change_every_one_of_the_crowd_gets_in(node: Node):
+    answers = node.sign_in_during(lambda _: None, node.people(CROWD))
+    assert {held(answer).body["scope"] for answer in answers} == {"read write"}
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        (
+            lambda admin, person: admin_users.set_password(admin, person.username, "a new password"),
+            Reason.PASSWORD_CHANGED,
+        ),
+        # Set to the same again: what was verified was the old one, whose holder may have been shut out just now.
+        (
+            lambda admin, person: admin_users.set_password(admin, person.username, person.password),
+            Reason.PASSWORD_CHANGED,
+        ),
+        (lambda admin, person: admin_users.disable(admin, person.username), Reason.USER_DISABLED),
+        (lambda admin, person: admin_users.remove(admin, person.username), Reason.USER_DISABLED),
+    ],
+    ids=["password", "same password", "disabled", "removed"],
+)
+def test_what_shuts_a_user_out_during_the_hashing_wins_100_times_of_100(
+    node: Node, change: Callable[[Administration, Person], object], because: Reason
+):
+    for _ in range(ROUNDS):
+        for answer in node.sign_in_during(lambda person: change(node.admin, person), node.people(CROWD)):
+            assert refused_as(answer, "invalid_grant")
+            assert reason(node.stage, answer) is because
+    assert live_sessions(node.stage) == []
+    assert len(node.stage.events("session.opened")) == 0
+
+
+def test_a_role_lost_during_the_hashing_is_in_no_token_100_times_of_100(node: Node):
+    for _ in range(ROUNDS):
+        lose = node.sign_in_during(
+            lambda person: admin_users.edit(node.admin, person.username, with_roles()), node.people(CROWD)
+        )
+        for token in map(held, lose):
+            assert token.body["scope"] == "read"
+            assert "roles" not in token.claims
+    assert {(row.scopes, row.roles) for row in live_sessions(node.stage)} == {("read", "")}
+
+
+def test_a_role_gained_during_the_hashing_counts_too(node: Node):
+    people = node.people(CROWD)
+    for person in people:
+        admin_users.edit(node.admin, person.username, with_roles())
+    gained = node.sign_in_during(
+        lambda person: admin_users.edit(node.admin, person.username, with_roles("editor")), people
+    )
+    assert {held(answer).body["scope"] for answer in gained} == {"read write"}
+
+
+def test_a_client_disabled_during_the_hashing_gets_no_session(node: Node):
+    done = threading.Event()
+
+    def disable_once(_: Person) -> None:
+        if not done.is_set():
+            admin_clients.disable(node.admin, node.oauth.app.client_id)
+            done.set()
+
+    answers = node.sign_in_during(disable_once, node.people(CROWD))
+    assert {reason(node.stage, answer) for answer in answers} == {Reason.CLIENT_DISABLED}
+    assert live_sessions(node.stage) == []
+
+
+# --- at the lock itself ----------------------------------------------------------------------------------------------
+
+_PAIRS = 7  # with the holder of the lock, as many connections as an administrator's pool has
+
+
+def race(node: Node, change: Callable[[Person], object], people: list[Person]) -> list[Future[httpx.Response]]:
+    """Let sign-in and change of each person wait for the same lock, and let go: which is first is open."""
+    engine = node.app.extensions["authserver"].database.engine
+    # The first sign-in of a node leases status indices, a write for which all others would wait at another place.
+    node.oauth.revoke(held(node.oauth.sign_in(node.stage.a_person())).refresh_token)
+    with ThreadPoolExecutor(len(people)) as changers, node.stage.database.transaction() as connection:
+        if node.stage.kind == "postgresql":
+            connection.exec_driver_sql("SELECT id FROM users FOR UPDATE")
+        answers, changes = [], []
+        for person in people:
+            answers.append(node.threads.submit(node.oauth.sign_in, person))
+            changes.append(changers.submit(change, person))
+        if node.stage.kind == "postgresql":
+            until(lambda: locks(node) == 2 * len(people))
+        else:
+            # The transaction has SQLite's only write lock: who holds a connection by now waits for it.
+            until(lambda: engine.pool.checkedout() == len(people) == node.stage.database.engine.pool.checkedout() - 1)
+    for done in changes:
+        done.result()
+    return answers
+
+
+def locks(node: Node) -> int:
+    """Waiting statements, looked up by the server's own connections: the administrator's are all taken."""
+    with node.app.extensions["authserver"].database.autocommit() as connection:
+        waiting = "datname = current_database() AND wait_event_type = 'Lock'"
+        return int(connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}").scalar_one())
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda admin, person: admin_users.set_password(admin, person.username, "a new password"),
+        lambda admin, person: admin_users.disable(admin, person.username),
+        lambda admin, person: admin_users.remove(admin, person.username),
+    ],
+    ids=["password", "disabled", "removed"],
+)
+def test_whoever_has_the_lock_first_no_session_outlives_the_change(
+    node: Node, change: Callable[[Administration, Person], object]
+):
+    for _ in range(5):
+        for answer in race(node, lambda person: change(node.admin, person), node.people(_PAIRS)):
+            assert answer.result().status_code in (200, 400)
+    assert live_sessions(node.stage) == []
+
+
+def test_whoever_has_the_lock_first_no_session_keeps_a_lost_role(node: Node):
+    for _ in range(5):
+        lost = race(
+            node, lambda person: admin_users.edit(node.admin, person.username, with_roles()), node.people(_PAIRS)
+        )
+        assert {answer.result().status_code for answer in lost} == {200}
+    assert {(row.scopes, row.roles) for row in live_sessions(node.stage)} == {("read", "")}
+    assert len(live_sessions(node.stage)) == 5 * _PAIRS

@@ -1,0 +1,92 @@
+"""Any process may die at any instant, a worker or the database: no client that behaves is signed out (DESIGN section 2)."""
+
+import contextlib
+import os
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.needs import missing
+from tests.support.oauth import Person
+from tests.support.postgres import HOW, Cluster
+from tests.support.postgres_programs import Unavailable, newest
+from tests.support.server import LiveServer
+from tests.support.stage import Stage, make_stage
+from tests.support.well_behaved import Herd
+from tests.support.wsgi_server import wait_for
+
+CLIENTS, EACH = 20, 100
+
+
+def everyone_is_signed_in(herd: Herd, stage: Stage, each: int) -> bool:
+    """Each refresh used exactly one generation, no session ended, and every token still works."""
+    for client in herd.clients:
+        row = stage.session(client.session_id)
+        assert (row.generation, row.revoked_because) == (each, None)
+        client.refresh()
+        client.close()
+    return stage.events("session.reuse") == []
+
+
+@pytest.mark.slow
+def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, stage: Stage, person: Person):
+    herd = Herd(live, person, CLIENTS)
+    killed: list[int] = []
+
+    def kill_a_worker() -> None:
+        # One that is being replaced counts as dead; both may be.
+        with contextlib.suppress(IndexError, ProcessLookupError):
+            killed.append(random.choice(live.worker_pids()))
+            os.kill(killed[-1], signal.SIGKILL)
+
+    herd.work(EACH, meanwhile=kill_a_worker, every=200)
+    assert herd.refreshes == CLIENTS * EACH
+    assert len(set(killed)) >= 5
+    assert herd.lost >= 5
+    assert everyone_is_signed_in(herd, stage, EACH)
+
+
+def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live: LiveServer):
+    for _ in range(3):  # the pause before a new start doubles each time
+        gone = live.worker_pids()
+        for worker in gone:
+            os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: set(live.worker_pids()) - set(gone))  # noqa: B023
+    wait_for(live.is_ready)
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL that may be killed: nobody else's."""
+    try:
+        cluster = Cluster(newest())
+    except Unavailable as reason:
+        missing("postgresql", f"{reason}; {HOW}")
+    yield cluster
+    cluster.remove()
+
+
+@pytest.mark.slow
+@pytest.mark.postgresql
+def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: Cluster, tmp_path: Path):
+    stage = make_stage("postgresql", tmp_path, postgres=own_cluster)
+    stage.an_api()
+    server = LiveServer(stage).start()
+    herd = Herd(server, stage.a_person(), CLIENTS)
+    crashes = 0
+
+    def crash_the_database() -> None:
+        nonlocal crashes
+        own_cluster.stop("immediate")
+        own_cluster.start()
+        crashes += 1
+
+    herd.work(EACH // 2, meanwhile=crash_the_database, every=200)
+    assert crashes >= 2
+    assert herd.put_off >= 5
+    assert everyone_is_signed_in(herd, stage, EACH // 2)
+    server.stop()
+    stage.close()

@@ -1,0 +1,293 @@
+"""A sign-in with a password, on the wire: who is let in, with what, and what it leaves behind."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import argon2
+import httpx
+import pytest
+
+from authserver.admin import users as admin_users
+from authserver.admin.context import Administration
+from authserver.app import create_app
+from authserver.refusals import Reason
+from authserver.settings import ServerSettings
+from tests.support.hasher import blocked_hasher, pool_of, until, waiting_for_locks
+from tests.support.held import held, reason
+from tests.support.oauth import OAuth, Person, refused_as
+from tests.support.stage import API, CHEAP, Stage
+
+POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgresql)
+
+
+@pytest.fixture
+def admin(stage: Stage) -> Administration:
+    return Administration(stage.database, stage.settings, "cli:test")
+
+
+@pytest.fixture
+def roomy(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    """An app whose hashing queue has room for a crowd."""
+    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+    passwords = CHEAP.model_copy(update={"hashing_queue": 32})
+    database = stage.settings.database.model_copy(update={"pool_size": 32})
+    app = create_app(stage.with_settings(passwords=passwords, database=database, server=ServerSettings(threads=64)))
+    transport = httpx.WSGITransport(app, raise_app_exceptions=False)
+    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
+        yield OAuth(http, stage.an_app()), app
+    app.extensions["authserver"].database.dispose()
+
+
+def as_named(person: Person, name: str) -> Person:
+    return Person(person.id, name, person.password)
+
+
+def user(stage: Stage, person: Person) -> Any:
+    (row,) = stage.sql("SELECT * FROM users WHERE username = :name", name=person.username)
+    return row
+
+
+# --- who is let in ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Änne Straße",
+        "änne straße",
+        "ÄNNE STRASSE",
+        "A\u0308nne Straße",  # an accent of its own
+        "\uff21\u0308nne Straße",  # a full-width A
+        "Anne.Strasse@Example.com",
+        "anne.strasse@EXAMPLE.COM",
+    ],
+)
+def test_a_user_signs_in_by_name_or_address_however_it_is_written(oauth: OAuth, stage: Stage, name: str):
+    person = stage.a_person(username="Änne Straße", email="Anne.Strasse@example.com")
+    assert held(oauth.sign_in(as_named(person, name))).claims["sub"] == person.id
+
+
+@pytest.mark.parametrize(
+    "change", [str.upper, lambda text: " " + text, lambda text: text + " ", lambda text: text[:-1]]
+)
+def test_a_password_is_compared_exactly(oauth: OAuth, stage: Stage, change: Any):
+    person = stage.a_person(password="Correct horse")
+    assert oauth.sign_in(person).status_code == 200
+    wrong = Person(person.id, person.username, change(person.password))
+    assert refused_as(oauth.sign_in(wrong), "invalid_grant")
+
+
+def test_whatever_is_wrong_the_answer_is_the_same(oauth: OAuth, stage: Stage, admin: Administration):
+    person, disabled, removed = (stage.a_person() for _ in range(3))
+    assert all(oauth.sign_in(who).status_code == 200 for who in (person, disabled, removed))
+    admin_users.disable(admin, disabled.username)
+    admin_users.remove(admin, removed.username)
+    answers = {
+        Reason.WRONG_PASSWORD: [oauth.sign_in(Person(person.id, person.username, "wrong password"))],
+        Reason.USER_DISABLED: [oauth.sign_in(disabled)],
+        Reason.UNKNOWN_USER: [
+            oauth.sign_in(removed),
+            *(oauth.sign_in(as_named(person, name)) for name in ("nobody", "no@body.example", "x" * 9999)),
+        ],
+    }
+    for wanted, given in answers.items():
+        assert [reason(stage, answer) for answer in given] == [wanted] * len(given)
+    everything = [answer for given in answers.values() for answer in given]
+    assert all(refused_as(answer, "invalid_grant") for answer in everything)
+    assert len({answer.json()["error_description"] for answer in everything}) == 1
+    assert len({len(answer.content) for answer in everything}) == 1
+
+
+def test_a_disabled_user_is_signed_out_and_enabling_restores_nothing(
+    oauth: OAuth, person: Person, stage: Stage, admin: Administration
+):
+    token = held(oauth.sign_in(person))
+    admin_users.disable(admin, person.username)
+    assert refused_as(oauth.refresh(token.refresh_token), "invalid_grant")
+    admin_users.enable(admin, person.username)
+    assert refused_as(oauth.refresh(token.refresh_token), "invalid_grant")
+    assert oauth.sign_in(person).status_code == 200
+    assert stage.session(token.session_id).revoked_because == "user_disabled"
+
+
+def test_a_new_password_ends_every_session_of_the_user(
+    oauth: OAuth, person: Person, stage: Stage, admin: Administration
+):
+    tokens = [held(oauth.sign_in(person)) for _ in range(3)]
+    other = held(oauth.sign_in(stage.a_person()))
+    assert admin_users.set_password(admin, person.username, "another password") == 3
+    assert all(refused_as(oauth.refresh(token.refresh_token), "invalid_grant") for token in tokens)
+    assert oauth.refresh(other.refresh_token).status_code == 200
+    assert refused_as(oauth.sign_in(person), "invalid_grant")
+    assert oauth.sign_in(Person(person.id, person.username, "another password")).status_code == 200
+
+
+# --- roles -----------------------------------------------------------------------------------------------------------
+
+
+def test_roles_decide_over_scopes_and_stand_in_the_token(oauth: OAuth, stage: Stage):
+    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    editor = held(oauth.sign_in(stage.a_person(roles="editor auditor")))
+    assert (editor.body["scope"], editor.claims["roles"]) == ("read write", ["auditor", "editor"])
+    reader = held(oauth.sign_in(stage.a_person()))
+    assert reader.body["scope"] == "read"
+    assert "roles" not in reader.claims
+
+
+def test_a_lost_role_takes_its_scopes_from_every_session_at_once(oauth: OAuth, stage: Stage, admin: Administration):
+    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    person = stage.a_person(roles="editor")
+    token = held(oauth.sign_in(person))
+    admin_users.edit(admin, person.username, lambda profile: admin_users.Profile(profile.username, None, frozenset()))
+    refreshed = held(oauth.refresh(token.refresh_token))
+    assert refreshed.body["scope"] == "read"
+    assert "roles" not in refreshed.claims
+    assert stage.session(token.session_id).scopes == "read"
+
+
+def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, stage: Stage, admin: Administration):
+    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    person = stage.a_person(roles="editor")
+    token = held(oauth.sign_in(person))
+    for roles in (frozenset[str](), frozenset({"editor"})):
+        admin_users.edit(
+            admin, person.username, lambda old, roles=roles: admin_users.Profile(old.username, None, roles)
+        )
+    assert held(oauth.refresh(token.refresh_token)).body["scope"] == "read"
+    assert held(oauth.sign_in(person)).body["scope"] == "read write"
+
+
+# --- what it leaves behind -------------------------------------------------------------------------------------------
+
+
+def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person: Person, stage: Stage):
+    longest = "ü" * 100
+    assert stage.session(held(oauth.sign_in(person, device_name=longest)).session_id).device_name == longest
+    assert stage.session(held(oauth.sign_in(person, device_name="")).session_id).device_name is None
+    assert stage.session(held(oauth.sign_in(person)).session_id).device_name is None
+    for bad in (longest + "x", "a\nb", "a\u202eb"):
+        refused = oauth.sign_in(person, device_name=bad)
+        assert refused_as(refused, "invalid_request")
+        assert "device_name" in refused.json()["error_description"]
+
+
+def test_a_sign_in_is_recorded_with_its_place(oauth: OAuth, person: Person, stage: Stage):
+    token = held(oauth.sign_in(person))
+    (event,) = stage.events("session.opened")
+    assert (event.actor, event.client_id) == (f"user:{person.id}", oauth.app.client_id)
+    assert event.address == "127.0.0.1"
+    row = stage.session(token.session_id)
+    assert (row.last_address, row.last_user_agent) == (event.address, event.user_agent)
+    assert (row.auth_time, row.auth_methods) == (row.created_at, "pwd")
+    assert token.claims["auth_time"] == row.auth_time // 1000
+
+
+def test_a_refused_sign_in_is_recorded_without_what_was_typed(oauth: OAuth, person: Person, stage: Stage):
+    oauth.sign_in(Person(person.id, "my password by mistake", "my other password"))
+    (event,) = stage.events("sign_in.refused")
+    assert json.loads(event.detail) == {"reason": "unknown_user"}
+    assert "mistake" not in str(tuple(event))
+    assert "other password" not in str(tuple(event))
+
+
+def test_refused_sign_ins_are_recorded_at_a_bounded_rate(oauth: OAuth, stage: Stage):
+    nobody = Person("", "nobody", "wrong password")
+    assert all(oauth.sign_in(nobody).status_code == 400 for _ in range(60))
+    assert 10 <= len(stage.events("sign_in.refused")) < 40
+
+
+def test_a_sign_in_stores_no_password_and_no_token(oauth: OAuth, person: Person, stage: Stage):
+    token = held(oauth.sign_in(person))
+    everything = "".join(
+        str(tuple(row)) for table in ("users", "sessions") for row in stage.sql(f"SELECT * FROM {table}")
+    )
+    assert person.username in everything
+    assert person.password not in everything
+    assert token.refresh_token not in everything
+    assert user(stage, person).password_hash.startswith("$argon2id$")
+
+
+# --- rehash ----------------------------------------------------------------------------------------------------------
+
+
+def outdated(password: str) -> str:
+    """A hash under other parameters than the settings'."""
+    return argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(password)
+
+
+def test_a_hash_under_old_parameters_is_renewed_at_sign_in(oauth: OAuth, stage: Stage):
+    person = stage.a_person(password="correct horse", password_hash=outdated("correct horse"))
+    before = user(stage, person)
+    assert oauth.sign_in(person).status_code == 200
+    after = user(stage, person)
+    assert "m=8,t=1,p=1" in after.password_hash
+    assert after.password_version == before.password_version, "it is still the same password"
+    assert oauth.sign_in(person).status_code == 200
+    assert user(stage, person) == after, "and it is renewed once"
+
+
+def test_a_wrong_password_renews_nothing(oauth: OAuth, stage: Stage):
+    person = stage.a_person(password="correct horse", password_hash=outdated("correct horse"))
+    before = user(stage, person)
+    assert refused_as(oauth.sign_in(Person(person.id, person.username, "wrong password")), "invalid_grant")
+    assert user(stage, person) == before
+
+
+@pytest.mark.parametrize("stage", [POSTGRESQL], indirect=True)
+def test_sign_ins_that_renew_one_hash_at_the_same_time_all_succeed(roomy: Any, stage: Stage):
+    # Each held the user's row shared and then wanted to write it: they waited for each other.
+    oauth, _ = roomy
+    person = stage.a_person(password="correct horse", password_hash=outdated("correct horse"))
+    with ThreadPoolExecutor(6) as threads:
+        with stage.database.transaction() as connection:
+            connection.exec_driver_sql("SELECT id FROM users FOR UPDATE")
+            answers = [threads.submit(oauth.sign_in, person) for _ in range(6)]
+            until(lambda: waiting_for_locks(stage) == 6)
+        assert [answer.result().status_code for answer in answers] == [200] * 6
+
+
+# --- the cap ---------------------------------------------------------------------------------------------------------
+
+
+def live_sessions(stage: Stage) -> list[Any]:
+    return stage.sql("SELECT id, user_id, client_id FROM sessions WHERE revoked_at IS NULL ORDER BY created_at")
+
+
+def test_the_cap_ends_the_oldest_session_of_the_user_with_the_client(oauth: OAuth, person: Person, stage: Stage):
+    elsewhere = held(oauth.sign_in(person))
+    oauth = oauth.as_app(stage.an_app(max_sessions_per_user=2))
+    somebody_else = held(oauth.sign_in(stage.a_person()))
+    tokens = [held(oauth.sign_in(person)) for _ in range(2)]
+    assert oauth.refresh(tokens[0].refresh_token).status_code == 200, "the oldest by sign-in, not by use"
+    tokens.append(held(oauth.sign_in(person)))
+    assert refused_as(oauth.refresh(tokens[0].refresh_token), "invalid_grant")
+    assert stage.session(tokens[0].session_id).revoked_because == "cap"
+    assert json.loads(stage.events("session.opened")[-1].detail) == {"ended_by_cap": 1}
+    untouched = {tokens[1].session_id, tokens[2].session_id, somebody_else.session_id, elsewhere.session_id}
+    assert all(stage.session(session_id).revoked_at is None for session_id in untouched)
+
+
+def test_ended_sessions_do_not_count_for_the_cap(oauth: OAuth, person: Person, stage: Stage):
+    oauth = oauth.as_app(stage.an_app(max_sessions_per_user=2))
+    first, second, third = (held(oauth.sign_in(person)) for _ in range(3))
+    assert oauth.revoke(third.refresh_token).status_code == 200
+    held(oauth.sign_in(person))
+    assert stage.session(second.session_id).revoked_at is None
+    assert stage.session(first.session_id).revoked_because == "cap"
+
+
+def test_the_cap_holds_against_20_sign_ins_at_once(roomy: Any, person: Person, stage: Stage):
+    oauth, app = roomy
+    oauth = oauth.as_app(stage.an_app(max_sessions_per_user=3))
+    with ThreadPoolExecutor(20) as threads:
+        with blocked_hasher(stage):
+            answers = [threads.submit(oauth.sign_in, person) for _ in range(20)]
+            until(lambda: pool_of(app).waiting == 20)
+        assert [answer.result().status_code for answer in answers] == [200] * 20
+    assert len(live_sessions(stage)) == 3
+    assert len(stage.sql("SELECT id FROM sessions WHERE revoked_because = 'cap'")) == 17
+
+
+def test_the_audience_of_a_sign_in_is_the_api_that_owns_its_scopes(oauth: OAuth, person: Person):
+    assert held(oauth.sign_in(person)).claims["aud"] == API

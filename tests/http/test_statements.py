@@ -1,0 +1,118 @@
+"""What each request costs in SQL: a regression here is one of the whole server's capacity."""
+
+from typing import Any
+
+import argon2
+import pytest
+
+from tests.support.held import held
+from tests.support.oauth import OAuth, Person
+from tests.support.stage import API, Stage
+
+
+@pytest.fixture(autouse=True)
+def warm(oauth: OAuth, person: Person) -> None:
+    """Caches are filled, and a block of status indices is leased."""
+    oauth.revoke(held(oauth.sign_in(person)).refresh_token)
+
+
+def ran(statements: Any, act: Any, status: int = 200) -> list[str]:
+    """The statements of one request."""
+    seen: list[str]
+    with statements.counted() as seen:
+        assert act().status_code == status
+    return seen
+
+
+def test_a_refresh_is_one_statement_whether_it_rotates_or_keeps(oauth: OAuth, person: Person, statements: Any):
+    first = held(oauth.sign_in(person))
+    assert len(ran(statements, lambda: oauth.refresh(first.refresh_token))) == 1
+    second = held(oauth.refresh(first.refresh_token))
+    assert len(ran(statements, lambda: oauth.refresh(second.refresh_token))) == 1
+
+
+def test_a_refresh_on_the_fast_path_begins_no_transaction(oauth: OAuth, person: Person, statements: Any):
+    token = held(oauth.sign_in(person))
+    with statements.counted() as seen:
+        assert oauth.refresh(token.refresh_token).status_code == 200
+    assert len(seen) == 1
+    assert seen[0].startswith("UPDATE sessions")
+
+
+def test_a_narrowing_refresh_is_one_statement_in_a_transaction(oauth: OAuth, person: Person, statements: Any):
+    token = held(oauth.sign_in(person))
+    assert len(ran(statements, lambda: oauth.refresh(token.refresh_token, scope="read", resource=API))) == 1
+
+
+def test_a_stable_refresh_is_one_statement(oauth: OAuth, person: Person, stage: Stage, statements: Any):
+    oauth = oauth.as_app(stage.an_app(refresh_policy="stable"))
+    token = held(oauth.sign_in(person))
+    assert len(ran(statements, lambda: oauth.refresh(token.refresh_token))) == 1
+
+
+def test_a_retry_is_four_statements_and_three_when_it_is_only_counted(oauth: OAuth, person: Person, statements: Any):
+    first = held(oauth.sign_in(person))
+    held(oauth.refresh(first.refresh_token))
+    costs = [len(ran(statements, lambda: oauth.refresh(first.refresh_token))) for _ in range(10)]
+    assert costs == [4] * 8 + [3] * 2
+
+
+def test_a_sign_in_is_four_statements_and_five_with_a_rehash(
+    oauth: OAuth, person: Person, stage: Stage, statements: Any
+):
+    assert len(ran(statements, lambda: oauth.sign_in(person))) == 4
+    outdated = argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("correct horse")
+    other = stage.a_person(password="correct horse", password_hash=outdated)
+    assert len(ran(statements, lambda: oauth.sign_in(other))) == 5
+    assert len(ran(statements, lambda: oauth.sign_in(other))) == 4
+
+
+def test_a_cap_costs_a_sign_in_one_statement_more(oauth: OAuth, person: Person, stage: Stage, statements: Any):
+    oauth = oauth.as_app(stage.an_app(max_sessions_per_user=1))
+    assert oauth.sign_in(person).status_code == 200
+    assert len(ran(statements, lambda: oauth.sign_in(person))) == 5
+
+
+def test_the_cost_of_a_sign_in_does_not_grow_with_users_and_sessions(
+    oauth: OAuth, person: Person, stage: Stage, statements: Any
+):
+    few = ran(statements, lambda: oauth.sign_in(person))
+    for _ in range(20):
+        stage.a_person()
+        oauth.sign_in(person)
+    assert ran(statements, lambda: oauth.sign_in(person)) == few
+
+
+def test_a_clients_own_token_is_no_statement(oauth: OAuth, statements: Any):
+    assert oauth.own_token().status_code == 200
+    assert ran(statements, oauth.own_token) == []
+
+
+def test_signing_out_is_two_statements_by_either_token(oauth: OAuth, person: Person, statements: Any):
+    first, second = held(oauth.sign_in(person)), held(oauth.sign_in(person))
+    assert len(ran(statements, lambda: oauth.revoke(first.refresh_token))) == 2
+    assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2
+    assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2, "and it asks why it had no effect"
+
+
+@pytest.mark.parametrize("last", ["A", "B"])
+def test_a_forged_refresh_token_is_no_statement(oauth: OAuth, person: Person, statements: Any, last: str):
+    token = held(oauth.sign_in(person)).refresh_token
+    forged = token[:40] + ("A" if token[40] != "A" else "B") + token[41:-1] + last
+    assert ran(statements, lambda: oauth.refresh(forged), 400) == []
+    assert ran(statements, lambda: oauth.revoke(forged)) == []
+    assert ran(statements, lambda: oauth.refresh("asrt_nonsense"), 400) == []
+
+
+def test_the_key_set_and_the_metadata_are_no_statement(oauth: OAuth, statements: Any):
+    for path in ("/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/healthz"):
+        assert oauth.http.get(path).status_code == 200
+        assert ran(statements, lambda path=path: oauth.http.get(path)) == []
+
+
+def test_a_flood_of_refusals_writes_nothing(oauth: OAuth, person: Person, statements: Any):
+    wrong = Person(person.id, person.username, "wrong password")
+    for _ in range(12):  # the first few are recorded
+        assert oauth.sign_in(wrong).status_code == 400
+    costs = [len(ran(statements, lambda: oauth.sign_in(wrong), 400)) for _ in range(20)]
+    assert costs.count(1) >= 15, "but for what the bounded rate lets through"

@@ -1,0 +1,199 @@
+"""Status lists on the wire (IETF Token Status List): who is listed, for how long, and what caches may do."""
+
+import base64
+import gzip
+import json
+import time
+import zlib
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import jwt
+import pytest
+from flask import Flask
+
+from authserver.clients import store as clients
+from authserver.sessions import ending
+from authserver.sessions.model import End
+from tests.support.oauth import OAuth, Person, claims
+from tests.support.stage import ISSUER, Stage
+
+MEDIA_TYPE = "application/statuslist+jwt"
+Fresh = Callable[..., httpx.Response]
+Statements = Any
+
+
+@pytest.fixture
+def fresh(app: Flask) -> Fresh:
+    """Read list 0 as it is now: the node's own copy of a second ago is dropped."""
+    lists = app.extensions["authserver"].oauth.domain.status_lists
+
+    def read(oauth: OAuth, **headers: str) -> httpx.Response:
+        lists._lists.clear()
+        return oauth.http.get("/status/0", headers=headers)
+
+    return read
+
+
+def index_of(access_token: str) -> int:
+    return claims(access_token)["status"]["status_list"]["idx"]
+
+
+def listed(response: Any) -> set[int]:
+    body = claims(response.text)["status_list"]
+    bits = zlib.decompress(base64.urlsafe_b64decode(body["lst"] + "=" * (-len(body["lst"]) % 4)))
+    return {index for index in range(len(bits) * 8) if bits[index >> 3] >> (index & 7) & 1}
+
+
+def test_an_access_token_names_its_place_in_a_list(oauth: OAuth, person: Person):
+    status = claims(oauth.sign_in(person).json()["access_token"])["status"]["status_list"]
+    assert status["uri"] == f"{ISSUER}/status/0"
+    assert 0 <= status["idx"] < 2**20
+
+
+def test_a_list_is_a_signed_token_of_its_own_type(oauth: OAuth, fresh: Fresh):
+    response = fresh(oauth)
+    assert response.headers["content-type"] == MEDIA_TYPE
+    header = jwt.get_unverified_header(response.text)
+    keys = jwt.PyJWKSet.from_dict(oauth.http.get("/.well-known/jwks.json").json())
+    body = jwt.decode(response.text, keys[header["kid"]].key, algorithms=["ES256"])
+    assert header["typ"] == "statuslist+jwt"
+    assert body["sub"] == f"{ISSUER}/status/0"
+    assert body["ttl"] == 8
+    assert body["exp"] - body["iat"] == 43_200
+    assert body["status_list"]["bits"] == 1
+
+
+def test_a_session_is_listed_when_it_was_revoked_and_not_before(oauth: OAuth, person: Person, fresh: Fresh):
+    signed_in = oauth.sign_in(person).json()
+    index = index_of(signed_in["access_token"])
+    assert index not in listed(fresh(oauth))
+    oauth.revoke(signed_in["refresh_token"])
+    assert listed(fresh(oauth)) == {index}
+
+
+def test_a_session_is_listed_until_its_last_access_token_has_expired_with_leeway(
+    oauth: OAuth, person: Person, stage: Stage, fresh: Fresh
+):
+    signed_in = oauth.sign_in(person).json()
+    session_id, index = claims(signed_in["access_token"])["sid"], index_of(signed_in["access_token"])
+    oauth.revoke(signed_in["refresh_token"])
+    stage.back_date(session_id, 900 + 290)
+    assert listed(fresh(oauth)) == {index}
+    stage.back_date(session_id, 20)
+    assert listed(fresh(oauth)) == set()
+
+
+def test_shortening_a_lifetime_shortens_no_listing(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):
+    app = stage.an_app(access_token_lifetime=3600)
+    long_lived = oauth.as_app(app).sign_in(person).json()
+    stage.transaction(lambda c: clients.change(c, app.client_id, {"access_token_lifetime": 60}))
+    oauth.as_app(app).revoke(long_lived["refresh_token"])
+    stage.back_date(claims(long_lived["access_token"])["sid"], 1800)
+    assert listed(fresh(oauth)) == {index_of(long_lived["access_token"])}
+
+
+def test_disabling_a_user_lists_every_session(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):
+    indices = {index_of(oauth.sign_in(person).json()["access_token"]) for _ in range(3)}
+    stage.transaction(lambda c: ending.end_sessions_of_user(c, UUID(person.id), End.USER_DISABLED, actor="cli:test"))
+    assert listed(fresh(oauth)) == indices
+
+
+def test_disabling_a_client_lists_its_sessions_before_the_sweep_and_its_own_tokens(
+    oauth: OAuth, person: Person, stage: Stage, fresh: Fresh
+):
+    session = index_of(oauth.sign_in(person).json()["access_token"])
+    own = index_of(oauth.own_token().json()["access_token"])
+    stage.transaction(lambda c: clients.end_epoch(c, oauth.app.client_id, enabled=False))
+    assert stage.sql("SELECT revoked_at FROM sessions")[0].revoked_at is None
+    assert listed(fresh(oauth)) == {session, own}
+
+
+def test_a_node_that_stalls_between_commit_and_signature_is_covered(
+    oauth: OAuth, person: Person, stage: Stage, app: Flask
+):
+    """What a token's `exp` can be is in the row before the token is signed, however late that is."""
+    signed_in = oauth.sign_in(person).json()
+    session_id = claims(signed_in["access_token"])["sid"]
+    later = oauth.refresh(signed_in["refresh_token"]).json()["access_token"]
+    assert claims(later)["exp"] * 1000 <= stage.session(session_id).access_expires_at
+
+
+def test_building_a_list_is_one_statement_a_second_at_most(oauth: OAuth, statements: Statements, fresh: Fresh):
+    fresh(oauth)
+    with statements.counted() as seen:
+        fresh(oauth)
+    assert len([text for text in seen if "UNION" in text]) == 1
+    assert len(seen) == 2  # whether there is such a list, which an existing copy answers too
+    with statements.counted() as seen:
+        for _ in range(20):
+            oauth.http.get("/status/0")
+    assert seen == []
+
+
+def test_caches_may_keep_a_list_for_what_is_left_of_its_time(oauth: OAuth, app: Flask, fresh: Fresh):
+    assert fresh(oauth).headers["cache-control"] == "public, max-age=8"
+    assert "accept" in oauth.http.get("/status/0").headers["vary"].lower()
+
+
+def test_an_unchanged_list_is_not_sent_again(oauth: OAuth, fresh: Fresh):
+    etag = fresh(oauth).headers["etag"]
+    again = oauth.http.get("/status/0", headers={"If-None-Match": etag})
+    assert again.status_code == 304
+    assert again.text == ""
+
+
+def test_gzip_is_served_where_it_is_accepted(oauth: OAuth, fresh: Fresh):
+    plain = fresh(oauth, **{"Accept-Encoding": "identity"})
+    assert "content-encoding" not in plain.headers
+    zipped = oauth.http.get("/status/0", headers={"Accept-Encoding": "gzip"})
+    assert zipped.headers["content-encoding"] == "gzip"
+    assert zipped.text == plain.text
+    assert gzip.compress(plain.content)
+
+
+@pytest.mark.parametrize(("accept", "status"), [(MEDIA_TYPE, 200), ("*/*", 200), ("text/html", 406)])
+def test_accept_is_honoured(oauth: OAuth, accept: str, status: int):
+    assert oauth.http.get("/status/0", headers={"Accept": accept}).status_code == status
+
+
+def test_a_list_that_nobody_stands_in_does_not_exist(oauth: OAuth):
+    assert oauth.http.get("/status/7").status_code == 404
+    assert oauth.http.get("/status/-1").status_code == 404
+
+
+def test_all_lists_are_found_from_the_metadata(oauth: OAuth):
+    address = oauth.http.get("/.well-known/oauth-authorization-server").json()["status_list_aggregation_endpoint"]
+    assert oauth.http.get(address).json() == {"status_lists": [f"{ISSUER}/status/0"]}
+
+
+def test_a_list_is_readable_by_any_page_without_credentials(oauth: OAuth):
+    response = oauth.http.get("/status/0", headers={"Origin": "https://any.example"})
+    assert response.headers["access-control-allow-origin"] == "*"
+    assert "access-control-allow-credentials" not in response.headers
+
+
+def test_indices_tell_neither_order_nor_number(oauth: OAuth, person: Person):
+    dealt = [index_of(oauth.sign_in(person).json()["access_token"]) for _ in range(12)]
+    assert dealt != sorted(dealt)
+    assert len(set(dealt)) == 12
+
+
+def test_a_client_that_an_older_node_added_gets_its_index_at_the_next_start(stage: Stage):
+    app = stage.an_app()
+    stage.sql("UPDATE clients SET status_index = NULL")
+    stage.transaction(clients.give_status_indices)
+    assert stage.sql("SELECT status_index FROM clients WHERE client_id = :id", id=app.client_id)[0].status_index >= 0
+
+
+def test_what_need_not_be_listed_any_more_is_forgotten(oauth: OAuth, stage: Stage, fresh: Fresh):
+    own = oauth.own_token().json()["access_token"]
+    oauth.revoke(own)
+    assert listed(fresh(oauth)) == {index_of(own)}
+    stage.sql("UPDATE ended_own_tokens SET listed_until = :past", past=int(time.time() * 1000) - 1000)
+    assert listed(fresh(oauth)) == set()
+    stage.transaction(clients.forget_expired)
+    assert stage.sql("SELECT * FROM ended_own_tokens") == []
+    assert json.loads(oauth.http.get("/status").text)["status_lists"]

@@ -1,0 +1,63 @@
+"""Fixtures: a live server on each database, one for each algorithm, and the example API beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.interop.programs import ExampleApi
+from tests.support.oauth import App, Person
+from tests.support.server import LiveServer
+from tests.support.stage import make_stage
+
+AUDIENCE = "http://127.0.0.1:8001"
+OTHER_AUDIENCE = "https://other.example.com"
+SCOPES = {"profile:read", "profile:write", "other:read"}
+
+
+@contextmanager
+def _serving(kind: str, directories: pytest.TempPathFactory, algorithm: str = "ES256") -> Iterator[LiveServer]:
+    stage = make_stage(kind, directories.mktemp("server"))
+    stage.an_api(AUDIENCE, "profile:read profile:write")
+    stage.an_api(OTHER_AUDIENCE, "other:read")
+    server = LiveServer(stage, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        stage.close()
+
+
+@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A live server for all tests of this folder: each makes its own client and user."""
+    with _serving(request.param, tmp_path_factory) as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=["ES256", "EdDSA", "RS256"])
+def signing_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A live server that signs with each algorithm there is."""
+    with _serving("sqlite", tmp_path_factory, request.param) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def api(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ExampleApi]:
+    """The example API, accepting the tokens of `server`."""
+    started = ExampleApi(server.url, AUDIENCE, tmp_path_factory.mktemp("api") / "api.log")
+    yield started
+    assert started.stop() == 0
+
+
+@pytest.fixture
+def app(server: LiveServer) -> App:
+    """A confidential client. Without a retry window each refresh rotates, so no test lives on the same token twice."""
+    return server.stage.an_app(scopes=SCOPES, retry_window=0)
+
+
+@pytest.fixture
+def person(server: LiveServer) -> Person:
+    return server.stage.a_person()

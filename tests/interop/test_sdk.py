@@ -1,0 +1,119 @@
+"""Our library for resource servers against a live server: what it accepts, and how soon it learns of a revocation."""
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from authserver_resource import VerificationError, Verifier
+
+from tests.support.oauth import App, OAuth, Person, claims
+from tests.support.server import LiveServer
+from tests.support.stage import API, make_stage
+
+_SECRET = "the secret + of the API"
+_TTL = 2
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A live server with short-lived lists, an API that may introspect, and another API."""
+    stage = make_stage("sqlite", tmp_path_factory.mktemp("sdk"))
+    stage.an_api()
+    stage.an_api("https://other.example.com", "other")
+    stage.an_app(client_id="the-api", secret=_SECRET, grants={"client_credentials"}, scopes=set())
+    stage.sql("UPDATE apis SET client_id = 'the-api' WHERE audience = :audience", audience=API)
+    started = LiveServer(stage, AUTHSERVER_STATUS__TTL=str(_TTL)).start()
+    yield started
+    started.stop()
+    stage.close()
+
+
+@pytest.fixture
+def person(server: LiveServer) -> Person:
+    return server.stage.a_person()
+
+
+@pytest.fixture
+def oauth(server: LiveServer) -> Iterator[OAuth]:
+    with server.http() as http:
+        yield OAuth(http, server.stage.an_app(scopes={"read", "write", "other"}))
+
+
+@pytest.fixture
+def verifier(server: LiveServer) -> Verifier:
+    return Verifier(server.url, API, introspection=("the-api", _SECRET))
+
+
+def code(verify: Callable[[], object]) -> str:
+    """The code of the refusal; "ok" without one."""
+    try:
+        verify()
+    except VerificationError as error:
+        return error.code
+    return "ok"
+
+
+def seconds_until(outcome: str, verify: Callable[[], object]) -> float:
+    """How long a busy API goes on accepting: it verifies every 50 ms, for at most ten seconds."""
+    started = time.monotonic()
+    while code(verify) != outcome:
+        assert time.monotonic() < started + 10, f"still {code(verify)}"
+        time.sleep(0.05)
+    return time.monotonic() - started
+
+
+def test_a_users_token_is_accepted_with_what_it_says(oauth: OAuth, person: Person, verifier: Verifier):
+    text = oauth.sign_in(person, scope="read").json()["access_token"]
+    token = verifier.verify(text, "read")
+    assert (token.subject, token.client_id, token.scopes) == (person.id, oauth.app.client_id, {"read"})
+    assert dict(token.claims) == claims(text)
+    assert code(lambda: verifier.verify(text, "read write")) == "insufficient_scope"
+
+
+def test_a_token_for_another_api_is_refused(oauth: OAuth, person: Person, verifier: Verifier):
+    text = oauth.sign_in(person, scope="other").json()["access_token"]
+    assert code(lambda: verifier.verify(text)) == "audience"
+
+
+def test_a_revoked_session_is_refused_within_the_lists_time_and_two_seconds(
+    oauth: OAuth, person: Person, verifier: Verifier
+):
+    signed_in, other = (oauth.sign_in(person, scope="read").json() for _ in range(2))
+    verifier.verify(signed_in["access_token"])
+    assert oauth.revoke(signed_in["refresh_token"]).status_code == 200
+    assert seconds_until("revoked", lambda: verifier.verify(signed_in["access_token"])) <= _TTL + 2
+    assert code(lambda: verifier.verify(other["access_token"])) == "ok"
+
+
+def test_a_clients_own_token_is_accepted_and_its_revocation_arrives(oauth: OAuth, verifier: Verifier):
+    text = oauth.own_token(scope="read").json()["access_token"]
+    assert not verifier.verify(text, "read").is_of_a_user
+    oauth.revoke(text)
+    assert seconds_until("revoked", lambda: verifier.verify(text)) <= _TTL + 2
+
+
+def test_an_opaque_token_is_accepted_and_its_revocation_arrives(
+    oauth: OAuth, person: Person, server: LiveServer, verifier: Verifier
+):
+    app: App = server.stage.an_app(access_token_format="opaque")
+    opaque = oauth.as_app(app)
+    text = opaque.sign_in(person, scope="read").json()["access_token"]
+    assert text.startswith("asat_")
+    assert verifier.verify(text, "read").subject == person.id
+    assert code(lambda: verifier.verify(text, "write")) == "insufficient_scope"
+    opaque.revoke(text)
+    assert seconds_until("inactive", lambda: verifier.verify(text)) <= 6
+
+
+@pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])
+def test_every_algorithm_of_the_server_is_verified(algorithm: str, tmp_path_factory: pytest.TempPathFactory):
+    stage = make_stage("sqlite", tmp_path_factory.mktemp("sdk"))
+    stage.an_api()
+    server = LiveServer(stage, workers=1, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
+    try:
+        with server.http() as http:
+            text = OAuth(http, stage.an_app()).own_token(scope="read").json()["access_token"]
+        assert Verifier(server.url, API, status="fail_closed").verify(text, "read")
+    finally:
+        server.stop()
+        stage.close()

@@ -1,0 +1,90 @@
+"""What the database layer asks of its driver: a private file, patience where it is due, and none with the dead."""
+
+import os
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from authserver import schema
+from authserver.database import Database, open_database
+from authserver.settings import DatabaseSettings, Settings
+from tests.support.hasher import until
+from tests.support.postgres import postgres_or_skip
+
+
+@pytest.fixture
+def empty_postgresql() -> Iterator[Database]:
+    """An empty database, whose locks are waited for for a second."""
+    server = postgres_or_skip()
+    url = server.create_database()
+    database = open_database(Flask("empty"), Settings(database=DatabaseSettings(url=SecretStr(url), timeout=1)))
+    yield database
+    database.dispose()
+    server.drop_database(url)
+
+
+def test_the_embedded_database_and_its_log_are_readable_by_nobody_else(tmp_path: Path):
+    tmp_path.chmod(0o755)
+    database = open_database(Flask("fresh"), Settings(data_dir=tmp_path))
+    schema.upgrade(database)
+    with database.transaction() as connection:
+        connection.execute(text("UPDATE status_counter SET next_index = 1"))
+        files = sorted(tmp_path.iterdir())
+        assert [file.name for file in files] == ["authserver.db", "authserver.db-shm", "authserver.db-wal"]
+        assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    database.dispose()
+
+
+def test_a_further_connection_drops_no_lock_of_the_others(tmp_path: Path):
+    """Were the file opened and closed beside SQLite, another process would take itself for the last and end the log."""
+    database = open_database(Flask("locks"), Settings(data_dir=tmp_path))
+    schema.upgrade(database)
+    log = tmp_path / "authserver.db-wal"
+    with database.transaction() as first:
+        first.execute(text("UPDATE status_counter SET next_index = 1"))
+        with database.autocommit() as second:
+            assert second.execute(text("SELECT next_index FROM status_counter")).scalar() == 0
+        other = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM users'); c.close()"
+        subprocess.run([sys.executable, "-c", other, tmp_path / "authserver.db"], check=True)
+        assert log.exists()
+    database.dispose()
+    assert not log.exists(), "the last connection does end it"
+
+
+@pytest.mark.postgresql
+def test_an_upgrade_waits_for_another_longer_than_for_a_lock(empty_postgresql: Database):
+    waiting_for = text(
+        "SELECT max(extract(epoch FROM clock_timestamp() - query_start)) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with ThreadPoolExecutor(1) as second:
+        with empty_postgresql.transaction() as first:
+            first.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": schema._ADVISORY_LOCK})
+            upgrade = second.submit(schema.upgrade, empty_postgresql)
+            with empty_postgresql.autocommit() as watcher:
+                until(lambda: upgrade.done() or (watcher.execute(waiting_for).scalar() or 0) > 1.5)
+        upgrade.result()
+    schema.check(empty_postgresql)
+    with empty_postgresql.autocommit() as connection:
+        assert connection.execute(text("SHOW lock_timeout")).scalar() == "1s"
+
+
+@pytest.mark.postgresql
+def test_a_server_that_falls_silent_is_given_up_in_seconds(empty_postgresql: Database):
+    with empty_postgresql.autocommit() as connection:
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        with socket.socket(fileno=os.dup(driver.fileno())) as peer:
+            assert peer.family in {socket.AF_INET, socket.AF_INET6}
+            assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 10
+            assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000

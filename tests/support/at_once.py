@@ -1,0 +1,52 @@
+"""The same piece of code in several processes at the same moment: for what must happen once, whoever comes first."""
+
+from __future__ import annotations
+
+import base64
+import os
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+from authserver.settings import Settings
+
+_ROOT = Path(__file__).parent.parent.parent
+_GIVEN = "import base64, pickle\nsettings = pickle.loads(base64.b64decode({settings!r}))\n"
+_WAIT = '\nprint("ready", flush=True)\ninput()\n'
+
+
+def at_once(prepare: str, act: str, *, count: int, settings: Settings) -> list[str]:
+    """Run `act` in `count` processes that have all run `prepare` before the first begins; return what each printed.
+
+    Both are Python; `settings` are there under that name. A process that fails fails the test, with its traceback.
+    """
+    given = _GIVEN.format(settings=base64.b64encode(pickle.dumps(settings)).decode())
+    processes = [_start(given + prepare + _WAIT + act, settings.key_dir.parent) for _ in range(count)]
+    for process in processes:
+        assert process.stdout is not None
+        if process.stdout.readline() != "ready\n":
+            raise AssertionError(process.communicate()[1])
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
+    printed = []
+    for process in processes:
+        output, errors = process.communicate(timeout=60)
+        assert process.returncode == 0, errors
+        printed.append(output.strip())
+    return printed
+
+
+def _start(code: str, directory: Path) -> subprocess.Popen[str]:
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=_ROOT,
+        env={**inherited, "TMPDIR": str(directory)},
+    )

@@ -1,0 +1,45 @@
+"""What an app holds after an answer: its tokens, and the session that they are of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from authserver.keys.setup import open_vault
+from authserver.refusals import Reason, References
+from tests.support.oauth import claims
+from tests.support.stage import Stage
+
+
+@dataclass(frozen=True)
+class Held:
+    """A good token response, taken apart."""
+
+    refresh_token: str
+    access_token: str
+    body: dict[str, Any]
+
+    @property
+    def claims(self) -> dict[str, Any]:
+        """Of the access token."""
+        return claims(self.access_token)
+
+    @property
+    def session_id(self) -> str:
+        session_id: str = self.claims["sid"]
+        return session_id
+
+
+def held(response: httpx.Response) -> Held:
+    """Take a response apart, which has to be a good one."""
+    assert response.status_code == 200, response.text
+    body = response.json()
+    return Held(body["refresh_token"], body["access_token"], body)
+
+
+def reason(stage: Stage, response: httpx.Response) -> Reason:
+    """Why a request was refused, precisely: what its sealed reference says."""
+    key = open_vault(stage.settings).reference_key()
+    return References(key).open(response.json()["reference"]).reason

@@ -1,0 +1,225 @@
+"""Rows as each revision of the schema had them, written once and never changed: what upgrades must carry over.
+
+They were made by the version that the revision belongs to, under the master key below. A new revision adds its own
+entry (`like(...)` of the one before, with what it changed), so every revision is a place to upgrade from.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+Rows = dict[str, list[dict[str, Any]]]
+
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+CLIENT_ID = "old-app"
+USERNAME = "Änne"
+PASSWORD = "correct horse battery staple"
+SESSION_ID = "01890a5dac96774bbcceb302099a8057"
+#: The current token of the session below, and its direct predecessor's digest in the row.
+REFRESH_TOKEN = "asrt_AQAAAgGJCl2slndLvM6zAgmagFcAAAAEUbFcnz0p5_E4aDfqU-oJMmZMG3wRfPfcEVQdsK9R1bXVK6kWBMipzPztzod3SWt2"
+SCOPES = "profile"
+
+_2024, _2100 = 1_704_067_200_000, 4_102_444_800_000
+_USER_ID = "01890a5d000070008000000000000001"
+_KIDS = ("OaOPbss_OFkbwBa4NkRnYFHRbAg1YhwtBR5-fzTuNyE", "ymxiC9B4I9p40sqTigQzOj4Pk9sW0BGZxzuiF3cUmyw")
+_JWK = '{{"alg": "ES256", "crv": "P-256", "kid": "{}", "kty": "EC", "use": "sig", "x": "{}", "y": "{}"}}'
+_SEALED_SIGNING = (
+    (
+        "RBzhe2+Fub3zTgqzBYWralLHK1w8qFzwsaY1nPkDYaMFUs7yKJkcpeqRnkdz2NKqrCyo7m0ucGsPDwjNHgTJy2E6Fr6rF3pv2/6O0iqlNlfGybDy9E9R"
+        "/y5DDZLCFYfqn20Aus+dUNzHLAUP2x6STlEejUewRNnPgJ9udruXOMXZHIXIsLNWYkuvWX9jHkhCxBQd75VHXGd79CymQ4FUF+l2PQb+AL1udqYuBesV"
+        "n+pCD9/cApB96rW+eu8UWO9kbV8WqI3JSqpWucxmGrn5BLHQ0XR3DOVov7DhGK4="
+    ),
+    (
+        "RBzhe2+Fub1vYn8JLzQkmedYHke6lG3mgmgqs1BG4fcnyt/1PvQJ8ZV0sihEW7wOr6o09P2woviK1OH1YB1B9JlLVIwfRPcobt08WC0+pDlx6AMF1lYg"
+        "D10bjvoZVC3KomfeD9iElvQN5r3/mpfvJYfWv80gycXheNsbkMOfFiDXQu7JyvsurmpyProVs8nA28rpYrfo887hnK8XLUB7jpHLjaatdRQFZi5/UTOa"
+        "I4s7cO/H7KgY9RXVrvmfAXuyU7/IxFaFbGnGq9EG4i9lWGkb7YDM9S1hzhqeR7A="
+    ),
+)
+_SEALED_TOKEN = (
+    (
+        "RBzhe2+Fub2xXwpWDMOzKfYNlQEl9/BwyJOKIesSobfobMKT+2TSSiCoiSQ+2uAUYcXJLSE2PiBWNNB4CNXt4/Eww2x+jmjqY/9AeYpvtJH74H4dTwiU"
+        "AZFwj6Wt0ejRwMnkgg=="
+    ),
+    (
+        "RBzhe2+Fub2ldOIqXLIDuv59YxfTu0CNtKSd+Erbt1gmIEVPhDSv3c/KKZm8Csp97A50zJWjPdtp/i0TICrYpyo7rYBcUejD2fkFauofsjPyCwX1/Mw"
+        "wiDmygB0gJprIiJFucg=="
+    ),
+)
+
+
+def _key(number: int, kind: str, state: str, sealed: str, **more: Any) -> dict[str, Any]:
+    return {
+        "id": number,
+        "kind": kind,
+        "state": state,
+        "algorithm": "ES256" if kind == "signing" else "HS256",
+        "kid": None,
+        "public_jwk": None,
+        "sealed": base64.b64decode(sealed),
+        "leaked": False,
+        "created_at": _2024,
+        "activated_at": _2024 if state == "active" else None,
+        "retired_at": None,
+        "gone_at": None,
+        **more,
+    }
+
+
+_FIRST: Rows = {
+    "apis": [
+        {
+            "audience": "https://api.example.com",
+            "name": "Example",
+            "client_id": None,
+            "created_at": _2024,
+            "changed_at": _2024,
+            "narrowed_at": None,
+            "swept_at": None,
+        }
+    ],
+    "scopes": [{"scope": "profile", "audience": "https://api.example.com", "roles": ""}],
+    "clients": [
+        {
+            "client_id": CLIENT_ID,
+            "name": "Old app",
+            "kind": "mobile",
+            "auth_methods": "none",
+            "secret_digest": None,
+            "previous_secret_digest": None,
+            "previous_secret_expires_at": None,
+            "grants": "password refresh_token",
+            "scopes": SCOPES,
+            "default_scopes": None,
+            "default_api": None,
+            "refresh_policy": "rotate",
+            "retry_window": None,
+            "late_retries": 1,
+            "refuse_foreign_retries": False,
+            "access_token_lifetime": None,
+            "refresh_idle_lifetime": None,
+            "refresh_absolute_lifetime": None,
+            "max_sessions_per_user": None,
+            "enabled": True,
+            "epoch": 0,
+            "swept_epoch": 0,
+            "created_at": _2024,
+            "changed_at": _2024,
+            "removed_at": None,
+        }
+    ],
+    "users": [
+        {
+            "id": _USER_ID,
+            "username": USERNAME,
+            "username_key": "änne",
+            "email": None,
+            "email_key": None,
+            "password_hash": "$argon2id$v=19$m=8,t=1,p=1$WvAVNJ4Lnbhz+9bHZbEWNA"
+            "$xgNV/0yi5eSj3A1ne8gct3DLpjVIZaNvFTphljCVlcs",
+            "password_version": 0,
+            "roles": "",
+            "enabled": True,
+            "created_at": _2024,
+            "changed_at": _2024,
+            "removed_at": None,
+        }
+    ],
+    "keys": [
+        _key(
+            1,
+            "signing",
+            "active",
+            _SEALED_SIGNING[0],
+            kid=_KIDS[0],
+            public_jwk=_JWK.format(
+                _KIDS[0], "yerapQwjULyHmAQb6G5ONR-uTwLLCRjBoEyrpIBnMT0", "YdqKs_186eQBT4BZFOjJ0kW-NjK0RaI9JU3mOZFx57g"
+            ),
+        ),
+        _key(2, "token", "active", _SEALED_TOKEN[0]),
+        _key(
+            3,
+            "signing",
+            "next",
+            _SEALED_SIGNING[1],
+            kid=_KIDS[1],
+            public_jwk=_JWK.format(
+                _KIDS[1], "m2Orr_yJN0M5kxfuFAeOZaJ-xMH2jA57BWKGkyOWihg", "7NRZthp92WGnuQzHjCVe2TRUmAhYibe2y___wfrjYhk"
+            ),
+        ),
+        _key(4, "token", "next", _SEALED_TOKEN[1]),
+    ],
+    "sessions": [
+        {
+            "id": SESSION_ID,
+            "user_id": _USER_ID,
+            "client_id": CLIENT_ID,
+            "client_epoch": 0,
+            "scopes": SCOPES,
+            "audiences": "https://api.example.com",
+            "roles": "",
+            "auth_time": _2024,
+            "auth_methods": "pwd",
+            "status_index": 7,
+            "generation": 4,
+            "current_digest": base64.b64decode("0CcVRvIqCN5FSVEnNpJGKI1aGyYVSm8jNLNxXl0j2mY="),
+            "current_presented": False,
+            "previous_digest": base64.b64decode("eHeXJzGhM60Rm+81fIRSNiGMw8DuvHnl/m1/LjX0Xj8="),
+            "salt": base64.b64decode("Kmb38VKz7OEzBy0cBNwxJg=="),
+            "token_key_id": 2,
+            "rotated_at": _2024,
+            "retries": 2,
+            "recent_retries": 0,
+            "late_retries": 0,
+            "recent_late_retries": 0,
+            "created_at": _2024,
+            "last_used_at": _2024,
+            "access_expires_at": _2024,
+            "idle_expires_at": _2100,
+            "absolute_expires_at": _2100,
+            "revoked_at": None,
+            "revoked_because": None,
+            "device_name": "Änne's phone",
+            "last_address": "2001:db8::1",
+            "last_user_agent": "Old/1.0",
+        }
+    ],
+    "audit_events": [
+        {
+            "id": "01890a5d000070008000000000000002",
+            "at": _2024,
+            "event": "session.opened",
+            "actor": f"client:{CLIENT_ID}",
+            "subject": None,
+            "client_id": CLIENT_ID,
+            "user_id": _USER_ID,
+            "session_id": SESSION_ID,
+            "address": "2001:db8::1",
+            "user_agent": "Old/1.0",
+            "detail": "{}",
+        }
+    ],
+}
+
+_SECOND: Rows = {
+    **_FIRST,
+    "apis": [{**_FIRST["apis"][0], "access_token_format": "jwt"}],
+    "clients": [{**_FIRST["clients"][0], "access_token_format": None, "status_index": 1_000_000}],
+    "ended_own_tokens": [{"status_index": 999_999, "client_id": CLIENT_ID, "listed_until": _2100}],
+}
+
+#: The rows of each revision, oldest first.
+ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND}
+
+
+def put(connection: Connection, rows: Rows) -> None:
+    """Insert rows by plain SQL, which knows nothing of today's models."""
+    for table, several in rows.items():
+        for row in several:
+            columns = ", ".join(row)
+            values = ", ".join(f":{column}" for column in row)
+            connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
+    if connection.dialect.name == "postgresql":  # ids that are given leave the sequence where it was
+        connection.execute(text("SELECT setval(pg_get_serial_sequence('keys', 'id'), (SELECT max(id) FROM keys))"))

@@ -1,0 +1,212 @@
+"""A throw-away PostgreSQL cluster with fsync on, and fresh databases in it in a few hundredths of a second.
+
+One cluster serves one test process (under pytest-xdist: one worker). AUTHSERVER_TEST_POSTGRES=postgresql://… takes a
+server that runs already instead; its role must be allowed to create databases.
+"""
+
+import atexit
+import contextlib
+import functools
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import psycopg
+from psycopg import sql
+
+from tests.support import postgres_programs as programs
+from tests.support.needs import missing
+
+HOW = (
+    f"install PostgreSQL {programs.OLDEST} or newer (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql; "
+    "without root: .venv/bin/pip install pgserver), or set AUTHSERVER_TEST_POSTGRES=postgresql://user:password@host/db"
+)
+ROLE = "authserver"
+START_SECONDS = "60"
+
+
+class Postgres:
+    """A server in which tests may create databases.
+
+    `admin_url` may create databases; the databases belong to the role in the addresses that `create_database` returns,
+    which is no superuser in a cluster of ours: nothing tested may depend on more.
+    """
+
+    def __init__(self, admin_url: str, role_url: str, binaries: Path | None) -> None:
+        self.admin_url = admin_url
+        self.binaries = binaries
+        self._role_url = role_url
+        self._templates: dict[str, str] = {}
+        self._created: list[str] = []
+
+    def create_database(self, template: str = "template0") -> str:
+        """Create an empty database (or a copy of `template`) and return its `postgresql://` address."""
+        name = f"authserver_test_{secrets.token_hex(6)}"
+        owner = urlsplit(self._role_url).username or ROLE
+        self._administer(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template)
+            )
+        )
+        self._created.append(name)
+        return urlunsplit(urlsplit(self._role_url)._replace(path=f"/{name}"))
+
+    def create_database_like(self, name: str, prepare: Callable[[str], None]) -> str:
+        """Return a fresh copy of a database that `prepare(url)` filled once in this process, say with the schema.
+
+        `prepare` must close its connections: PostgreSQL copies only what nobody has open.
+        """
+        if name not in self._templates:
+            url = self.create_database()
+            prepare(url)
+            self._templates[name] = urlsplit(url).path.lstrip("/")
+        return self.create_database(self._templates[name])
+
+    def drop_database(self, url: str) -> None:
+        """Remove a database and cut whoever is still connected."""
+        name = urlsplit(url).path.lstrip("/")
+        self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+        with contextlib.suppress(ValueError):
+            self._created.remove(name)
+
+    def dump(self, url: str) -> bytes:
+        """Return the whole database as pg_dump writes it."""
+        return subprocess.run([self.program("pg_dump"), "--dbname", url], check=True, capture_output=True).stdout
+
+    def program(self, name: str) -> str:
+        """Return the path of one of PostgreSQL's programs, such as pg_dump; without it the test is skipped."""
+        found = shutil.which(name, path=str(self.binaries)) if self.binaries else shutil.which(name)
+        if found is None:
+            missing("postgresql", f"{name} was not found; {HOW}")
+        return found
+
+    def drop_all(self) -> None:
+        for name in list(self._created):
+            with contextlib.suppress(psycopg.Error):
+                self.drop_database(f"postgresql:///{name}")
+
+    def _administer(self, statement: sql.Composed) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as connection:
+            connection.execute(statement)
+
+
+class Cluster(Postgres):
+    """A cluster of our own in a temporary directory, reached by unix socket (trust) and loopback TCP (password).
+
+    It may be stopped, killed and started again in the middle of a test. It is stopped and removed when this process
+    ends, however it ends: a keeper process waits for that at the other end of a pipe.
+    """
+
+    def __init__(self, binaries: Path) -> None:
+        self.account = programs.account_to_run_under()
+        self.directory = Path(tempfile.mkdtemp(prefix="authserver-pg-"))
+        # Started before anything else, so that a crash half way leaves nothing behind either.
+        self._keeper = subprocess.Popen(
+            [sys.executable, programs.__file__, str(self.directory), str(binaries), self.account or ""],
+            stdin=subprocess.PIPE,
+            # Ctrl-C in the terminal goes to the test run; the keeper outlives it to clean up.
+            start_new_session=True,
+        )
+        atexit.register(self.remove)
+        if self.account:
+            shutil.chown(self.directory, self.account)
+        self.log = self.directory / "log"
+        password = secrets.token_hex(16)
+        self._initialise(binaries)
+        port = self._start_on_a_free_port(binaries)
+        address = f"host={quote(str(self.directory), safe='')}&port={port}"
+        super().__init__(
+            admin_url=f"postgresql://postgres@/postgres?{address}",
+            role_url=f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/",
+            binaries=binaries,
+        )
+        self._administer(
+            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(ROLE), sql.Literal(password))
+        )
+
+    def start(self) -> None:
+        """Start the cluster again on its port; returns when it answers."""
+        self._control("start", "--wait", "--timeout", START_SECONDS, "--log", str(self.log))
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the cluster; "immediate" is a crash: the next start replays the log."""
+        self._control("stop", "--wait", "--mode", mode)
+
+    def remove(self) -> None:
+        """Stop the cluster and delete its directory; a second call does nothing."""
+        if self._keeper.stdin and not self._keeper.stdin.closed:
+            self._keeper.stdin.close()
+            self._keeper.wait()
+
+    def _initialise(self, binaries: Path) -> None:
+        initdb = [str(binaries / "initdb"), "--pgdata", str(self.directory / "data"), "--username", "postgres"]
+        options = ["--encoding", "UTF8", "--locale", "C", "--auth-local", "trust", "--auth-host", "scram-sha-256"]
+        # --no-sync concerns the making of the cluster only; while it runs, fsync is on as in production.
+        programs.run([*initdb, *options, "--no-sync"], self.account)
+
+    def _start_on_a_free_port(self, binaries: Path) -> int:
+        self.binaries = binaries
+        for attempt in range(5):
+            port = _free_port()
+            settings = self.directory / "data" / "postgresql.auto.conf"
+            settings.write_text(
+                f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.directory}'\n"
+                "max_connections = 200\nshared_buffers = '64MB'\ntimezone = 'UTC'\nfsync = on\n"
+            )
+            try:
+                self.start()
+            except programs.Unavailable:
+                # Somebody else may have taken the port since it was found free.
+                if attempt == 4:
+                    raise
+            else:
+                return port
+        raise AssertionError
+
+    def _control(self, *arguments: str) -> None:
+        assert self.binaries is not None
+        programs.run(
+            [str(self.binaries / "pg_ctl"), "--pgdata", str(self.directory / "data"), *arguments], self.account
+        )
+
+
+def postgres_or_skip() -> Postgres:
+    """Return this process's PostgreSQL, started at the first call; skip or fail the test where there is none."""
+    try:
+        return _postgres()
+    except programs.Unavailable as reason:
+        missing("postgresql", f"{reason}; {HOW}")
+
+
+@functools.cache
+def _found() -> Postgres | programs.Unavailable:
+    # The refusal is cached as well: a thousand tests need not look a thousand times.
+    if url := os.environ.get("AUTHSERVER_TEST_POSTGRES"):
+        server = Postgres(url, url, next(iter(programs.find_all()), None))
+        atexit.register(server.drop_all)
+        return server
+    try:
+        return Cluster(programs.newest())
+    except programs.Unavailable as reason:
+        return reason
+
+
+def _postgres() -> Postgres:
+    found = _found()
+    if isinstance(found, programs.Unavailable):
+        raise found
+    return found
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -1,0 +1,62 @@
+"""Searching a heap of bytes for secrets, by value, in every form that they may have taken on the way there."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator, Mapping
+from urllib.parse import quote, quote_plus
+
+#: Shorter values turn up by chance, and nothing secret is that short.
+SHORTEST = 8
+
+
+def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
+    """Yield the name and bytes of every form: plain, hex, base64 at each alignment, URL-encoded, escaped in JSON."""
+    assert len(secret) >= SHORTEST, secret
+    yield "plain", secret
+    yield "hex", secret.hex().encode()
+    yield "HEX", secret.hex().upper().encode()
+    for offset in range(3):
+        for name, altchars in (("base64", b"+/"), ("base64url", b"-_")):
+            yield f"{name} at {offset}", _inside_base64(secret, offset, altchars)
+    for name, encode in (("url", quote), ("form", quote_plus)):
+        text = encode(secret, safe="")
+        yield name, text.encode()
+        yield f"{name} in lower case", _lower_escapes(text).encode()
+    try:
+        text = secret.decode()
+    except UnicodeDecodeError:
+        return
+    yield "json", json.dumps(text)[1:-1].encode()
+    yield "repr", repr(text)[1:-1].encode()
+    yield "utf-16", text.encode("utf-16-le")
+
+
+def traces(heaps: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> list[str]:
+    """Where which secret was found, in which form, and after what; a line for each."""
+    return [
+        f"{what} in {where}, as {form}, after {_before(heap, looked_for)!r}"
+        for what, secret in secrets.items()
+        for form, looked_for in dict(forms(secret)).items()
+        for where, heap in heaps.items()
+        if looked_for in heap
+    ]
+
+
+def _before(heap: bytes, looked_for: bytes) -> str:
+    found = heap.index(looked_for)
+    return heap[max(0, found - 100) : found].decode(errors="replace")
+
+
+def _inside_base64(secret: bytes, offset: int, altchars: bytes) -> bytes:
+    """What base64 shows of the secret where `offset` bytes stand before it: without the characters shared with others."""
+    encoded = base64.b64encode(bytes(offset) + secret, altchars).rstrip(b"=")
+    first = (0, 2, 3)[offset]
+    shared_at_the_end = (offset + len(secret)) % 3 != 0
+    return encoded[first : len(encoded) - shared_at_the_end]
+
+
+def _lower_escapes(text: str) -> str:
+    head, *rest = text.split("%")
+    return "%".join([head, *(part[:2].lower() + part[2:] for part in rest)])

@@ -1,0 +1,189 @@
+"""A session of a live server, watched: each step's answers, row and audit record are compared with the model."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import permutations
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from tests.support.oauth import OAuth, Person, claims
+from tests.support.session_model import Answer, ModelSession, Policy, Verdict
+from tests.support.stage import Stage
+
+#: The most requests that may be sent at once; every order of them is tried.
+AT_ONCE = 4
+#: More than the app of the tests may have.
+TOO_MUCH = "write admin"
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request of a step."""
+
+    token: str
+    scope: str | None = None
+    revokes: bool = False
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A copy of the session's row, and of what the model knew then."""
+
+    row: dict[str, Any]
+    session: ModelSession
+    taken_at: float
+
+
+class WatchedSession:
+    """A session from its sign-in on. Its clock is the test's own: time passes by making the row older."""
+
+    def __init__(self, stage: Stage, oauth: OAuth, person: Person, policy: Policy, threads: ThreadPoolExecutor) -> None:
+        self.stage = stage
+        self.oauth = oauth
+        self.policy = policy
+        self.clock = 0.0
+        self.client_enabled = True
+        self.in_order = True  # nothing contradicted the model so far
+        self._threads = threads
+        signed_in = oauth.sign_in(person).json()
+        self.id: str = claims(signed_in["access_token"])["sid"]
+        self.known: list[str] = [signed_in["refresh_token"]]
+        self.model = ModelSession(current=self.known[0], used_at=0.0)
+
+    @property
+    def row(self) -> Any:
+        """The session's row, as it is now."""
+        return self.stage.session(self.id)
+
+    def token(self, which: int) -> str:
+        """One of the refresh tokens that were ever sent, by any number."""
+        return self.known[which % len(self.known)]
+
+    def send(self, *requests: Request) -> list[Answer]:
+        """Send requests at the same time; some order of them has to explain the answers and the row."""
+        before = self.row
+        answers = self._send_at_once(requests)
+        after = self.row
+        orders = dict.fromkeys(permutations(zip(requests, answers, strict=True)))
+        explained = [model for order in orders if (model := self._replay(order)) and not model.differences(after)]
+        if not explained:
+            alone = [self.model.refresh(request.token, self.policy, self.clock)[0].name for request in requests]
+            self.check(False, f"no order explains {answers}; alone had to be {alone};\n{before} became\n{after}")
+        model = explained[0]
+        if model == self.model and not any(answer.status == 200 for answer in answers):
+            self.check(after == before, "a refusal that concerns nothing in the row changed it")
+        if model.generation == self.model.generation:
+            self.check(after.rotated_at == before.rotated_at, "a retry moved the window")
+        self.model = model
+        sent = dict.fromkeys(answer.refresh_token for answer in answers if answer.refresh_token)
+        self.known += [token for token in sent if token not in self.known]
+        self.compare()
+        return answers
+
+    def compare(self) -> None:
+        """Compare the row and the audit record with the model."""
+        differences = self.model.differences(self.row)
+        self.check(not differences, f"model and row differ: {differences}")
+        events = self.stage.sql("SELECT event FROM audit_events WHERE session_id = :id", id=UUID(self.id))
+        names = [event for (event,) in events]
+        noticed = (names.count("session.reuse"), names.count("session.late_retry"))
+        expected = (self.model.reuses_recorded, self.model.late_retries_recorded)
+        self.check(noticed == expected, f"reuses and late retries in the audit record: {noticed}, not {expected}")
+
+    def end(self, why: str, *, of_its_epoch: bool = False) -> None:
+        """Tell the model that somebody ended the session by other means than a request; compare."""
+        self.model = replace(self.model.end(why), dead=self.model.dead or of_its_epoch)
+        self.compare()
+
+    def pass_time(self, seconds: float) -> None:
+        self.clock += seconds
+        self.stage.back_date(self.id, seconds)
+
+    def backup(self) -> Backup:
+        return Backup(dict(self.row._mapping), self.model, self.clock)
+
+    def restore(self, backup: Backup) -> None:
+        """Put the row back as it was, as much older as time has passed since; the audit record stays."""
+        columns = ", ".join(f"{name} = :{name}" for name in backup.row if name != "id")
+        self.stage.sql(f"UPDATE sessions SET {columns} WHERE id = :id", **backup.row)
+        self.stage.back_date(self.id, self.clock - backup.taken_at)
+        self.model = replace(
+            backup.session,
+            reuses_recorded=self.model.reuses_recorded,
+            late_retries_recorded=self.model.late_retries_recorded,
+        )
+
+    def look_for_two_live_tokens(self) -> None:
+        """Present each known token to the same state of the session: now, and when the window is over.
+
+        At most one may move the session on. Where a late retry is allowed there may be the lost token's predecessor
+        besides: whichever of the two comes first, the other must be dead then.
+        """
+        for seconds in (0, self.policy.window + 1):
+            self.pass_time(seconds)
+            start = self.backup()
+            moved = {token: after for token in tuple(self.known) if (after := self._moved_by(token, start))}
+            self.check(len(moved) <= 1 + (self.policy.late_retries > 0), "two live refresh tokens")
+            for token, after in moved.items():
+                for other in moved.keys() - {token}:
+                    self.restore(after)
+                    self.pass_time(self.policy.window + 1)
+                    (answer,) = self.send(Request(other))
+                    self.check(answer.error == "invalid_grant", "two live refresh tokens")
+            self.restore(start)
+
+    def check(self, holds: bool, why: str) -> None:  # noqa: FBT001 - reads as an assertion
+        """Assert, and remember that the model is of no more use."""
+        if not holds:
+            self.in_order = False
+            raise AssertionError(why)
+
+    def _moved_by(self, token: str, start: Backup) -> Backup | None:
+        """The session after this token, if it made a new one; the session itself is left at the start."""
+        before = len(self.known)
+        self.send(Request(token))
+        after = self.backup() if len(self.known) > before else None
+        self.restore(start)
+        return after
+
+    def _send_at_once(self, requests: tuple[Request, ...]) -> list[Answer]:
+        assert len(requests) <= AT_ONCE
+        start = threading.Barrier(len(requests))
+
+        def send(request: Request) -> Answer:
+            start.wait()
+            if request.revokes:
+                return _answer(self.oauth.revoke(request.token))
+            return _answer(self.oauth.refresh(request.token, **{"scope": request.scope} if request.scope else {}))
+
+        return list(self._threads.map(send, requests))
+
+    def _replay(self, order: Iterable[tuple[Request, Answer]]) -> ModelSession | None:
+        model: ModelSession | None = self.model
+        for request, answer in order:
+            if model is not None:
+                model = self._follow(model, request, answer)
+        return model
+
+    def _follow(self, model: ModelSession, request: Request, answer: Answer) -> ModelSession | None:
+        if not self.client_enabled:
+            return model if answer.error == "invalid_client" else None
+        if request.revokes:
+            return model.end("signed_out") if answer.status == 200 else None
+        verdict, _ = model.refresh(request.token, self.policy, self.clock)
+        if request.scope == TOO_MUCH and verdict in {Verdict.SUCCESSOR, Verdict.CURRENT}:
+            # Refused for its scope, and the token stays usable.
+            return model if answer.error == "invalid_scope" else None
+        return model.answered(request.token, answer, set(self.known), self.policy, self.clock)
+
+
+def _answer(response: httpx.Response) -> Answer:
+    body = response.json() if response.content else {}
+    waiting = int(response.headers.get("retry-after", 0)) > 0
+    return Answer(response.status_code, body.get("error"), body.get("refresh_token"), waiting)

@@ -1,0 +1,89 @@
+"""Refusals that anyone can repeat are recorded at a bounded rate, and what was passed over is told by the next event."""
+
+import json
+import threading
+from collections import Counter
+
+import pytest
+
+from authserver.audit import Bounded, Entry, Event
+from tests.support.oauth import OAuth, Person, refused_as
+from tests.support.stage import Stage
+
+REFUSED = Entry(Event.CLIENT_REFUSED, "server", detail={"reason": "wrong_secret"})
+
+
+@pytest.fixture
+def bounded(stage: Stage) -> Bounded:
+    return Bounded(stage.database, rate=1.0, burst=3)
+
+
+def admitted(bounded: Bounded, at: float, event: Event = Event.CLIENT_REFUSED) -> int | None:
+    """What `record` would do at a time in seconds: the number passed over before, or None for not written."""
+    return bounded._admit(event, at)
+
+
+def test_a_burst_is_recorded_and_then_one_each_second(bounded: Bounded):
+    assert [admitted(bounded, 100.0) for _ in range(5)] == [0, 0, 0, None, None]
+    assert admitted(bounded, 100.9) is None
+    assert admitted(bounded, 101.1) == 3, "the three that were passed over"
+    assert admitted(bounded, 101.2) is None
+    assert admitted(bounded, 102.2) == 1
+
+
+def test_a_quiet_time_earns_no_more_than_a_burst(bounded: Bounded):
+    assert admitted(bounded, 100.0) == 0
+    assert [admitted(bounded, 10_000.0) for _ in range(5)] == [0, 0, 0, None, None]
+
+
+def test_over_any_time_no_more_is_written_than_rate_and_burst_allow(bounded: Bounded):
+    times = [100 + number / 50 for number in range(50 * 60)]
+    results = [admitted(bounded, at) for at in times]
+    written = [passed_over for passed_over in results if passed_over is not None]
+    assert 60 <= len(written) <= 63
+    assert len(written) + sum(written) >= len(results) - 50, "every refusal is written or counted"
+
+
+def test_one_kind_of_event_does_not_crowd_out_another(bounded: Bounded):
+    while admitted(bounded, 100.0) is not None:
+        pass
+    assert admitted(bounded, 100.0, Event.SIGN_IN_REFUSED) == 0
+
+
+def test_what_was_passed_over_stands_in_the_next_event(stage: Stage):
+    bounded = Bounded(stage.database, rate=1e-9, burst=2)
+    assert [bounded.record(REFUSED) for _ in range(7)] == [True, True, *[False] * 5]
+    bounded._rate = 1e9  # as if a long time had passed
+    assert bounded.record(REFUSED)
+    details = [json.loads(row.detail) for row in stage.events(Event.CLIENT_REFUSED)]
+    # Ids of one millisecond are in no order.
+    assert sorted(detail.get("not_recorded_before", 0) for detail in details) == [0, 0, 5]
+    assert {detail["reason"] for detail in details} == {"wrong_secret"}
+
+
+def test_threads_together_stay_within_the_bound(stage: Stage):
+    bounded = Bounded(stage.database, rate=1e-9, burst=10)
+    results: list[bool] = []
+
+    def hammer() -> None:
+        results.extend(bounded.record(REFUSED) for _ in range(20))
+
+    threads = [threading.Thread(target=hammer) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Counter(results) == {True: 10, False: 110}
+    assert len(stage.events(Event.CLIENT_REFUSED)) == 10
+
+
+def test_a_flood_of_refused_requests_writes_next_to_nothing(stage: Stage, oauth: OAuth, person: Person):
+    """Any one may send a wrong password or a wrong secret a thousand times a second."""
+    before = len(stage.sql("SELECT id FROM audit_events"))
+    wrong = oauth.as_app(type(oauth.app)(oauth.app.client_id, "wrong"))
+    for _ in range(40):
+        assert refused_as(wrong.own_token(), "invalid_client", 401)
+        assert refused_as(oauth.token(grant_type="password", username=person.username, password="no"), "invalid_grant")
+    assert 0 < len(stage.events(Event.CLIENT_REFUSED)) < 40
+    assert 0 < len(stage.events(Event.SIGN_IN_REFUSED)) < 40
+    assert len(stage.sql("SELECT id FROM audit_events")) - before < 60

@@ -1,0 +1,236 @@
+"""The decision table of DESIGN section 5, row by row and in its order, without a database."""
+
+import itertools
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from authserver.audit import Caller
+from authserver.clients.model import Client
+from authserver.refusals import Reason
+from authserver.sessions.decision import Act, Decision, Presented, decide, is_foreign
+
+NOW = 1_000_000_000_000
+SECOND = 1000
+SESSION_ID = UUID(int=1)
+CURRENT, PREVIOUS, OLDER = b"current", b"previous", b"older"
+HOME = Caller("192.0.2.1", "App/1.0")
+CLIENT = Client(
+    client_id="app",
+    name="An app",
+    auth_methods=frozenset({"none"}),
+    secret_digests=(),
+    grants=frozenset({"refresh_token"}),
+    scopes=frozenset(),
+    default_scopes=frozenset(),
+    default_api=None,
+    refresh_policy="rotate",
+    retry_window=30,
+    late_retries=0,
+    refuse_foreign_retries=False,
+    access_token_lifetime=900,
+    refresh_idle_lifetime=3600,
+    refresh_absolute_lifetime=7200,
+    max_sessions_per_user=None,
+    enabled=True,
+    epoch=3,
+    status_index=1,
+    access_token_format=None,
+)
+
+
+@dataclass
+class Row:
+    """A live session of the client at generation 7, rotated 10 s ago."""
+
+    id: UUID = SESSION_ID
+    client_id: str = "app"
+    client_epoch: int = 3
+    generation: int = 7
+    current_digest: bytes | None = CURRENT
+    current_presented: bool = False
+    previous_digest: bytes | None = PREVIOUS
+    rotated_at: int | None = NOW - 10 * SECOND
+    recent_late_retries: int = 0
+    idle_expires_at: int = NOW + 1
+    absolute_expires_at: int = NOW + 1
+    revoked_at: int | None = None
+    last_address: str | None = "192.0.2.1"
+    last_user_agent: str | None = "App/1.0"
+
+
+CURRENT_TOKEN = Presented(7, CURRENT, leaked=False)
+PREDECESSOR = Presented(6, PREVIOUS, leaked=False)
+OLDER_TOKEN = Presented(5, OLDER, leaked=False)
+FUTURE_TOKEN = Presented(8, b"future", leaked=False)
+TOKENS = (CURRENT_TOKEN, PREDECESSOR, OLDER_TOKEN, FUTURE_TOKEN)
+
+REFUSALS: dict[Reason, dict[str, Any]] = {
+    Reason.SESSION_OF_OTHER_CLIENT: {"client_id": "other"},
+    Reason.SESSION_REVOKED: {"revoked_at": NOW - 1},
+    Reason.SESSION_CLIENT_EPOCH: {"client_epoch": 2},
+    Reason.SESSION_EXPIRED: {"idle_expires_at": NOW},
+}
+
+
+def verdict(token: Presented, row: Row | None = None, caller: Caller = HOME, **of_client: Any) -> Decision:
+    return decide(row or Row(), token, replace(CLIENT, **of_client), caller, NOW)
+
+
+# --- refused, and nothing is changed ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_session_that_is_not_there_is_refused(token: Presented):
+    assert decide(None, token, CLIENT, HOME, NOW) == Decision(Act.REFUSE, Reason.SESSION_UNKNOWN)
+
+
+@pytest.mark.parametrize("token", TOKENS)
+@pytest.mark.parametrize("reason", REFUSALS)
+def test_an_ended_session_or_a_foreign_one_is_refused_whatever_is_presented(token: Presented, reason: Reason):
+    assert verdict(token, Row(**REFUSALS[reason])) == Decision(Act.REFUSE, reason)
+
+
+@pytest.mark.parametrize("column", ["idle_expires_at", "absolute_expires_at"])
+def test_a_session_expires_at_the_earlier_of_its_ends_to_the_millisecond(column: str):
+    assert verdict(CURRENT_TOKEN, Row(**{column: NOW})).reason is Reason.SESSION_EXPIRED
+    assert verdict(CURRENT_TOKEN, Row(**{column: NOW + 1})).act is Act.ROTATE
+
+
+@pytest.mark.parametrize(("first", "second"), list(itertools.combinations(REFUSALS, 2)))
+def test_of_two_reasons_to_refuse_the_one_higher_in_the_table_is_told(first: Reason, second: Reason):
+    assert verdict(CURRENT_TOKEN, Row(**REFUSALS[first], **REFUSALS[second])).reason is first
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_a_session_of_a_newer_epoch_than_the_cached_client_asks_for_a_newer_copy(token: Presented):
+    assert verdict(token, Row(client_epoch=4)).act is Act.REREAD_CLIENT
+
+
+# --- the database went back in time ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("leaked", [False, True])
+@pytest.mark.parametrize("generation", [8, 2**32 - 1])
+def test_a_generation_newer_than_the_row_is_deferred(generation: int, *, leaked: bool):
+    token = Presented(generation, b"future", leaked)
+    assert verdict(token) == Decision(Act.DEFER, Reason.SESSION_FROM_THE_FUTURE)
+
+
+def test_a_newer_generation_comes_before_whatever_its_digest_says():
+    assert verdict(Presented(8, PREVIOUS, leaked=False)).act is Act.DEFER
+
+
+# --- the direct predecessor ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("age", "act"),
+    [
+        (0, Act.RETRY),
+        (29_999, Act.RETRY),
+        (30_000, Act.REVOKE),
+        (30_001, Act.REVOKE),
+        (-60_000, Act.RETRY),  # the clock went back, as in a failover to another host
+    ],
+)
+def test_the_predecessor_is_a_retry_while_it_was_superseded_less_than_the_window_ago(age: int, act: Act):
+    assert verdict(PREDECESSOR, Row(rotated_at=NOW - age)).act is act
+
+
+def test_window_0_means_strict_single_use():
+    assert verdict(PREDECESSOR, Row(rotated_at=NOW), retry_window=0) == Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+
+
+@pytest.mark.parametrize("presented", [False, True])
+def test_within_the_window_it_does_not_matter_whether_the_successor_was_presented(*, presented: bool):
+    assert verdict(PREDECESSOR, Row(current_presented=presented), late_retries=1).act is Act.RETRY
+
+
+LATE = {"rotated_at": NOW - 31 * SECOND}
+
+
+@pytest.mark.parametrize(
+    ("columns", "of_client", "act"),
+    [
+        ({}, {"late_retries": 0}, Act.REVOKE),
+        ({}, {"late_retries": 1}, Act.RETRY_LATE),
+        ({"recent_late_retries": 1}, {"late_retries": 1}, Act.REVOKE),
+        ({"recent_late_retries": 1}, {"late_retries": 2}, Act.RETRY_LATE),
+        ({"current_presented": True}, {"late_retries": 1}, Act.REVOKE),
+    ],
+)
+def test_a_late_retry_needs_the_client_that_allows_it_and_a_successor_never_presented(
+    columns: dict[str, Any], of_client: dict[str, Any], act: Act
+):
+    assert verdict(PREDECESSOR, Row(**LATE, **columns), **of_client).act is act
+
+
+def test_a_late_retry_is_for_the_direct_predecessor_alone():
+    assert verdict(OLDER_TOKEN, Row(**LATE), late_retries=9).act is Act.REVOKE
+
+
+# --- retries from elsewhere ------------------------------------------------------------------------------------------
+
+ELSEWHERE = Caller("198.51.100.9", "curl/8")
+
+
+@pytest.mark.parametrize(
+    ("caller", "foreign"),
+    [
+        (HOME, False),
+        (Caller("198.51.100.9", "App/1.0"), False),  # a phone that changed its network
+        (Caller("192.0.2.1", "App/1.1"), False),  # an app that was updated
+        (ELSEWHERE, True),
+        (Caller(None, None), True),
+    ],
+)
+def test_a_retry_is_from_elsewhere_when_address_and_user_agent_both_differ(caller: Caller, *, foreign: bool):
+    assert is_foreign(Row(), caller) is foreign
+
+
+@pytest.mark.parametrize("row", [Row(), Row(**LATE)], ids=["in the window", "late"])
+def test_a_client_may_refuse_retries_from_elsewhere(row: Row):
+    refused = verdict(PREDECESSOR, row, ELSEWHERE, refuse_foreign_retries=True, late_retries=1)
+    assert refused == Decision(Act.REFUSE, Reason.RETRY_FROM_ELSEWHERE)
+    assert verdict(PREDECESSOR, row, ELSEWHERE, late_retries=1).act in (Act.RETRY, Act.RETRY_LATE)
+    assert verdict(PREDECESSOR, row, HOME, refuse_foreign_retries=True, late_retries=1).act is not Act.REFUSE
+
+
+def test_what_is_reuse_is_reuse_from_elsewhere_too():
+    # Refusing it for its place would leave the session to the thief.
+    assert verdict(PREDECESSOR, Row(**LATE), ELSEWHERE, refuse_foreign_retries=True).act is Act.REVOKE
+
+
+# --- reuse, and what is current after all ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("columns", [{}, LATE, {"rotated_at": None, "previous_digest": None}])
+def test_any_other_superseded_token_is_reuse(columns: dict[str, Any]):
+    assert verdict(OLDER_TOKEN, Row(**columns), late_retries=9) == Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+
+
+def test_a_token_of_the_current_generation_with_another_secret_is_reuse():
+    # The successor that got lost before a late retry made another of the next generation, and its like.
+    assert verdict(Presented(7, b"another", leaked=False)).act is Act.REVOKE
+
+
+def test_a_mismatch_under_a_leaked_key_ends_nothing():
+    assert verdict(replace(OLDER_TOKEN, leaked=True)) == Decision(Act.REFUSE, Reason.TOKEN_LEAKED_KEY)
+
+
+def test_what_matches_under_a_leaked_key_is_served():
+    assert verdict(replace(CURRENT_TOKEN, leaked=True)).act is Act.ROTATE
+    assert verdict(replace(PREDECESSOR, leaked=True)).act is Act.RETRY
+
+
+def test_a_token_that_is_current_after_all_is_looked_at_again():
+    assert verdict(CURRENT_TOKEN) == Decision(Act.ROTATE)
+
+
+def test_a_session_that_never_rotated_has_no_predecessor():
+    fresh = Row(generation=0, rotated_at=None, previous_digest=None)
+    assert verdict(Presented(0, CURRENT, leaked=False), fresh).act is Act.ROTATE
+    assert verdict(Presented(0, b"another", leaked=False), fresh).act is Act.REVOKE
