@@ -1,0 +1,202 @@
+"""The load, made in a process of its own so that its CPU time is nobody else's: `Load(target, ...)` starts one.
+
+Run as a module it serves the other end: it reads orders, one JSON line each, and answers each with a line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from benchmarks.kinds import Kind, SignIn, Target, Wrong, make
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Latencies in seconds, sorted; requests that were refused (429, 503) where that is allowed; tokens verified."""
+
+    latencies: list[float]
+    refused: int
+    verified: int
+
+    def percentile(self, share: float) -> float:
+        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
+
+
+class Load:
+    """Keep-alive connections to one server, held by another process. Close it by leaving its `with`."""
+
+    def __init__(self, target: Target, connections: int) -> None:
+        command = [sys.executable, "-m", "benchmarks.load"]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._order(target=asdict(target), connections=connections)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def run(self, kind: str, requests: int) -> Result:
+        """Send this many requests, shared among the connections, each as fast as answers come."""
+        return Result(**self._order(kind=kind, requests=requests))
+
+    def paced(self, kind: str, rate: float, seconds: float) -> Result:
+        """Send requests at a rate, whether or not answers come; latency counts from when a request was due."""
+        return Result(**self._order(kind=kind, rate=rate, seconds=seconds))
+
+    def _order(self, **order: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        print(json.dumps(order), file=self._process.stdin, flush=True)
+        answer = json.loads(self._process.stdout.readline() or '{"failed": "the load process ended"}')
+        if "failed" in answer:
+            raise SystemExit(f"benchmarks: {answer['failed']}")
+        return dict(answer)
+
+
+class _Connection:
+    """One connection with the state of its kinds: a session goes on from one order to the next."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._socket = socket.create_connection(("127.0.0.1", target.port), timeout=60)
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._kinds: dict[str, Kind] = {}
+        self.latencies: list[float] = []
+        self.refused = 0
+
+    def kind(self, name: str) -> Kind:
+        if name not in self._kinds:
+            token = self._sign_in() if name == "refresh" else ""
+            self._kinds[name] = make(name, self._target, token)
+        return self._kinds[name]
+
+    def ask(self, kind: Kind, *, due: float | None = None, may_refuse: bool = False) -> None:
+        started = time.perf_counter() if due is None else due
+        status, body = self._exchange(kind.next())
+        self.latencies.append(time.perf_counter() - started)
+        if may_refuse and status in {429, 503}:
+            self.refused += 1
+        else:
+            kind.take(status, body)
+
+    def _sign_in(self) -> str:
+        signing_in = SignIn(self._target)
+        while not signing_in.refresh_token:
+            status, body = self._exchange(signing_in.next())
+            if status in {429, 503}:
+                time.sleep(0.1)  # the hasher's queue is shorter than our crowd
+            else:
+                signing_in.take(status, body)
+        return signing_in.refresh_token
+
+    def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        self._socket.sendall(request)
+        answer = b""
+        while (end := answer.find(b"\r\n\r\n")) < 0:
+            answer += self._received()
+        head = answer[:end].lower()
+        at = head.index(b"content-length:") + 15
+        length = end + 4 + int(head[at:].split(b"\r\n", 1)[0])
+        while len(answer) < length:
+            answer += self._received()
+        return int(head[9:12]), answer[end + 4 :]
+
+    def _received(self) -> bytes:
+        data = self._socket.recv(65536)
+        if not data:
+            raise Wrong("the server closed the connection")
+        return data
+
+
+class _Crowd:
+    """All connections of this process."""
+
+    def __init__(self, target: dict[str, Any], connections: int) -> None:
+        self._target = Target(**target)
+        self._pool = ThreadPoolExecutor(connections)
+        self._connections = [_Connection(self._target) for _ in range(connections)]
+
+    def run(self, name: str, requests: int) -> dict[str, Any]:
+        each = max(1, requests // len(self._connections))
+
+        def one(connection: _Connection, kind: Kind) -> None:
+            for _ in range(each):
+                connection.ask(kind)
+
+        return self._all(name, one)
+
+    def paced(self, name: str, rate: float, seconds: float) -> dict[str, Any]:
+        lock, count, total = threading.Lock(), 0, int(rate * seconds)
+        start = time.perf_counter() + 0.05
+
+        def one(connection: _Connection, kind: Kind) -> None:
+            nonlocal count
+            while True:
+                with lock:
+                    mine, count = count, count + 1
+                if mine >= total:
+                    return
+                due = start + mine / rate
+                time.sleep(max(0.0, due - time.perf_counter()))
+                if time.perf_counter() > start + seconds:
+                    return  # what could not even be sent in time is nobody's latency
+                connection.ask(kind, due=due, may_refuse=name == "password")
+
+        return self._all(name, one)
+
+    def _all(self, name: str, one: Any) -> dict[str, Any]:
+        kinds = list(self._pool.map(lambda connection: connection.kind(name), self._connections))
+        for connection in self._connections:
+            connection.latencies, connection.refused = [], 0
+        list(self._pool.map(one, self._connections, kinds))
+        return {
+            "latencies": sorted(latency for connection in self._connections for latency in connection.latencies),
+            "refused": sum(connection.refused for connection in self._connections),
+            "verified": sum(_verify(self._target, kind) for kind in kinds),
+        }
+
+
+def _verify(target: Target, kind: Kind) -> int:
+    """Check the tokens that were kept, as an API would: signature by the JWKS, times, audience."""
+    sample = kind.sample()
+    if not sample:
+        return 0
+    import jwt
+
+    keys = jwt.PyJWKClient(f"http://127.0.0.1:{target.port}{target.paths['jwks']}")
+    for token in sample:
+        key = keys.get_signing_key_from_jwt(token) if "kid" in jwt.get_unverified_header(token) else None
+        chosen = key or keys.get_signing_keys()[0]
+        jwt.decode(token, chosen.key, algorithms=["ES256"], audience=target.audience)
+    return len(sample)
+
+
+def main() -> None:
+    crowd: _Crowd | None = None
+    for line in sys.stdin:
+        order = json.loads(line)
+        try:
+            if crowd is None:
+                crowd, answer = _Crowd(**order), {}
+            elif "rate" in order:
+                answer = crowd.paced(order["kind"], order["rate"], order["seconds"])
+            else:
+                answer = crowd.run(order["kind"], order["requests"])
+        except (Wrong, OSError) as problem:
+            answer = {"failed": f"{type(problem).__name__}: {problem}"}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""Memory of one idle worker, by part: what each import adds in a fresh process, and what a live worker has.
+
+The parent of the workers has imported nearly everything before it forks, so a worker shares most of what the steps add.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from benchmarks.contestants import authserver
+from benchmarks.processes import pss_mib, tree, uss_mib
+from tests.support.postgres import Cluster
+
+TITLES = ["part", "adds", "sum", "guide"]
+GUIDE = 120
+
+#: In the order in which a worker needs them; what an earlier step has loaded, a later one gets for nothing.
+_STEPS = (
+    ("Python", "pass"),
+    ("Flask, Werkzeug", "import flask, flask.sansio.app"),
+    ("SQLAlchemy", "import sqlalchemy, sqlalchemy.orm"),
+    ("Flask-SQLAlchemy", "import flask_sqlalchemy"),
+    ("psycopg, libpq", "import psycopg, sqlalchemy.dialects.postgresql.psycopg"),
+    ("cryptography (OpenSSL)", "import cryptography.hazmat.primitives.asymmetric.ec"),
+    ("joserfc", "import joserfc.jwt"),
+    ("Authlib", "import authlib.oauth2.rfc6749"),
+    ("argon2-cffi", "import argon2"),
+    ("pydantic", "import pydantic, pydantic_settings"),
+    ("structlog, prometheus-client", "import structlog, prometheus_client"),
+    ("Alembic, Flask-Migrate", "import flask_migrate"),
+    ("uvicorn, uvloop, httptools", "import uvicorn, uvloop, httptools, uvicorn.protocols.http.httptools_impl"),
+    ("click, rich", "import click, rich.table"),
+    ("authserver", "import authserver.app, authserver.admin.cli"),
+)
+_MEASURE = "from benchmarks.processes import uss_mib; print(uss_mib())"
+
+
+def measure(cluster: Cluster | None) -> Iterator[list[str]]:
+    """Yield the parts, then the workers of a live server that has answered one request."""
+    before = 0.0
+    for count, (name, _) in enumerate(_STEPS, start=1):
+        now = _after(count)
+        yield [name, f"{now - before:.1f}", f"{now:.1f}", ""]
+        before = now
+    with authserver(cluster) as contestant:
+        parent, *workers = tree(contestant.pid)
+        worker = max(pss_mib(pid) for pid in workers)
+        yield [
+            "one idle worker (PSS: with its share of what it has in common)",
+            "",
+            f"{worker:.1f}",
+            f"at most {GUIDE}",
+        ]
+        own = max(uss_mib(pid) for pid in workers)
+        yield ["of that its own: engine, keys, threads, statements (USS)", "", f"{own:.1f}", ""]
+        yield ["the parent of the workers, PSS", "", f"{pss_mib(parent):.1f}", ""]
+
+
+def _after(count: int) -> float:
+    """MiB of a fresh process of its own after the first steps; the best of three."""
+    code = "\n".join(["import os, pathlib", *(step for _, step in _STEPS[:count]), _MEASURE])
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    return min(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(3))
