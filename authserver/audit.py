@@ -62,7 +62,11 @@ class AuditRecord(Model):
     """One event. Ids are UUIDv7: their order is the order of time, near enough to page by."""
 
     __tablename__ = "audit_events"
-    __table_args__ = (Index("ix_audit_events_at", "at"),)
+    __table_args__ = (
+        Index("ix_audit_events_at", "at"),
+        Index("ix_audit_events_user_id", "user_id", "at"),
+        Index("ix_audit_events_client_id", "client_id", "at"),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     at: Mapped[int] = mapped_column(BigInteger)
@@ -74,6 +78,8 @@ class AuditRecord(Model):
     session_id: Mapped[UUID | None] = mapped_column(Uuid)
     address: Mapped[str | None] = mapped_column(String(45))
     user_agent: Mapped[str | None] = mapped_column(String(200))
+    outcome: Mapped[str | None] = mapped_column(String(10))
+    reference: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str] = mapped_column(Text)
 
 

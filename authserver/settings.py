@@ -3,17 +3,16 @@
 Sources and their order are in `settings_loading`. The docstring of a field is its documentation.
 """
 
-import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 from sqlalchemy.engine import URL, make_url
 
-from authserver.settings_loading import Contradiction, ContradictionsError, SettingsError, load
+from authserver.settings_loading import ContradictionsError, SettingsError, load
+from authserver.settings_rules import RULES
 from authserver.settings_types import (
-    MASTER_KEY_HINT,
     BearerToken,
     DatabaseUrl,
     Directory,
@@ -33,9 +32,6 @@ DAY = 86_400
 
 #: No access token lives longer, whatever is set, now or earlier: a revoked one has to be listed for as long.
 LONGEST_ACCESS_TOKEN = DAY
-
-# Memory in KiB and passes: each pair costs an attacker about the same (OWASP Password Storage Cheat Sheet, Argon2id).
-OWASP_ARGON2_MINIMA = ((47_104, 1), (19_456, 2), (12_288, 3), (9_216, 4), (7_168, 5))
 
 
 class Group(BaseModel):
@@ -130,6 +126,8 @@ class RetentionSettings(Group):
     """Seconds that audit events stay; at least a day."""
     prune_interval: Annotated[Seconds, Field(ge=1)] = 3600
     """Seconds between two clean-ups by the server itself."""
+    activity: Annotated[Seconds, Field(ge=DAY)] = 90 * DAY
+    """Seconds that counts of activity stay, for the charts of the console."""
     prune_batch: Annotated[Whole, Field(ge=1, le=10_000)] = 500
     """Rows deleted by one statement of a clean-up."""
 
@@ -144,6 +142,21 @@ class StatusSettings(Group):
 class CacheSettings(Group):
     max_age: Annotated[Moment, Field(gt=0, le=5)] = 4.0
     """Seconds (fractions allowed) after which a node has noticed a change to clients, APIs and keys; at most 5."""
+
+
+class PageSettings(Group):
+    admin: bool = True
+    """Whether /admin/ (the console) and /admin/api are served; the command line works in any case."""
+    account: bool = True
+    """Whether /account/ is served, where users see and end their own sessions and change their password."""
+    idle_timeout: Annotated[Seconds, Field(ge=60, le=DAY)] = 900
+    """Seconds without a request after which a browser is signed out of these pages."""
+    lifetime: Annotated[Seconds, Field(ge=60, le=30 * DAY)] = 43_200
+    """Seconds after which a browser has to sign in again in any case."""
+    confirmation: Annotated[Seconds, Field(ge=0, le=3600)] = 300
+    """Seconds after the password was typed in which a dangerous act does not ask for it again."""
+    link_lifetime: Annotated[Seconds, Field(ge=60, le=30 * DAY)] = DAY
+    """Seconds that a link for setting a password can be used, once."""
 
 
 class LogSettings(Group):
@@ -183,6 +196,7 @@ class Settings(Group):
     retention: RetentionSettings = RetentionSettings()
     status: StatusSettings = StatusSettings()
     caches: CacheSettings = CacheSettings()
+    pages: PageSettings = PageSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
 
@@ -213,69 +227,6 @@ class Settings(Group):
         if found:
             raise ContradictionsError(found)
         return self
-
-
-def _lifetimes(settings: Settings) -> Iterator[Contradiction]:
-    pairs = (
-        ("tokens.access_token_lifetime", "tokens.max_access_token_lifetime"),
-        ("tokens.refresh_idle_lifetime", "tokens.max_refresh_idle_lifetime"),
-        ("tokens.refresh_absolute_lifetime", "tokens.max_refresh_absolute_lifetime"),
-        ("tokens.refresh_idle_lifetime", "tokens.refresh_absolute_lifetime"),
-        ("tokens.access_token_lifetime", "tokens.refresh_idle_lifetime"),
-        # The next key must have been published for one cache lifetime before it signs.
-        ("keys.jwks_max_age", "keys.signing_key_lifetime"),
-        ("passwords.min_length", "passwords.max_length"),
-    )
-    for small, large in pairs:
-        if _value(settings, small) > _value(settings, large):
-            yield (small, large), f"{small} must be at most {large} ({_value(settings, large)})"
-
-
-def _value(settings: Settings, name: str) -> int:
-    group, field = name.split(".")
-    value: int = getattr(getattr(settings, group), field)
-    return value
-
-
-def _hashing(settings: Settings) -> Iterator[Contradiction]:
-    passwords, threads = settings.passwords, settings.server.threads
-    if passwords.hashing_queue >= threads - 2:
-        # A worker keeps its last threads for refreshes, however many people sign in.
-        yield (
-            ("passwords.hashing_queue", "server.threads"),
-            f"passwords.hashing_queue must be less than server.threads - 2 ({threads - 2})",
-        )
-    cost = ("passwords.argon2_memory_kib", "passwords.argon2_time_cost")
-    strong = any(
-        passwords.argon2_memory_kib >= memory and passwords.argon2_time_cost >= passes
-        for memory, passes in OWASP_ARGON2_MINIMA
-    )
-    if settings.environment != "development" and not strong:
-        minima = ", ".join(f"{memory} and {passes}" for memory, passes in OWASP_ARGON2_MINIMA)
-        yield cost, f"memory in KiB and time cost must reach one of OWASP's minima: {minima}"
-    if passwords.argon2_memory_kib < 8 * passwords.argon2_parallelism:
-        yield (
-            ("passwords.argon2_memory_kib", "passwords.argon2_parallelism"),
-            "passwords.argon2_memory_kib must be at least 8 for each lane of argon2_parallelism",
-        )
-
-
-def _production(settings: Settings) -> Iterator[Contradiction]:
-    if settings.environment != "production":
-        return
-    if not settings.issuer.startswith("https://"):
-        yield ("issuer",), "production needs an issuer that starts with https://"
-    if settings.master_key is None and not os.access(settings.master_key_file, os.R_OK):
-        places = f"AUTHSERVER_MASTER_KEY_FILE, AUTHSERVER_MASTER_KEY or a readable {settings.master_key_file}"
-        yield ("master_key",), f"production needs {places}; a key {MASTER_KEY_HINT}"
-    if settings.database.url is None:
-        yield (
-            ("database.url",),
-            "production needs an explicit database, such as postgresql://user:password@host:5432/database",
-        )
-
-
-RULES: tuple[Callable[[Settings], Iterator[Contradiction]], ...] = (_production, _lifetimes, _hashing)
 
 
 def load_settings(config_file: Path | None, environ: Mapping[str, str]) -> Settings:

@@ -3,8 +3,10 @@
 from alembic import context
 
 # Every model, so that a comparison of models and migrations sees all tables.
-from authserver import audit  # noqa: F401
+from authserver import activity, audit  # noqa: F401
+from authserver.admin import model as admin  # noqa: F401
 from authserver.apis import model as apis  # noqa: F401
+from authserver.browser import model as browser  # noqa: F401
 from authserver.clients import model as clients  # noqa: F401
 from authserver.database import db
 from authserver.keys import model as keys  # noqa: F401

@@ -13,10 +13,11 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authserver import audit
+from authserver.admin.authority import require_scopes
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Invalid, NotFound
 from authserver.admin.sweeping import Progress, sweep_to_the_end
-from authserver.apis import registration, store
+from authserver.apis import administration, registration, store
 from authserver.apis.model import Api, Catalogue, Scope
 from authserver.audit import Event
 from authserver.clients import store as clients
@@ -75,7 +76,7 @@ def add(admin: Administration, plan: Plan, on_progress: Progress | None = None) 
     """
 
     def act() -> None:
-        with admin.database.transaction() as connection:
+        with admin.transaction() as connection:
             _check(connection, plan)
             _refuse_taken(store.read(connection), plan)
             api = Api(plan.audience, plan.name, plan.client_id, frozenset(plan.scopes), plan.access_token_format)
@@ -99,9 +100,11 @@ def edit(
 
     def act() -> None:
         nonlocal plan, narrowed
-        with admin.database.transaction() as connection:
+        with admin.transaction() as connection:
             catalogue = store.read(connection)
             before = _find(catalogue, audience)
+            # Whoever binds roles to scopes gives them away.
+            require_scopes(admin, frozenset(before.scopes), "changing this API")
             plan = change(before)
             _check(connection, plan)
             _refuse_taken(catalogue, plan, own=audience)
@@ -133,7 +136,9 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
     Raises:
         NotFound, or Conflict while a client has it as its default.
     """
-    with admin.database.transaction() as connection:
+    if audience == administration.AUDIENCE:
+        raise Conflict("the API of administration is the server's own and cannot be removed")
+    with admin.transaction() as connection:
         plan = _find(store.read(connection), audience)
         if users := [row.client_id for row in clients.read_all(connection) if row.default_api == audience]:
             raise Conflict(
@@ -145,7 +150,7 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
             store.change(connection, audience, {}, narrowed=True)
             _record(connection, admin, Event.API_CHANGED, audience, {"scopes": [], "narrowed": True})
     changed = sweep_to_the_end(admin, on_progress)
-    with admin.database.transaction() as connection:
+    with admin.transaction() as connection:
         if not store.remove(connection, audience):
             raise Conflict(f"{audience} was changed by somebody else meanwhile; see: authserver apis show {audience}")
         _record(connection, admin, Event.API_REMOVED, audience, {"sessions": changed})
@@ -208,4 +213,4 @@ def _scopes(plan: Plan) -> dict[str, Scope]:
 def _record(
     connection: Connection, admin: Administration, event: Event, audience: str, detail: Mapping[str, object]
 ) -> None:
-    audit.record(connection, audit.Entry(event, admin.actor, subject=audience, detail=detail))
+    audit.record(connection, admin.entry(event, subject=audience, detail=detail))

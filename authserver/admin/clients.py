@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authserver import audit
+from authserver.admin.authority import require_scopes
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Invalid, NotFound
 from authserver.admin.sweeping import Progress, sweep_now
@@ -54,11 +55,12 @@ def add(admin: Administration, registration: Registration) -> Registered:
     digest = None if secret is None else secrets.digest(secret)
     client_id = registration.client_id
     try:
-        with admin.database.transaction() as connection:
+        with admin.transaction() as connection:
+            require_scopes(admin, registration.scopes, "registering this client")
             concerns = _check(registration, connection, admin)
             store.add(connection, {**registration.columns(), "secret_digest": digest})
             detail = {"kind": registration.kind, "grants": sorted(registration.grants)}
-            entry = audit.Entry(Event.CLIENT_ADDED, admin.actor, client_id=client_id, detail=detail)
+            entry = admin.entry(Event.CLIENT_ADDED, client_id=client_id, detail=detail)
             audit.record(connection, entry)
             row = store.read(connection, client_id)
     except IntegrityError:
@@ -77,12 +79,11 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
     Raises:
         NotFound, Invalid.
     """
-    with admin.database.transaction() as connection:
-        row = store.read(connection, client_id)
-        if row is None:
-            raise _unknown(client_id)
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, client_id)
         before = registration_of(row)
         after = change(before)
+        require_scopes(admin, after.scopes, "changing this client")
         concerns = _check(after, connection, admin)
         values = {name: value for name, value in after.columns().items() if value != getattr(before, name)}
         secret = None
@@ -94,7 +95,7 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         if values:
             store.change(connection, client_id, values)
             detail = {"changed": sorted(set(values) & set(FIELDS))}
-            audit.record(connection, audit.Entry(Event.CLIENT_CHANGED, admin.actor, client_id=client_id, detail=detail))
+            audit.record(connection, admin.entry(Event.CLIENT_CHANGED, client_id=client_id, detail=detail))
         changed = store.read(connection, client_id)
     return Registered(changed if changed is not None else row, secret, concerns)
 
@@ -104,27 +105,23 @@ def disable(admin: Administration, client_id: str, on_progress: Progress | None 
 
     Returns how many sessions the sweep ended; what it does not reach now, the server's own sweep will.
     """
-    with admin.database.transaction() as connection:
-        row = store.read(connection, client_id)
-        if row is None:
-            raise _unknown(client_id)
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, client_id)
         if not row.enabled:
             raise Conflict(f"the client {client_id} is disabled already")
         store.end_epoch(connection, client_id, enabled=False)
-        audit.record(connection, audit.Entry(Event.CLIENT_DISABLED, admin.actor, client_id=client_id))
+        audit.record(connection, admin.entry(Event.CLIENT_DISABLED, client_id=client_id))
     return sweep_now(admin, on_progress)
 
 
 def enable(admin: Administration, client_id: str) -> None:
     """Enable a client again. Restores no session: its users sign in again."""
-    with admin.database.transaction() as connection:
-        row = store.read(connection, client_id)
-        if row is None:
-            raise _unknown(client_id)
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, client_id)
         if row.enabled:
             raise Conflict(f"the client {client_id} is enabled already")
         store.change(connection, client_id, {"enabled": True})
-        audit.record(connection, audit.Entry(Event.CLIENT_ENABLED, admin.actor, client_id=client_id))
+        audit.record(connection, admin.entry(Event.CLIENT_ENABLED, client_id=client_id))
 
 
 def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str:
@@ -134,32 +131,38 @@ def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str
         NotFound, or Conflict for a public client.
     """
     secret = secrets.new_secret()
-    with admin.database.transaction() as connection:
-        if store.read(connection, client_id) is None:
-            raise _unknown(client_id)
+    with admin.transaction() as connection:
+        _lock(admin, connection, client_id)
         if not store.rotate_secret(connection, client_id, secrets.digest(secret), overlap_ms=overlap * 1000):
             raise Conflict(f"the client {client_id} is public: it has no secret to rotate")
         audit.record(
             connection,
-            audit.Entry(
-                Event.CLIENT_SECRET_ROTATED, admin.actor, client_id=client_id, detail={"overlap_seconds": overlap}
-            ),
+            admin.entry(Event.CLIENT_SECRET_ROTATED, client_id=client_id, detail={"overlap_seconds": overlap}),
         )
     return secret
 
 
 def remove(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
     """Remove a client and end its sessions. Its row, and with it its id, is kept until no session needs it."""
-    with admin.database.transaction() as connection:
-        if not store.end_epoch(connection, client_id, remove=True):
-            raise _unknown(client_id)
-        audit.record(connection, audit.Entry(Event.CLIENT_REMOVED, admin.actor, client_id=client_id))
+    with admin.transaction() as connection:
+        _lock(admin, connection, client_id)
+        store.end_epoch(connection, client_id, remove=True)
+        audit.record(connection, admin.entry(Event.CLIENT_REMOVED, client_id=client_id))
     return sweep_now(admin, on_progress)
 
 
 def registration_of(row: AnyRow) -> Registration:
     """What an administrator decided about a client."""
     return Registration(**{name: getattr(row, name) for name in FIELDS})
+
+
+def _lock(admin: Administration, connection: Connection, client_id: str) -> AnyRow:
+    """The client as it is, and as it stays until the end of the transaction: two who edit it take turns."""
+    row = store.lock(connection, client_id)
+    if row is None:
+        raise _unknown(client_id)
+    require_scopes(admin, row.scopes, "changing this client")
+    return row
 
 
 def _check(registration: Registration, connection: Connection, admin: Administration) -> list[str]:

@@ -1,11 +1,18 @@
-"""What a use case works with: the database, the settings, who acts, and what is built only where it is needed."""
+"""What a use case works with: the database, the settings, who acts, what they may do, and what is built only where needed."""
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
+from sqlalchemy import Connection
+
+from authserver import audit
+from authserver.audit import Caller, Event
 from authserver.clients.registration import Lifetime, Limits
 from authserver.database import Database
 from authserver.keys.rotation import KeyRotation
@@ -16,12 +23,53 @@ from authserver.users.hashing import PasswordHasher
 
 
 class Administration:
-    """Built once for each command or request. `actor` is what the audit record will say (see `audit.Entry`)."""
+    """Built once for each command or request, and used by one thread.
 
-    def __init__(self, database: Database, settings: Settings, actor: str) -> None:
+    `actor` is what the audit record will say (see `audit.Entry`), `caller` where the request came from. `authority`
+    has the scopes that the actor may use; None is the command line: whoever can start it can read the database too.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        actor: str,
+        *,
+        authority: frozenset[str] | None = None,
+        caller: Caller = Caller(),
+    ) -> None:
         self.database = database
         self.settings = settings
         self.actor = actor
+        self.authority = authority
+        self.caller = caller
+        self._open: Connection | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A transaction of the database, or the one that is open already: then the outermost block commits for all.
+
+        So an act and what has to be written with it (the answer to an idempotency key) are one transaction, without
+        the use case knowing. A use case that goes on after an error inside of its block must not be called that way.
+        """
+        if self._open is not None:
+            yield self._open
+            return
+        with self.database.transaction() as connection:
+            self._open = connection
+            try:
+                yield connection
+            finally:
+                self._open = None
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the caller holds a transaction open: an act of several transactions cannot be part of it."""
+        return self._open is not None
+
+    def entry(self, event: Event, **fields: Any) -> audit.Entry:
+        """An audit entry of this actor, from where the request came."""
+        return audit.Entry(event, self.actor, caller=self.caller, **fields)
 
     @cached_property
     def vault(self) -> Vault:

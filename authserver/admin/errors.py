@@ -3,6 +3,8 @@
 AdminError
 ├── NotFound    there is no such client, user, API, session or key
 ├── Conflict    it is taken, or not in the state that the act needs
+├── Stale       it was changed by somebody else since the caller looked
+├── Forbidden   the actor may not give, or act on, what goes beyond the actor's own scopes
 └── Invalid     the values break rules; all problems at once
 """
 
@@ -26,6 +28,14 @@ class NotFound(AdminError):
 
 class Conflict(AdminError):
     """It is taken, or not in the state that the act needs."""
+
+
+class Stale(AdminError):
+    """It was changed by somebody else since the caller looked."""
+
+
+class Forbidden(AdminError):
+    """The act would give, or act on, administration that the actor does not have."""
 
 
 class Invalid(AdminError):

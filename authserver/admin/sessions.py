@@ -63,15 +63,19 @@ def revoke(admin: Administration, session_id: UUID) -> bool:
     row = listing.find_session(admin.database, session_id)
     if row is None:
         raise NotFound(f"there is no session {session_id}; see: authserver sessions list --all")
-    with admin.database.transaction() as connection:
-        return ending.end_session(connection, session_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor)
+    with admin.transaction() as connection:
+        return ending.end_session(
+            connection, session_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
+        )
 
 
 def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None = None) -> int:
     """End all sessions of a user, of a client, or of a user with a client. Returns how many."""
     if which.client_id is None and which.user_id is not None:
-        with admin.database.transaction() as connection:
-            return ending.end_sessions_of_user(connection, which.user_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor)
+        with admin.transaction() as connection:
+            return ending.end_sessions_of_user(
+                connection, which.user_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
+            )
     if which.user_id is None and which.client_id is not None:
         return _end_epoch(admin, which.client_id, on_progress)
     return _one_by_one(admin, which)
@@ -79,10 +83,10 @@ def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None
 
 def _end_epoch(admin: Administration, client_id: str, on_progress: Progress | None) -> int:
     """A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows."""
-    with admin.database.transaction() as connection:
+    with admin.transaction() as connection:
         client_store.end_epoch(connection, client_id)
         detail = {"because": End.CLIENT_ENDED.value, "sessions": "all"}
-        audit.record(connection, audit.Entry(Event.SESSION_REVOKED, admin.actor, client_id=client_id, detail=detail))
+        audit.record(connection, admin.entry(Event.SESSION_REVOKED, client_id=client_id, detail=detail))
     return sweep_now(admin, on_progress)
 
 
@@ -90,6 +94,8 @@ def _one_by_one(admin: Administration, which: Whose) -> int:
     ended = 0
     while rows := find_all(admin, which, include_ended=False, limit=_PAGE):
         for row in rows:
-            with admin.database.transaction() as connection:
-                ended += ending.end_session(connection, row.id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor)
+            with admin.transaction() as connection:
+                ended += ending.end_session(
+                    connection, row.id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
+                )
     return ended

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authserver import audit
+from authserver.admin.authority import require_roles
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Invalid, NotFound
 from authserver.apis import store as apis
@@ -72,10 +73,11 @@ def add(admin: Administration, profile: Profile, password: str) -> AnyRow:
     password_hash = admin.hash_password(password)
     user_id = new_id()
     try:
-        with admin.database.transaction() as connection:
+        with admin.transaction() as connection:
+            require_roles(admin, connection, profile.roles, "giving these roles")
             store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
             detail = {"username": profile.username, "roles": sorted(profile.roles)}
-            audit.record(connection, audit.Entry(Event.USER_ADDED, admin.actor, user_id=user_id, detail=detail))
+            audit.record(connection, admin.entry(Event.USER_ADDED, user_id=user_id, detail=detail))
     except IntegrityError:
         raise Conflict("the user name or e-mail address was taken a moment ago") from None
     return find(admin, str(user_id))
@@ -88,11 +90,12 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
         NotFound, Invalid, Conflict.
     """
     try:
-        with admin.database.transaction() as connection:
-            row = _lock(connection, login)
+        with admin.transaction() as connection:
+            row = _lock(admin, connection, login)
             before = Profile(row.username, row.email, row.roles)
             after = change(before)
             check_profile(after)
+            require_roles(admin, connection, after.roles - before.roles, "giving these roles")
             _refuse_taken(connection, after, row.id)
             changed = sorted(
                 name for name in ("username", "email", "roles") if getattr(before, name) != getattr(after, name)
@@ -101,7 +104,7 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
                 store.change(connection, row.id, after.columns())
                 _rewrite_sessions(connection, row.id, after.roles)
                 detail = {"changed": changed, "roles": sorted(after.roles)}
-                audit.record(connection, audit.Entry(Event.USER_CHANGED, admin.actor, user_id=row.id, detail=detail))
+                audit.record(connection, admin.entry(Event.USER_CHANGED, user_id=row.id, detail=detail))
     except IntegrityError:
         raise Conflict("the user name or e-mail address was taken a moment ago") from None
     return find(admin, str(row.id))
@@ -116,43 +119,49 @@ def set_password(admin: Administration, login: str, password: str) -> int:
     check_new_password(admin, password)
     user_id = find(admin, login).id
     password_hash = admin.hash_password(password)
-    with admin.database.transaction() as connection:
-        if not store.set_password(connection, user_id, password_hash):
-            raise _unknown(login)
-        ended = ending.end_sessions_of_user(connection, user_id, End.PASSWORD_RESET, actor=admin.actor)
-        audit.record(connection, audit.Entry(Event.USER_PASSWORD_SET, admin.actor, user_id=user_id))
+    with admin.transaction() as connection:
+        _lock(admin, connection, str(user_id))
+        store.set_password(connection, user_id, password_hash)
+        ended = ending.end_sessions_of_user(
+            connection, user_id, End.PASSWORD_RESET, actor=admin.actor, caller=admin.caller
+        )
+        audit.record(connection, admin.entry(Event.USER_PASSWORD_SET, user_id=user_id))
     return ended
 
 
 def disable(admin: Administration, login: str) -> int:
     """Disable a user and end all sessions. Returns how many."""
-    with admin.database.transaction() as connection:
-        row = _lock(connection, login)
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, login)
         if not row.enabled:
             raise Conflict(f"the user {row.username} is disabled already")
         store.change(connection, row.id, {"enabled": False})
-        ended = ending.end_sessions_of_user(connection, row.id, End.USER_DISABLED, actor=admin.actor)
-        audit.record(connection, audit.Entry(Event.USER_DISABLED, admin.actor, user_id=row.id))
+        ended = ending.end_sessions_of_user(
+            connection, row.id, End.USER_DISABLED, actor=admin.actor, caller=admin.caller
+        )
+        audit.record(connection, admin.entry(Event.USER_DISABLED, user_id=row.id))
     return ended
 
 
 def enable(admin: Administration, login: str) -> None:
     """Enable a user again. Restores no session."""
-    with admin.database.transaction() as connection:
-        row = _lock(connection, login)
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, login)
         if row.enabled:
             raise Conflict(f"the user {row.username} is enabled already")
         store.change(connection, row.id, {"enabled": True})
-        audit.record(connection, audit.Entry(Event.USER_ENABLED, admin.actor, user_id=row.id))
+        audit.record(connection, admin.entry(Event.USER_ENABLED, user_id=row.id))
 
 
 def remove(admin: Administration, login: str) -> int:
     """Remove a user: erases password and address, frees the name, ends all sessions. Returns how many."""
-    with admin.database.transaction() as connection:
-        row = _lock(connection, login)
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, login)
         store.remove(connection, row.id)
-        ended = ending.end_sessions_of_user(connection, row.id, End.USER_REMOVED, actor=admin.actor)
-        entry = audit.Entry(Event.USER_REMOVED, admin.actor, user_id=row.id, detail={"username": row.username})
+        ended = ending.end_sessions_of_user(
+            connection, row.id, End.USER_REMOVED, actor=admin.actor, caller=admin.caller
+        )
+        entry = admin.entry(Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
         audit.record(connection, entry)
     return ended
 
@@ -186,12 +195,18 @@ def check_profile(profile: Profile) -> None:
         raise Invalid(problems)
 
 
-def _lock(connection: Connection, login: str) -> AnyRow:
-    """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on."""
+def _lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
+    """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on.
+
+    Raises:
+        NotFound, or Forbidden for an administrator who may do more than the actor.
+    """
     user_id = _find(connection, login).id
     if not store.change(connection, user_id, {}):
         raise _unknown(login)
-    return _find(connection, str(user_id))
+    row = _find(connection, str(user_id))
+    require_roles(admin, connection, row.roles, "changing this administrator")
+    return row
 
 
 def _find(connection: Connection, login: str) -> AnyRow:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
+from authserver.apis import administration
 from authserver.apis.model import Scope
 
 AUDIENCE_LENGTH: Final = 255
@@ -42,8 +43,23 @@ def check(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> Non
         for role in sorted(frozenset[str]().union(*scopes.values()))
         if not _ROLE.fullmatch(role)
     ]
+    problems += _reserved_problems(audience, scopes)
     if problems:
         raise InvalidApi(problems)
+
+
+def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> list[str]:
+    """The server's own API keeps its scopes, each behind a role; nobody else owns one that looks like them."""
+    if audience != administration.AUDIENCE:
+        reserved = sorted(scope for scope in scopes if scope.startswith(administration.PREFIX))
+        return [f"scope {scope!r}: {administration.PREFIX} is reserved for administration" for scope in reserved]
+    if scopes.keys() != administration.SCOPES.keys():
+        return ["the scopes of administration are the server's own: only the roles that open them can be changed"]
+    return [
+        f"scope {scope!r}: must be bound to a role, or every user could administer"
+        for scope in sorted(scopes)
+        if not scopes[scope]
+    ]
 
 
 def audience_problem(audience: str) -> str | None:

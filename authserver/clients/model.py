@@ -48,6 +48,10 @@ class ClientRecord(Model):
     swept_epoch: Mapped[int] = mapped_column(Integer)  # sessions of earlier epochs have all been ended in their rows
     status_index: Mapped[int | None] = mapped_column(BigInteger)  # of the tokens that it has on its own behalf
     access_token_format: Mapped[str | None] = mapped_column(String(10))
+    redirect_uris: Mapped[frozenset[str] | None] = mapped_column(WordSet)
+    contacts: Mapped[frozenset[str] | None] = mapped_column(WordSet)
+    secret_used_at: Mapped[int | None] = mapped_column(BigInteger)  # noted now and then, not at each use
+    previous_secret_used_at: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[int] = mapped_column(BigInteger)
     removed_at: Mapped[int | None] = mapped_column(BigInteger)

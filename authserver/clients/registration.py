@@ -70,6 +70,8 @@ class Registration:
     refresh_absolute_lifetime: int | None = None
     max_sessions_per_user: int | None = None
     access_token_format: str | None = None  # None: as the API of the token has it
+    redirect_uris: frozenset[str] | None = None
+    contacts: frozenset[str] | None = None
 
     @property
     def is_public(self) -> bool:

@@ -28,6 +28,12 @@ def read(connection: Connection, client_id: str) -> AnyRow | None:
     return connection.execute(select(*_COLUMNS).where(present)).one_or_none()
 
 
+def lock(connection: Connection, client_id: str) -> AnyRow | None:
+    """A client's row, locked against other changes until the transaction ends."""
+    present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
+    return connection.execute(select(*_COLUMNS).where(present).with_for_update()).one_or_none()
+
+
 def read_all(connection: Connection) -> Sequence[AnyRow]:
     """All clients but the removed ones."""
     present = ClientRecord.removed_at.is_(None)

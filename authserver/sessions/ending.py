@@ -51,7 +51,9 @@ def end_session(
     return True
 
 
-def end_sessions_of_user(connection: Connection, user_id: UUID, why: End, *, actor: str) -> int:
+def end_sessions_of_user(
+    connection: Connection, user_id: UUID, why: End, *, actor: str, caller: Caller = Caller()
+) -> int:
     """End all sessions of a user. Returns how many. One event for all of them.
 
     Call it after the change to the user's row, in the same transaction: sign-ins that held the row have inserted
@@ -63,7 +65,8 @@ def end_sessions_of_user(connection: Connection, user_id: UUID, why: End, *, act
     count = connection.execute(_end(_S.id.in_(those), why)).rowcount
     if count:
         detail = {"because": why.value, "sessions": count}
-        audit.record(connection, audit.Entry(Event.SESSION_REVOKED, actor, user_id=user_id, detail=detail))
+        entry = audit.Entry(Event.SESSION_REVOKED, actor, user_id=user_id, caller=caller, detail=detail)
+        audit.record(connection, entry)
     return count
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database import Model, WordSet
@@ -32,6 +32,21 @@ class UserRecord(Model):
     created_at: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[int] = mapped_column(BigInteger)
     removed_at: Mapped[int | None] = mapped_column(BigInteger)
+
+
+class PasswordLinkRecord(Model):
+    """A link with which a user sets a new password, once. The digest is SHA-256 of the link's secret.
+
+    It counts only while the user's `password_version` is the one it was made for: any change of the password ends it.
+    """
+
+    __tablename__ = "password_links"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    user_id: Mapped[UUID] = mapped_column(Uuid, index=True)
+    password_version: Mapped[int] = mapped_column(Integer)
+    created_at: Mapped[int] = mapped_column(BigInteger)
+    expires_at: Mapped[int] = mapped_column(BigInteger)
 
 
 @dataclass(frozen=True, slots=True)

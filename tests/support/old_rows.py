@@ -210,8 +210,43 @@ _SECOND: Rows = {
     "ended_own_tokens": [{"status_index": 999_999, "client_id": CLIENT_ID, "listed_until": _2100}],
 }
 
+_THIRD: Rows = {
+    **_SECOND,
+    "clients": [
+        {
+            **_SECOND["clients"][0],
+            "redirect_uris": "https://app.example.com/callback",
+            "contacts": "team@example.com",
+            "secret_used_at": _2024,
+            "previous_secret_used_at": None,
+        }
+    ],
+    "audit_events": [{**_SECOND["audit_events"][0], "outcome": "done", "reference": None}],
+    "activity": [{"at": _2024, "name": "sign_ins", "count": 3}],
+    "visits": [
+        {
+            "id": "01890a5d000070008000000000000003",
+            "digest": bytes(32),
+            "user_id": _USER_ID,
+            "password_version": 1,
+            "opened_at": _2024,
+            "last_used_at": _2024,
+            "confirmed_at": _2024,
+            "expires_at": _2100,
+            "address": "2001:db8::1",
+            "user_agent": "Old/1.0",
+        }
+    ],
+    "password_links": [
+        {"digest": bytes(32), "user_id": _USER_ID, "password_version": 1, "created_at": _2024, "expires_at": _2100}
+    ],
+    "idempotency_keys": [
+        {"digest": bytes(32), "request_digest": bytes(32), "sealed_answer": None, "created_at": _2024}
+    ],
+}
+
 #: The rows of each revision, oldest first.
-ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND}
+ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND, "0003": _THIRD}
 
 
 def put(connection: Connection, rows: Rows) -> None:

@@ -579,7 +579,9 @@ def test_a_setting_is_documented_with_its_docstring_default_limits_and_variable(
     assert info.description is not None
     assert comment.startswith(info.description)
     assert comment.endswith(f"Environment: {variables}")
-    default = "not set" if info.default is None else re.escape(str(value))
+    default = (
+        "not set" if info.default is None else re.escape(str(value).lower() if isinstance(value, bool) else str(value))
+    )
     assert re.search(rf'Default: "?{default}"?[ .]', comment)
     for limit in ("ge", "le"):
         for bound in (getattr(mark, limit) for mark in info.metadata if hasattr(mark, limit)):
@@ -588,7 +590,11 @@ def test_a_setting_is_documented_with_its_docstring_default_limits_and_variable(
 
 def test_the_defaults_in_the_documented_file_are_the_real_ones(a_file: ConfigFile):
     with_default = {name for name, info in fields_of(Settings).items() if info.default is not None}
-    written = [f"{name} = {value!r}" for name, (_, value) in documented().items() if name in with_default]
+    written = [
+        f"{name} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
+        for name, (_, value) in documented().items()
+        if name in with_default
+    ]
     settings = loaded(a_file("\n".join(written)))
     assert set(settings.sources) == with_default
     assert settings.model_dump() == Settings().model_dump()
