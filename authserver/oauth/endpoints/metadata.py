@@ -6,6 +6,7 @@ import json
 
 from flask import Response
 
+from authserver.apis.administration import PREFIX
 from authserver.oauth.endpoints.base import Context, Endpoint, View
 
 _HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
@@ -17,7 +18,9 @@ def _view(context: Context) -> View:
             "issuer": context.issuer,
             "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
         }
-        if scopes := sorted(context.server.domain.catalogue.current().scopes):
+        # Those of administration are nobody's business but the administrators' (section 2 lets a server leave some out).
+        known = context.server.domain.catalogue.current().scopes
+        if scopes := sorted(scope for scope in known if not scope.startswith(PREFIX)):
             document["scopes_supported"] = scopes  # an empty list is left out (RFC 8414 section 3.2)
         for endpoint in context.endpoints:
             if endpoint.metadata_member is not None:
