@@ -143,11 +143,16 @@ class References:
         self._cipher = AESSIV(key)
 
     def seal(self, refusal: Refusal) -> str:
-        """Return the reference: 110 characters of base64url, whatever the refusal is."""
+        """Return the reference: 110 characters of base64url, whatever the refusal is; the first is no hyphen."""
         client_id = (refusal.client_id or "").encode(errors="replace")[:32]
         session_id = refusal.session_id.bytes if refusal.session_id else bytes(16)
-        plain = _LAYOUT.pack(refusal.reason.number, refusal.at, session_id, client_id, secrets.token_bytes(8))
-        return base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
+        while True:
+            plain = _LAYOUT.pack(refusal.reason.number, refusal.at, session_id, client_id, secrets.token_bytes(8))
+            reference = base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
+            # One in 64 begins with a hyphen, and a command line would take that for options. Other random bytes
+            # give another beginning, and tell no more: which references are drawn again hangs on the key alone.
+            if not reference.startswith("-"):
+                return reference
 
     def open(self, reference: str) -> Refusal:
         """Return what a reference says.

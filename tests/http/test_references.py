@@ -42,6 +42,11 @@ def test_a_reference_has_one_length_and_one_alphabet_whatever_it_says(refusal: R
     assert set(reference) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
+def test_no_reference_begins_with_a_hyphen_which_a_command_line_would_take_for_an_option():
+    """One in 64 did, and `authserver why` answered "No such option"."""
+    assert not [r for r in (references.seal(Refusal(Reason.WRONG_SECRET, 1)) for _ in range(2000)) if r[0] == "-"]
+
+
 @given(refusals)
 def test_the_same_refusal_never_has_the_same_reference_twice(refusal: Refusal):
     assert references.seal(refusal) != references.seal(refusal)
