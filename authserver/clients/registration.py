@@ -124,6 +124,8 @@ def _identity(client: Registration) -> Iterator[str]:
     if not CLIENT_ID.fullmatch(client.client_id):
         # A user's id has 36 characters: a client_id that long could be equal to one as `sub` (RFC 9068 section 5).
         yield "client_id: must be 1 to 32 letters, digits or . _ ~ -"
+    if client.client_id.startswith("-"):
+        yield "client_id: must not begin with a hyphen, or every command would take it for an option"
     if not 1 <= len(client.name.strip()) <= NAME_LENGTH or not client.name.isprintable():
         yield f"name: must be 1 to {NAME_LENGTH} printable characters"
     if client.kind not in KINDS:

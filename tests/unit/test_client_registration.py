@@ -68,6 +68,7 @@ def test_apps_that_are_killed_in_mid_request_have_one_late_retry(kind: str, late
         ({"client_id": ""}, "client_id:"),
         ({"client_id": "a" * 33}, "client_id:"),
         ({"client_id": "two words"}, "client_id:"),
+        ({"client_id": "-shop"}, "client_id: must not begin with a hyphen"),
         ({"client_id": "01a1fac2-12e3-7280-82fe-fb8f1baceb69"}, "client_id:"),
         ({"name": " "}, "name:"),
         ({"name": "n" * 101}, "name:"),
