@@ -26,8 +26,8 @@ def everyone_is_signed_in(herd: Herd, stage: Stage, each: int) -> bool:
     for client in herd.clients:
         row = stage.session(client.session_id)
         assert (row.generation, row.revoked_because) == (each, None)
-        client.refresh()
-        client.close()
+        with contextlib.closing(client):
+            client.refresh()
     return stage.events("session.reuse") == []
 
 
@@ -69,13 +69,22 @@ def own_cluster() -> Iterator[Cluster]:
     cluster.remove()
 
 
-@pytest.mark.slow
-@pytest.mark.postgresql
-def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: Cluster, tmp_path: Path):
+@pytest.fixture
+def on_own_cluster(own_cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
+    """A live server on a database that may be killed."""
     stage = make_stage("postgresql", tmp_path, postgres=own_cluster)
     stage.an_api()
     server = LiveServer(stage).start()
-    herd = Herd(server, stage.a_person(), CLIENTS)
+    yield server
+    server.stop()
+    stage.close()
+
+
+@pytest.mark.slow
+@pytest.mark.postgresql
+def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: Cluster, on_own_cluster: LiveServer):
+    stage = on_own_cluster.stage
+    herd = Herd(on_own_cluster, stage.a_person(), CLIENTS)
     crashes = 0
 
     def crash_the_database() -> None:
@@ -88,5 +97,3 @@ def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: 
     assert crashes >= 2
     assert herd.put_off >= 5
     assert everyone_is_signed_in(herd, stage, EACH // 2)
-    server.stop()
-    stage.close()

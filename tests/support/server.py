@@ -42,6 +42,7 @@ class LiveServer:
         # The line is written when the last worker answers; the first may be killed by a test before that.
         while b"authserver listens on" not in self.log.read_bytes()[began:] or not self.is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop(signal.SIGKILL)
                 raise AssertionError(f"the server did not start:\n{self.log.read_text()}")
             time.sleep(0.05)
         return self

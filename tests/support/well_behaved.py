@@ -9,8 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from sqlalchemy.exc import OperationalError
-
+from authserver.database import Unavailable
 from tests.support.crowd import post_refresh
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer
@@ -120,24 +119,26 @@ class Herd:
                 self._let_the_window_pass(client)
                 client.refresh()
 
-        with ThreadPoolExecutor(len(self.clients)) as pool:
-            running = [pool.submit(work, client) for client in self.clients]
-            due = random.randint(1, 2 * every)
-            while wait(running, timeout=random.uniform(0, 0.02)).not_done:
-                if self.refreshes >= due:
-                    meanwhile()
-                    due = self.refreshes + random.randint(1, 2 * every)
+        try:
+            with ThreadPoolExecutor(len(self.clients)) as pool:
+                running = [pool.submit(work, client) for client in self.clients]
+                due = random.randint(1, 2 * every)
+                while wait(running, timeout=random.uniform(0, 0.02)).not_done:
+                    if self.refreshes >= due:
+                        meanwhile()
+                        due = self.refreshes + random.randint(1, 2 * every)
+        finally:
             for client in self.clients:
                 client.close()
-            for future in running:
-                future.result()
+        for future in running:
+            future.result()
 
     def _let_the_window_pass(self, client: WellBehaved) -> None:
         """As if the client had paused: its last answer is here, so nothing of it is under way."""
         while True:
             try:
                 self._stage.back_date(client.session_id, WINDOW + 1)
-            except OperationalError:  # the database is down just now
+            except Unavailable:  # the database is down just now
                 time.sleep(PAUSE)
             else:
                 return
