@@ -4,6 +4,7 @@ import contextlib
 import re
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,13 @@ CHUNKED = "POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n
 def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for all the tests that only send requests."""
     with serving(tmp_path_factory.mktemp("serving")) as server:
+        yield server
+
+
+@pytest.fixture
+def impatient_server(tmp_path: Path) -> Iterator[Server]:
+    """One that gives a client two seconds to send a request; the other gives it longer than any test takes."""
+    with serving(tmp_path, "--impatient") as server:
         yield server
 
 
@@ -65,9 +73,9 @@ def test_what_is_too_large_or_malformed_is_refused_and_the_server_goes_on(
     assert " 200 " in lasting_server.ask(REFRESH)
 
 
-def test_a_client_that_sends_too_slowly_is_let_go(lasting_server: Server) -> None:
+def test_a_client_that_sends_too_slowly_is_let_go(impatient_server: Server) -> None:
     """Drop by drop, so that there is always something new."""
-    body, head, silent = lasting_server.connect(HALF), lasting_server.connect(HALF[:30]), lasting_server.connect()
+    body, head, silent = (impatient_server.connect(sent) for sent in (HALF, HALF[:30], b""))
     ended = threading.Event()
 
     def drip() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 10  # seconds: is a request blocked or not? Never a figure of speed
+PATIENCE = 60  # seconds: is a request blocked or not? Never a figure of speed
 SCRIPT = """
 import os, resource, signal, sys, threading, time
 from pathlib import Path
@@ -65,8 +65,9 @@ def make_app():
 if "--few-files" in sys.argv:
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
 port = int(sys.argv[2])
-sys.exit(run(make_app, host="127.0.0.1", port=port, workers=2, threads=8, max_body_bytes=1000, request_timeout=60.0 if "--few-files" in sys.argv else 2.0,
-             grace=8, on_ready=lambda address: print(address, os.environ["PROMETHEUS_MULTIPROC_DIR"])))
+timeout, grace = (2.0, 2) if "--impatient" in sys.argv else (120.0, 120)
+sys.exit(run(make_app, host="127.0.0.1", port=port, workers=2, threads=8, max_body_bytes=1000, request_timeout=timeout,
+             grace=grace, on_ready=lambda address: print(address, os.environ["PROMETHEUS_MULTIPROC_DIR"])))
 """
 
 
