@@ -134,12 +134,14 @@ $(SDK)/.venv/.installed: $(SDK)/requirements.txt | $(BIN)/python
 	@$(SDK)/.venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
 	@touch $@
 
-# The interop tests verify our tokens with node's `jose`; without node they are skipped, and pytest says so.
-NODE_PROJECT := tests/interop/node
+# The interop tests verify our tokens with node's `jose`, the browser tests check pages with axe-core; without npm they
+# are skipped, and pytest says so.
+NODE_PROJECTS := tests/interop/node tests/browser/node
 .PHONY: node
 node:
-	@if [ ! -f $(NODE_PROJECT)/package-lock.json ]; then :; \
-	elif ! command -v npm >/dev/null 2>&1; then \
-		echo "NOTE: npm is not installed: the tests with node's jose will be skipped (apt-get install nodejs npm)." >&2; \
-	elif [ $(NODE_PROJECT)/node_modules/.package-lock.json -nt $(NODE_PROJECT)/package-lock.json ]; then :; \
-	else npm ci --prefix $(NODE_PROJECT) --no-audit --no-fund --loglevel=error; fi
+	@if ! command -v npm >/dev/null 2>&1; then \
+		echo "NOTE: npm is not installed: tests with packages from it will be skipped (apt-get install nodejs npm)." >&2; \
+	else for project in $(NODE_PROJECTS); do \
+		[ $$project/node_modules/.package-lock.json -nt $$project/package-lock.json ] || \
+			npm ci --prefix $$project --ignore-scripts --no-audit --no-fund --loglevel=error || exit 1; \
+	done; fi

@@ -1,0 +1,57 @@
+"""Fixtures: a Chromium for each file, and pages of it in every look that people use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page
+
+from tests.support.chromium import PATIENCE_MS, chromium
+
+#: What a page is looked at in: a desk by day, a desk by night, a phone, and the narrowest phone there is.
+LOOKS: dict[str, dict[str, Any]] = {
+    "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
+    "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
+    "phone": {"viewport": {"width": 375, "height": 812}, "color_scheme": "light"},
+    "small-phone": {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark"},
+}
+
+NewContext = Callable[..., BrowserContext]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test of this folder needs Chromium."""
+    for item in items:
+        if item.path.parent.name == "browser":
+            item.add_marker(pytest.mark.chromium)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium. One a file and not one a run: while Playwright runs, other tests could have no event loop."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def new_context(browser: Browser) -> Iterator[NewContext]:
+    """Makes browsers that know nothing of each other: `new_context("phone")`. All are closed in the end."""
+    opened: list[BrowserContext] = []
+
+    def make(look: str = "light", **more: Any) -> BrowserContext:
+        context = browser.new_context(**{"reduced_motion": "reduce", "locale": "en-GB", **LOOKS[look], **more})
+        context.set_default_timeout(PATIENCE_MS)
+        opened.append(context)
+        return context
+
+    yield make
+    for context in opened:
+        context.close()
+
+
+@pytest.fixture
+def page(new_context: NewContext) -> Page:
+    """A page on a desk by day, in a browser without a past."""
+    return new_context().new_page()

@@ -1,0 +1,83 @@
+"""A real Chromium, Debian's own, driven by Playwright, and axe-core to judge the pages that it shows."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+
+from tests.support.needs import missing
+
+#: How long a page may take to do what it should. Generous: a slow machine is no failure.
+PATIENCE_MS = 60_000
+
+#: A host of somebody else, for attacks from another site. It leads to this machine, like every name that is not mapped
+#: to nowhere.
+FOREIGN_HOST = "evil.test"
+
+_AXE = Path(__file__).parents[1] / "browser" / "node" / "node_modules" / "axe-core" / "axe.min.js"
+_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--disable-quic",
+    "--disable-sync",
+    "--disable-component-update",
+    "--disable-background-networking",
+    "--no-first-run",
+    "--no-proxy-server",
+    "--font-render-hinting=none",
+    # A page that asks for anything from outside gets nothing, and its test fails.
+    f"--host-resolver-rules=MAP {FOREIGN_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+]
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    """A Chromium with a fresh profile; skips the test, or fails it where Chromium is required.
+
+    Not for a whole run of pytest: while Playwright runs, this thread has an event loop, and nothing else may have one.
+    """
+    path = _chromium_or_skip()
+    with sync_playwright() as playwright:
+        browser = _launch(playwright, path)
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds wrong on a page, each with its weight, rule and place; the weights `minor` are left out."""
+    page.evaluate(_axe_source())
+    found = page.evaluate(
+        """async () => {
+            const result = await axe.run(document, {preload: false, resultTypes: ["violations"]});
+            return result.violations.filter(one => one.impact !== "minor").flatMap(one => one.nodes.map(node =>
+                `${one.impact}: ${one.id}: ${node.target.join(" ")}: ${(node.failureSummary || "").replace(/\\s+/g, " ")}`
+            ));
+        }"""
+    )
+    return [str(one) for one in found]
+
+
+def _launch(playwright: Playwright, path: str) -> Browser:
+    return playwright.chromium.launch(executable_path=path, headless=True, args=_FLAGS, timeout=PATIENCE_MS)
+
+
+def _chromium_or_skip() -> str:
+    found = [path for path in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if path is not None]
+    if not found:
+        missing("chromium", "apt-get install chromium fonts-dejavu-core fonts-liberation")
+    return found[0]
+
+
+@cache
+def _axe_source() -> str:
+    if not _AXE.exists():
+        missing("chromium", "axe-core is not installed: `make node` (needs npm)")
+    return _AXE.read_text()
