@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from wsgiref.types import WSGIApplication
 
+from flask import Flask
+
 from authserver.admin.cli import command
 from authserver.admin.cli.programs import Programs
 from authserver.settings import Settings
@@ -20,9 +22,15 @@ def make_app(settings: Settings) -> WSGIApplication:
     return app
 
 
+def stop_app(app: WSGIApplication) -> None:
+    """End what `make_app` began: housekeeping writes what it still holds."""
+    if isinstance(app, Flask):
+        app.extensions["authserver"].housekeeping.stop()
+
+
 def main() -> None:
     """Run the command line and leave with its status."""
-    sys.exit(command.main(Programs(make_app)))
+    sys.exit(command.main(Programs(make_app, stop_app)))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from pathlib import Path
 from flask import Flask
 
 from authserver import schema
+from authserver.activity import Activity
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded
 from authserver.clients.registry import ClientRegistry, Defaults
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> Flask:
     clients = ClientRegistry(database, client_defaults(settings), max_age=cached)
     catalogue = CatalogueCache(database, max_age=cached)
     audit = Bounded(database)
+    activity = Activity()
     hasher = open_hasher(settings)
 
     rotation = Rotation(database, keyring, clients, audit)
@@ -96,8 +98,9 @@ def create_app(settings: Settings) -> Flask:
             database, keyring, settings.issuer, ttl=settings.status.ttl, lifetime=settings.status.lifetime
         ),
         audit=audit,
+        activity=activity,
     )
-    refusals = Refusals(References(vault.reference_key()))
+    refusals = Refusals(References(vault.reference_key()), activity)
     oauth = OAuthServer(domain, refusals, GRANTS)
 
     endpoints.register(app, oauth, keyring, jwks_max_age=settings.keys.jwks_max_age)
@@ -108,7 +111,7 @@ def create_app(settings: Settings) -> Flask:
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
     app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
 
-    housekeeping = Housekeeping(database, key_rotation, settings.retention)
+    housekeeping = Housekeeping(database, key_rotation, settings.retention, counted=activity, uses=clients.uses)
     app.extensions["authserver"] = Parts(settings, database, keyring, hasher, housekeeping, oauth)
     return app
 

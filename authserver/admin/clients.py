@@ -19,6 +19,14 @@ from authserver.clients import secrets, store
 from authserver.clients.registration import FIELDS, InvalidClient, Registration, check, warnings
 from authserver.database import AnyRow
 
+_SECRET_COLUMNS = (
+    "secret_digest",
+    "secret_used_at",
+    "previous_secret_digest",
+    "previous_secret_expires_at",
+    "previous_secret_used_at",
+)
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Registered:
@@ -88,7 +96,7 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         values = {name: value for name, value in after.columns().items() if value != getattr(before, name)}
         secret = None
         if after.is_public and not before.is_public:
-            values |= {"secret_digest": None, "previous_secret_digest": None, "previous_secret_expires_at": None}
+            values |= dict.fromkeys(_SECRET_COLUMNS)
         elif before.is_public and not after.is_public:
             secret = secrets.new_secret()
             values |= {"secret_digest": secrets.digest(secret)}

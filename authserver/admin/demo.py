@@ -17,7 +17,7 @@ from pathlib import Path
 from flask import Flask
 
 from authserver import schema
-from authserver.__main__ import make_app
+from authserver.__main__ import make_app, stop_app
 from authserver.admin import apis, clients, users
 from authserver.admin.apis import Plan
 from authserver.admin.context import Administration
@@ -50,6 +50,7 @@ def main() -> int:
     with _example_api(settings.issuer) as has_example:
         return serving.run(
             lambda: make_app(settings),
+            stop_app=stop_app,
             host="127.0.0.1",
             port=settings.server.port,
             workers=settings.server.workers,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from authserver.clients import store
 from authserver.clients.model import Client
+from authserver.clients.secret_use import SecretUses
 from authserver.database import AnyRow, Database
 from authserver.refusals import Reason, Refused
 
@@ -48,12 +49,13 @@ class _Entry:
 
 
 class ClientRegistry:
-    """Finds clients by id. Safe for threads; one per process."""
+    """Finds clients by id, and notes in `uses` when they used their secrets. Safe for threads; one per process."""
 
     def __init__(self, database: Database, defaults: Defaults, *, max_age: float) -> None:
         self._database = database
         self._defaults = defaults
         self._max_age = max_age
+        self.uses = SecretUses()
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
 

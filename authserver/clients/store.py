@@ -77,12 +77,29 @@ def rotate_secret(connection: Connection, client_id: str, digest: bytes, *, over
             .values(
                 previous_secret_digest=ClientRecord.secret_digest if overlap_ms else None,
                 previous_secret_expires_at=now_ms() + overlap_ms if overlap_ms else None,
+                previous_secret_used_at=ClientRecord.secret_used_at if overlap_ms else None,
                 secret_digest=digest,
+                secret_used_at=None,
                 changed_at=now_ms(),
             )
         ).rowcount
         == 1
     )
+
+
+def note_secret_use(connection: Connection, client_id: str, digest: bytes, at: int) -> None:
+    """Note that the secret of this digest was used at that time, if it is still one of the client's. Only forward.
+
+    It is found by its digest, not by its place: it may have become the previous one since. Not a change of the client.
+    """
+    places = (
+        (ClientRecord.secret_digest, ClientRecord.secret_used_at),
+        (ClientRecord.previous_secret_digest, ClientRecord.previous_secret_used_at),
+    )
+    for held, used_at in places:
+        earlier = used_at.is_(None) | (used_at < at)
+        theirs = (ClientRecord.client_id == client_id) & (held == digest) & earlier
+        connection.execute(update(ClientRecord).where(theirs).values({used_at: at}))
 
 
 def give_status_indices(connection: Connection) -> None:

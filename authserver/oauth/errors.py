@@ -13,6 +13,7 @@ from uuid import UUID
 import structlog
 from authlib.oauth2 import OAuth2Error
 
+from authserver.activity import REFUSAL, Activity
 from authserver.clients.registry import CLIENT_ID
 from authserver.metrics import REFUSALS
 from authserver.oauth.request import TooLarge
@@ -99,8 +100,9 @@ class RefusedRequest(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
 class Refusals:
     """Turns domain refusals into OAuth errors: seals the reference, writes the log line, counts the reason."""
 
-    def __init__(self, references: References) -> None:
+    def __init__(self, references: References, activity: Activity) -> None:
         self._references = references
+        self._activity = activity
 
     def translate(
         self, refusal: Refused | TryLater, *, client_id: str | None = None, basic: bool = False
@@ -140,6 +142,7 @@ class Refusals:
             client_id = None
         reference = self._references.seal(Refusal(reason, time.time_ns() // 1_000_000, client_id, session_id))
         REFUSALS.labels(reason.name.lower()).inc()
+        self._activity.count(REFUSAL + reason.name.lower())
         _log.info(
             "refused",
             reason=reason.name.lower(),

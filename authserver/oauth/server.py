@@ -16,6 +16,7 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationServer
 from flask import Request, Response
 
+from authserver.activity import Activity
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded, Entry, Event
 from authserver.clients import authentication
@@ -51,6 +52,7 @@ class Domain:
     status_lists: StatusLists
     introspection: Introspection
     audit: Bounded
+    activity: Activity
 
 
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types

@@ -14,9 +14,12 @@ from dataclasses import dataclass
 
 import structlog
 
+from authserver import activity
+from authserver.activity import ACTIVE_SESSIONS, Activity
+from authserver.clients.secret_use import SecretUses
 from authserver.database import Database, Unavailable
 from authserver.keys.rotation import KeyRotation
-from authserver.sessions import retention
+from authserver.sessions import listing, retention
 from authserver.sessions.sweep import sweep
 from authserver.settings import RetentionSettings
 
@@ -24,6 +27,11 @@ _log = structlog.get_logger("authserver.housekeeping")
 
 _KEYS_SECONDS = 60.0
 _SWEEP_SECONDS = 5.0
+_FLUSH_SECONDS = 10.0
+_SAMPLE_SECONDS = 60.0
+#: Counting sessions reads all of them, so it may take no more than this part of a node's time.
+_SAMPLE_SHARE = 0.01
+_STOP_SECONDS = 5.0
 _jitter = random.SystemRandom()
 
 
@@ -38,15 +46,28 @@ class _Task:
 class Housekeeping:
     """Runs the tasks until it is stopped. Start it in the worker, after the fork."""
 
-    def __init__(self, database: Database, rotation: KeyRotation, settings: RetentionSettings) -> None:
+    def __init__(
+        self,
+        database: Database,
+        rotation: KeyRotation,
+        settings: RetentionSettings,
+        *,
+        counted: Activity,
+        uses: SecretUses,
+    ) -> None:
         self._database = database
         self._settings = settings
+        self._activity = counted
+        self._uses = uses
+        self._sample_after = 0.0
         self._stopped = threading.Event()
         now = time.monotonic()
         # Workers that start together should not prune together; a random first turn spreads them.
         self._tasks = [
             _Task("keys", _KEYS_SECONDS, rotation.maintain, now + _jitter.uniform(0, _KEYS_SECONDS)),
             _Task("sweep", _SWEEP_SECONDS, self._sweep, now),
+            _Task("flush", _FLUSH_SECONDS, self.flush, now + _FLUSH_SECONDS),
+            _Task("sample", _SAMPLE_SECONDS, self.sample, now),
             _Task(
                 "prune",
                 settings.prune_interval,
@@ -61,8 +82,31 @@ class Housekeeping:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the batch that is under way."""
+        """End after the batch that is under way, and write what was counted until now."""
         self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join(_STOP_SECONDS)
+        try:
+            self.flush()
+        except Unavailable as error:
+            _log.warning("housekeeping_put_off", task="flush", error=type(error).__name__)
+
+    def flush(self) -> None:
+        """Write what requests have counted and noted."""
+        self._activity.flush(self._database)
+        self._uses.flush(self._database)
+
+    def sample(self) -> None:
+        """Count the live sessions, if no other node has done so for the present stretch of time."""
+        if time.monotonic() < self._sample_after:
+            return
+        at = activity.claim_sample(self._database, ACTIVE_SESSIONS)
+        if at is None:
+            return
+        began = time.monotonic()
+        activity.write_sample(self._database, ACTIVE_SESSIONS, at, listing.count_live(self._database))
+        ended = time.monotonic()
+        self._sample_after = ended + (ended - began) / _SAMPLE_SHARE
 
     def _run(self) -> None:
         while not self._stopped.is_set():
@@ -85,6 +129,7 @@ class Housekeeping:
         self._go_through(retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch))
         self._go_through(retention.prune_audit(self._database, keep=self._settings.audit, batch=batch))
         retention.erase_removed(self._database, batch=batch)
+        activity.prune(self._database, keep=self._settings.activity)
 
     def _go_through(self, batches: Iterable[object]) -> None:
         for _ in batches:

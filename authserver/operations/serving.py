@@ -38,6 +38,7 @@ MAX_DELAY = 10.0  # seconds before a worker that keeps dying is started once mor
 def run(  # noqa: PLR0913 - one call with everything that can be set
     make_app: Callable[[], WSGIApplication],
     *,
+    stop_app: Callable[[WSGIApplication], None] | None = None,
     host: str,
     port: int,
     workers: int,
@@ -50,8 +51,9 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
     """Serve until SIGTERM or SIGINT and return the exit status. Must be called in the main thread.
 
     Each worker calls `make_app` after the fork. prometheus_client is switched to its multiprocess mode for them: make
-    metrics inside `make_app`, and collect them with `multiprocess.MultiProcessCollector`. `on_ready` gets the address,
-    with the real port where 0 was asked for, once all workers answer.
+    metrics inside `make_app`, and collect them with `multiprocess.MultiProcessCollector`. It hands what was made to
+    `stop_app` after its last request. `on_ready` gets the address, with the real port where 0 was asked for, once all
+    workers answer.
 
     `request_timeout` is how many seconds a client has to send a request, `grace` how many seconds requests in flight
     have to end. A problem that keeps the server from starting is one line on stderr and status 1.
@@ -72,7 +74,7 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
         request_timeout=request_timeout,
         grace=grace,
     )
-    task = WorkerTask(make_app, listener, threads, limits)
+    task = WorkerTask(make_app, stop_app, listener, threads, limits)
     with listener, _shared_metrics():
         problem_at_start = _Supervisor(task, workers, on_ready).run()
     if problem_at_start is None:

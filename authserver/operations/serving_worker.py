@@ -29,6 +29,7 @@ class WorkerTask:
     """What every worker of a server does."""
 
     make_app: Callable[[], WSGIApplication]
+    stop_app: Callable[[WSGIApplication], None] | None
     listener: socket.socket
     threads: int
     limits: Limits
@@ -62,6 +63,8 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
     signal.signal(signal.SIGINT, server.handle_exit)
     parent = os.getppid()
     server.run(sockets=[task.listener])
+    if task.stop_app is not None:
+        task.stop_app(application)
     if os.getppid() != parent:  # killed, so it could not tidy up
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 

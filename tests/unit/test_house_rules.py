@@ -24,6 +24,7 @@ SQL_FILES: dict[str, str] = {
     "authserver/database.py": "the engine, the clock and the transactions",
     "authserver/schema.py": "the advisory lock around a migration",
     "authserver/audit.py": "its table, its one insert and its one query make a single file",
+    "authserver/activity.py": "its table, the counting and the few statements of it make a single file",
     # What the statements of sessions/ do is what those files are about; the hot path's are in sessions/store.py.
     "authserver/sessions/ending.py": "ending sessions inside somebody else's transaction",
     "authserver/sessions/listing.py": "a user's own sessions",

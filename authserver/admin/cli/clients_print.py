@@ -20,7 +20,9 @@ def as_document(row: AnyRow) -> dict[str, Any]:
         "enabled": row.enabled,
         "created_at": iso(row.created_at),
         "changed_at": iso(row.changed_at),
+        "secret_used_at": iso(row.secret_used_at),
         "previous_secret_expires_at": iso(row.previous_secret_expires_at),
+        "previous_secret_used_at": iso(row.previous_secret_used_at),
     }
 
 
@@ -31,8 +33,11 @@ def print_client(row: AnyRow) -> None:
         fields[name] = span(getattr(row, name)) or "server's setting"
     fields["default_scopes"] = "all scopes" if row.default_scopes is None else row.default_scopes
     fields |= {"state": state(row), "created": moment(row.created_at), "changed": moment(row.changed_at)}
+    if row.secret_digest is not None:
+        fields["secret last used"] = moment(row.secret_used_at) or "never"
     if row.previous_secret_expires_at is not None:
         fields["old secret until"] = moment(row.previous_secret_expires_at)
+        fields["old secret last used"] = moment(row.previous_secret_used_at) or "never"
     print_fields(fields)
 
 

@@ -11,6 +11,7 @@ import click
 from sqlalchemy import exc
 
 from authserver import __version__
+from authserver.admin.cli.activity import activity
 from authserver.admin.cli.apis import apis
 from authserver.admin.cli.audit import audit
 from authserver.admin.cli.clients import clients
@@ -63,7 +64,7 @@ def command(context: click.Context, config: Path | None) -> None:
     context.obj = Invocation(context.obj, config)
 
 
-for part in (serve, db, clients, users, apis, sessions, keys, audit, why, settings, prune):
+for part in (serve, db, clients, users, apis, sessions, keys, audit, why, activity, settings, prune):
     command.add_command(part)
 
 

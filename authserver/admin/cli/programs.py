@@ -25,10 +25,11 @@ from authserver.settings import Settings, load_settings
 class Programs:
     """What the entry point hands in, because only entry points may import the application.
 
-    `make_app` builds the application and starts its housekeeping; it is called in each worker.
+    `make_app` builds the application and starts its housekeeping, `stop_app` ends that; both are called in each worker.
     """
 
     make_app: Callable[[Settings], WSGIApplication]
+    stop_app: Callable[[WSGIApplication], None]
 
 
 class Invocation:

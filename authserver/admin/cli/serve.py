@@ -39,6 +39,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None, workers: i
     server = settings.server
     return serving.run(
         lambda: invocation.programs.make_app(settings),
+        stop_app=invocation.programs.stop_app,
         host=host or server.host,
         port=server.port if port is None else port,
         workers=workers or server.workers,

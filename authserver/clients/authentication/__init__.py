@@ -59,35 +59,39 @@ def authenticate(registry: ClientRegistry, presented: Presented) -> Client:
     """
     asked_at = time.monotonic()
     client = registry.find(presented.client_id)
-    refusal = _refusal(client, presented)
+    refusal, matched = _examine(client, presented)
     if refusal is not None:
         # An unknown client was read just now, a known one is read here: one statement for either.
         client = registry.find_afresh(presented.client_id, asked_at=asked_at)
-        refusal = _refusal(client, presented)
+        refusal, matched = _examine(client, presented)
     if client is None or refusal is not None:
         raise Refused(refusal or Reason.UNKNOWN_CLIENT)
+    if matched is not None:
+        registry.uses.note(client.client_id, matched)
     return client
 
 
-def _refusal(client: Client | None, presented: Presented) -> Reason | None:
-    credential = _check_secret(client, presented.secret)
+def _examine(client: Client | None, presented: Presented) -> tuple[Reason | None, bytes | None]:
+    """Why the client is not proved, or None; and the digest of the secret that proved it, where there is one."""
+    credential, matched = _check_secret(client, presented.secret)
     if client is None:
-        return Reason.UNKNOWN_CLIENT
+        return Reason.UNKNOWN_CLIENT, None
     if presented.method not in client.auth_methods:
-        return Reason.METHOD_NOT_ALLOWED
+        return Reason.METHOD_NOT_ALLOWED, None
     if credential is not None:
-        return credential
-    return None if client.enabled else Reason.CLIENT_DISABLED
+        return credential, None
+    return (None, matched) if client.enabled else (Reason.CLIENT_DISABLED, None)
 
 
-def _check_secret(client: Client | None, secret: str | None) -> Reason | None:
+def _check_secret(client: Client | None, secret: str | None) -> tuple[Reason | None, bytes | None]:
     if secret is None:
-        return None if client is not None and client.is_public else Reason.WRONG_SECRET
+        return (None if client is not None and client.is_public else Reason.WRONG_SECRET), None
     presented = secrets.digest(secret)
     known = client.secret_digests if client is not None else ()
     # No early exit: every stored digest is compared, and one comparison is made where there is none.
     hits = [secrets.matches(presented, digest) for digest, _ in known or ((_NO_SECRET, None),)]
-    for hit, (_, expires_at) in zip(hits, known, strict=False):
+    for hit, (digest, expires_at) in zip(hits, known, strict=False):
         if hit:
-            return None if expires_at is None or time.time() * 1000 < expires_at else Reason.EXPIRED_SECRET
-    return Reason.WRONG_SECRET
+            valid = expires_at is None or time.time() * 1000 < expires_at
+            return (None, digest) if valid else (Reason.EXPIRED_SECRET, None)
+    return Reason.WRONG_SECRET, None

@@ -12,6 +12,7 @@ from uuid import UUID
 from flask import Response, request
 
 from authserver import audit
+from authserver.activity import SIGN_OUT
 from authserver.audit import Event
 from authserver.clients import store as clients
 from authserver.clients.authentication import METHODS
@@ -71,6 +72,8 @@ def _end(domain: Domain, token_request: TokenRequest, session_id: UUID, presente
             caller=token_request.caller,
         )
         row = None if ended else store.read(connection, session_id)
+    if ended:
+        domain.activity.count(SIGN_OUT)
     if row is not None and row.client_id != client.client_id:
         raise Refused(Reason.SESSION_OF_OTHER_CLIENT, session_id=session_id)
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from authserver import metrics
+from authserver.activity import SIGN_IN
 from authserver.audit import Entry, Event
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
 from authserver.refusals import Reason, Refused, TryLater
@@ -41,6 +42,7 @@ class PasswordGrant(TokenGrant):
 
     def create_token_response(self) -> TokenResponse:
         opened = self._sign_in()
+        self.domain.activity.count(SIGN_IN)
         session = opened.session
         access = Access(session.scopes, session.audiences)
         catalogue = self.domain.catalogue.current()

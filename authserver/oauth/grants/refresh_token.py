@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
+from authserver.activity import REFRESH
 from authserver.apis.model import Catalogue
 from authserver.metrics import ROTATIONS
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
@@ -43,10 +44,14 @@ class RefreshTokenGrant(TokenGrant):
             )
         except (Refused, TryLater) as refusal:
             if refusal.reason in _COUNTED:
-                ROTATIONS.labels(_COUNTED[refusal.reason]).inc()
+                self._count(_COUNTED[refusal.reason])
             raise
-        ROTATIONS.labels(refreshed.outcome.value).inc()
+        self._count(refreshed.outcome.value)
         return refreshed
+
+    def _count(self, outcome: str) -> None:
+        ROTATIONS.labels(outcome).inc()
+        self.domain.activity.count(REFRESH + outcome)
 
     def _check(self, connection: Connection, session: Session) -> None:
         try:

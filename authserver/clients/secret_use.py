@@ -1,0 +1,54 @@
+"""When each client secret was last used: noted in memory, written now and then, so that no token request pays for it.
+
+It tells whether the old secret is still in use after a rotation, and which clients never used theirs.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from authserver.clients import store
+from authserver.database import Database
+
+#: A secret that is used all the time is written at most this often by each process.
+_EVERY_MS: Final = 180_000
+_ROWS_A_TRANSACTION: Final = 100
+
+_Key = tuple[str, bytes]
+
+
+class SecretUses:
+    """Notes uses until they are flushed. One per process, safe for threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._noted: dict[_Key, int] = {}
+        self._waiting: dict[_Key, int] = {}
+
+    def note(self, client_id: str, digest: bytes) -> None:
+        """Note that a client has just proved itself by the secret of this digest."""
+        key, now = (client_id, digest), time.time_ns() // 1_000_000
+        if now - self._noted.get(key, 0) < _EVERY_MS:
+            return
+        with self._lock:
+            self._noted[key] = self._waiting[key] = now
+
+    def flush(self, database: Database) -> None:
+        """Write what was noted. What could not be written is kept for the next time."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+        # By client_id: two nodes that lock the same rows in orders of their own wait for each other.
+        keys = sorted(waiting)
+        try:
+            while keys:
+                some = keys[:_ROWS_A_TRANSACTION]
+                with database.transaction() as connection:
+                    for client_id, digest in some:
+                        store.note_secret_use(connection, client_id, digest, waiting[client_id, digest])
+                del keys[: len(some)]
+        finally:
+            with self._lock:
+                # A later use of the same secret may have been noted meanwhile.
+                self._waiting = {key: waiting[key] for key in keys} | self._waiting

@@ -1,0 +1,325 @@
+"""What requests count in memory reaches the rows, once, from any number of processes; an outage loses none of it."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from flask import Flask
+
+from authserver import activity
+from authserver.activity import ACTIVE_SESSIONS, BUCKET_MS, Activity
+from authserver.admin import activity as use_cases
+from authserver.admin import clients as admin_clients
+from authserver.admin.context import Administration
+from authserver.admin.errors import Invalid
+from authserver.operations.housekeeping import Housekeeping
+from tests.support.held import held
+from tests.support.oauth import App, OAuth, Person
+from tests.support.server import ROOT, LiveServer
+from tests.support.stage import Stage
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def admin(stage: Stage) -> Administration:
+    return Administration(stage.database, stage.settings, "cli:test")
+
+
+@pytest.fixture
+def housekeeping(app: Flask) -> Housekeeping:
+    made: Housekeeping = app.extensions["authserver"].housekeeping
+    return made
+
+
+def counts(stage: Stage) -> dict[str, int]:
+    """The rows, summed over time."""
+    rows = stage.sql("SELECT name, sum(count) AS n FROM activity GROUP BY name")
+    return {row.name: int(row.n) for row in rows}
+
+
+def row_of(stage: Stage, app: App) -> Any:
+    (row,) = stage.sql("SELECT * FROM clients WHERE client_id = :id", id=app.client_id)
+    return row
+
+
+# --- counting --------------------------------------------------------------------------------------------------------
+
+
+def test_what_happened_is_counted_by_its_name(oauth: OAuth, person: Person, stage: Stage, housekeeping: Housekeeping):
+    first = held(oauth.sign_in(person))
+    held(oauth.refresh(first.refresh_token))
+    held(oauth.refresh(first.refresh_token))  # the same again: a retry
+    assert oauth.sign_in(Person(person.id, person.username, "wrong password")).status_code == 400
+    assert oauth.refresh("asrt_nonsense").status_code == 400
+    for _ in range(2):  # the second ends nothing
+        assert oauth.revoke(first.refresh_token).status_code == 200
+    assert counts(stage) == {}, "nothing is written by the requests themselves"
+    housekeeping.flush()
+    assert counts(stage) == {
+        "sign_in": 1,
+        "refresh.rotated": 1,
+        "refresh.retried": 1,
+        "refusal.wrong_password": 1,
+        "refusal.token_malformed": 1,
+        "sign_out": 1,
+    }
+
+
+def test_a_flush_adds_to_what_is_there_and_counts_nothing_twice(stage: Stage):
+    counted = Activity()
+    for turn in (1, 2, 3):
+        counted.count("sign_in")
+        counted.flush(stage.database)
+        counted.flush(stage.database)
+        assert counts(stage) == {"sign_in": turn}
+
+
+def test_a_flush_that_fails_keeps_the_counts(stage: Stage):
+    counted = Activity()
+    counted.count("sign_in")
+    stage.sql("ALTER TABLE activity RENAME TO away")
+    with pytest.raises(Exception, match="activity"):
+        counted.flush(stage.database)
+    counted.count("sign_in")
+    stage.sql("ALTER TABLE away RENAME TO activity")
+    counted.flush(stage.database)
+    assert counts(stage) == {"sign_in": 2}
+
+
+def test_more_names_than_one_statement_takes_are_all_written(stage: Stage):
+    counted = Activity()
+    for number in range(450):
+        counted.count(f"refusal.{number}")
+    counted.flush(stage.database)
+    assert len(counts(stage)) == 450
+
+
+_FLUSHER = """
+import sys
+from pathlib import Path
+from flask import Flask
+from authserver.activity import Activity
+from authserver.database import open_database
+from authserver.settings import load_settings
+import os
+database = open_database(Flask("flusher"), load_settings(None, os.environ))
+names = [f"refusal.{number}" for number in range(20)]
+counted = Activity()
+print("ready", flush=True)
+sys.stdin.readline()
+for turn in range(50):
+    for name in names if turn % 2 else reversed(names):
+        counted.count(name)
+    counted.flush(database)
+"""
+
+
+def test_processes_that_flush_the_same_bucket_at_once_lose_nothing(stage: Stage):
+    environment = LiveServer(stage).environment()
+    command = [sys.executable, "-c", _FLUSHER]
+    pipe = subprocess.PIPE
+    processes = [
+        subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, stderr=pipe, text=True, cwd=ROOT)
+        for _ in range(3)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        _, problems = process.communicate("go\n", timeout=120)
+        assert process.returncode == 0, problems
+    assert counts(stage) == {f"refusal.{number}": 3 * 50 for number in range(20)}
+
+
+def test_a_server_writes_what_it_holds_when_it_stops(live: LiveServer, person: Person, stage: Stage):
+    with live.http() as http:
+        oauth = OAuth(http, stage.an_app())
+        for _ in range(4):
+            held(oauth.sign_in(person))
+    live.stop()
+    assert counts(stage)["sign_in"] == 4
+    assert row_of(stage, oauth.app).secret_used_at is not None
+    assert "housekeeping_put_off" not in live.log.read_text()
+
+
+# --- samples ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_node_counts_the_live_sessions_of_a_bucket(
+    oauth: OAuth, person: Person, stage: Stage, housekeeping: Housekeeping
+):
+    held(oauth.sign_in(person))
+    housekeeping.sample()
+    held(oauth.sign_in(person))
+    rows = stage.sql("SELECT at, count FROM activity WHERE name = :name", name=ACTIVE_SESSIONS)
+    assert rows[0].count == 1
+    assert rows[0].at % BUCKET_MS == 0
+    taken = activity.claim_sample(stage.database, ACTIVE_SESSIONS)
+    assert taken is None or taken > rows[0].at, "the bucket is taken, or the next one has begun"
+
+
+def test_a_claimed_sample_that_nobody_wrote_is_a_gap(stage: Stage, admin: Administration):
+    held_by_the_dead = activity.claim_sample(stage.database, ACTIVE_SESSIONS)
+    assert held_by_the_dead is not None
+    assert set(use_cases.read(admin, "hour").active) == {None}
+    activity.write_sample(stage.database, ACTIVE_SESSIONS, held_by_the_dead, 7)
+    assert [figure for figure in use_cases.read(admin, "hour").active if figure is not None] == [7]
+
+
+# --- series ----------------------------------------------------------------------------------------------------------
+
+
+def put(stage: Stage, age_ms: int, name: str, count: int) -> int:
+    """A row of so long ago; returns its bucket."""
+    at = (stage.database.now() - age_ms) // BUCKET_MS * BUCKET_MS
+    stage.sql("INSERT INTO activity (at, name, count) VALUES (:at, :name, :count)", at=at, name=name, count=count)
+    return at
+
+
+@pytest.mark.parametrize(("span", "stretches"), [("hour", 12), ("day", 48), ("week", 28), ("month", 30)])
+def test_a_span_has_its_stretches_filled_with_zeros(stage: Stage, admin: Administration, span: str, stretches: int):
+    put(stage, 0, "sign_in", 3)
+    put(stage, 40 * DAY_MS, "sign_in", 1000)
+    report = use_cases.read(admin, span)
+    assert len(report.starts) == len(report.active) == stretches
+    assert sorted(report.sign_ins) == [0] * (stretches - 1) + [3]
+    assert list(report.sign_outs) == [0] * stretches
+
+
+def test_rows_of_one_stretch_are_summed_and_samples_are_not(stage: Stage):
+    now = 20_000 * DAY_MS + 1
+    starts = use_cases.SPANS["month"].starts(now)
+    assert starts[-1] == 20_000 * DAY_MS
+    put_at = starts[-1]
+    for offset, active in ((0, 5), (BUCKET_MS, 9), (2 * BUCKET_MS, 6)):
+        for name, count in (("refresh.rotated", 10), (ACTIVE_SESSIONS, active)):
+            stage.sql("INSERT INTO activity (at, name, count) VALUES (:a, :n, :c)", a=put_at + offset, n=name, c=count)
+    with stage.database.autocommit() as connection:
+        rows = activity.read(connection, since=starts[0], width=starts.step)
+    report = use_cases.report("month", starts, rows)
+    assert report.refreshes["rotated"][-1] == 30
+    assert report.active[-1] == 9
+    assert not report.is_empty
+
+
+def test_refusals_are_told_by_reason_the_most_frequent_first(stage: Stage, admin: Administration):
+    put(stage, 0, "refusal.wrong_secret", 2)
+    put(stage, 0, "refusal.wrong_password", 5)
+    report = use_cases.read(admin, "day")
+    assert [(reason, sum(figures)) for reason, figures in report.refusals.items()] == [
+        ("wrong_password", 5),
+        ("wrong_secret", 2),
+    ]
+    assert sum(use_cases.total(report.refusals)) == 7
+
+
+def test_nothing_is_an_empty_report_and_an_unknown_span_is_refused(stage: Stage, admin: Administration):
+    assert use_cases.read(admin, "week").is_empty
+    with pytest.raises(Invalid, match="hour, day, week, month"):
+        use_cases.read(admin, "year")
+
+
+def test_counts_are_pruned_by_age(stage: Stage):
+    put(stage, 3 * DAY_MS, "sign_in", 1)
+    put(stage, DAY_MS // 2, "sign_in", 10)
+    assert activity.prune(stage.database, keep=86_400) == 1
+    assert counts(stage) == {"sign_in": 10}
+
+
+# --- the use of secrets ----------------------------------------------------------------------------------------------
+
+
+def test_the_use_of_a_secret_is_noted(oauth: OAuth, stage: Stage, housekeeping: Housekeeping):
+    began = time.time() * 1000 - 1000
+    assert oauth.own_token().status_code == 200
+    assert row_of(stage, oauth.app).secret_used_at is None, "the request itself writes nothing"
+    changed_at = row_of(stage, oauth.app).changed_at
+    housekeeping.flush()
+    row = row_of(stage, oauth.app)
+    assert row.secret_used_at >= began
+    assert row.previous_secret_used_at is None
+    assert row.changed_at == changed_at, "it is no change of the client"
+
+
+def test_a_wrong_secret_is_no_use(oauth: OAuth, stage: Stage, housekeeping: Housekeeping):
+    assert oauth.as_app(App(oauth.app.client_id, "wrong")).own_token().status_code == 401
+    housekeeping.flush()
+    assert row_of(stage, oauth.app).secret_used_at is None
+    assert oauth.own_token().status_code == 200
+    housekeeping.flush()
+    assert row_of(stage, oauth.app).secret_used_at is not None
+
+
+def test_after_a_rotation_it_shows_which_secret_is_in_use(
+    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, admin: Administration
+):
+    assert oauth.own_token().status_code == 200
+    housekeeping.flush()
+    used_at = row_of(stage, oauth.app).secret_used_at
+    secret = admin_clients.rotate_secret(admin, oauth.app.client_id, overlap=3600)
+    row = row_of(stage, oauth.app)
+    assert (row.secret_used_at, row.previous_secret_used_at) == (None, used_at)
+    assert oauth.as_app(App(oauth.app.client_id, secret)).own_token().status_code == 200
+    housekeeping.flush()
+    row = row_of(stage, oauth.app)
+    assert row.secret_used_at >= used_at
+    assert row.previous_secret_used_at == used_at
+
+
+def test_a_use_noted_before_a_rotation_is_written_to_the_secret_that_it_was(
+    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, admin: Administration
+):
+    assert oauth.own_token().status_code == 200
+    admin_clients.rotate_secret(admin, oauth.app.client_id, overlap=3600)
+    housekeeping.flush()
+    row = row_of(stage, oauth.app)
+    assert row.secret_used_at is None
+    assert row.previous_secret_used_at is not None
+
+
+def test_a_use_is_written_once_in_a_few_minutes_and_only_forward(
+    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, statements: Any
+):
+    later = int(time.time() * 1000) + DAY_MS
+    stage.sql("UPDATE clients SET secret_used_at = :at WHERE client_id = :id", at=later, id=oauth.app.client_id)
+    assert oauth.own_token().status_code == 200
+    housekeeping.flush()
+    assert row_of(stage, oauth.app).secret_used_at == later
+    assert oauth.own_token().status_code == 200
+    with statements.counted() as seen:
+        housekeeping.flush()
+    assert seen == [], "the second use within minutes is not written"
+
+
+def test_a_client_that_becomes_public_forgets_its_secrets_use(
+    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, admin: Administration
+):
+    assert oauth.own_token().status_code == 200
+    housekeeping.flush()
+    none, refresh = frozenset({"none"}), frozenset({"refresh_token"})
+    admin_clients.edit(admin, oauth.app.client_id, lambda before: replace(before, auth_methods=none, grants=refresh))
+    assert row_of(stage, oauth.app).secret_used_at is None
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_shows_a_table_and_json(stage: Stage):
+    command = LiveServer(stage)  # not started: the command needs no server
+    empty = command.run("activity")
+    assert empty.stdout.startswith("Nothing has happened in this time.")
+    put(stage, 0, "sign_in", 41)
+    put(stage, 0, "refusal.wrong_password", 43)
+    shown = command.run("activity", "--span", "month")
+    assert shown.returncode == 0, shown.stderr
+    lines = [line.split() for line in shown.stdout.splitlines()]
+    assert ["wrong_password", "43"] in lines
+    assert len([line for line in lines if line[2:] == ["41", "0", "0", "43", "-"]]) == 1
+    document = json.loads(command.run("activity", "--span", "hour", "--json").stdout)
+    assert (sum(document["sign_ins"]), sum(document["refusals"]["wrong_password"])) == (41, 43)
+    assert len(document["starts"]) == 12
