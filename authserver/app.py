@@ -11,6 +11,9 @@ from flask import Flask
 
 from authserver import schema
 from authserver.activity import Activity
+from authserver.admin import api
+from authserver.admin.api.dispatch import Office
+from authserver.admin.context import Tools
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded
 from authserver.clients.registry import ClientRegistry, Defaults
@@ -35,6 +38,7 @@ from authserver.sessions.rotation import Rotation
 from authserver.settings import Settings
 from authserver.status_indices import StatusIndices
 from authserver.tokens.access_token import AccessTokens
+from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
 from authserver.tokens.status_list import StatusLists
 from authserver.users.hashing import PasswordHasher
@@ -108,6 +112,10 @@ def create_app(settings: Settings) -> Flask:
     health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew))
     token = settings.metrics.token
     exposition.register(app, None if token is None else token.get_secret_value())
+    if settings.pages.admin:
+        tools = Tools(vault, open_hasher(settings, "-administration", concurrency=1))
+        bearer_tokens = BearerTokens(database, access_tokens)
+        api.register(app, Office(settings, database, tools, bearer_tokens, refusals))
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
     app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
 
@@ -131,14 +139,14 @@ def client_defaults(settings: Settings) -> Defaults:
     )
 
 
-def open_hasher(settings: Settings) -> PasswordHasher:
-    """The hasher; its slots are shared by all processes of this user on this machine."""
+def open_hasher(settings: Settings, purpose: str = "", *, concurrency: int | None = None) -> PasswordHasher:
+    """A hasher; its slots are shared by all processes of this user on this machine that hash for the same purpose."""
     passwords = settings.passwords
     return PasswordHasher(
-        Path(tempfile.gettempdir()) / f"authserver-{os.getuid()}",
+        Path(tempfile.gettempdir()) / f"authserver{purpose}-{os.getuid()}",
         memory_kib=passwords.argon2_memory_kib,
         time_cost=passwords.argon2_time_cost,
         parallelism=passwords.argon2_parallelism,
-        concurrency=passwords.hashing_concurrency,
+        concurrency=concurrency or passwords.hashing_concurrency,
         queue=passwords.hashing_queue,
     )

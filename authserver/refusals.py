@@ -108,6 +108,25 @@ class Reason(Enum):
         "The client tries again. Many of these: forged tokens, or a node that cannot read the keys (/readyz says why).",
     )
 
+    ACCESS_TOKEN_MISSING = (80, "No access token was sent.", "Send it in the header: Authorization: Bearer …")
+    ACCESS_TOKEN_INVALID = (81, "The access token is none of this server, or was altered.", "Ask for a new one.")
+    ACCESS_TOKEN_EXPIRED = (82, "The access token has expired.", "Ask for a new one, a little earlier next time.")
+    ACCESS_TOKEN_ENDED = (
+        83,
+        "The session or the client that the access token belongs to has been ended.",
+        "authserver audit list --session … (or --client …) says by whom.",
+    )
+    ACCESS_TOKEN_AUDIENCE = (
+        84,
+        "The access token is for another audience, or for several.",
+        "Ask for one for this resource alone: resource=…",
+    )
+    ACCESS_TOKEN_SCOPE = (
+        85,
+        "The access token lacks the scope, or its client or user has lost it.",
+        "Allow it: authserver clients edit CLIENT --add-scope …; a user also needs a role that opens it.",
+    )
+
     DATABASE_UNAVAILABLE = (60, "The database could not be reached or answered too late.", "The client tries again.")
     INTERNAL = (61, "The server failed.", "Its log has a traceback with this reference.")
 

@@ -17,7 +17,9 @@ from authserver.apis import store as apis
 from authserver.audit import Event
 from authserver.clients import secrets, store
 from authserver.clients.registration import FIELDS, InvalidClient, Registration, check, warnings
+from authserver.clients.store import Filter
 from authserver.database import AnyRow
+from authserver.sessions.model import End
 
 _SECRET_COLUMNS = (
     "secret_digest",
@@ -39,17 +41,19 @@ class Registered:
 
 def find(admin: Administration, client_id: str) -> AnyRow:
     """A client's row, disabled or not."""
-    with admin.database.autocommit() as connection:
+    with admin.reading() as connection:
         row = store.read(connection, client_id)
     if row is None:
         raise _unknown(client_id)
     return row
 
 
-def find_all(admin: Administration) -> Sequence[AnyRow]:
-    """All clients but the removed ones, by id."""
-    with admin.database.autocommit() as connection:
-        return store.read_all(connection)
+def find_all(
+    admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
+) -> Sequence[AnyRow]:
+    """Clients but the removed ones, by id; of a longer list the page `after` an id."""
+    with admin.reading() as connection:
+        return store.read_all(connection, which, after=after, limit=limit)
 
 
 def add(admin: Administration, registration: Registration) -> Registered:
@@ -65,6 +69,7 @@ def add(admin: Administration, registration: Registration) -> Registered:
     try:
         with admin.transaction() as connection:
             require_scopes(admin, registration.scopes, "registering this client")
+            _refuse_taken(connection, client_id)
             concerns = _check(registration, connection, admin)
             store.add(connection, {**registration.columns(), "secret_digest": digest})
             detail = {"kind": registration.kind, "grants": sorted(registration.grants)}
@@ -72,7 +77,7 @@ def add(admin: Administration, registration: Registration) -> Registered:
             audit.record(connection, entry)
             row = store.read(connection, client_id)
     except IntegrityError:
-        raise _taken(admin, client_id) from None
+        raise Conflict(f"the client_id {client_id!r} was taken a moment ago", see="clients list") from None
     if row is None:
         raise _unknown(client_id)
     return Registered(row, secret, concerns)
@@ -93,6 +98,8 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         after = change(before)
         require_scopes(admin, after.scopes, "changing this client")
         concerns = _check(after, connection, admin)
+        if after.client_id != client_id:
+            raise Invalid(["client_id: cannot be changed: register another client"])
         values = {name: value for name, value in after.columns().items() if value != getattr(before, name)}
         secret = None
         if after.is_public and not before.is_public:
@@ -132,6 +139,15 @@ def enable(admin: Administration, client_id: str) -> None:
         audit.record(connection, admin.entry(Event.CLIENT_ENABLED, client_id=client_id))
 
 
+def end_all(admin: Administration, client_id: str) -> None:
+    """End everything that a client holds, sessions and its own tokens, and let it go on."""
+    with admin.transaction() as connection:
+        _lock(admin, connection, client_id)
+        store.end_epoch(connection, client_id)
+        detail = {"because": End.CLIENT_ENDED.value, "sessions": "all"}
+        audit.record(connection, admin.entry(Event.SESSION_REVOKED, client_id=client_id, detail=detail))
+
+
 def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str:
     """Make a new secret and return it; the one until now stays valid for `overlap` seconds, an older one ends now.
 
@@ -161,7 +177,9 @@ def remove(admin: Administration, client_id: str, on_progress: Progress | None =
 
 def registration_of(row: AnyRow) -> Registration:
     """What an administrator decided about a client."""
-    return Registration(**{name: getattr(row, name) for name in FIELDS})
+    values = {name: getattr(row, name) for name in FIELDS}
+    # Rows from before there was a difference are the operator's own.
+    return Registration(**{**values, "first_party": row.first_party is not False})
 
 
 def _lock(admin: Administration, connection: Connection, client_id: str) -> AnyRow:
@@ -170,6 +188,7 @@ def _lock(admin: Administration, connection: Connection, client_id: str) -> AnyR
     if row is None:
         raise _unknown(client_id)
     require_scopes(admin, row.scopes, "changing this client")
+    admin.check_unchanged(row)
     return row
 
 
@@ -183,14 +202,14 @@ def _check(registration: Registration, connection: Connection, admin: Administra
 
 
 def _unknown(client_id: str) -> NotFound:
-    return NotFound(f"there is no client {client_id!r}; see: authserver clients list")
+    return NotFound(f"there is no client {client_id!r}", see="clients list")
 
 
-def _taken(admin: Administration, client_id: str) -> Conflict:
-    with admin.database.autocommit() as connection:
-        if store.read(connection, client_id) is not None:
-            return Conflict(f"the client_id {client_id!r} is taken; see: authserver clients show {client_id}")
-    return Conflict(
-        f"the client_id {client_id!r} belongs to a removed client whose ended sessions are kept for a while "
-        "(retention.ended_sessions): choose another id, or try again when authserver prune has erased it"
-    )
+def _refuse_taken(connection: Connection, client_id: str) -> None:
+    if store.read(connection, client_id) is not None:
+        raise Conflict(f"the client_id {client_id!r} is taken", see=f"clients show {client_id}")
+    if store.was_removed(connection, client_id):
+        raise Conflict(
+            f"the client_id {client_id!r} belongs to a removed client whose ended sessions are kept for a while "
+            "(retention.ended_sessions): choose another id, or try again when they have been pruned"
+        )

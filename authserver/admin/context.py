@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,14 @@ from authserver.settings import Settings
 from authserver.users.hashing import PasswordHasher
 
 
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What a server has built once for all requests. The hasher has slots of its own: sign-ins have theirs."""
+
+    vault: Vault
+    hasher: PasswordHasher
+
+
 class Administration:
     """Built once for each command or request, and used by one thread.
 
@@ -37,13 +46,41 @@ class Administration:
         *,
         authority: frozenset[str] | None = None,
         caller: Caller = Caller(),
+        tools: Tools | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
         self.actor = actor
         self.authority = authority
         self.caller = caller
+        self.precondition: Callable[[Any], None] | None = None
+        self._tools = tools
         self._open: Connection | None = None
+
+    @property
+    def waits(self) -> bool:
+        """Whether the actor waits for a sweep that may take long. A request does not: the server sweeps by itself."""
+        return self._tools is None
+
+    def check_unchanged(self, subject: Any) -> None:
+        """Every use case that changes something calls this with what it has locked and read, before it changes it.
+
+        `precondition` is set by whoever has shown it to the actor before: it gets a row, or an API's plan.
+
+        Raises:
+            Stale: somebody else changed it meanwhile.
+        """
+        if self.precondition is not None:
+            self.precondition(subject)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection to read with: that of the open transaction, which sees what it wrote, or one of its own."""
+        if self._open is not None:
+            yield self._open
+            return
+        with self.database.autocommit() as connection:
+            yield connection
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -74,7 +111,7 @@ class Administration:
     @cached_property
     def vault(self) -> Vault:
         """Raises `MasterKeyError` when there is no master key: an administrator never makes one by looking."""
-        return open_vault(self.settings, create=False)
+        return open_vault(self.settings, create=False) if self._tools is None else self._tools.vault
 
     @cached_property
     def rotation(self) -> KeyRotation:
@@ -95,7 +132,12 @@ class Administration:
         """Hash outside of transactions: it takes tens of milliseconds, and locks would be held for as long.
 
         Not in the slots that sign-ins queue for: a password has to be set also, and above all, in a storm of them.
+
+        Raises:
+            HashingOverloaded: in a server, when too many passwords are being set already.
         """
+        if self._tools is not None:
+            return self._tools.hasher.hash(password)
         passwords = self.settings.passwords
         with tempfile.TemporaryDirectory(prefix="authserver-hashing-") as directory:
             hasher = PasswordHasher(

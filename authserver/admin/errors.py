@@ -12,14 +12,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from authserver.hints import Hinted
+
 
 class AdminError(Exception):
-    """The act was refused and nothing was changed."""
+    """The act was refused and nothing was changed. `see` is a command that shows or does what helps."""
+
+    def __init__(self, text: str, *, see: str = "") -> None:
+        super().__init__(Hinted(text, f"; see: authserver {see}") if see else text)
 
     @property
     def problems(self) -> Sequence[str]:
-        """One line for each reason."""
-        return [str(self)]
+        """One line for each reason; each may be `Hinted`."""
+        return [self.args[0]]
 
 
 class NotFound(AdminError):
@@ -43,7 +48,7 @@ class Invalid(AdminError):
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
-        self._problems = problems
+        self._problems = list(problems)
 
     @property
     def problems(self) -> Sequence[str]:

@@ -6,13 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from authserver import audit
 from authserver.admin import clients, users
 from authserver.admin.context import Administration
 from authserver.admin.errors import NotFound
 from authserver.admin.sweeping import Progress, sweep_now
-from authserver.audit import Event
-from authserver.clients import store as client_store
 from authserver.database import AnyRow
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End
@@ -36,10 +33,25 @@ def whose(admin: Administration, *, user: str | None, client: str | None) -> Who
     return Whose(user_id, client_id)
 
 
-def find_all(admin: Administration, which: Whose, *, include_ended: bool, limit: int) -> Sequence[AnyRow]:
-    """Sessions, newest first."""
+def find(admin: Administration, session_id: UUID) -> AnyRow:
+    """A session, ended or not, while its row is kept."""
+    row = listing.find_session(admin.database, session_id)
+    if row is None:
+        raise NotFound(f"there is no session {session_id}", see="sessions list --all")
+    return row
+
+
+def find_all(
+    admin: Administration, which: Whose, *, include_ended: bool, limit: int, before: UUID | None = None
+) -> Sequence[AnyRow]:
+    """Sessions, newest first; of a longer list the page that is older than `before`."""
     return listing.list_sessions(
-        admin.database, user_id=which.user_id, client_id=which.client_id, include_ended=include_ended, limit=limit
+        admin.database,
+        user_id=which.user_id,
+        client_id=which.client_id,
+        include_ended=include_ended,
+        limit=limit,
+        before=before,
     )
 
 
@@ -60,9 +72,7 @@ def revoke(admin: Administration, session_id: UUID) -> bool:
     Raises:
         NotFound: there is no such session.
     """
-    row = listing.find_session(admin.database, session_id)
-    if row is None:
-        raise NotFound(f"there is no session {session_id}; see: authserver sessions list --all")
+    find(admin, session_id)
     with admin.transaction() as connection:
         return ending.end_session(
             connection, session_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
@@ -83,10 +93,7 @@ def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None
 
 def _end_epoch(admin: Administration, client_id: str, on_progress: Progress | None) -> int:
     """A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows."""
-    with admin.transaction() as connection:
-        client_store.end_epoch(connection, client_id)
-        detail = {"because": End.CLIENT_ENDED.value, "sessions": "all"}
-        audit.record(connection, admin.entry(Event.SESSION_REVOKED, client_id=client_id, detail=detail))
+    clients.end_all(admin, client_id)
     return sweep_now(admin, on_progress)
 
 

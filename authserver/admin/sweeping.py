@@ -15,8 +15,13 @@ Progress = Callable[[int], None]
 def sweep_now(admin: Administration, on_progress: Progress | None = None) -> int:
     """Sweep what can be swept at once. Returns how many sessions were changed.
 
-    What is left, because this process was stopped or caches have yet to notice, the server's own sweep will do.
+    What is left, because this process was stopped or caches have yet to notice, the server's own sweep will do. So it
+    does for those who do not wait.
     """
+    return _sweep(admin, on_progress) if admin.waits else 0
+
+
+def _sweep(admin: Administration, on_progress: Progress | None) -> int:
     batch = admin.settings.retention.prune_batch
     return sweep(admin.database, batch=batch, settle=settle_seconds(admin), on_progress=on_progress)
 
@@ -25,7 +30,7 @@ def sweep_to_the_end(admin: Administration, on_progress: Progress | None = None)
     """Sweep until no API's narrowing is left, which takes as long as caches take to notice one: at most 6 s."""
     changed = 0
     while True:
-        changed += sweep_now(admin, on_progress)
+        changed += _sweep(admin, on_progress)
         with admin.database.autocommit() as connection:
             marks = [mark for _, mark in apis.unswept(connection)]
         if not marks:

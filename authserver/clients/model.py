@@ -50,6 +50,7 @@ class ClientRecord(Model):
     access_token_format: Mapped[str | None] = mapped_column(String(10))
     redirect_uris: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     contacts: Mapped[frozenset[str] | None] = mapped_column(WordSet)
+    first_party: Mapped[bool | None] = mapped_column(Boolean)  # NULL, from before there was a difference, is yes
     secret_used_at: Mapped[int | None] = mapped_column(BigInteger)  # noted now and then, not at each use
     previous_secret_used_at: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)

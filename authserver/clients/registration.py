@@ -6,6 +6,7 @@ unsafe; warnings are for what works and deserves a second thought.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
@@ -14,8 +15,10 @@ from typing import Any, Final
 
 from authserver.apis.model import Catalogue
 from authserver.apis.registration import scope_problem
+from authserver.clients import uris
 from authserver.clients.authentication import METHODS
 from authserver.clients.registry import CLIENT_ID
+from authserver.hints import Hinted
 
 #: Grants by name, and whether one gives a client its first token. `refresh_token` only goes on from another grant.
 GRANTS: Final[Mapping[str, bool]] = {"password": True, "refresh_token": False, "client_credentials": True}
@@ -25,7 +28,10 @@ NAME_LENGTH: Final = 100
 ACCESS_TOKEN_FORMATS: Final = ("jwt", "opaque")
 LONGEST_WINDOW: Final = 300  # seconds; a thief who comes within the window stays unseen, so it is kept short
 MOST_LATE_RETRIES: Final = 10
+MOST_CONTACTS: Final = 20
 _ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # none that are read for one another
+# Plausible, not deliverable: nothing is sent there by this server.
+_ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,189}")
 _MOST_SESSIONS: Final = 1_000_000
 
 _SECRET_METHODS: Final = frozenset({"client_secret_basic", "client_secret_post"})
@@ -72,6 +78,7 @@ class Registration:
     access_token_format: str | None = None  # None: as the API of the token has it
     redirect_uris: frozenset[str] | None = None
     contacts: frozenset[str] | None = None
+    first_party: bool = True  # made by whoever runs this server: the only apps that may see users' passwords
 
     @property
     def is_public(self) -> bool:
@@ -103,6 +110,16 @@ class Limits:
     refresh_absolute: Lifetime
 
 
+def fill(kind: str, **given: Any) -> Registration:
+    """A registration of a kind: its safe values, a random client_id, and over them what is given and not None.
+
+    For the command line, the API and the console alike, so that a kind means the same everywhere.
+    """
+    chosen = {name: value for name, value in given.items() if value is not None}
+    safe = KINDS.get(kind, KINDS["web"])  # a kind that there is not is refused by `check`, with all else
+    return Registration(**{"client_id": new_client_id(), **safe, **chosen, "kind": kind})
+
+
 def new_client_id() -> str:
     """A random client_id: shorter than a user's id, and without signs that a shell or an option parser reads."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
@@ -114,8 +131,17 @@ def check(client: Registration, catalogue: Catalogue, limits: Limits) -> None:
     Raises:
         InvalidClient: with all problems at once.
     """
-    rules = (_identity(client), _authentication(client), _grants(client), _scopes(client, catalogue), _policy(client))
-    problems = [problem for rule in (*rules, _lifetimes(client, limits)) for problem in rule]
+    rules = (
+        _identity(client),
+        _authentication(client),
+        _grants(client),
+        _scopes(client, catalogue),
+        _policy(client),
+        _lifetimes(client, limits),
+        uris.problems(client.kind, client.redirect_uris or frozenset()),
+        _contacts(client),
+    )
+    problems = [problem for rule in rules for problem in rule]
     if problems:
         raise InvalidClient(problems)
 
@@ -149,6 +175,12 @@ def _grants(client: Registration) -> Iterator[str]:
         yield f"grants: there is no {_listed(unknown)}; there are {_listed(GRANTS)}"
     if client.is_public and "client_credentials" in client.grants:
         yield "grants: client_credentials needs a client with a secret (RFC 6749 section 4.4); a public client has none"
+    if "password" in client.grants and not client.first_party:
+        # RFC 6749 section 10.7: the app sees the password itself, and with it everything the user may do.
+        yield (
+            "grants: the password grant shows users' passwords to the app, so it is for first-party apps only; "
+            "leave it out, or set first_party if the app is your own"
+        )
 
 
 def _scopes(client: Registration, catalogue: Catalogue) -> Iterator[str]:
@@ -156,14 +188,23 @@ def _scopes(client: Registration, catalogue: Catalogue) -> Iterator[str]:
     malformed = {scope: problem for scope in sorted(wanted) if (problem := scope_problem(scope)) is not None}
     yield from (f"scopes: {problem}" for problem in malformed.values())
     if unknown := client.scopes - catalogue.scopes.keys() - malformed.keys():
-        yield (
-            f"scopes: no API owns {_listed(unknown)}; register the scope first: "
-            "authserver apis add AUDIENCE --scope SCOPE (or apis edit AUDIENCE --add-scope SCOPE)"
+        yield Hinted(
+            f"scopes: no API owns {_listed(unknown)}; register the scope with its API first",
+            ": authserver apis add AUDIENCE --scope SCOPE (or apis edit AUDIENCE --add-scope SCOPE)",
         )
     if beyond := (client.default_scopes or frozenset()) - client.scopes:
         yield f"default_scopes: {_listed(beyond)} is not among the client's scopes"
     if client.default_api is not None and client.default_api not in catalogue.apis:
-        yield f"default_api: there is no API {client.default_api}; see: authserver apis list"
+        yield Hinted(f"default_api: there is no API {client.default_api}", "; see: authserver apis list")
+
+
+def _contacts(client: Registration) -> Iterator[str]:
+    contacts = client.contacts or frozenset()
+    if len(contacts) > MOST_CONTACTS:
+        yield f"contacts: at most {MOST_CONTACTS}"
+    for contact in sorted(contacts):
+        if not _ADDRESS.fullmatch(contact) or not contact.isprintable():
+            yield f"contacts: {contact!r} is no e-mail address; it looks like team@example.com"
 
 
 def _policy(client: Registration) -> Iterator[str]:
@@ -213,19 +254,20 @@ def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[str]:
             "use it for first-party apps only"
         )
     if not any(GRANTS.get(grant) for grant in client.grants):
-        yield (
-            "the client can refresh but not sign in: no grant gives it a first token "
-            "(clients add --allow-password-grant, clients edit --add-grant password)"
+        yield Hinted(
+            "the client can refresh but not sign in: no grant gives it a first token",
+            " (clients add --allow-password-grant, clients edit --add-grant password)",
         )
     if client.kind == "service" and client.grants - {"client_credentials"}:
         yield "a service acts for itself; grants of users belong to a client of another kind"
+    yield from uris.warnings(client.kind, client.redirect_uris or frozenset())
     if not client.scopes:
         yield "the client has no scopes, so its tokens open nothing at an API that asks for one"
     effective = client.scopes if client.default_scopes is None else client.default_scopes
     if len(catalogue.owners(effective)) > 1:
         yield (
-            "the default scopes belong to several APIs: requests must name scope or resource, or set --default-scope "
-            "to scopes of one API"
+            "the default scopes belong to several APIs: requests must name scope or resource, or set the default scopes "
+            "to those of one API"
         )
     if client.late_retries > 1:
         yield "late_retries: each one beyond the first makes a stolen refresh token harder to find out"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Text, cast, delete, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
 from authserver.database import AnyRow, now_ms
@@ -34,10 +35,40 @@ def lock(connection: Connection, client_id: str) -> AnyRow | None:
     return connection.execute(select(*_COLUMNS).where(present).with_for_update()).one_or_none()
 
 
-def read_all(connection: Connection) -> Sequence[AnyRow]:
-    """All clients but the removed ones."""
-    present = ClientRecord.removed_at.is_(None)
-    return connection.execute(select(*_COLUMNS).where(present).order_by(ClientRecord.client_id)).all()
+def was_removed(connection: Connection, client_id: str) -> bool:
+    """Whether the id belongs to a removed client whose row is still needed."""
+    gone = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_not(None)
+    return connection.execute(select(ClientRecord.client_id).where(gone)).one_or_none() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which clients to find; what is None does not matter. `text` stands somewhere in id or name, in whatever case."""
+
+    text: str | None = None
+    kind: str | None = None
+    enabled: bool | None = None
+    scope: str | None = None
+
+
+def read_all(
+    connection: Connection, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
+) -> Sequence[AnyRow]:
+    """Clients but the removed ones, by id: all, or those after an id."""
+    statement = select(*_COLUMNS).where(ClientRecord.removed_at.is_(None)).order_by(ClientRecord.client_id).limit(limit)
+    if after is not None:
+        statement = statement.where(ClientRecord.client_id > after)
+    if which.text is not None:
+        in_id = ClientRecord.client_id.icontains(which.text, autoescape=True)
+        statement = statement.where(in_id | ClientRecord.name.icontains(which.text, autoescape=True))
+    if which.kind is not None:
+        statement = statement.where(ClientRecord.kind == which.kind)
+    if which.enabled is not None:
+        statement = statement.where(ClientRecord.enabled.is_(which.enabled))
+    if which.scope is not None:
+        words = literal(" ") + cast(ClientRecord.scopes, Text) + literal(" ")
+        statement = statement.where(words.contains(f" {which.scope} ", autoescape=True))
+    return connection.execute(statement).all()
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:

@@ -28,10 +28,16 @@ def list_sessions(
     client_id: str | None = None,
     include_ended: bool = False,
     limit: int = 100,
+    before: UUID | None = None,
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """Sessions, newest first, each with the database's time as `now`; live ones only, unless told otherwise."""
+    """Sessions, newest first, each with the database's time as `now`; live ones only, unless told otherwise.
+
+    `before` is the last id of the page before: ids are UUIDv7, so new sessions shift no page.
+    """
     statement = select(*_COLUMNS, now_ms().label("now")).order_by(_S.id.desc()).limit(limit)
     statement = statement.where(_of(user_id, client_id))
+    if before is not None:
+        statement = statement.where(_S.id < before)
     if not include_ended:
         statement = statement.where(store.LIVE)
     with database.autocommit() as connection:

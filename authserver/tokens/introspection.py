@@ -9,17 +9,15 @@ from __future__ import annotations
 import hmac
 from typing import Any
 
-from sqlalchemy import Connection
-
 from authserver.apis.model import Catalogue
-from authserver.clients import store as clients
 from authserver.clients.model import Client
-from authserver.database import AnyRow, Database
+from authserver.database import Database
 from authserver.refusals import Refused
 from authserver.sessions import store as sessions
 from authserver.sessions.refresh_token import PREFIX as REFRESH_PREFIX
 from authserver.sessions.rotation import Rotation
 from authserver.tokens.access_token import AccessTokens, OwnToken
+from authserver.tokens.standing import is_live, look_up
 
 INACTIVE: dict[str, Any] = {"active": False}
 
@@ -41,19 +39,9 @@ class Introspection:
         if token is None or not _may_know(token, asking, catalogue):
             return INACTIVE
         with self._database.autocommit() as connection:
-            now = sessions.now(connection)
-            if token.claims["exp"] * 1000 <= now or not self._stands(connection, token, now):
+            if look_up(connection, token).ended is not None:
                 return INACTIVE
         return {"active": True, "token_type": "Bearer", **token.claims}
-
-    def _stands(self, connection: Connection, token: OwnToken, now: int) -> bool:
-        client = clients.read(connection, token.client_id)
-        if client is None or not client.enabled:
-            return False
-        if token.session_id is None:
-            return bool(client.status_index == token.status_index)
-        row = sessions.read(connection, token.session_id)
-        return row is not None and _is_live(row, client.epoch, now)
 
     def _refresh_token(self, text: str, asking: Client) -> dict[str, Any]:
         try:
@@ -62,7 +50,7 @@ class Introspection:
             return INACTIVE
         with self._database.autocommit() as connection:
             row = sessions.read(connection, token.session_id)
-        if row is None or row.client_id != asking.client_id or not _is_live(row, asking.epoch, row.now):
+        if row is None or row.client_id != asking.client_id or not is_live(row, asking.epoch, row.now):
             return INACTIVE
         if row.current_digest is None or not hmac.compare_digest(token.digest, row.current_digest):
             return INACTIVE
@@ -75,11 +63,6 @@ class Introspection:
             "scope": " ".join(sorted(row.scopes)),
             "exp": min(row.idle_expires_at, row.absolute_expires_at) // 1000,
         }
-
-
-def _is_live(row: AnyRow, epoch: int, now: int) -> bool:
-    in_time = min(row.idle_expires_at, row.absolute_expires_at) > now
-    return row.revoked_at is None and row.client_epoch >= epoch and in_time
 
 
 def _may_know(token: OwnToken, asking: Client, catalogue: Catalogue) -> bool:

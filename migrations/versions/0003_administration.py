@@ -68,6 +68,7 @@ def upgrade() -> None:
     op.create_index("ix_audit_events_client_id", "audit_events", ["client_id", "at"])
     op.add_column("clients", sa.Column("redirect_uris", sa.Text()))
     op.add_column("clients", sa.Column("contacts", sa.Text()))
+    op.add_column("clients", sa.Column("first_party", sa.Boolean()))
     op.add_column("clients", sa.Column("secret_used_at", sa.BigInteger()))
     op.add_column("clients", sa.Column("previous_secret_used_at", sa.BigInteger()))
     _register_administration()

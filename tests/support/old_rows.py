@@ -217,6 +217,7 @@ _THIRD: Rows = {
             **_SECOND["clients"][0],
             "redirect_uris": "https://app.example.com/callback",
             "contacts": "team@example.com",
+            "first_party": None,
             "secret_used_at": _2024,
             "previous_secret_used_at": None,
         }

@@ -18,6 +18,12 @@ from rich.table import Table
 from rich.text import Text
 
 from authserver.admin.errors import AdminError
+from authserver.admin.times import iso
+
+__all__ = [
+    "clean", "confirm", "counted", "done", "end_progress", "iso", "json_option", "moment", "print_fields", "print_json",
+    "print_table", "progress", "shown", "span", "warn", "yes_option",
+]  # fmt: skip
 
 #: Where there is no terminal nothing is folded: a line is a row, for grep and awk.
 _PIPE_WIDTH = 10_000
@@ -51,13 +57,6 @@ def moment(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
     return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
-def iso(milliseconds: int | None) -> str | None:
-    """A time for programs: ISO 8601 in UTC, with milliseconds."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def span(seconds: float | None) -> str | None:

@@ -1,0 +1,53 @@
+"""The admin API under /admin/api: the use cases over HTTP, for programs, with access tokens of this server itself."""
+
+from __future__ import annotations
+
+import re
+
+from flask import Flask, Response, request
+
+from authserver.admin.api.dispatch import Office
+from authserver.admin.api.problems import NOT_FOUND, WRONG_METHOD, Problem
+from authserver.admin.api.route import PREFIX
+from authserver.admin.api.routes import ROUTES
+
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
+
+
+def register(app: Flask, office: Office) -> None:
+    """Add every route of the table, and what answers for all other addresses below /admin/api."""
+    for route in ROUTES:
+        app.add_url_rule(
+            route.rule,
+            f"admin.api.{route.operation_id}",
+            office.view(route),
+            methods=[route.method],
+            provide_automatic_options=False,
+            merge_slashes=False,
+            strict_slashes=True,
+        )
+
+    def elsewhere(rest: str = "") -> Response:
+        return office.guarded(lambda: _nothing_here(f"/{rest}"))
+
+    for rule in (f"{PREFIX}/<path:rest>", f"{PREFIX}/"):
+        app.add_url_rule(
+            rule,
+            f"admin.api.elsewhere{len(rule)}",
+            elsewhere,
+            methods=_METHODS,
+            provide_automatic_options=False,
+            merge_slashes=False,
+        )
+
+
+def _nothing_here(path: str) -> Response:
+    allowed: set[str] = {
+        route.method for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
+    }
+    if "GET" in allowed:
+        allowed.add("HEAD")
+    if allowed and request.method not in allowed:
+        listed = ", ".join(sorted(allowed))
+        raise Problem(WRONG_METHOD, f"It takes {listed}.", headers={"Allow": listed})
+    raise Problem(NOT_FOUND, f"There is no such address; see {PREFIX}/docs.")

@@ -1,0 +1,91 @@
+"""Errors as problem details (RFC 9457): what was wrong, in which field, and what to do. Never a traceback.
+
+`type` is a URN that never changes; programs go by it, people read `detail`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from flask import Response
+
+CONTENT_TYPE: Final = "application/problem+json"
+URN: Final = "urn:authserver:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem: its status, the end of its `type`, its title."""
+
+    status: int
+    name: str
+    title: str
+
+
+MALFORMED = Kind(400, "malformed", "The request does not have the form that is documented.")
+NO_TOKEN = Kind(401, "unauthenticated", "The request needs an access token that counts.")
+FORBIDDEN = Kind(403, "forbidden", "The access token does not open this.")
+NOT_FOUND = Kind(404, "not-found", "There is no such thing.")
+WRONG_METHOD = Kind(405, "method-not-allowed", "This address does not take this method.")
+CONFLICT = Kind(409, "conflict", "It is taken, or not in the state that the act needs.")
+STALE = Kind(412, "changed-meanwhile", "It was changed since you read it.")
+TOO_LARGE = Kind(413, "too-large", "The request body is too large.")
+WRONG_TYPE = Kind(415, "unsupported-media-type", "The request body is of a type that is not taken here.")
+INVALID = Kind(422, "invalid", "The values break rules.")
+KEY_REUSED = Kind(422, "idempotency-key-reused", "The Idempotency-Key was used for another request.")
+NO_PRECONDITION = Kind(428, "precondition-required", "The request needs If-Match.")
+FAILED = Kind(500, "server-error", "The server failed.")
+UNAVAILABLE = Kind(503, "temporarily-unavailable", "The server cannot do this now.")
+
+KINDS: Final = (
+    MALFORMED, NO_TOKEN, FORBIDDEN, NOT_FOUND, WRONG_METHOD, CONFLICT, STALE, TOO_LARGE, WRONG_TYPE, INVALID,
+    KEY_REUSED, NO_PRECONDITION, FAILED, UNAVAILABLE,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class FieldProblem:
+    """What is wrong with one member of the body (a JSON pointer, RFC 6901) or with one parameter or header."""
+
+    detail: str
+    pointer: str | None = None
+    parameter: str | None = None
+
+    def document(self) -> dict[str, str]:
+        place = {"field": self.pointer} if self.pointer is not None else {}
+        place |= {"parameter": self.parameter} if self.parameter is not None else {}
+        return {**place, "detail": self.detail}
+
+
+@dataclass  # not frozen: context managers set an exception's traceback
+class Problem(Exception):
+    """A problem to be answered. `reference` can be looked up by an administrator."""
+
+    kind: Kind
+    detail: str
+    errors: Sequence[FieldProblem] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+    reference: str | None = None
+
+    def response(self) -> Response:
+        """The answer."""
+        body: dict[str, Any] = {
+            "type": URN + self.kind.name,
+            "title": self.kind.title,
+            "status": self.kind.status,
+            "detail": self.detail,
+        }
+        if self.errors:
+            body["errors"] = [error.document() for error in self.errors]
+        if self.reference is not None:
+            body["reference"] = self.reference
+        headers = {"Cache-Control": "no-store", "Content-Type": CONTENT_TYPE, **self.headers}
+        return Response(json.dumps(body), self.kind.status, headers)
+
+
+def pointer(*parts: str | int) -> str:
+    """A JSON pointer to a member."""
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

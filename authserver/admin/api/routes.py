@@ -1,0 +1,11 @@
+"""The table of all routes. A resource is one file and one line here; documentation and access rules follow by themselves."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from authserver.admin.api import clients, openapi
+from authserver.admin.api.route import Route
+
+RESOURCES: Final[tuple[Route, ...]] = (*clients.ROUTES,)
+ROUTES: Final[tuple[Route, ...]] = (*RESOURCES, *openapi.routes(RESOURCES))

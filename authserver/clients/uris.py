@@ -1,0 +1,75 @@
+"""Which redirect URIs a client may have (RFC 6749 section 3.1.2, RFC 8252 section 7, RFC 9700 section 4.1.3). Pure.
+
+They are compared as they are written, character by character, so nothing is repaired here and nothing may be a pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import SplitResult, urlsplit
+
+MOST: Final = 50
+LENGTH: Final = 500
+# RFC 3986: what a URI may consist of, without "#" (a fragment) and "*" (which somebody would take for a pattern).
+_URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
+
+
+def problems(kind: str, redirect_uris: frozenset[str]) -> Iterator[str]:
+    """What keeps each of them from being a redirect URI of a client of this kind."""
+    if len(redirect_uris) > MOST:
+        yield f"redirect_uris: at most {MOST}"
+    for uri in sorted(redirect_uris)[:MOST]:
+        if (problem := _problem(kind, uri)) is not None:
+            yield f"redirect_uris: {uri[:LENGTH]!r} {problem}"
+
+
+def warnings(kind: str, redirect_uris: frozenset[str]) -> Iterator[str]:
+    """What works and deserves a second thought."""
+    if kind == "service" and redirect_uris:
+        yield "redirect_uris: a service signs nobody in, so nothing is ever sent there"
+    if any(urlsplit(uri).hostname == "localhost" for uri in redirect_uris):
+        # RFC 8252 section 8.3: a name is resolved, and may lead elsewhere.
+        yield "redirect_uris: write 127.0.0.1 or [::1] instead of localhost, which may be resolved to another machine"
+
+
+def _problem(kind: str, uri: str) -> str | None:
+    if len(uri) > LENGTH:
+        return f"is longer than {LENGTH} characters"
+    if "#" in uri:
+        return "has a fragment, which may not be (RFC 6749 section 3.1.2); leave out the # and what follows"
+    if "*" in uri:
+        return "has a *: there are no patterns, so register each URI in full"
+    try:
+        parts = urlsplit(uri) if _URI.fullmatch(uri) else None
+        port_is_good = parts is None or parts.port != 0
+    except ValueError:
+        parts, port_is_good = None, False
+    if parts is None or not port_is_good:
+        return "is no absolute URI; it looks like https://app.example.com/callback"
+    return _scheme_problem(kind, parts)
+
+
+def _scheme_problem(kind: str, parts: SplitResult) -> str | None:
+    if parts.scheme in ("http", "https"):
+        if not parts.hostname or "@" in parts.netloc:
+            return "needs a host and may not have a user name"
+        if parts.scheme == "https" or _is_loopback(parts.hostname):
+            return None
+        return "is http off loopback, where others could read the code; use https"
+    if kind == "mobile" and "." in parts.scheme:
+        return None  # RFC 8252 section 7.1: a reversed domain name, which others have no reason to claim
+    if kind == "mobile":
+        return (
+            f"has the scheme {parts.scheme}; one of its own is a reversed domain name, as in com.example.app:/callback"
+        )
+    return "must be https; only mobile clients may have a scheme of their own"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,47 @@
+"""Whether a recognised access token still counts, by the rows that it rests on: so a revocation is known at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from authserver.clients import store as clients
+from authserver.database import AnyRow
+from authserver.refusals import Reason
+from authserver.sessions import store as sessions
+from authserver.tokens.access_token import OwnToken
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a token rests on now; `ended` says why it counts no more, None that it does.
+
+    `session` is None for a client's own token.
+    """
+
+    client: AnyRow | None = None
+    session: AnyRow | None = None
+    ended: Reason | None = None
+
+
+def look_up(connection: Connection, token: OwnToken) -> Standing:
+    """Expiry by the database's clock, client enabled, epoch and status index in force, session live. At most three statements."""
+    now = sessions.now(connection)
+    if token.claims["exp"] * 1000 <= now:
+        return Standing(ended=Reason.ACCESS_TOKEN_EXPIRED)
+    client = clients.read(connection, token.client_id)
+    if client is None or not client.enabled:
+        return Standing(client, ended=Reason.ACCESS_TOKEN_ENDED)
+    if token.session_id is None:
+        good = client.status_index == token.status_index
+        return Standing(client, ended=None if good else Reason.ACCESS_TOKEN_ENDED)
+    row = sessions.read(connection, token.session_id)
+    good = row is not None and row.client_id == token.client_id and is_live(row, client.epoch, now)
+    return Standing(client, row, ended=None if good else Reason.ACCESS_TOKEN_ENDED)
+
+
+def is_live(row: AnyRow, epoch: int, now: int) -> bool:
+    """Whether a session goes on. `now` in milliseconds, by the database's clock."""
+    in_time = min(row.idle_expires_at, row.absolute_expires_at) > now
+    return row.revoked_at is None and row.client_epoch >= epoch and in_time
