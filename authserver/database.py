@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import BigInteger, Connection, Dialect, Engine, Row, event, exc, select
+from sqlalchemy import BigInteger, Connection, Dialect, Engine, Integer, Row, event, exc, select
 from sqlalchemy.engine import URL
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm import DeclarativeBase
@@ -207,6 +207,13 @@ class least(FunctionElement[int]):  # noqa: N801
     inherit_cache = True
 
 
+class position(FunctionElement[int]):  # noqa: N801
+    """Where the second text begins in the first, from 1; 0 when it does not. SQLite spells it `instr`."""
+
+    type = Integer()
+    inherit_cache = True
+
+
 @compiles(now_ms, "postgresql")
 def _now_postgresql(_element: now_ms, _compiler: Any, **_kw: Any) -> str:
     # Not extract(): that is numeric since PostgreSQL 14, and several times as dear in a statement that needs it often.
@@ -226,6 +233,11 @@ def _greatest(element: greatest, compiler: Any, **kw: Any) -> str:
 @compiles(least)
 def _least(element: least, compiler: Any, **kw: Any) -> str:
     return f"{'min' if compiler.dialect.name == 'sqlite' else 'least'}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(position)
+def _position(element: position, compiler: Any, **kw: Any) -> str:
+    return f"{'instr' if compiler.dialect.name == 'sqlite' else 'strpos'}({compiler.process(element.clauses, **kw)})"
 
 
 class WordSet(TypeDecorator[frozenset[str]]):

@@ -58,3 +58,12 @@ class LockedUser:
     roles: frozenset[str]
     client_enabled: bool
     client_epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class HashCount:
+    """How many passwords are kept in one way: the hash up to its salt, or None for no password; and one user's name."""
+
+    kind: str | None
+    count: int
+    example: str

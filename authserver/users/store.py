@@ -7,15 +7,16 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
 
 from authserver.clients.model import ClientRecord
-from authserver.database import AnyRow, now_ms
-from authserver.users.model import LockedUser, UserRecord
+from authserver.database import AnyRow, now_ms, position
+from authserver.users.model import HashCount, LockedUser, UserRecord
 from authserver.users.names import login_key
 
 _COLUMNS = UserRecord.__table__.columns
 _PRESENT = UserRecord.removed_at.is_(None)
+_ARGON2ID = "$argon2id$v=19$"
 _VERIFIER = select(UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled)
 
 
@@ -72,6 +73,27 @@ def names_of(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
     """The user names of these ids, for lists; those of removed users too, while their rows are kept."""
     rows = connection.execute(select(UserRecord.id, UserRecord.username).where(UserRecord.id.in_(ids))).all()
     return {row.id: row.username for row in rows}
+
+
+def count_hashes(connection: Connection) -> list[HashCount]:
+    """In which ways the passwords of enabled users are kept. One statement, which reads all users.
+
+    Argon2id with its parameters; others up to the first separator, which names the algorithm in every form that is known.
+    """
+    encoded = UserRecord.password_hash
+    parameters = func.substr(encoded, len(_ARGON2ID) + 1)
+    argon2id = func.substr(encoded, 1, len(_ARGON2ID) - 1 + position(parameters, "$"))
+    other = func.substr(encoded, 1, position(func.substr(encoded, 2), "$"))
+    kind = case((encoded.startswith(_ARGON2ID, autoescape=True), argon2id), else_=other).label("kind")
+    counted = select(kind, func.count().label("number"), func.min(UserRecord.username).label("example"))
+    rows = connection.execute(counted.where(_PRESENT, UserRecord.enabled).group_by(kind).order_by(kind)).all()
+    return [HashCount(row.kind, row.number, row.example) for row in rows]
+
+
+def role_sets(connection: Connection) -> frozenset[frozenset[str]]:
+    """Each set of roles that some enabled user has, once. One statement, which reads all users."""
+    distinct = select(UserRecord.roles).where(_PRESENT, UserRecord.enabled).distinct()
+    return frozenset(connection.execute(distinct).scalars())
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from authserver.settings import DatabaseSettings, Settings, TokenSettings, decode_master_key, load_settings
 from authserver.settings_loading import SettingsError, fields_of, is_secret, may_be_file, variable_of
-from authserver.settings_report import MASK, describe, warnings
+from authserver.settings_report import MASK, describe
 from authserver.settings_types import DATABASE_URL_HINT
 
 A_KEY = base64.b64encode(bytes(range(32))).decode()
@@ -441,50 +441,6 @@ def test_production_refuses_hashes_below_every_owasp_minimum(memory: str, passes
 def test_production_accepts_each_owasp_minimum(memory: str, passes: str):
     cost = {"AUTHSERVER_PASSWORDS__ARGON2_MEMORY_KIB": memory, "AUTHSERVER_PASSWORDS__ARGON2_TIME_COST": passes}
     assert loaded(**PRODUCTION, **cost).passwords.argon2_memory_kib == int(memory)
-
-
-def test_production_on_sqlite_is_accepted_with_a_warning():
-    settings = loaded(**PRODUCTION | {"AUTHSERVER_DATABASE__URL": "sqlite:////srv/authserver.db"})
-    assert [line for line in warnings(settings) if line.startswith("database.url: SQLite serves one host only")]
-
-
-# --- warnings
-
-
-def warned(**environ: str) -> set[str]:
-    """The settings that are warned about beyond what a plain development server is warned about."""
-    return {line.split(":")[0] for line in set(warnings(loaded(**environ))) - set(warnings(Settings()))}
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("issuer", "http://auth.example.com"),
-        ("key_dir", "data/keys"),
-        ("old_master_key", A_KEY),
-        ("tokens.retry_window", "0"),
-        ("log.level", "debug"),
-    ],
-)
-def test_a_setting_that_weakens_the_server_is_warned_about(name: str, value: str):
-    assert warned(**{variable_of(name): value}) == {name}
-
-
-@pytest.mark.parametrize(
-    "issuer", ["http://localhost:8000", "http://[::1]:8000", "http://a.localhost", "https://auth.example.com"]
-)
-def test_an_issuer_that_stays_on_the_machine_or_is_https_is_not_warned_about(issuer: str):
-    assert warned(AUTHSERVER_ISSUER=issuer) == set()
-
-
-def test_metrics_without_a_token_are_warned_about():
-    assert warnings(Settings()) == ["metrics.token: not set, so /metrics answers 404"]
-    assert warnings(loaded(AUTHSERVER_METRICS__TOKEN="0123456789abcdef")) == []
-
-
-def test_production_without_trusted_proxies_is_warned_about():
-    assert warned(**PRODUCTION) == {"trusted_proxies"}
-    assert warned(**PRODUCTION, AUTHSERVER_TRUSTED_PROXIES="10.0.0.0/8") == set()
 
 
 # --- values

@@ -16,6 +16,7 @@ from authserver.admin.cli.apis import apis
 from authserver.admin.cli.audit import audit
 from authserver.admin.cli.clients import clients
 from authserver.admin.cli.db import db
+from authserver.admin.cli.doctor import doctor
 from authserver.admin.cli.keys import keys
 from authserver.admin.cli.programs import Invocation, Programs
 from authserver.admin.cli.prune import prune
@@ -64,7 +65,7 @@ def command(context: click.Context, config: Path | None) -> None:
     context.obj = Invocation(context.obj, config)
 
 
-for part in (serve, db, clients, users, apis, sessions, keys, audit, why, activity, settings, prune):
+for part in (serve, db, clients, users, apis, sessions, keys, audit, why, doctor, activity, settings, prune):
     command.add_command(part)
 
 

@@ -6,9 +6,9 @@ import click
 
 from authserver.admin.cli.db import upgrade_schema
 from authserver.admin.cli.programs import Invocation, pass_invocation
+from authserver.admin.doctor.settings import examine
 from authserver.operations import serving
 from authserver.settings import Settings
-from authserver.settings_report import warnings
 
 
 @click.command()
@@ -29,8 +29,8 @@ def serve(invocation: Invocation, host: str | None, port: int | None, workers: i
       AUTHSERVER_CONFIG=/etc/authserver.toml authserver serve --workers 4
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     settings = invocation.settings
-    for warning in warnings(settings):
-        click.echo(f"warning: {warning}", err=True)
+    for finding in examine(settings):
+        click.echo(f"warning: {finding.subject}: {finding.reason}", err=True)
     if settings.environment == "development":
         upgrade_schema(invocation)
     else:

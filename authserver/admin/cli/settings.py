@@ -6,7 +6,8 @@ import click
 
 from authserver.admin.cli.output import json_option, print_json, print_table, warn
 from authserver.admin.cli.programs import Invocation, pass_invocation
-from authserver.settings_report import describe, warnings
+from authserver.admin.doctor.settings import examine
+from authserver.settings_report import describe
 
 
 @click.group()
@@ -23,7 +24,7 @@ def check(invocation: Invocation, *, as_json: bool) -> None:
     Every problem is one line, with its source and what would be right. Warnings are about what holds and yet deserves
     a second thought.
     """
-    found = warnings(invocation.settings)
+    found = [f"{one.subject}: {one.reason}" for one in examine(invocation.settings)]
     if as_json:
         print_json({"valid": True, "warnings": found})
         return

@@ -1,0 +1,97 @@
+"""`authserver doctor` as people and scheduled jobs run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from authserver.settings import PasswordSettings
+from tests.support.server import ROOT, LiveServer
+from tests.support.stage import Stage
+
+COMMAND = [sys.executable, "-m", "authserver", "doctor"]
+
+
+def doctor(stage: Stage, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    stage.settings = stage.with_settings(passwords=PasswordSettings())
+    environment = {**LiveServer(stage, port=8000).environment(), "AUTHSERVER_METRICS__TOKEN": "0123456789abcdef"}
+    return subprocess.run(
+        [*COMMAND, *arguments], env={**environment, **environ}, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+def healthy(stage: Stage) -> None:
+    stage.key_rotation().ensure()
+    if stage.kind == "sqlite":
+        Path(str(stage.settings.database_url.database)).chmod(0o600)
+    stage.an_app(client_id="job", grants={"client_credentials"})
+    row = stage.a_person(username="anna", roles="administrator")
+    stage.sql("UPDATE users SET password_hash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA' WHERE username = 'anna'")
+    assert row.username == "anna"
+
+
+def test_a_healthy_setup_is_told_so_with_status_0(stage: Stage):
+    healthy(stage)
+    done = doctor(stage)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "Nothing was found that deserves attention.\n", "")
+    assert doctor(stage, "--json").stdout == "[]\n"
+
+
+def test_findings_are_printed_with_reason_and_command_and_status_1(stage: Stage):
+    healthy(stage)
+    stage.an_app(client_id="shop")
+    done = doctor(stage)
+    assert done.returncode == 1
+    assert "authserver clients edit --remove-grant password shop" in done.stdout
+    assert done.stdout.endswith("1 warning.\n")
+    (one,) = json.loads(doctor(stage, "--json").stdout)
+    assert {name: one[name] for name in ("check", "severity", "about", "subject", "command")} == {
+        "check": "client.password-grant",
+        "severity": "warning",
+        "about": "client",
+        "subject": "shop",
+        "command": "authserver clients edit --remove-grant password shop",
+    }
+
+
+def test_notes_alone_leave_the_status_at_0(stage: Stage):
+    healthy(stage)
+    done = doctor(stage, AUTHSERVER_TOKENS__RETRY_WINDOW="0")
+    assert (done.returncode, done.stdout.split()[-2:]) == (0, ["1", "note."])
+
+
+def test_what_is_accepted_or_less_grave_is_left_out_and_does_not_count(stage: Stage):
+    healthy(stage)
+    stage.an_app(client_id="shop", retry_window=0)
+    assert doctor(stage, "--severity", "error").returncode == 0
+    done = doctor(stage, "--except", "client.password-grant", "--json")
+    assert (done.returncode, [one["check"] for one in json.loads(done.stdout)]) == (0, ["client.no-retry-window"])
+
+
+def test_a_database_that_is_away_is_a_finding_beside_those_of_the_settings(stage: Stage, tmp_path: Path):
+    away = {"AUTHSERVER_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/nothing", "AUTHSERVER_LOG__LEVEL": "DEBUG"}
+    done = doctor(stage, "--json", **away)
+    assert done.returncode == 1
+    assert [one["check"] for one in json.loads(done.stdout)] == ["database.away", "settings.log-level"]
+
+
+def test_a_terminal_is_not_driven_by_the_names_of_users(stage: Stage):
+    healthy(stage)
+    stage.a_person(username="ber\u202eta")
+    stage.sql("UPDATE users SET password_hash = NULL WHERE username <> 'anna'")
+    done = doctor(stage)
+    assert "ber\\u202eta" in done.stdout
+    assert "\u202e" not in done.stdout
+
+
+def test_it_needs_no_server_and_makes_nothing(tmp_path: Path):
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
+    places = {"AUTHSERVER_DATA_DIR": str(tmp_path / "data"), "AUTHSERVER_KEY_DIR": str(tmp_path / "keys")}
+    done = subprocess.run(
+        [*COMMAND, "--json"], env={**inherited, **places}, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert [one["check"] for one in json.loads(done.stdout)] == ["database.missing", "settings.metrics"]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,41 @@
+"""Lines of shell that our pages and commands print for people to run: do they parse, and what do they do?"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+
+import click
+import pytest
+
+from authserver.__main__ import make_app, stop_app
+from authserver.admin.cli import command as cli
+from authserver.admin.cli.programs import Programs
+from tests.support.server import LiveServer
+from tests.support.stage import Stage
+
+
+def parse(line: str) -> list[str]:
+    """The arguments of a line that begins with `authserver`; fails when the command does not take them."""
+    program, *arguments = shlex.split(line)
+    assert program == "authserver", line
+    context = click.Context(cli.command)
+    found: click.Command = cli.command
+    rest: Sequence[str] = arguments
+    while isinstance(found, click.Group):
+        name, inner, rest = found.resolve_command(context, list(rest))
+        assert inner is not None, line
+        context = click.Context(inner, info_name=name, parent=context)
+        found = inner
+    found.make_context(context.info_name, list(rest), parent=context.parent)
+    return arguments
+
+
+def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str) -> int:
+    """Run a line of ours in this process, on the database of a stage; its exit status."""
+    arguments = parse(line)
+    with monkeypatch.context() as patched:
+        for name, value in LiveServer(stage, port=8000).environment().items():
+            patched.setenv(name, value)
+        patched.setenv("AUTHSERVER_CACHES__MAX_AGE", "0.1")
+        return cli.main(Programs(make_app, stop_app), arguments)
