@@ -9,13 +9,19 @@ from pathlib import Path
 
 from flask import Flask
 
-from authserver import schema
+from authserver import account, schema
 from authserver.activity import Activity
 from authserver.admin import api
 from authserver.admin.api.dispatch import Office
 from authserver.admin.context import Tools
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded
+from authserver.browser import sign_in
+from authserver.browser.errors import ErrorForms, ErrorPages
+from authserver.browser.flashes import FlashSigner
+from authserver.browser.pages import Pages
+from authserver.browser.passwords import PasswordCheck
+from authserver.browser.visits import Visits
 from authserver.clients.registry import ClientRegistry, Defaults
 from authserver.clients.store import give_status_indices
 from authserver.database import Database, open_database
@@ -104,11 +110,28 @@ def create_app(settings: Settings) -> Flask:
         audit=audit,
         activity=activity,
     )
-    refusals = Refusals(References(vault.reference_key()), activity)
+    references = References(vault.reference_key())
+    refusals = Refusals(references, activity)
     oauth = OAuthServer(domain, refusals, GRANTS)
 
     endpoints.register(app, oauth, keyring, jwks_max_age=settings.keys.jwks_max_age)
-    handlers.register(app, oauth)
+    errors = ErrorForms()
+    handlers.register(app, oauth, errors)
+    if settings.pages.account or settings.pages.admin:
+        pages = Pages(
+            issuer=settings.issuer,
+            visits=Visits(database, settings.pages),
+            passwords=PasswordCheck(database, hasher, audit),
+            signer=FlashSigner(vault.pages_key()),
+        )
+        pages.register(app)
+        errors.add("/account", ErrorPages(pages, references))
+        errors.add("/admin", ErrorPages(pages, references))
+        app.register_blueprint(sign_in.sign_in_blueprint(pages))
+        app.register_blueprint(sign_in.visit_blueprint(pages))
+        if settings.pages.account:
+            app.register_blueprint(account.blueprint(pages, account.Account(database, settings, hasher)))
+        # The console: one line here, by settings.pages.admin.
     health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew))
     token = settings.metrics.token
     exposition.register(app, None if token is None else token.get_secret_value())

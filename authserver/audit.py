@@ -35,6 +35,8 @@ class Event(StrEnum):
     SESSION_FROM_THE_FUTURE = "session.from_the_future"
     SESSIONS_SWEPT = "sessions.swept"
     SIGN_IN_REFUSED = "sign_in.refused"
+    VISIT_OPENED = "visit.opened"
+    VISIT_ENDED = "visit.ended"
     CLIENT_REFUSED = "client.refused"
     CLIENT_ADDED = "client.added"
     CLIENT_CHANGED = "client.changed"
@@ -46,6 +48,10 @@ class Event(StrEnum):
     USER_ADDED = "user.added"
     USER_CHANGED = "user.changed"
     USER_PASSWORD_SET = "user.password_set"
+    USER_PASSWORD_CHANGED = "user.password_changed"
+    USER_PASSWORD_LINK_ISSUED = "user.password_link_issued"
+    USER_PASSWORD_LINK_USED = "user.password_link_used"
+    USER_DATA_DOWNLOADED = "user.data_downloaded"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_REMOVED = "user.removed"
@@ -56,6 +62,10 @@ class Event(StrEnum):
     KEY_PROMOTED = "key.promoted"
     KEY_LEAKED = "key.leaked"
     KEYS_REWRAPPED = "keys.rewrapped"
+
+
+_ADDRESS_LENGTH = 45
+_USER_AGENT_LENGTH = 200
 
 
 class AuditRecord(Model):
@@ -89,6 +99,15 @@ class Caller:
 
     address: str | None = None
     user_agent: str | None = None
+
+    @classmethod
+    def of(cls, address: str | None, user_agent: str | None) -> Caller:
+        """From what a request says; what a row could not hold is cut or replaced."""
+        if user_agent is not None:
+            user_agent = user_agent[:_USER_AGENT_LENGTH]
+            if not user_agent.isprintable():
+                user_agent = "".join(c if c.isprintable() else "?" for c in user_agent)
+        return cls((address or "")[:_ADDRESS_LENGTH] or None, user_agent)
 
 
 @dataclass(frozen=True, slots=True)

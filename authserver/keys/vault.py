@@ -74,6 +74,10 @@ class Vault:
         """The 64-byte key that refusal references are sealed with; every node derives the same."""
         return _derive(self._master_key, b"authserver v1 references", 64)
 
+    def pages_key(self) -> bytes:
+        """The key that the pages' own short messages are signed with; every node derives the same."""
+        return _derive(self._master_key, b"authserver v1 pages")
+
 
 def embedded_master_key(path: Path) -> bytes:
     """Read the embedded master key, or make it on first use: mode 0600, in a directory of mode 0700.

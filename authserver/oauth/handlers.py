@@ -1,11 +1,19 @@
-"""The Flask error handlers: whatever goes wrong is answered with OAuth's error JSON, never with a traceback."""
+"""The Flask error handlers: whatever goes wrong is answered with OAuth's error JSON, never with a traceback.
+
+Other parts have a form of their own for what goes wrong below their paths: they are asked first (`browser/errors`).
+"""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
 
 import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
+from authserver.browser.errors import ErrorForms
 from authserver.database import Unavailable
 from authserver.oauth.errors import RefusedRequest
 from authserver.oauth.server import OAuthServer
@@ -13,8 +21,15 @@ from authserver.oauth.server import OAuthServer
 _log = structlog.get_logger("authserver.errors")
 
 
-def register(app: Flask, server: OAuthServer) -> None:
+def register(app: Flask, server: OAuthServer, elsewhere: ErrorForms) -> None:
     """Add the handlers to the app."""
+
+    def unless_elsewhere(handler: Callable[[Any], Response]) -> Callable[[Any], Response]:
+        @wraps(handler)
+        def chosen(error: Exception) -> Response:
+            return elsewhere.answer(error) or handler(error)
+
+        return chosen
 
     def refused(error: RefusedRequest) -> Response:
         return server.handle_error(error)
@@ -35,7 +50,7 @@ def register(app: Flask, server: OAuthServer) -> None:
         return server.handle_error(answer)
 
     app.register_error_handler(RefusedRequest, refused)
-    app.register_error_handler(HTTPException, not_ours)
+    app.register_error_handler(HTTPException, unless_elsewhere(not_ours))
     for kind in Unavailable:
-        app.register_error_handler(kind, unavailable)
-    app.register_error_handler(Exception, failed)
+        app.register_error_handler(kind, unless_elsewhere(unavailable))
+    app.register_error_handler(Exception, unless_elsewhere(failed))

@@ -25,7 +25,6 @@ _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MAX_PARAMETERS = 100
 #: RFC 8707 section 2 lets a client name several resources.
 _REPEATABLE = frozenset({"resource"})
-_USER_AGENT_LENGTH = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +93,8 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
 
 
 def caller_of(request: Request) -> Caller:
-    """Where a request comes from; what a row could not hold is cut or replaced."""
-    agent = request.headers.get("User-Agent")
-    if agent is not None:
-        agent = agent[:_USER_AGENT_LENGTH]
-        if not agent.isprintable():
-            agent = "".join(c if c.isprintable() else "?" for c in agent)
-    return Caller((request.remote_addr or "")[:45] or None, agent)
+    """Where a request comes from."""
+    return Caller.of(request.remote_addr, request.headers.get("User-Agent"))
 
 
 def _one_authorization(request: Request) -> str | None:

@@ -27,6 +27,11 @@ def find_for_sign_in(connection: Connection, login: str) -> AnyRow | None:
     return connection.execute(_VERIFIER.where(keyed == key, _PRESENT)).one_or_none()
 
 
+def find_to_verify(connection: Connection, user_id: UUID) -> AnyRow | None:
+    """The same columns for a user who is known by id. One statement, by primary key."""
+    return connection.execute(_VERIFIER.where(UserRecord.id == user_id, _PRESENT)).one_or_none()
+
+
 def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, exclusive: bool) -> LockedUser | None:
     """Lock the user's row and return what counts now, of the user and of the client; None if either is gone.
 
@@ -53,6 +58,12 @@ def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, e
 def store_rehash(connection: Connection, user_id: UUID, password_hash: str) -> None:
     """Store the same password under newer parameters. Not a password change."""
     connection.execute(update(UserRecord).where(UserRecord.id == user_id).values(password_hash=password_hash))
+
+
+def store_rehash_of_version(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> None:
+    """The same without a lock: a password that was changed since it was verified is not brought back."""
+    unchanged = (UserRecord.id == user_id, UserRecord.password_version == password_version)
+    connection.execute(update(UserRecord).where(*unchanged).values(password_hash=password_hash))
 
 
 def read(connection: Connection, login_or_id: str) -> AnyRow | None:
