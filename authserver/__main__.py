@@ -9,6 +9,7 @@ from flask import Flask
 
 from authserver.admin.cli import command
 from authserver.admin.cli.programs import Programs
+from authserver.operations.logs import configure_logging
 from authserver.settings import Settings
 
 
@@ -30,7 +31,7 @@ def stop_app(app: WSGIApplication) -> None:
 
 def main() -> None:
     """Run the command line and leave with its status."""
-    sys.exit(command.main(Programs(make_app, stop_app)))
+    sys.exit(command.main(Programs(make_app, stop_app, configure_logging)))
 
 
 if __name__ == "__main__":

@@ -90,9 +90,10 @@ def create_app(settings: Settings) -> Flask:
     catalogue = CatalogueCache(database, max_age=cached)
     audit = Bounded(database)
     activity = Activity()
+    references = References(vault.reference_key())
     hasher = open_hasher(settings)
 
-    rotation = Rotation(database, keyring, clients, audit)
+    rotation = Rotation(database, keyring, clients, audit, references)
     access_tokens = AccessTokens(keyring, settings.issuer)
     domain = Domain(
         issuer=settings.issuer,
@@ -110,7 +111,6 @@ def create_app(settings: Settings) -> Flask:
         audit=audit,
         activity=activity,
     )
-    references = References(vault.reference_key())
     refusals = Refusals(references, activity)
     oauth = OAuthServer(domain, refusals, GRANTS)
 

@@ -2,7 +2,7 @@
 
 An act that is rolled back leaves no event, and an act that is committed cannot lack one. Plain rotations are counted
 by the metrics, not recorded; refusals that anyone can repeat at will are recorded at a bounded rate (`Bounded`).
-No event holds a token, a password or a secret.
+Each event is also one line of the log, written after the commit. No event holds a token, a password or a secret.
 """
 
 from __future__ import annotations
@@ -16,11 +16,15 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Index, Row, String, Text, Uuid, insert, select
+import structlog
+from sqlalchemy import BigInteger, Connection, Index, Row, Select, String, Text, Uuid, insert, literal, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
-from authserver.database import Database, Model, now_ms
+from authserver.database import AnyRow, Database, Model, after_commit, now_ms
 from authserver.identifiers import new_id
+
+#: Each event goes to this logger too, whatever the level of the log is (operations/logs.py).
+_log = structlog.get_logger("authserver.audit")
 
 
 class Event(StrEnum):
@@ -110,6 +114,13 @@ class Caller:
         return cls((address or "")[:_ADDRESS_LENGTH] or None, user_agent)
 
 
+class Outcome(StrEnum):
+    """Whether the act was done or refused. A theft that ended a session is a refusal: of the request that showed it."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """What `record` writes. `actor` is `client:<id>`, `user:<id>`, `cli:<login name>` or `server`."""
@@ -121,36 +132,57 @@ class Entry:
     user_id: UUID | None = None
     session_id: UUID | None = None
     caller: Caller = Caller()
+    outcome: Outcome = Outcome.DONE
+    reference: str | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+    def refused(self, reference: str) -> Entry:
+        """The same of an act that was refused; `reference` is the one that the caller gets (`References.of`)."""
+        return replace(self, outcome=Outcome.REFUSED, reference=reference)
 
 
 _INSERT = insert(AuditRecord).values(at=now_ms())
 
 
-def record(connection: Connection, entry: Entry) -> None:
-    """Write one event on the connection of the act. Does not commit: the act's transaction does. One statement."""
-    connection.execute(
-        _INSERT,
-        {
-            "id": new_id(),
-            "event": entry.event.value,
-            "actor": entry.actor,
-            "subject": entry.subject,
-            "client_id": entry.client_id,
-            "user_id": entry.user_id,
-            "session_id": entry.session_id,
-            "address": entry.caller.address,
-            "user_agent": entry.caller.user_agent,
-            "detail": json.dumps(dict(entry.detail), sort_keys=True, default=str),
-        },
-    )
+def record(connection: Connection, *entries: Entry) -> None:
+    """Write events on the connection of the act. Does not commit: the act's transaction does. One statement.
+
+    Each is logged too, as one line, once that transaction is committed.
+    """
+    rows = [_columns(entry) for entry in entries]
+    connection.execute(_INSERT, rows)
+    after_commit(connection, lambda: _write_lines(rows))
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "event": entry.event.value,
+        "actor": entry.actor,
+        "subject": entry.subject,
+        "client_id": entry.client_id,
+        "user_id": entry.user_id,
+        "session_id": entry.session_id,
+        "address": entry.caller.address,
+        "user_agent": entry.caller.user_agent,
+        "outcome": entry.outcome.value,
+        "reference": entry.reference,
+        "detail": json.dumps(dict(entry.detail), sort_keys=True, default=str),
+    }
+
+
+def _write_lines(rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        fields = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+        _log.info(fields.pop("event"), **{**fields, "detail": json.loads(row["detail"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which events to find; what is None does not matter. `since` in milliseconds since the epoch.
+    """Which events to find; what is None does not matter. Times in milliseconds since the epoch, `until` not included.
 
-    `event` is an event's value, or the part before its dot for all of that noun.
+    `event` is an event's value, or the part before its dot for all of that noun. `actor` likewise is a whole actor, or
+    the part before its colon.
     """
 
     event: str | None = None
@@ -158,21 +190,67 @@ class Search:
     user_id: UUID | None = None
     session_id: UUID | None = None
     since: int | None = None
+    until: int | None = None
+    actor: str | None = None
+    subject: str | None = None
 
 
-def find(connection: Connection, search: Search, *, limit: int) -> Sequence[Row[*tuple[Any, ...]]]:
-    """The newest events that match, newest first. One statement."""
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the record, between two events, that no later event moves: what pages go on from."""
+
+    at: int
+    id: UUID
+
+    @classmethod
+    def of(cls, row: AnyRow) -> Position:
+        """The place of an event."""
+        return cls(row.at, row.id)
+
+
+def find(
+    connection: Connection, search: Search, *, limit: int, before: Position | None = None
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The newest events that match, newest first; with `before` those that are older than it. One statement."""
+    statement = _matching(search).order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(limit)
+    if before is not None:
+        # The first condition says nothing new: it is what the index on the time can serve.
+        statement = statement.where(AuditRecord.at <= before.at, _place(before) > _PLACE)
+    return connection.execute(statement).all()
+
+
+def read_on(
+    connection: Connection, search: Search, *, limit: int, after: Position | None
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The oldest events that match and are newer than `after`, oldest first. One statement."""
+    statement = _matching(search).order_by(AuditRecord.at, AuditRecord.id).limit(limit)
+    if after is not None:
+        statement = statement.where(AuditRecord.at >= after.at, _place(after) < _PLACE)
+    return connection.execute(statement).all()
+
+
+_PLACE = tuple_(AuditRecord.at, AuditRecord.id)
+
+
+def _place(position: Position) -> Any:
+    return tuple_(literal(position.at, BigInteger), literal(position.id, Uuid))
+
+
+def _matching(search: Search) -> Select[*tuple[Any, ...]]:
     columns = AuditRecord.__table__.columns
-    statement = select(*columns).order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(limit)
-    for column in ("client_id", "user_id", "session_id"):
+    statement = select(*columns)
+    for column in ("client_id", "user_id", "session_id", "subject"):
         if (value := getattr(search, column)) is not None:
             statement = statement.where(columns[column] == value)
-    if search.event is not None:
-        whole = AuditRecord.event == search.event
-        statement = statement.where(whole | AuditRecord.event.startswith(f"{search.event}.", autoescape=True))
+    for column, end in (("event", "."), ("actor", ":")):
+        if (value := getattr(search, column)) is not None:
+            part = columns[column].startswith(value + end, autoescape=True)
+            statement = statement.where((columns[column] == value) | part)
     if search.since is not None:
         statement = statement.where(AuditRecord.at >= search.since)
-    return connection.execute(statement).all()
+    if search.until is not None:
+        statement = statement.where(AuditRecord.at < search.until)
+    return statement
 
 
 class Bounded:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,6 +45,9 @@ else:
 #: A row of whatever columns; what they are stands in the statement.
 AnyRow = Row[*tuple[Any, ...]]
 
+#: Where a connection keeps what waits for its transaction to be committed.
+_WAITING = "authserver.after_commit"
+
 #: What a caller may meet when the database is away, restarting, full or too slow: worth a retry, never a 500.
 Unavailable = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 
@@ -74,14 +77,22 @@ class Database:
         All connections are in the driver's autocommit mode, so that a single statement costs a single round trip;
         a transaction is begun and ended by hand.
         """
+        waiting: list[Callable[[], None]] = []
         with self.engine.connect() as connection:
             connection.exec_driver_sql(self._begin)
+            # Of the driver's connection: it outlives this block in the pool, so what is put there is taken out again.
+            kept = connection.info
+            kept[_WAITING] = waiting
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
             except BaseException:
                 _roll_back(connection)
                 raise
+            finally:
+                kept.pop(_WAITING, None)
+        for act in waiting:
+            act()
 
     def now(self) -> int:
         """The database's clock, in milliseconds since the epoch. One statement."""
@@ -91,6 +102,18 @@ class Database:
     def dispose(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+
+def after_commit(connection: Connection, act: Callable[[], None]) -> None:
+    """Do something once the connection's transaction has been committed; never when it is rolled back.
+
+    On a connection of `autocommit()` at once: its statements are committed already.
+    """
+    waiting = connection.info.get(_WAITING)
+    if waiting is None:
+        act()
+    else:
+        waiting.append(act)
 
 
 def _roll_back(connection: Connection) -> None:

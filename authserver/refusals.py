@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import secrets
 import struct
+import time
 from dataclasses import dataclass
 from enum import Enum
 from uuid import UUID
@@ -173,6 +174,16 @@ class References:
             if not reference.startswith("-"):
                 return reference
 
+    def of(self, refused: Refused | TryLater, client_id: str | None) -> str:
+        """The reference of a refusal: sealed when it is first asked for, and the same from then on.
+
+        So whoever records a refusal before it is answered writes down the reference that the caller will get.
+        """
+        if refused.reference is None:
+            now = time.time_ns() // 1_000_000
+            refused.reference = self.seal(Refusal(refused.reason, now, client_id, refused.session_id))
+        return refused.reference
+
     def open(self, reference: str) -> Refusal:
         """Return what a reference says.
 
@@ -207,6 +218,7 @@ class Refused(Exception):
         self.parameter = parameter
         self.session_id = session_id
         self.detail = detail
+        self.reference: str | None = None  # once it is sealed: `References.of`
 
 
 class TryLater(Exception):
@@ -221,3 +233,4 @@ class TryLater(Exception):
         self.retry_after = retry_after
         self.session_id = session_id
         self.detail = detail
+        self.reference: str | None = None  # once it is sealed: `References.of`

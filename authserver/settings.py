@@ -161,7 +161,7 @@ class PageSettings(Group):
 
 class LogSettings(Group):
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(upper_case)] = "INFO"
-    """Least severity that is logged."""
+    """Least severity that is logged. The lines of audit events are, always."""
     format: Literal["json", "console"] = "json"
     """One JSON object a line for programs, or coloured text for people."""
 

@@ -1,20 +1,25 @@
-"""Use cases of the audit record: find events, and explain a refusal by its reference."""
+"""Use cases of the audit record: find events, export them, and explain a refusal by its reference."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from authserver import audit
 from authserver.admin.context import Administration
 from authserver.admin.errors import Invalid
-from authserver.audit import Search
+from authserver.admin.times import iso
+from authserver.audit import Event, Outcome, Position, Search
 from authserver.clients import store as clients
 from authserver.database import AnyRow
 from authserver.keys.vault import Vault
 from authserver.refusals import References, Refusal
 from authserver.sessions import listing
 from authserver.users import store as users
+
+_PAGE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +31,74 @@ class Known:
     client: AnyRow | None
 
 
-def find(admin: Administration, search: Search, *, limit: int) -> Sequence[AnyRow]:
-    """The newest events that match, newest first."""
+def find(admin: Administration, search: Search, *, limit: int, before: Position | None = None) -> Sequence[AnyRow]:
+    """The newest events that match, newest first.
+
+    To page, give the place of the last row (`Position.of`) as `before`: events that come in meanwhile move nothing.
+
+    Raises:
+        Invalid: there is no such event.
+    """
+    _check(search)
     with admin.database.autocommit() as connection:
-        return audit.find(connection, search, limit=limit)
+        return audit.find(connection, search, limit=limit, before=before)
+
+
+def export(admin: Administration, search: Search) -> Iterator[AnyRow]:
+    """All events that match, oldest first, in bounded memory however many there are. Ends with what is there now.
+
+    Pages are read by statements of their own: no transaction is held open while a slow reader takes its time.
+
+    Raises:
+        Invalid: there is no such event.
+    """
+    _check(search)
+    now = admin.database.now()
+    until = now if search.until is None else min(now, search.until)
+    return _pages(admin, replace(search, until=until))
+
+
+def _pages(admin: Administration, search: Search) -> Iterator[AnyRow]:
+    after = None
+    while True:
+        with admin.database.autocommit() as connection:
+            rows = audit.read_on(connection, search, limit=_PAGE, after=after)
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+        after = Position.of(rows[-1])
+
+
+def as_document(row: AnyRow) -> dict[str, Any]:
+    """An event as programs read it, the same in lists, exports and the API."""
+    return {
+        "id": str(row.id),
+        "at": iso(row.at),
+        "event": row.event,
+        "outcome": row.outcome or _outcome_of_old(row.event),
+        "actor": row.actor,
+        "subject": row.subject,
+        "client_id": row.client_id,
+        "user_id": None if row.user_id is None else str(row.user_id),
+        "session_id": None if row.session_id is None else str(row.session_id),
+        "address": row.address,
+        "user_agent": row.user_agent,
+        "reference": row.reference,
+        "detail": json.loads(row.detail),
+    }
+
+
+def _outcome_of_old(event: str) -> str:
+    """Of an event from before outcomes were recorded."""
+    refused = event in (Event.SIGN_IN_REFUSED, Event.CLIENT_REFUSED, Event.SESSION_REUSE, Event.SESSION_FROM_THE_FUTURE)
+    return (Outcome.REFUSED if refused else Outcome.DONE).value
+
+
+def _check(search: Search) -> None:
+    event = search.event
+    if event is None or any(event in (known.value, known.value.split(".")[0]) for known in Event):
+        return
+    raise Invalid([f"there is no event {event!r}; there are {', '.join(sorted(known.value for known in Event))}"])
 
 
 def explain(vault: Vault, reference: str) -> Refusal:

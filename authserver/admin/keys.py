@@ -24,7 +24,7 @@ def rotate(admin: Administration, kind: Kind, *, at_once: bool) -> None:
         Conflict: it has not been published long enough, or another node rotated at the same moment.
     """
     try:
-        admin.rotation.rotate(kind, at_once=at_once, actor=admin.actor)
+        admin.rotation.rotate(kind, at_once=at_once, actor=admin.actor, caller=admin.caller)
     except RotationRefused as refusal:
         raise Conflict(str(refusal)) from None
 
@@ -36,11 +36,11 @@ def mark_leaked(admin: Administration, key_id: int) -> None:
         NotFound: there is no such key in use.
     """
     try:
-        admin.rotation.mark_leaked(key_id, actor=admin.actor)
+        admin.rotation.mark_leaked(key_id, actor=admin.actor, caller=admin.caller)
     except RotationRefused as refusal:
         raise NotFound(str(refusal)) from None
 
 
 def rewrap(admin: Administration) -> int:
     """Seal every key under the present master key. Returns how many were under the old one."""
-    return admin.rotation.rewrap(actor=admin.actor)
+    return admin.rotation.rewrap(actor=admin.actor, caller=admin.caller)

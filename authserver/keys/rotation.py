@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authserver import audit
-from authserver.audit import Event
+from authserver.audit import Caller, Event
 from authserver.database import AnyRow, Database
 from authserver.keys import store
 from authserver.keys.material import NewKey, new_key
@@ -72,7 +72,7 @@ class KeyRotation:
         with self._database.transaction() as connection:
             store.bury_due(connection)
 
-    def rotate(self, kind: Kind, *, at_once: bool, actor: str) -> None:
+    def rotate(self, kind: Kind, *, at_once: bool, actor: str, caller: Caller = Caller()) -> None:
         """Promote the published next key.
 
         Without `at_once` it must have been published long enough for every API and node to know it.
@@ -89,10 +89,10 @@ class KeyRotation:
                 f"the next {kind.value} key is not known to every API and node yet: wait {-(-missing // 1000)} s, "
                 "or give --now and read docs/keys.md for what that costs"
             )
-        if not self._promote(kind, active, following, actor=actor):
+        if not self._promote(kind, active, following, actor=actor, caller=caller):
             raise RotationRefused("another node rotated at the same moment; see: authserver keys list")
 
-    def mark_leaked(self, key_id: int, *, actor: str) -> None:
+    def mark_leaked(self, key_id: int, *, actor: str, caller: Caller = Caller()) -> None:
         """Take a key out of trust: a signing key is gone at once, a token key is read but proves nothing any more.
 
         Raises:
@@ -103,18 +103,19 @@ class KeyRotation:
         if row is None or row.state == State.GONE:
             raise RotationRefused(f"there is no key {key_id} in use; see: authserver keys list")
         if row.state == State.ACTIVE:
-            self.rotate(Kind(row.kind), at_once=True, actor=actor)
+            self.rotate(Kind(row.kind), at_once=True, actor=actor, caller=caller)
         with self._database.transaction() as connection:
             if not store.mark_leaked(connection, key_id):
                 raise RotationRefused(f"key {key_id} changed its state at the same moment; try again")
-            audit.record(connection, audit.Entry(Event.KEY_LEAKED, actor, subject=str(key_id)))
+            audit.record(connection, audit.Entry(Event.KEY_LEAKED, actor, subject=str(key_id), caller=caller))
         self.ensure()
 
-    def rewrap(self, *, actor: str) -> int:
+    def rewrap(self, *, actor: str, caller: Caller = Caller()) -> int:
         """Seal every key under the present master key. Signs nobody out. Returns how many were under the old one."""
         with self._database.transaction() as connection:
             count = store.reseal(connection, self._vault)
-            audit.record(connection, audit.Entry(Event.KEYS_REWRAPPED, actor, detail={"keys": count}))
+            entry = audit.Entry(Event.KEYS_REWRAPPED, actor, subject="all", caller=caller, detail={"keys": count})
+            audit.record(connection, entry)
         return count
 
     def _live_keys(self, kind: Kind) -> dict[State, AnyRow]:
@@ -150,7 +151,7 @@ class KeyRotation:
             if store.drop_next(connection, key_id):
                 self._add(connection, key, State.NEXT)
 
-    def _promote(self, kind: Kind, active: AnyRow, following: AnyRow, *, actor: str) -> bool:
+    def _promote(self, kind: Kind, active: AnyRow, following: AnyRow, *, actor: str, caller: Caller = Caller()) -> bool:
         after = new_key(kind, self._algorithm)
         try:
             with self._database.transaction() as connection:
@@ -158,7 +159,8 @@ class KeyRotation:
                 if not store.promote(connection, kind, active=active.id, following=following.id, keep_ms=keep_ms):
                     raise _SecondComer
                 self._add(connection, after, State.NEXT)
-                entry = audit.Entry(Event.KEY_PROMOTED, actor, subject=str(following.id), detail={"kind": kind.value})
+                detail = {"kind": kind.value}
+                entry = audit.Entry(Event.KEY_PROMOTED, actor, subject=str(following.id), caller=caller, detail=detail)
                 audit.record(connection, entry)
         except (_SecondComer, IntegrityError):
             return False

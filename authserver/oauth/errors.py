@@ -5,10 +5,8 @@ The reason itself travels sealed in `reference`, and stands in the log beside it
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID
 
 import structlog
 from authlib.oauth2 import OAuth2Error
@@ -17,7 +15,7 @@ from authserver.activity import REFUSAL, Activity
 from authserver.clients.registry import CLIENT_ID
 from authserver.metrics import REFUSALS
 from authserver.oauth.request import TooLarge
-from authserver.refusals import Reason, References, Refusal, Refused, TryLater
+from authserver.refusals import Reason, References, Refused, TryLater
 
 _log = structlog.get_logger("authserver.refusals")
 
@@ -118,7 +116,7 @@ class Refusals:
         if public is _CLIENT and basic:
             public = Public(public.error, public.text, 401)
             headers["WWW-Authenticate"] = 'Basic realm="authserver", charset="UTF-8"'
-        reference = self.note(refusal.reason, client_id, refusal.session_id, refusal.detail)
+        reference = self.note(refusal, client_id)
         parameter = refusal.parameter if isinstance(refusal, Refused) else ""
         return RefusedRequest(public, reference, parameter=parameter, headers=headers)
 
@@ -129,26 +127,31 @@ class Refusals:
 
     def unexpected(self) -> RefusedRequest:
         """The error for a failure of the server itself."""
-        return RefusedRequest(_PUBLIC[Reason.INTERNAL], self.note(Reason.INTERNAL))
+        return RefusedRequest(_PUBLIC[Reason.INTERNAL], self.note(Refused(Reason.INTERNAL)))
 
-    def note(
-        self, reason: Reason, client_id: str | None = None, session_id: UUID | None = None, detail: str = ""
-    ) -> str:
-        """Seal a reference, and write what it says beside it into the log. Returns the reference.
+    def reference(self, refusal: Refused | TryLater, client_id: str | None) -> str:
+        """The reference that the caller will get, for whoever records the refusal before it is answered.
 
         A `client_id` that no client can have is left out: it may be a secret in the wrong field.
         """
-        if client_id is not None and not CLIENT_ID.fullmatch(client_id):
-            client_id = None
-        reference = self._references.seal(Refusal(reason, time.time_ns() // 1_000_000, client_id, session_id))
+        return self._references.of(refusal, _possible(client_id))
+
+    def note(self, refusal: Refused | TryLater, client_id: str | None = None) -> str:
+        """Write into the log what the refusal's reference says, beside it, and count the reason. Returns the reference."""
+        reference = self.reference(refusal, client_id)
+        reason = refusal.reason
         REFUSALS.labels(reason.name.lower()).inc()
         self._activity.count(REFUSAL + reason.name.lower())
         _log.info(
             "refused",
             reason=reason.name.lower(),
-            client_id=client_id,
-            session_id=None if session_id is None else str(session_id),
-            detail=detail or reason.text,
+            client_id=_possible(client_id),
+            session_id=None if refusal.session_id is None else str(refusal.session_id),
+            detail=refusal.detail or reason.text,
             reference=reference,
         )
         return reference
+
+
+def _possible(client_id: str | None) -> str | None:
+    return client_id if client_id is not None and CLIENT_ID.fullmatch(client_id) else None

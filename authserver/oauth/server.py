@@ -175,4 +175,4 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             caller=request.caller,
             detail={"reason": refusal.reason.name.lower()},
         )
-        self.domain.audit.record(entry)
+        self.domain.audit.record(entry.refused(self.refusals.reference(refusal, request.presented_client_id)))

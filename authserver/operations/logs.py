@@ -45,6 +45,8 @@ def configure_logging(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level)
+    # Whoever wants less noise in the log does not mean the record of who did what.
+    logging.getLogger("authserver.audit").setLevel(logging.INFO)
     pin_library_loggers()
 
 

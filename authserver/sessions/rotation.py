@@ -22,9 +22,10 @@ from authserver.clients.registry import ClientRegistry
 from authserver.database import AnyRow, Database
 from authserver.keys.keyring import Keyring
 from authserver.keys.material import TokenKey
-from authserver.refusals import Reason, Refused, TryLater
+from authserver.refusals import Reason, References, Refused, TryLater
 from authserver.sessions import decision, store
 from authserver.sessions.decision import Act, Presented
+from authserver.sessions.recording import entry_of, record_retry
 from authserver.sessions.refresh_token import MAX_GENERATION, SALT_BYTES, Malformed, RefreshToken, parse, successor
 from authserver.sessions.values import Outcome, Refreshed, Session, session_of
 
@@ -47,11 +48,14 @@ Check = Callable[[Connection, Session], None]
 class Rotation:
     """Refreshes sessions. Safe for threads and processes; all state is in the row."""
 
-    def __init__(self, database: Database, keyring: Keyring, clients: ClientRegistry, refusals: Bounded) -> None:
+    def __init__(
+        self, database: Database, keyring: Keyring, clients: ClientRegistry, refusals: Bounded, references: References
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._clients = clients
         self._refusals = refusals
+        self._references = references
 
     def refresh(self, text: str, client: Client, caller: Caller, check: Check | None = None) -> Refreshed:
         """Answer a refresh token. Commits; without `check`, one statement on the fast path.
@@ -111,7 +115,7 @@ class Rotation:
             kept = row.generation == presented.generation
             answer = _answer(connection, row, presented if kept else following, _ROTATED[kept], check)
         if kept and client.refresh_policy == "rotate" and decision.is_foreign(row, caller):
-            self._record_foreign(Event.SESSION_KEPT, row, presented, client, caller, refused=False)
+            self._record_foreign(Event.SESSION_KEPT, row, presented, client, caller)
         return answer
 
     def _decide(
@@ -140,9 +144,10 @@ class Rotation:
             case Act.DEFER:
                 self._defer(row, presented, client, caller)
             case Act.REFUSE:
+                refusal = Refused(verdict.reason or Reason.SESSION_UNKNOWN, session_id=presented.session_id)
                 if verdict.reason is Reason.RETRY_FROM_ELSEWHERE:
-                    self._record_foreign(Event.SESSION_RETRY, row, presented, client, caller, refused=True)
-                raise Refused(verdict.reason or Reason.SESSION_UNKNOWN, session_id=presented.session_id)
+                    self._record_foreign(Event.SESSION_RETRY, row, presented, client, caller, refusal)
+                raise refusal
         return None
 
     def _retry(
@@ -161,7 +166,7 @@ class Rotation:
                 return None
             answer = _answer(connection, row, again, Outcome.RETRIED, check)
             if row.recent_retries <= _AUDITED_RETRIES:
-                _record_retry(connection, Event.SESSION_RETRY, row, presented, client, caller, foreign_to=seen)
+                record_retry(connection, Event.SESSION_RETRY, row, presented, client, caller, foreign_to=seen)
             return answer
 
     def _retry_late(
@@ -179,7 +184,7 @@ class Rotation:
             if row is None:
                 return None
             answer = _answer(connection, row, following, Outcome.RETRIED_LATE, check)
-            _record_retry(connection, Event.SESSION_LATE_RETRY, row, presented, client, caller, foreign_to=seen)
+            record_retry(connection, Event.SESSION_LATE_RETRY, row, presented, client, caller, foreign_to=seen)
             return answer
 
     def _revoke(self, seen: Any, presented: RefreshToken, client: Client, caller: Caller) -> None:
@@ -187,6 +192,7 @@ class Rotation:
 
         What must be remembered about a failure is committed before it is raised.
         """
+        refusal = Refused(Reason.TOKEN_REUSED, session_id=seen.id)
         with self._database.transaction() as connection:
             if not store.revoke_reused(connection, seen.id, client.client_id, seen.generation, presented.digest):
                 return
@@ -196,25 +202,37 @@ class Rotation:
                 "last_address": seen.last_address,
                 "last_user_agent": seen.last_user_agent,
             }
-            audit.record(connection, _entry(Event.SESSION_REUSE, seen, client, caller, detail))
-        raise Refused(Reason.TOKEN_REUSED, session_id=seen.id)
+            entry = entry_of(Event.SESSION_REUSE, seen, client, caller, detail)
+            audit.record(connection, entry.refused(self._references.of(refusal, client.client_id)))
+        raise refusal
 
     def _defer(self, seen: Any, presented: RefreshToken, client: Client, caller: Caller) -> None:
         detail = {"presented_generation": presented.generation, "current_generation": seen.generation}
-        self._refusals.record(_entry(Event.SESSION_FROM_THE_FUTURE, seen, client, caller, detail))
-        raise TryLater(Reason.SESSION_FROM_THE_FUTURE, retry_after=_FUTURE_RETRY_AFTER, session_id=seen.id)
+        later = TryLater(Reason.SESSION_FROM_THE_FUTURE, retry_after=_FUTURE_RETRY_AFTER, session_id=seen.id)
+        entry = entry_of(Event.SESSION_FROM_THE_FUTURE, seen, client, caller, detail)
+        self._refusals.record(entry.refused(self._references.of(later, client.client_id)))
+        raise later
 
     def _record_foreign(
-        self, event: Event, seen: Any, presented: RefreshToken, client: Client, caller: Caller, *, refused: bool
+        self,
+        event: Event,
+        seen: Any,
+        presented: RefreshToken,
+        client: Client,
+        caller: Caller,
+        refusal: Refused | None = None,
     ) -> None:
         """Whoever sent it from elsewhere holds a token of the session: worth a record although nothing was changed."""
         detail: dict[str, object] = {
             "presented_generation": presented.generation,
             "current_generation": seen.generation,
             "from_elsewhere": True,
-            "refused": refused,
+            "refused": refusal is not None,
         }
-        self._refusals.record(_entry(event, seen, client, caller, detail))
+        entry = entry_of(event, seen, client, caller, detail)
+        self._refusals.record(
+            entry if refusal is None else entry.refused(self._references.of(refusal, client.client_id))
+        )
 
     def _following(self, presented: RefreshToken, generation: int) -> tuple[RefreshToken, dict[str, Any]]:
         """A new successor of the presented token, and what the row keeps of it."""
@@ -259,33 +277,3 @@ def _answer(
     if check is not None:
         check(connection, session)
     return Refreshed(session, token, outcome, row.now)
-
-
-def _entry(event: Event, row: Any, client: Client, caller: Caller, detail: dict[str, object]) -> audit.Entry:
-    return audit.Entry(
-        event,
-        actor=f"client:{client.client_id}",
-        client_id=client.client_id,
-        user_id=row.user_id,
-        session_id=row.id,
-        caller=caller,
-        detail=detail,
-    )
-
-
-def _record_retry(
-    connection: Connection,
-    event: Event,
-    row: AnyRow,
-    presented: RefreshToken,
-    client: Client,
-    caller: Caller,
-    *,
-    foreign_to: Any,
-) -> None:
-    detail: dict[str, object] = {
-        "presented_generation": presented.generation,
-        "current_generation": row.generation,
-        "from_elsewhere": decision.is_foreign(foreign_to, caller),
-    }
-    audit.record(connection, _entry(event, row, client, caller, detail))

@@ -86,7 +86,7 @@ class Office:
         except Unavailable as error:
             return self._busy("The database did not answer. Try again.", Reason.DATABASE_UNAVAILABLE, error)
         except Exception as error:  # noqa: BLE001 - whatever it is, a program gets a problem it can read
-            reference = self.refusals.note(Reason.INTERNAL)
+            reference = self.refusals.note(Refused(Reason.INTERNAL))
             _log.exception("failed", reference=reference, exc_info=error)
             return Problem(FAILED, "The reference stands in the server's log.", reference=reference).response()
 
@@ -136,12 +136,12 @@ class Office:
             if route.scope not in bearer.scopes:
                 raise Refused(Reason.ACCESS_TOKEN_SCOPE, session_id=bearer.session_id)
         except Refused as refusal:
-            reference = self.refusals.note(refusal.reason, session_id=refusal.session_id, detail=refusal.detail)
+            reference = self.refusals.note(refusal)
             raise _challenge(route.scope, refusal.reason, reference) from None
         return bearer
 
     def _busy(self, detail: str, reason: Reason, error: Exception | None = None) -> Response:
-        reference = self.refusals.note(reason, detail="" if error is None else type(error).__name__)
+        reference = self.refusals.note(Refused(reason, detail="" if error is None else type(error).__name__))
         headers = {"Retry-After": str(_BUSY_SECONDS)}
         return Problem(UNAVAILABLE, detail, headers=headers, reference=reference).response()
 

@@ -1,8 +1,9 @@
-"""`authserver audit list`: what happened, who did it, and when."""
+"""`authserver audit`: what happened, who did it, and when."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +11,24 @@ import click
 
 from authserver.admin import audit as use_cases
 from authserver.admin import users
-from authserver.admin.cli.output import iso, json_option, moment, print_json, print_table
+from authserver.admin.cli.output import counted, end_progress, json_option, moment, print_json, print_table, progress
 from authserver.admin.cli.programs import Invocation, pass_invocation
 from authserver.admin.cli.types import AGE, since
-from authserver.admin.errors import Invalid, NotFound
-from authserver.audit import Event, Search
+from authserver.admin.context import Administration
+from authserver.admin.errors import NotFound
+from authserver.audit import Search
 from authserver.database import AnyRow
+
+_SEARCH = (
+    click.option("--session", "session_id", type=click.UUID, help="Of this session."),
+    click.option("--user", help="Of this user: name, e-mail address, or id (also of one that was removed)."),
+    click.option("--client", "client_id", metavar="CLIENT_ID", help="Of this client."),
+    click.option("--event", metavar="EVENT", help="Such as session.reuse, or session for all of that noun."),
+    click.option("--actor", metavar="ACTOR", help="Who did it: such as cli:root, or cli for all of that kind."),
+    click.option("--subject", metavar="SUBJECT", help="On which API (its audience) or key (its number)."),
+    click.option("--since", "since_text", type=AGE, metavar="AGE|TIME", help="Such as 15m, 7d or 2026-01-31T12:00Z."),
+    click.option("--until", "until_text", type=AGE, metavar="AGE|TIME", help="Before then; written as --since."),
+)
 
 
 @click.group()
@@ -23,25 +36,19 @@ def audit() -> None:
     """Read the audit record: each security act, written in the transaction of the act."""
 
 
+def _searching(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which events; the command gets them as `options`."""
+    for option in reversed(_SEARCH):
+        command = option(command)
+    return command
+
+
 @audit.command("list")
-@click.option("--session", "session_id", type=click.UUID, help="Of this session.")
-@click.option("--user", help="Of this user: name, e-mail address, or id (also of one that was removed).")
-@click.option("--client", "client_id", metavar="CLIENT_ID", help="Of this client.")
-@click.option("--event", metavar="EVENT", help="Such as session.reuse, or session for all of that noun.")
-@click.option("--since", "since_text", type=AGE, metavar="AGE|TIME", help="Such as 15m, 7d or 2026-01-31T12:00Z.")
+@_searching
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many.")
 @json_option
 @pass_invocation
-def list_(
-    invocation: Invocation,
-    /,
-    session_id: UUID | None,
-    client_id: str | None,
-    limit: int,
-    *,
-    as_json: bool,
-    **options: str | None,
-) -> None:
+def list_(invocation: Invocation, /, limit: int, *, as_json: bool, **options: Any) -> None:
     """List events, newest first.
 
     \b
@@ -49,19 +56,15 @@ def list_(
       authserver audit list --user anna --since 7d
       authserver audit list --event session.reuse --json
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    event, when = options["event"], options["since_text"]
-    _check_event(event)
     with invocation.administration() as admin:
-        user_id = None if options["user"] is None else _user_id(admin, options["user"])
-        start = None if when is None else since(when, admin.database.now())
-        rows = use_cases.find(admin, Search(event, client_id, user_id, session_id, start), limit=limit)
+        rows = use_cases.find(admin, _search(admin, **options), limit=limit)
     if as_json:
-        print_json([_as_document(row) for row in rows])
+        print_json([use_cases.as_document(row) for row in rows])
         return
-    columns = ("time", "event", "actor", "client", "user", "session", "address", "detail")
+    columns = ("time", "event", "outcome", "actor", "client", "user", "session", "address", "detail")
     table = [
         (
-            moment(row.at), row.event, row.actor, row.client_id, row.user_id, row.session_id, row.address,
+            moment(row.at), row.event, row.outcome, row.actor, row.client_id, row.user_id, row.session_id, row.address,
             _detail(row),
         )
         for row in rows
@@ -71,10 +74,39 @@ def list_(
         click.echo(f"There may be more: these are the newest {limit:,} (--limit).", err=True)
 
 
-def _check_event(event: str | None) -> None:
-    if event is None or any(event in (known.value, known.value.split(".")[0]) for known in Event):
-        return
-    raise Invalid([f"there is no event {event!r}; there are {', '.join(sorted(known.value for known in Event))}"])
+@audit.command()
+@_searching
+@pass_invocation
+def export(invocation: Invocation, /, **options: Any) -> None:
+    """Write all events to standard output as JSON lines, oldest first.
+
+    \b
+    Examples:
+      authserver audit export > audit.jsonl
+      authserver audit export --since 2026-01-01 --until 2026-02-01 | gzip > january.jsonl.gz
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    tell = progress("exported")
+    count = 0
+    with invocation.administration() as admin:
+        for row in use_cases.export(admin, _search(admin, **options)):
+            click.echo(json.dumps(use_cases.as_document(row), ensure_ascii=False))
+            count += 1
+            if count % 1000 == 0:
+                tell(count)
+    end_progress()
+    click.echo(f"Exported {counted(count, 'event')}.", err=True)
+
+
+def _search(admin: Administration, **options: Any) -> Search:
+    now = admin.database.now()
+    since_ms, until_ms = (
+        None if options[name] is None else since(options[name], now) for name in ("since_text", "until_text")
+    )
+    user_id = None if options["user"] is None else _user_id(admin, options["user"])
+    return Search(
+        options["event"], options["client_id"], user_id, options["session_id"], since_ms, until_ms,
+        options["actor"], options["subject"],
+    )  # fmt: skip
 
 
 def _user_id(admin: Any, user: str) -> UUID:
@@ -90,22 +122,6 @@ def _user_id(admin: Any, user: str) -> UUID:
 
 
 def _detail(row: AnyRow) -> str:
-    words = [f"subject={row.subject}"] if row.subject else []
+    words = [f"{name}={value}" for name in ("subject", "reference") if (value := getattr(row, name))]
     words += [f"{name}={json.dumps(value)}" for name, value in json.loads(row.detail).items()]
     return " ".join(words)
-
-
-def _as_document(row: AnyRow) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "at": iso(row.at),
-        "event": row.event,
-        "actor": row.actor,
-        "subject": row.subject,
-        "client_id": row.client_id,
-        "user_id": None if row.user_id is None else str(row.user_id),
-        "session_id": None if row.session_id is None else str(row.session_id),
-        "address": row.address,
-        "user_agent": row.user_agent,
-        "detail": json.loads(row.detail),
-    }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,7 +20,7 @@ from authserver import schema
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict
 from authserver.database import Database, open_database
-from authserver.settings import Settings, load_settings
+from authserver.settings import LogSettings, Settings, load_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +28,12 @@ class Programs:
     """What the entry point hands in, because only entry points may import the application.
 
     `make_app` builds the application and starts its housekeeping, `stop_app` ends that; both are called in each worker.
+    `configure_logging` says where log lines go: a server does it by itself, commands do it with this.
     """
 
     make_app: Callable[[Settings], WSGIApplication]
     stop_app: Callable[[WSGIApplication], None]
+    configure_logging: Callable[[LogSettings], None]
 
 
 class Invocation:
@@ -66,8 +70,17 @@ class Invocation:
     @contextmanager
     def administration(self) -> Iterator[Administration]:
         """What use cases work with."""
+        self._log_to_standard_error()
         with self.database() as database:
             yield Administration(database, self.settings, actor())
+
+    def _log_to_standard_error(self) -> None:
+        """As a server does, so that what collects logs gets the audit events of commands too; people read tables."""
+        if not sys.stderr.isatty():
+            self.programs.configure_logging(self.settings.log)
+            return
+        self.programs.configure_logging(LogSettings(level="WARNING", format="console"))
+        logging.getLogger("authserver.audit").setLevel(logging.WARNING)
 
 
 pass_invocation = click.make_pass_decorator(Invocation)

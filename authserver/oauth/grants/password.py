@@ -106,4 +106,4 @@ class PasswordGrant(TokenGrant):
             caller=self.request.caller,
             detail={"reason": refusal.reason.name.lower()},
         )
-        self.domain.audit.record(entry)
+        self.domain.audit.record(entry.refused(self.server.refusals.reference(refusal, self.request.client.client_id)))

@@ -1,0 +1,44 @@
+"""What refreshes write into the audit record: whose session it was, and which client sent what from where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection
+
+from authserver import audit
+from authserver.audit import Caller, Event
+from authserver.clients.model import Client
+from authserver.database import AnyRow
+from authserver.sessions import decision
+from authserver.sessions.refresh_token import RefreshToken
+
+
+def entry_of(event: Event, row: Any, client: Client, caller: Caller, detail: dict[str, object]) -> audit.Entry:
+    return audit.Entry(
+        event,
+        actor=f"client:{client.client_id}",
+        client_id=client.client_id,
+        user_id=row.user_id,
+        session_id=row.id,
+        caller=caller,
+        detail=detail,
+    )
+
+
+def record_retry(
+    connection: Connection,
+    event: Event,
+    row: AnyRow,
+    presented: RefreshToken,
+    client: Client,
+    caller: Caller,
+    *,
+    foreign_to: Any,
+) -> None:
+    detail: dict[str, object] = {
+        "presented_generation": presented.generation,
+        "current_generation": row.generation,
+        "from_elsewhere": decision.is_foreign(foreign_to, caller),
+    }
+    audit.record(connection, entry_of(event, row, client, caller, detail))
