@@ -11,6 +11,7 @@ import pytest
 from authserver.__main__ import make_app, stop_app
 from authserver.admin.cli import command as cli
 from authserver.admin.cli.programs import Programs
+from authserver.operations.logs import configure_logging
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
 
@@ -38,4 +39,4 @@ def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str) -> int:
         for name, value in LiveServer(stage, port=8000).environment().items():
             patched.setenv(name, value)
         patched.setenv("AUTHSERVER_CACHES__MAX_AGE", "0.1")
-        return cli.main(Programs(make_app, stop_app), arguments)
+        return cli.main(Programs(make_app, stop_app, configure_logging), arguments)

@@ -17,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from authserver.admin import times
 from authserver.admin.errors import AdminError
 from authserver.admin.times import iso
 
@@ -29,9 +28,6 @@ __all__ = [
 #: Where there is no terminal nothing is folded: a line is a row, for grep and awk.
 _PIPE_WIDTH = 10_000
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
-
-#: A time for programs.
-iso = times.iso
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")

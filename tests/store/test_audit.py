@@ -1,0 +1,284 @@
+"""The audit record: who did what to what, once it is committed and never before; found, paged and exported."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from uuid import UUID
+
+import pytest
+from flask import Flask
+
+from authserver import audit
+from authserver.admin import audit as use_cases
+from authserver.admin import users
+from authserver.admin.context import Administration
+from authserver.admin.errors import Conflict, Invalid
+from authserver.admin.users import Profile
+from authserver.audit import Caller, Entry, Event, Outcome, Position, Search
+from authserver.keys.setup import open_vault
+from authserver.refusals import Reason, References, Refused
+from tests.support.held import held
+from tests.support.oauth import App, OAuth, Person
+from tests.support.stage import Stage
+
+PLACE = Caller("192.0.2.7", "a browser")
+
+
+@pytest.fixture
+def admin(stage: Stage) -> Administration:
+    return Administration(stage.database, stage.settings, "cli:tester", caller=PLACE)
+
+
+@contextmanager
+def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The lines of audit events that the application wrote inside of the block, as programs read them."""
+    (handler,) = (h for h in logging.getLogger().handlers if type(h) is logging.StreamHandler)
+    text = io.StringIO()
+    before = handler.setStream(text)
+
+    def read() -> list[dict[str, Any]]:
+        lines = [json.loads(line) for line in text.getvalue().splitlines()]
+        return [line for line in lines if line["logger"] == "authserver.audit"]
+
+    try:
+        yield read
+    finally:
+        if before is not None:
+            handler.setStream(before)
+
+
+def record(stage: Stage, *events: Event, **fields: Any) -> None:
+    """One event after the other, each in a transaction of its own."""
+    for event in events:
+        stage.transaction(lambda connection, event=event: audit.record(connection, Entry(event, "server", **fields)))
+
+
+def at(stage: Stage, times: dict[Event, int]) -> None:
+    """Say when the events happened, in milliseconds since the epoch."""
+    for event, when in times.items():
+        stage.sql("UPDATE audit_events SET at = :at WHERE event = :event", at=when, event=event.value)
+
+
+# --- what a refusal leaves --------------------------------------------------------------------------------------------
+
+
+def refused_in_recorded_ways(oauth: OAuth, stage: Stage, person: Person) -> dict[str, str]:
+    """Requests whose refusal is recorded: the event of each, and the reference that the caller got."""
+    wrong = oauth.as_app(App(oauth.app.client_id, "wrong")).own_token()
+    password = oauth.token(grant_type="password", username=person.username, password="wrong")
+    first = held(oauth.sign_in(person))
+    second = held(oauth.refresh(first.refresh_token))
+    stage.back_date(first.session_id, 100)  # a session rotates once in a retry window
+    held(oauth.refresh(second.refresh_token))
+    stolen = oauth.refresh(first.refresh_token)
+    restored = held(oauth.sign_in(person))
+    row = stage.session(restored.session_id)
+    newer = held(oauth.refresh(restored.refresh_token))
+    stage.sql(
+        "UPDATE sessions SET generation = generation - 1, current_digest = :digest WHERE id = :id",
+        digest=row.current_digest,
+        id=UUID(restored.session_id),
+    )
+    future = oauth.refresh(newer.refresh_token)
+    answers = {
+        "client.refused": (wrong, 401),
+        "sign_in.refused": (password, 400),
+        "session.reuse": (stolen, 400),
+        "session.from_the_future": (future, 503),
+    }
+    for event, (answer, status) in answers.items():
+        assert answer.status_code == status, (event, answer.text)
+    return {event: answer.json()["reference"] for event, (answer, _) in answers.items()}
+
+
+def test_the_event_of_a_refusal_has_the_reference_that_the_caller_got(oauth: OAuth, stage: Stage, person: Person):
+    opened = References(open_vault(stage.settings).reference_key())
+    for name, reference in refused_in_recorded_ways(oauth, stage, person).items():
+        (event,) = stage.events(name)
+        assert (event.outcome, event.reference) == ("refused", reference), name
+        reason = json.loads(event.detail).get("reason")
+        assert reason is None or opened.open(reference).reason.name.lower() == reason
+
+
+def test_a_retry_that_is_refused_because_it_came_from_elsewhere_has_its_reference(
+    oauth: OAuth, stage: Stage, person: Person
+):
+    careful = oauth.as_app(stage.an_app(refuse_foreign_retries=True))
+    first = held(careful.sign_in(person))
+    held(careful.refresh(first.refresh_token))
+    stage.sql("UPDATE sessions SET last_address = '192.0.2.1', last_user_agent = 'another'")
+    answer = careful.refresh(first.refresh_token)
+    assert answer.status_code == 400
+    (event,) = stage.events("session.retry")
+    assert (event.outcome, event.reference) == ("refused", answer.json()["reference"])
+
+
+def test_what_is_done_says_so_and_has_no_reference(oauth: OAuth, stage: Stage, person: Person):
+    held(oauth.sign_in(person))
+    (event,) = stage.events("session.opened")
+    assert (event.outcome, event.reference, event.address) == ("done", None, "127.0.0.1")
+
+
+def test_a_refusal_has_one_reference_however_often_it_is_asked_for(stage: Stage):
+    references = References(open_vault(stage.settings).reference_key())
+    refusal = Refused(Reason.WRONG_SECRET)
+    assert references.of(refusal, "shop") == references.of(refusal, "shop")
+    assert references.of(refusal, "shop") != references.of(Refused(Reason.WRONG_SECRET), "shop")
+
+
+# --- the log ----------------------------------------------------------------------------------------------------------
+
+
+def test_each_event_is_one_line_of_the_log_with_what_the_row_says(app: Flask, admin: Administration, stage: Stage):
+    with log_lines() as read:
+        users.add(admin, Profile("anna", None, frozenset({"editor"})), "correct horse")
+    (line,) = read()
+    (row,) = stage.events("user.added")
+    assert (line["event"], line["actor"], line["outcome"]) == ("user.added", "cli:tester", "done")
+    assert (line["address"], line["user_agent"]) == (PLACE.address, PLACE.user_agent)
+    assert line["user_id"] == str(UUID(str(row.user_id)))
+    assert line["detail"] == json.loads(row.detail) == {"username": "anna", "roles": ["editor"]}
+    assert line["level"] == "info"
+
+
+def test_an_act_that_is_rolled_back_leaves_neither_event_nor_line(
+    app: Flask, admin: Administration, stage: Stage, person: Person
+):
+    with log_lines() as read:
+        with suppress(ZeroDivisionError), admin.transaction():
+            users.disable(admin, person.username)
+            _ = 1 / 0
+        assert stage.events("user.disabled") == []
+        assert read() == []
+        users.disable(admin, person.username)
+        assert len(stage.events("user.disabled")) == len(read()) == 1
+        with pytest.raises(Conflict):
+            users.disable(admin, person.username)
+        assert len(stage.events("user.disabled")) == len(read()) == 1
+
+
+def test_no_line_is_written_before_the_commit(app: Flask, admin: Administration, person: Person):
+    with log_lines() as read:
+        with admin.transaction():
+            users.disable(admin, person.username)
+            assert read() == []
+        assert len(read()) == 1
+
+
+def test_a_connection_keeps_no_line_of_the_transaction_before(app: Flask, admin: Administration, stage: Stage):
+    """The pool hands out the same connection again; what its last transaction left would be written with the next."""
+    with log_lines() as read:
+        with suppress(ZeroDivisionError), stage.database.transaction() as connection:
+            audit.record(connection, Entry(Event.KEYS_REWRAPPED, "server"))
+            _ = 1 / 0
+        with stage.database.autocommit() as connection:
+            audit.record(connection, Entry(Event.KEY_LEAKED, "server", subject="1"))
+        record(stage, Event.USER_ENABLED)
+        assert [line["event"] for line in read()] == ["key.leaked", "user.enabled"]
+
+
+def test_a_quieter_log_still_has_the_events(app: Flask, admin: Administration):
+    logging.getLogger().setLevel(logging.ERROR)
+    with log_lines() as read:
+        users.add(admin, Profile("anna", None, frozenset()), "correct horse")
+    assert [line["event"] for line in read()] == ["user.added"]
+
+
+# --- finding ----------------------------------------------------------------------------------------------------------
+
+DAY = 86_400_000
+WHEN = {Event.KEY_CREATED: 1 * DAY, Event.KEY_PROMOTED: 2 * DAY, Event.USER_ADDED: 3 * DAY, Event.API_ADDED: 4 * DAY}
+
+
+@pytest.fixture
+def events(stage: Stage) -> None:
+    """Four events, a day apart, of several actors and subjects."""
+    stage.sql("DELETE FROM audit_events")
+    entries = [
+        Entry(Event.KEY_CREATED, "server", subject="token"),
+        Entry(Event.KEY_PROMOTED, "cli:root", subject="7"),
+        Entry(Event.USER_ADDED, "cli:anna", client_id="shop"),
+        Entry(Event.API_ADDED, "client:shop", subject="https://api.example.com", outcome=Outcome.REFUSED),
+    ]
+    stage.transaction(lambda connection: audit.record(connection, *entries))
+    at(stage, WHEN)
+
+
+@pytest.mark.parametrize(
+    ("search", "found"),
+    [
+        (Search(), ["api.added", "user.added", "key.promoted", "key.created"]),
+        (Search(event="key"), ["key.promoted", "key.created"]),
+        (Search(event="key.created"), ["key.created"]),
+        (Search(actor="cli:root"), ["key.promoted"]),
+        (Search(actor="cli"), ["user.added", "key.promoted"]),
+        (Search(actor="cl"), []),
+        (Search(actor="%"), []),
+        (Search(subject="7"), ["key.promoted"]),
+        (Search(since=2 * DAY), ["api.added", "user.added", "key.promoted"]),
+        (Search(until=2 * DAY), ["key.created"]),
+        (Search(since=2 * DAY, until=4 * DAY), ["user.added", "key.promoted"]),
+        (Search(client_id="shop", actor="cli"), ["user.added"]),
+    ],
+)
+@pytest.mark.usefixtures("events")
+def test_events_are_found_by_what_is_known_of_them(admin: Administration, search: Search, found: list[str]):
+    assert [row.event for row in use_cases.find(admin, search, limit=10)] == found
+    assert [row.event for row in use_cases.export(admin, search)] == found[::-1], "an export has the oldest first"
+
+
+def test_an_event_that_does_not_exist_is_refused_with_those_that_do(admin: Administration):
+    for find in (lambda search: use_cases.find(admin, search, limit=1), lambda search: use_cases.export(admin, search)):
+        with pytest.raises(Invalid, match=r"no event 'user.befriended'; there are api.added, "):
+            find(Search(event="user.befriended"))
+
+
+def test_pages_have_each_event_once_although_new_ones_come_in(admin: Administration, stage: Stage):
+    stage.sql("DELETE FROM audit_events")
+    record(stage, *[Event.USER_ENABLED] * 23)
+    stage.sql("UPDATE audit_events SET at = 5")  # all at one moment: only their ids tell them apart
+    whole = [row.id for row in use_cases.find(admin, Search(), limit=100)]
+    seen: list[UUID] = []
+    place = None
+    while rows := use_cases.find(admin, Search(), limit=5, before=place):
+        seen += [row.id for row in rows]
+        place = Position.of(rows[-1])
+        record(stage, Event.USER_DISABLED)
+    assert seen == whole
+    assert len(seen) == 23
+
+
+def test_an_export_streams_everything_in_bounded_memory(admin: Administration, stage: Stage):
+    stage.sql("DELETE FROM audit_events")
+    many = [Entry(Event.USER_ENABLED, "server", detail={"note": "x" * 200})] * 1000
+    for _ in range(12):
+        stage.transaction(lambda connection: audit.record(connection, *many))
+    stage.sql("UPDATE audit_events SET at = 5 WHERE at % 2 = 0")
+    for _ in use_cases.export(admin, Search()):
+        break  # what is compiled and cached at the first row is not counted
+    tracemalloc.start()
+    ids = [row.id.int for row in use_cases.export(admin, Search())]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(ids) == len(set(ids)) == 12_000
+    assert peak < 8_000_000, "all rows at once would take about twice as much"
+
+
+def test_an_export_ends_although_events_keep_coming(admin: Administration, stage: Stage):
+    record(stage, *[Event.USER_ENABLED] * 3)
+    future = admin.database.now() + 60_000
+    stage.sql("UPDATE audit_events SET at = :at WHERE event = 'user.enabled'", at=future)
+    assert [row for row in use_cases.export(admin, Search()) if row.event == "user.enabled"] == []
+
+
+def test_old_events_without_an_outcome_are_shown_with_one(admin: Administration, stage: Stage):
+    record(stage, Event.SIGN_IN_REFUSED, Event.USER_ADDED)
+    stage.sql("UPDATE audit_events SET outcome = NULL")
+    documents = [use_cases.as_document(row) for row in use_cases.find(admin, Search(), limit=2)]
+    assert {one["event"]: one["outcome"] for one in documents} == {"sign_in.refused": "refused", "user.added": "done"}
