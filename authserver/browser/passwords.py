@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from authserver import metrics
-from authserver.audit import Bounded, Caller, Entry, Event
+from authserver.audit import Bounded, Caller, Entry, Event, Outcome
 from authserver.database import AnyRow, Database
 from authserver.refusals import Reason
 from authserver.users import store as users
@@ -88,4 +88,7 @@ class PasswordCheck:
     def _record(self, user_id: UUID | None, reason: Reason, caller: Caller) -> None:
         """At a bounded rate, and without the name: people type passwords into that field."""
         detail = {"reason": reason.name.lower(), "page": True}
-        self._audit.record(Entry(Event.SIGN_IN_REFUSED, _ANYBODY, user_id=user_id, caller=caller, detail=detail))
+        entry = Entry(
+            Event.SIGN_IN_REFUSED, _ANYBODY, user_id=user_id, caller=caller, outcome=Outcome.REFUSED, detail=detail
+        )
+        self._audit.record(entry)
