@@ -160,7 +160,8 @@ def test_a_reference_is_explained_with_what_the_database_knows(shell: Shell, sta
     explained = shell.json("why", reference)
     assert (explained["reason"], explained["client_enabled"]) == ("client_disabled", True)
     assert explained["at"] == "1970-01-01T00:00:00.001Z"
-    assert "not a reference" in shell.refused("why", reference[:-4])
+    assert "no reference in this text" in shell.refused("why", reference[:-4])
+    assert "not a reference" in shell.refused("why", reference[:-4] + "AAAA")
 
 
 def test_a_reference_is_explained_while_the_database_is_away(shell: Shell, stage: Stage):

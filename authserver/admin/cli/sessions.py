@@ -22,6 +22,7 @@ from authserver.admin.cli.output import (
     yes_option,
 )
 from authserver.admin.cli.programs import Invocation, pass_invocation
+from authserver.admin.words import session_state
 from authserver.database import AnyRow
 
 _user_option = click.option("--user", help="Of this user: name, e-mail address or id.")
@@ -118,10 +119,9 @@ def revoke(
 
 
 def state(row: AnyRow) -> str:
-    """Live, expired, or ended and why."""
-    if row.revoked_at is not None:
-        return f"ended {moment(row.revoked_at)}: {row.revoked_because}"
-    return "expired" if min(row.idle_expires_at, row.absolute_expires_at) <= row.now else "live"
+    """Live, or expired or ended, and why."""
+    found = session_state(row)
+    return "live" if found.is_live else f"{found.name} {moment(found.since)}: {found.why}"
 
 
 def as_document(row: AnyRow, username: str | None) -> dict[str, Any]:
@@ -134,7 +134,7 @@ def as_document(row: AnyRow, username: str | None) -> dict[str, Any]:
         "scopes": row.scopes,
         "audiences": row.audiences,
         "roles": row.roles,
-        "live": state(row) == "live",
+        "live": session_state(row).is_live,
         "created_at": iso(row.created_at),
         "last_used_at": iso(row.last_used_at),
         "idle_expires_at": iso(row.idle_expires_at),

@@ -6,12 +6,12 @@ from typing import Any
 
 import click
 
-from authserver.admin import audit as use_cases
-from authserver.admin.audit import Known
+from authserver.admin import explaining as use_cases
 from authserver.admin.cli.output import iso, json_option, moment, print_fields, print_json, warn
 from authserver.admin.cli.programs import Invocation, pass_invocation
-from authserver.admin.cli.sessions import as_document, state
+from authserver.admin.cli.sessions import as_document
 from authserver.admin.errors import AdminError
+from authserver.admin.explaining import Explanation
 from authserver.database import Unavailable
 from authserver.keys.setup import open_vault
 from authserver.refusals import Refusal
@@ -23,15 +23,15 @@ from authserver.schema import SchemaOutdated
 @json_option
 @pass_invocation
 def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
-    """Say why a request was refused. REFERENCE is the member `reference` of the error that the app got.
+    """Say why a request was refused. REFERENCE is the member `reference` of the error that the app got, or all of it.
 
     The reference is the refusal itself, sealed under the master key: nothing is looked up to open it, and it can be
     opened as long as the master key is kept. What the database knows of session and client now is shown beside it.
     """
     refusal = use_cases.explain(open_vault(invocation.settings, create=False), reference)
-    known = _look_up(invocation, refusal)
+    explanation = _look_up(invocation, refusal)
     if as_json:
-        print_json(_as_document(refusal, known))
+        print_json(_as_document(explanation))
         return
     fields: dict[str, object] = {
         "reason": f"{refusal.reason.text} ({refusal.reason.name.lower()})",
@@ -40,38 +40,34 @@ def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
         "client": refusal.client_id,
         "session": refusal.session_id,
     }
-    if known is not None:
-        fields |= _now(refusal, known)
-    print_fields(fields)
+    print_fields({**fields, **_now(explanation)})
 
 
-def _look_up(invocation: Invocation, refusal: Refusal) -> Known | None:
-    """What the database knows; the reason can be told without it, above all when it is what failed."""
+def _look_up(invocation: Invocation, refusal: Refusal) -> Explanation:
+    """With what the database knows; the reason can be told without it, above all when it is what failed."""
     try:
         with invocation.administration() as admin:
             return use_cases.look_up(admin, refusal)
     except (*Unavailable, SchemaOutdated, AdminError):
         warn(["the database cannot be used just now, so what it knows of session and client is missing"])
-        return None
+        return Explanation(refusal, None)
 
 
-def _now(refusal: Refusal, known: Known) -> dict[str, object]:
+def _now(explanation: Explanation) -> dict[str, object]:
     fields: dict[str, object] = {}
-    if refusal.client_id is not None or known.client is not None:
-        client = known.client
-        fields["client now"] = (
-            "there is none of this id" if client is None else "enabled" if client.enabled else "disabled"
-        )
-    if refusal.session_id is not None:
-        session = known.session
-        fields["session now"] = "its row is gone" if session is None else state(session)
-        if session is not None:
-            fields["user"] = known.username or session.user_id
-            fields["its events"] = f"authserver audit list --session {session.id}"
+    if explanation.client_now is not None:
+        fields["client now"] = explanation.client_now
+    if explanation.session_now is not None:
+        fields["session now"] = explanation.session_now
+    if explanation.known is not None and explanation.known.session is not None:
+        session = explanation.known.session
+        fields["user"] = explanation.known.username or session.user_id
+        fields["its events"] = f"authserver audit list --session {session.id}"
     return fields
 
 
-def _as_document(refusal: Refusal, known: Known | None) -> dict[str, Any]:
+def _as_document(explanation: Explanation) -> dict[str, Any]:
+    refusal, known = explanation.refusal, explanation.known
     session = None if known is None else known.session
     client = None if known is None else known.client
     return {

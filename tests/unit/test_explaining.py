@@ -1,0 +1,53 @@
+"""A reference is found in whatever people paste, and what is none gets an answer that helps."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from authserver.admin.errors import Invalid
+from authserver.admin.explaining import explain, reference_in
+from authserver.keys.vault import Vault
+from authserver.refusals import Reason, References, Refusal
+
+VAULT = Vault(b"k" * 32)
+REFERENCE = References(VAULT.reference_key()).seal(Refusal(Reason.WRONG_SECRET, 1_700_000_000_000, "shop"))
+
+
+@pytest.mark.parametrize(
+    "pasted",
+    [
+        REFERENCE,
+        f"  {REFERENCE}\n",
+        f'"{REFERENCE}",',
+        json.dumps({"error": "invalid_client", "reference": REFERENCE}),
+        json.dumps({"error": "invalid_client", "reference": f" {REFERENCE} "}, indent=2),
+        f'HTTP 401: {{"error": "invalid_client", "reference": "{REFERENCE}"}} at 12:00',
+        f"reference={REFERENCE} and once more {REFERENCE}",
+    ],
+)
+def test_a_reference_is_found_where_it_stands(pasted: str):
+    assert reference_in(pasted) == REFERENCE
+    assert explain(VAULT, pasted).reason is Reason.WRONG_SECRET
+
+
+@pytest.mark.parametrize(
+    ("pasted", "says"),
+    [
+        ("", "paste the reference"),
+        (" \n ", "paste the reference"),
+        ("hello", "there is no reference in this text"),
+        (REFERENCE[:-1], "there is no reference in this text"),
+        (REFERENCE + "x", "there is no reference in this text"),
+        ('{"error": "invalid_grant"}', "no member `reference`"),
+        ('{"reference": 7}', "no member `reference`"),
+        ("[" * 10_000, "there is no reference in this text"),
+        (f"{REFERENCE} {REFERENCE[::-1]}", "several references"),
+        ("A" * 110, "not a reference of this server"),
+        ('{"reference": "<script>"}', "not a reference of this server"),
+    ],
+)
+def test_what_is_no_reference_is_told_so(pasted: str, says: str):
+    with pytest.raises(Invalid, match=says):
+        explain(VAULT, pasted)

@@ -1,0 +1,20 @@
+"""Nothing that is stored stays without its words."""
+
+from __future__ import annotations
+
+import pytest
+
+from authserver.admin.words import ENDS, EVENTS, KEY_KINDS, KEY_STATES
+from authserver.audit import Event
+from authserver.keys.model import Kind, State
+from authserver.sessions.model import End
+
+
+@pytest.mark.parametrize(("values", "words"), [(End, ENDS), (Kind, KEY_KINDS), (State, KEY_STATES)])
+def test_every_value_has_its_words(values: type, words: dict[str, str]):
+    assert set(values) == words.keys()
+
+
+def test_every_event_has_its_words():
+    assert {event.value for event in Event} <= EVENTS.keys()
+    assert len(set(EVENTS.values())) == len(EVENTS)
