@@ -11,8 +11,9 @@ from flask import Flask
 
 from authserver import account, schema
 from authserver.activity import Activity
-from authserver.admin import api
+from authserver.admin import api, console
 from authserver.admin.api.dispatch import Office
+from authserver.admin.console.entry import Console
 from authserver.admin.context import Tools
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded
@@ -131,12 +132,12 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(sign_in.visit_blueprint(pages))
         if settings.pages.account:
             app.register_blueprint(account.blueprint(pages, account.Account(database, settings, hasher)))
-        # The console: one line here, by settings.pages.admin.
     health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew))
     token = settings.metrics.token
     exposition.register(app, None if token is None else token.get_secret_value())
     if settings.pages.admin:
         tools = Tools(vault, open_hasher(settings, "-administration", concurrency=1))
+        app.register_blueprint(console.blueprint(pages, Console(database, settings, tools)))
         bearer_tokens = BearerTokens(database, access_tokens)
         api.register(app, Office(settings, database, tools, bearer_tokens, refusals))
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)

@@ -56,6 +56,12 @@ def find_all(
         return store.read_all(connection, which, after=after, limit=limit)
 
 
+def concerns_of(admin: Administration, row: AnyRow) -> list[str]:
+    """What holds for a client, and yet may not be what was meant."""
+    with admin.reading() as connection:
+        return warnings(registration_of(row), apis.read(connection))
+
+
 def add(admin: Administration, registration: Registration) -> Registered:
     """Register a client; a confidential one gets its secret.
 

@@ -1,0 +1,58 @@
+"""An administrator's browser in the console, and the parts of the app that tests of the console look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from html.parser import HTMLParser
+
+import httpx
+from flask import Flask
+
+from authserver.apis.administration import SCOPES
+from tests.support.oauth import Person
+from tests.support.stage import Stage
+from tests.support.visitor import Visitor
+
+
+@contextmanager
+def browser(stage: Stage, app: Flask) -> Iterator[Visitor]:
+    """A browser that is not signed in."""
+    transport = httpx.WSGITransport(app, raise_app_exceptions=False)
+    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
+        yield Visitor(http, stage.settings.issuer)
+
+
+def an_administrator(stage: Stage, scopes: frozenset[str] = frozenset(SCOPES)) -> Person:
+    """A user whose role opens these scopes, and no others."""
+    if scopes == frozenset(SCOPES):
+        return stage.a_person(roles="administrator")
+    for scope in scopes:
+        stage.sql(
+            "UPDATE scopes SET roles = roles || :role WHERE scope = :scope", role=" partial-administrator", scope=scope
+        )
+    return stage.a_person(roles="partial-administrator")
+
+
+class Elements(HTMLParser):
+    """Every element of a page with its attributes' names: what text from outside must add nothing to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.text: list[str] = []
+        self.values: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.append((tag, tuple(sorted(name for name, _ in attrs))))
+        self.values += [value or "" for _, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.text.append(data)
+
+    @property
+    def words(self) -> str:
+        """The text that people read, in one line."""
+        return " ".join(" ".join(self.text).split())
