@@ -17,6 +17,18 @@ class Hinted(str):
         return text
 
 
+class About(str):
+    """A text that does not begin with the name of the field that it is about, which a program wants to know all the same."""
+
+    __slots__ = ("field",)
+    field: str
+
+    def __new__(cls, field: str, text: str) -> Self:
+        made = super().__new__(cls, text)
+        made.field = field
+        return made
+
+
 def plain(text: str) -> str:
     """The text without what only the command line can do."""
     return text.plain if isinstance(text, Hinted) else text

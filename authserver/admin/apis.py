@@ -21,6 +21,7 @@ from authserver.apis import administration, registration, store
 from authserver.apis.model import Api, Catalogue, Scope
 from authserver.audit import Event
 from authserver.clients import store as clients
+from authserver.hints import Hinted
 
 _MOST_ATTEMPTS = 5
 
@@ -50,7 +51,7 @@ class _Unfinished(Exception):
 
 def find(admin: Administration, audience: str) -> Plan:
     """An API with its scopes."""
-    with admin.database.autocommit() as connection:
+    with admin.reading() as connection:
         return _find(store.read(connection), audience)
 
 
@@ -101,10 +102,13 @@ def edit(
     def act() -> None:
         nonlocal plan, narrowed
         with admin.transaction() as connection:
+            # Two who edit an API take turns: what the second one changes is what the first has left.
+            store.lock(connection, audience)
             catalogue = store.read(connection)
             before = _find(catalogue, audience)
             # Whoever binds roles to scopes gives them away.
             require_scopes(admin, frozenset(before.scopes), "changing this API")
+            admin.check_unchanged(before)
             plan = change(before)
             _check(connection, plan)
             _refuse_taken(catalogue, plan, own=audience)
@@ -124,7 +128,7 @@ def edit(
                 _record(connection, admin, Event.API_CHANGED, audience, detail)
 
     _retried(admin, act, on_progress)
-    return Edited(plan, sweep_to_the_end(admin, on_progress) if narrowed else 0)
+    return Edited(plan, sweep_to_the_end(admin, on_progress) if narrowed and admin.waits else 0)
 
 
 def remove(admin: Administration, audience: str, on_progress: Progress | None = None) -> int:
@@ -139,11 +143,15 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
     if audience == administration.AUDIENCE:
         raise Conflict("the API of administration is the server's own and cannot be removed")
     with admin.transaction() as connection:
+        store.lock(connection, audience)
         plan = _find(store.read(connection), audience)
+        admin.check_unchanged(plan)
         if users := [row.client_id for row in clients.read_all(connection) if row.default_api == audience]:
             raise Conflict(
-                f"{audience} is the default API of {', '.join(users)}; "
-                f"change that first: authserver clients edit {users[0]} --no-default-api"
+                Hinted(
+                    f"{audience} is the default API of {', '.join(users)}; change that first",
+                    f": authserver clients edit {users[0]} --no-default-api",
+                )
             )
         if plan.scopes:
             store.replace_scopes(connection, audience, [])
@@ -152,19 +160,33 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
     changed = sweep_to_the_end(admin, on_progress)
     with admin.transaction() as connection:
         if not store.remove(connection, audience):
-            raise Conflict(f"{audience} was changed by somebody else meanwhile; see: authserver apis show {audience}")
+            raise Conflict(f"{audience} was changed by somebody else meanwhile", see=f"apis show {audience}")
         _record(connection, admin, Event.API_REMOVED, audience, {"sessions": changed})
     return changed
 
 
+def settle(admin: Administration) -> None:
+    """Let earlier narrowings reach all sessions, which takes seconds if there are any: before `add` in a transaction."""
+    with admin.database.autocommit() as connection:
+        unfinished = bool(store.unswept(connection))
+    if unfinished:
+        sweep_to_the_end(admin)
+
+
 def _retried(admin: Administration, act: Callable[[], None], on_progress: Progress | None) -> None:
+    if admin.in_transaction:  # nothing can be tried again in a transaction that is somebody else's: all of it is undone
+        try:
+            act()
+        except (_Unfinished, IntegrityError):
+            raise Conflict("other administrators changed scopes at the same moment; try again") from None
+        return
     for _ in range(_MOST_ATTEMPTS):
         try:
             act()
         except _Unfinished:
             sweep_to_the_end(admin, on_progress)
         except IntegrityError:
-            raise Conflict("the audience or a scope was taken a moment ago; see: authserver apis list") from None
+            raise Conflict("the audience or a scope was taken a moment ago", see="apis list") from None
         else:
             return
     raise Conflict("other administrators keep narrowing scopes; try again")
@@ -181,12 +203,12 @@ def _check(connection: Connection, plan: Plan) -> None:
     except registration.InvalidApi as refusal:
         raise Invalid(refusal.problems) from None
     if plan.client_id is not None and clients.read(connection, plan.client_id) is None:
-        raise Invalid([f"client: there is no client {plan.client_id!r}; see: authserver clients list"])
+        raise Invalid([Hinted(f"client_id: there is no client {plan.client_id!r}", "; see: authserver clients list")])
 
 
 def _refuse_taken(catalogue: Catalogue, plan: Plan, *, own: str | None = None) -> None:
     if own is None and plan.audience in catalogue.apis:
-        raise Conflict(f"there is an API {plan.audience} already; see: authserver apis edit {plan.audience}")
+        raise Conflict(f"there is an API {plan.audience} already", see=f"apis show {plan.audience}")
     for name in plan.scopes:
         owner = catalogue.scopes[name].audience if name in catalogue.scopes else own
         if owner != own:
@@ -195,7 +217,7 @@ def _refuse_taken(catalogue: Catalogue, plan: Plan, *, own: str | None = None) -
 
 def _find(catalogue: Catalogue, audience: str) -> Plan:
     if audience not in catalogue.apis:
-        raise NotFound(f"there is no API {audience!r}; see: authserver apis list")
+        raise NotFound(f"there is no API {audience!r}", see="apis list")
     api = catalogue.apis[audience]
     return Plan(
         api.audience,

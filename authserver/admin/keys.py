@@ -26,7 +26,7 @@ def rotate(admin: Administration, kind: Kind, *, at_once: bool) -> None:
     try:
         admin.rotation.rotate(kind, at_once=at_once, actor=admin.actor, caller=admin.caller)
     except RotationRefused as refusal:
-        raise Conflict(str(refusal)) from None
+        raise Conflict(refusal.args[0]) from None
 
 
 def mark_leaked(admin: Administration, key_id: int) -> None:
@@ -38,7 +38,7 @@ def mark_leaked(admin: Administration, key_id: int) -> None:
     try:
         admin.rotation.mark_leaked(key_id, actor=admin.actor, caller=admin.caller)
     except RotationRefused as refusal:
-        raise NotFound(str(refusal)) from None
+        raise NotFound(refusal.args[0]) from None
 
 
 def rewrap(admin: Administration) -> int:

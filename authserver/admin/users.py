@@ -21,11 +21,13 @@ from authserver.admin.errors import Conflict, Invalid, NotFound
 from authserver.apis import store as apis
 from authserver.audit import Event
 from authserver.database import AnyRow
+from authserver.hints import About
 from authserver.identifiers import new_id
 from authserver.sessions import ending
 from authserver.sessions.model import End
 from authserver.users import store
 from authserver.users.names import check_email, check_password, check_role, check_username, fold
+from authserver.users.store import Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +51,31 @@ class Profile:
 
 def find(admin: Administration, login: str) -> AnyRow:
     """A user by name, e-mail address or id."""
-    with admin.database.autocommit() as connection:
+    with admin.reading() as connection:
         return _find(connection, login)
 
 
-def find_all(admin: Administration) -> Sequence[AnyRow]:
-    """All users but the removed ones, by name."""
+def find_all(
+    admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
+) -> Sequence[AnyRow]:
+    """Users but the removed ones, by folded name; of a longer list the page `after` one."""
+    with admin.reading() as connection:
+        return store.read_all(connection, which, after=after, limit=limit)
+
+
+def hash_new(admin: Administration, profile: Profile, password: str | None) -> str | None:
+    """What takes long of adding a user, to be done before a transaction is opened. None for a user without a password.
+
+    Raises:
+        Invalid, Conflict, Forbidden: as `add`, to save the cost.
+    """
+    check_profile(profile)
+    if password is not None:
+        check_new_password(admin, password)
     with admin.database.autocommit() as connection:
-        return store.read_all(connection)
+        require_roles(admin, connection, profile.roles, "giving these roles")
+        _refuse_taken(connection, profile, None)
+    return None if password is None else admin.hash_password(password)
 
 
 def add(admin: Administration, profile: Profile, password: str) -> AnyRow:
@@ -66,15 +85,21 @@ def add(admin: Administration, profile: Profile, password: str) -> AnyRow:
         Invalid: name, address, role or password break rules.
         Conflict: name or address is taken.
     """
+    return add_hashed(admin, profile, hash_new(admin, profile, password))
+
+
+def add_hashed(admin: Administration, profile: Profile, password_hash: str | None) -> AnyRow:
+    """Add a user with what `hash_new` made; without one the user has no password yet, and a link sets the first.
+
+    Raises:
+        Invalid, Conflict: as `add`.
+    """
     check_profile(profile)
-    check_new_password(admin, password)
-    with admin.database.autocommit() as connection:
-        _refuse_taken(connection, profile, None)  # before the hashing, to save its cost
-    password_hash = admin.hash_password(password)
     user_id = new_id()
     try:
         with admin.transaction() as connection:
             require_roles(admin, connection, profile.roles, "giving these roles")
+            _refuse_taken(connection, profile, None)
             store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
             detail = {"username": profile.username, "roles": sorted(profile.roles)}
             audit.record(connection, admin.entry(Event.USER_ADDED, user_id=user_id, detail=detail))
@@ -170,27 +195,31 @@ def check_new_password(admin: Administration, password: str) -> None:
     """Raises `Invalid` with a text that never contains the password."""
     limits = admin.settings.passwords
     if not limits.min_length <= len(password) <= limits.max_length:
-        raise Invalid([f"a password has {limits.min_length} to {limits.max_length} characters, not {len(password)}"])
+        text = f"a password has {limits.min_length} to {limits.max_length} characters, not {len(password)}"
+        raise Invalid([About("password", text)])
     try:
         check_password(password)
     except ValueError as problem:
-        raise Invalid([str(problem)]) from None
+        raise Invalid([About("password", str(problem))]) from None
 
 
 def check_profile(profile: Profile) -> None:
     """Raises `Invalid` with all problems at once."""
-    problems = []
-    checks = [(check_username, profile.username), *((check_role, role) for role in sorted(profile.roles))]
+    problems: list[str] = []
+    checks = [
+        ("username", check_username, profile.username),
+        *(("roles", check_role, role) for role in sorted(profile.roles)),
+    ]
     if profile.email is not None:
-        checks.append((check_email, profile.email))
-    for check, value in checks:
+        checks.append(("email", check_email, profile.email))
+    for field, check, value in checks:
         try:
             check(value)
         except ValueError as problem:
-            problems.append(str(problem))
+            problems.append(About(field, str(problem)))
     if _is_id(profile.username):
         # Commands take a name or an id: one user's name could be another's id.
-        problems.append("a user name has not the form of an id")
+        problems.append(About("username", "a user name has not the form of an id"))
     if problems:
         raise Invalid(problems)
 
@@ -206,6 +235,7 @@ def _lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
         raise _unknown(login)
     row = _find(connection, str(user_id))
     require_roles(admin, connection, row.roles, "changing this administrator")
+    admin.check_unchanged(row)
     return row
 
 
@@ -225,7 +255,7 @@ def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None)
     for what, name in (("user name", profile.username), ("e-mail address", profile.email)):
         row = None if name is None else store.read(connection, name)
         if row is not None and row.id != own_id:
-            raise Conflict(f"the {what} {name} is taken; see: authserver users show {row.id}")
+            raise Conflict(f"the {what} {name} is taken", see=f"users show {row.id}")
 
 
 def _is_id(text: str) -> bool:
@@ -237,4 +267,4 @@ def _is_id(text: str) -> bool:
 
 
 def _unknown(login: str) -> NotFound:
-    return NotFound(f"there is no user {login!r}; see: authserver users list")
+    return NotFound(f"there is no user {login!r}", see="users list")

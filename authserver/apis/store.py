@@ -38,6 +38,12 @@ def read(connection: Connection) -> Catalogue:
     return Catalogue(apis, scopes)
 
 
+def lock(connection: Connection, audience: str) -> bool:
+    """Keep other changes of an API out until the transaction ends. Returns whether it exists."""
+    statement = select(ApiRecord.audience).where(ApiRecord.audience == audience).with_for_update()
+    return connection.execute(statement).one_or_none() is not None
+
+
 def add(connection: Connection, api: Api, scopes: list[Scope]) -> None:
     """Insert an API with its scopes (IntegrityError when the audience or a scope is taken)."""
     connection.execute(

@@ -15,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from authserver import audit
 from authserver.audit import Caller, Event
 from authserver.database import AnyRow, Database
+from authserver.hints import Hinted
 from authserver.keys import store
 from authserver.keys.material import NewKey, new_key
 from authserver.keys.model import Kind, State
@@ -86,11 +87,13 @@ class KeyRotation:
         missing = self._missing_ms(kind, following)
         if missing > 0 and not at_once:
             raise RotationRefused(
-                f"the next {kind.value} key is not known to every API and node yet: wait {-(-missing // 1000)} s, "
-                "or give --now and read docs/keys.md for what that costs"
+                Hinted(
+                    f"the next {kind.value} key is not known to every API and node yet: wait {-(-missing // 1000)} s",
+                    ", or give --now and read docs/keys.md for what that costs",
+                )
             )
         if not self._promote(kind, active, following, actor=actor, caller=caller):
-            raise RotationRefused("another node rotated at the same moment; see: authserver keys list")
+            raise RotationRefused(Hinted("another node rotated at the same moment", "; see: authserver keys list"))
 
     def mark_leaked(self, key_id: int, *, actor: str, caller: Caller = Caller()) -> None:
         """Take a key out of trust: a signing key is gone at once, a token key is read but proves nothing any more.
@@ -101,7 +104,7 @@ class KeyRotation:
         with self._database.autocommit() as connection:
             row = next((row for row in store.all_keys(connection) if row.id == key_id), None)
         if row is None or row.state == State.GONE:
-            raise RotationRefused(f"there is no key {key_id} in use; see: authserver keys list")
+            raise RotationRefused(Hinted(f"there is no key {key_id} in use", "; see: authserver keys list"))
         if row.state == State.ACTIVE:
             self.rotate(Kind(row.kind), at_once=True, actor=actor, caller=caller)
         with self._database.transaction() as connection:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, case, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from authserver.clients.model import ClientRecord
 from authserver.database import AnyRow, now_ms, position
 from authserver.users.model import HashCount, LockedUser, UserRecord
-from authserver.users.names import login_key
+from authserver.users.names import fold, login_key
 
 _COLUMNS = UserRecord.__table__.columns
 _PRESENT = UserRecord.removed_at.is_(None)
@@ -75,9 +88,39 @@ def read(connection: Connection, login_or_id: str) -> AnyRow | None:
     return connection.execute(select(*_COLUMNS).where(keyed, _PRESENT)).first()
 
 
-def read_all(connection: Connection) -> Sequence[AnyRow]:
-    """All users but the removed ones, by name."""
-    return connection.execute(select(*_COLUMNS).where(_PRESENT).order_by(UserRecord.username_key)).all()
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which users to find; what is None does not matter. `text` stands somewhere in name or address, however written.
+
+    `login` is a whole user name or e-mail address, as at sign-in.
+    """
+
+    text: str | None = None
+    role: str | None = None
+    enabled: bool | None = None
+    login: str | None = None
+
+
+def read_all(
+    connection: Connection, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
+) -> Sequence[AnyRow]:
+    """Users but the removed ones, by folded name: all, or those after one."""
+    statement = select(*_COLUMNS).where(_PRESENT).order_by(UserRecord.username_key).limit(limit)
+    if after is not None:
+        statement = statement.where(UserRecord.username_key > after)
+    if which.text is not None:
+        folded = fold(which.text)
+        in_name = UserRecord.username_key.contains(folded, autoescape=True)
+        statement = statement.where(in_name | UserRecord.email_key.contains(folded, autoescape=True))
+    if which.role is not None:
+        words = literal(" ") + cast(UserRecord.roles, Text) + literal(" ")
+        statement = statement.where(words.contains(f" {which.role} ", autoescape=True))
+    if which.enabled is not None:
+        statement = statement.where(UserRecord.enabled.is_(which.enabled))
+    if which.login is not None:
+        column, key = login_key(which.login)
+        statement = statement.where((UserRecord.username_key if column == "username" else UserRecord.email_key) == key)
+    return connection.execute(statement).all()
 
 
 def names_of(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:

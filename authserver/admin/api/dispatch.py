@@ -33,7 +33,7 @@ from authserver.admin.context import Administration, Tools
 from authserver.admin.errors import AdminError, Conflict, Forbidden, Invalid, NotFound, Stale
 from authserver.apis.administration import AUDIENCE
 from authserver.database import Database, Unavailable
-from authserver.hints import plain
+from authserver.hints import About, plain
 from authserver.oauth.errors import Refusals
 from authserver.oauth.request import caller_of
 from authserver.refusals import Reason, Refused, TryLater
@@ -192,10 +192,13 @@ def _problem_of(error: AdminError, fields: Mapping[str, str]) -> Problem:
 
 def _field_problem(text: str, fields: Mapping[str, str]) -> FieldProblem:
     """The rules begin what they say with the name of the field that it is about."""
+    if isinstance(text, About) and text.field in fields:
+        return FieldProblem(_sentence(text), pointer(fields[text.field]))
     name, colon, rest = text.partition(": ")
     if colon and name in fields:
         return FieldProblem(_sentence(rest), pointer(fields[name]))
-    return FieldProblem(_sentence(text))
+    noun = text.split(" ", 1)[0]  # as in: scope 'x': must be …
+    return FieldProblem(_sentence(text), pointer(fields[noun]) if noun in fields else None)
 
 
 def _sentence(text: str) -> str:

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from authserver.admin.api import clients, openapi
+from authserver.admin.api import apis, clients, keys, openapi, references, sessions, settings, users
 from authserver.admin.api.route import Route
 
-RESOURCES: Final[tuple[Route, ...]] = (*clients.ROUTES,)
+RESOURCES: Final[tuple[Route, ...]] = (
+    *clients.ROUTES,
+    *apis.ROUTES,
+    *users.ROUTES,
+    *sessions.ROUTES,
+    *keys.ROUTES,
+    *references.ROUTES,
+    *settings.ROUTES,
+)
 ROUTES: Final[tuple[Route, ...]] = (*RESOURCES, *openapi.routes(RESOURCES))
