@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from authserver.admin.api import apis, clients, keys, openapi, references, sessions, settings, users
+from authserver.admin.api import apis, clients, doctor, keys, openapi, references, sessions, settings, users
 from authserver.admin.api.route import Route
 
 RESOURCES: Final[tuple[Route, ...]] = (
@@ -15,5 +15,6 @@ RESOURCES: Final[tuple[Route, ...]] = (
     *keys.ROUTES,
     *references.ROUTES,
     *settings.ROUTES,
+    *doctor.ROUTES,
 )
 ROUTES: Final[tuple[Route, ...]] = (*RESOURCES, *openapi.routes(RESOURCES))

@@ -1,4 +1,4 @@
-"""The settings in force, where each came from, and what deserves a second thought; secrets are masked."""
+"""The settings in force, and where each came from; secrets are masked. What to think of them, the doctor says."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ class Settings(Document):
     """All settings of the node that answers."""
 
     items: list[Setting]
-    warnings: list[str]
 
 
 def read(admin: Administration) -> Answer:
-    items = [Setting(name=n, value=v, source=s) for n, v, s in settings_report.describe(admin.settings)]
-    return Answer(Settings(items=items, warnings=settings_report.warnings(admin.settings)))
+    found = settings_report.describe(admin.settings)
+    return Answer(Settings(items=[Setting(name=name, value=value, source=source) for name, value, source in found]))
 
 
 ROUTES: Final = (

@@ -1,0 +1,168 @@
+"""Who gets in: every route of the admin API, as the application itself lists them, against every wrong credential."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from flask import Flask
+
+from authserver.admin.api.route import PREFIX, Route
+from authserver.admin.api.routes import ROUTES
+from authserver.apis.administration import AUDIENCE, ROLE, SCOPES
+from tests.support.admin_api import AdminApi, a_program, administrator_token, refused, token_of
+from tests.support.oauth import OAuth
+from tests.support.stage import API, Stage
+
+GUARDED = [route for route in ROUTES if route.scope is not None]
+#: What needs no token: the documents that describe all others.
+OPEN = {"/openapi.json", "/docs", "/docs/reference.css"}
+
+
+def example(route: Route) -> dict[str, Any]:
+    """A request to a route that only its caller's authority keeps from doing something, if its target is there."""
+    path = route.path
+    for name in route.path_parameters:
+        path = path.replace(f"{{{name}}}", "nothing-here")
+    body = {"content": b"{}", "headers": {"Content-Type": route.body_types[0]}} if route.takes_body else {}
+    return {"method": route.method, "path": PREFIX + path, **body}
+
+
+def ask(http: httpx.Client, route: Route, *, headers: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+    request = example(route)
+    sent = {**request.pop("headers", {}), **(headers or {})}
+    return http.request(request.pop("method"), request.pop("path"), headers=sent, **request, **more)
+
+
+def test_every_route_of_the_application_has_its_rule_in_the_table(app: Flask):
+    served = {
+        (rule.rule, method)
+        for rule in app.url_map.iter_rules()
+        if rule.rule.startswith(PREFIX) and "elsewhere" not in rule.endpoint
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert served == {(route.rule, route.method) for route in ROUTES}
+    assert {route.path for route in ROUTES if route.scope is None} <= OPEN
+    assert {route.scope for route in GUARDED} <= SCOPES.keys()
+    assert all(
+        route.scope.endswith(":read") == (route.method == "GET")
+        for route in GUARDED
+        if route.scope and route.path != "/references"
+    )
+
+
+@dataclass
+class Intruder:
+    """A way to come with the wrong credential, and the status that it gets."""
+
+    headers: dict[str, str]
+    status: int
+
+
+def test_every_route_refuses_every_wrong_credential_and_only_those(stage: Stage, oauth: OAuth):
+    stage.an_api("urn:other", scopes="other")
+    http = oauth.http
+    all_scopes = a_program(stage, http).token
+    for route in GUARDED:
+        right = a_program(stage, http, str(route.scope)).token
+        answer = ask(http, route, headers=bearer(right))
+        assert answer.status_code not in (401, 403), (route.operation_id, answer.text)
+        others = set(SCOPES) - {str(route.scope)}
+        wrong = {
+            "none": Intruder({}, 401),
+            "garbage": Intruder(bearer("garbage"), 401),
+            "a refresh token's form": Intruder(bearer("asrt_" + "A" * 100), 401),
+            "Basic": Intruder({"Authorization": "Basic " + "YTpi"}, 401),
+            "a cookie only": Intruder({"Cookie": f"authserver={right}; __Host-authserver={right}"}, 401),
+            "every other scope": Intruder(bearer(a_program(stage, http, *others).token), 403),
+            "altered": Intruder(bearer(right[:-4] + ("AAAA" if right[-4:] != "AAAA" else "BBBB")), 401),
+        }
+        for name, intruder in wrong.items():
+            response = ask(http, route, headers=intruder.headers)
+            kind = "forbidden" if intruder.status == 403 else "unauthenticated"
+            assert refused(response, intruder.status, kind), (route.operation_id, name, response.text)
+            assert response.headers["www-authenticate"].startswith("Bearer "), name
+        in_query = ask(http, route, params={"access_token": right})
+        assert refused(in_query, 401, "unauthenticated"), route.operation_id
+    assert all_scopes
+
+
+def test_tokens_that_have_ended_open_nothing(stage: Stage, oauth: OAuth):
+    http = oauth.http
+    for end in ("disabled", "removed", "ended", "expired", "lost its scope"):
+        program = OAuth(http, stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES)))
+        api = AdminApi(http, token_of(program))
+        assert api.get("/clients").status_code == 200
+        client_id = program.app.client_id
+        other = a_program(stage, http)
+        if end == "disabled":
+            assert other.post(f"/clients/{client_id}/disable").status_code == 200
+        elif end == "removed":
+            assert other.delete(f"/clients/{client_id}", etag="*").status_code == 204
+        elif end == "ended":
+            assert other.post(f"/clients/{client_id}/end-sessions").status_code == 200
+        elif end == "expired":
+            api = AdminApi(http, expired_token(stage, http))
+        else:
+            assert other.patch(f"/clients/{client_id}", {"scope": "read"}, etag="*").status_code == 200
+        status, kind = (403, "forbidden") if end == "lost its scope" else (401, "unauthenticated")
+        assert refused(api.get("/clients"), status, kind), end
+
+
+def test_a_token_for_another_audience_or_for_several_opens_nothing(stage: Stage, oauth: OAuth):
+    app = stage.an_app(scopes={*SCOPES, "read"}, grants={"client_credentials"})
+    program = OAuth(oauth.http, app)
+    own = token_of(program, scope="authserver:clients:read")
+    both = token_of(program, scope="authserver:clients:read read", resource=[AUDIENCE, API])
+    foreign = token_of(program, scope="read")
+    assert AdminApi(oauth.http, own).get("/clients").status_code == 200
+    for token in (both, foreign):
+        assert refused(AdminApi(oauth.http, token).get("/clients"), 401, "unauthenticated")
+
+
+def test_a_users_token_opens_what_the_users_role_opens(stage: Stage, oauth: OAuth):
+    http = oauth.http
+    boss, nobody = stage.a_person(roles=ROLE), stage.a_person()
+    ours = AdminApi(http, administrator_token(stage, http, boss, "authserver:clients:read"))
+    assert ours.get("/clients").status_code == 200
+    assert refused(ours.get("/users"), 403, "forbidden")
+    through = OAuth(http, stage.an_app(scopes={"authserver:clients:read", "read"}))
+    token = through.sign_in(nobody).json()["access_token"]
+    assert AdminApi(http, token).get("/clients").status_code == 401
+
+
+def test_a_user_who_loses_the_role_or_the_session_is_out_at_once(stage: Stage, oauth: OAuth):
+    http = oauth.http
+    program = a_program(stage, http)
+    for act in ("role", "session", "password", "disabled"):
+        boss = stage.a_person(roles=ROLE)
+        api = AdminApi(http, administrator_token(stage, http, boss))
+        assert api.get("/clients").status_code == 200
+        if act == "role":
+            assert program.patch(f"/users/{boss.id}", {"roles": []}, etag="*").status_code == 200
+        elif act == "session":
+            assert program.post(f"/users/{boss.id}/end-sessions").json() == {"sessions_ended": 1}
+        elif act == "password":
+            body = {"password": "another " + secrets.token_hex(8)}
+            assert program.post(f"/users/{boss.id}/password", body).status_code == 200
+        else:
+            assert program.post(f"/users/{boss.id}/disable").status_code == 200
+        assert api.get("/clients").status_code == (403 if act == "role" else 401), act
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+def expired_token(stage: Stage, http: httpx.Client) -> str:
+    """A token of the shortest life, waited for until the database says that it is over."""
+    app = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES), access_token_lifetime=1)
+    token = token_of(OAuth(http, app))
+    api = AdminApi(http, token)
+    for _ in range(6000):
+        if api.get("/openapi.json").status_code == 200 and api.get("/clients").status_code == 401:
+            return token
+    pytest.fail("the token did not expire")
