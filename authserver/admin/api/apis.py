@@ -36,9 +36,13 @@ _WRITE: Final = "authserver:apis:write"
 
 Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 Scopes = Annotated[
-    dict[Annotated[Line, Field(min_length=1, max_length=100)], Roles],
+    dict[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,100}$")], Roles],
     Field(
-        max_length=500, description="Each scope with the roles that open it; none means that it is open to all users."
+        max_length=500,
+        description="Each scope with the roles that open it; none means that it is open to all users.",
+        json_schema_extra={
+            "additionalProperties": False
+        },  # pydantic says what keys may be, and not that others may not
     ),
 ]
 Name = Annotated[Line, Field(min_length=1, max_length=100)]
@@ -58,7 +62,15 @@ class ApiChanges(Document):
 class ApiCreation(Document):
     """An API to register."""
 
-    audience: Annotated[Line, Field(min_length=1, max_length=AUDIENCE_LENGTH, description="An absolute URI.")]
+    audience: Annotated[
+        str,
+        Field(
+            min_length=3,
+            max_length=AUDIENCE_LENGTH,
+            pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+$",
+            description="An absolute URI without fragment (RFC 8707), such as https://api.example.com.",
+        ),
+    ]
     name: Name | None = Field(default=None, description="Shown to people; left out: the audience.")
     client_id: ClientId | None = None
     access_token_format: Format = "jwt"

@@ -17,6 +17,7 @@ from authserver.admin.api.problems import (
     FAILED,
     FORBIDDEN,
     INVALID,
+    MALFORMED,
     NO_PRECONDITION,
     NO_TOKEN,
     NOT_FOUND,
@@ -111,7 +112,7 @@ class Office:
         _demand_precondition(admin, route, request)
         key = request.headers.get(idempotency.HEADER) if route.idempotent else None
         attempt = None
-        if key:
+        if key is not None:
             attempt = Attempt.of(key, actor, route.operation_id, request.full_path, body)
             if (kept := idempotency.answered(admin, attempt)) is not None:
                 return kept
@@ -165,7 +166,11 @@ def _demand_precondition(admin: Administration, route: Route, asked: Request) ->
     represents = route.represents
     if route.if_match is None or represents is None:
         return
-    if not asked.headers.get("If-Match", "").strip():
+    sent = asked.headers.get("If-Match")
+    if sent is not None and not sent.strip():
+        wrong = FieldProblem("the ETag that you read, or *", parameter="If-Match")
+        raise Problem(MALFORMED, "If-Match is empty.", [wrong])
+    if sent is None:
         if route.if_match == "required":
             raise Problem(
                 NO_PRECONDITION,

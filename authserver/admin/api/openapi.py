@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from authserver import __version__
 from authserver.admin.api import idempotency, problems
+from authserver.admin.api.paging import Page
 from authserver.admin.api.route import PREFIX, Answer, Content, Route
 from authserver.admin.context import Administration
 from authserver.apis.administration import AUDIENCE, SCOPES
@@ -102,6 +103,8 @@ def error_statuses(route: Route) -> set[int]:
         statuses |= {401, 403}
     if route.path_parameters:
         statuses.add(404)
+    if route.query is not None and issubclass(route.query, Page):
+        statuses.add(422)  # a cursor of the right form that is none of this list
     if route.takes_body:
         statuses |= {413, 415, 422}
     if route.if_match is not None:

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from pydantic import Field
 
-from authserver.admin.api.problems import MALFORMED, FieldProblem, Problem
-from authserver.admin.api.route import Line, Parameters
+from authserver.admin.api.problems import INVALID, FieldProblem, Problem
+from authserver.admin.api.route import Parameters
 
 Item = TypeVar("Item")
 MOST = 200
@@ -22,7 +22,7 @@ class Page(Parameters):
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 50
     """At most so many."""
-    cursor: Annotated[Line, Field(max_length=1000)] | None = None
+    cursor: Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
     """Where the page begins: as `next` of the page before has it."""
 
 
@@ -48,7 +48,7 @@ def start(page: Page) -> str | None:
 def bad_cursor() -> Problem:
     """The problem of a cursor that is none of ours."""
     wrong = FieldProblem("take it from `next` of the page before, or leave it out", parameter="cursor")
-    return Problem(MALFORMED, "The cursor is none of this list.", [wrong])
+    return Problem(INVALID, "The cursor is none of this list.", [wrong])
 
 
 def cut(

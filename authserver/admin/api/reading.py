@@ -80,7 +80,7 @@ def read_document(body: bytes, model: type[Model]) -> Model:
         Problem: no JSON, a member twice, not known or of the wrong type; with all that is wrong.
     """
     try:
-        loaded = json.loads(body, object_pairs_hook=_once, parse_constant=_no_constant)
+        loaded = json.loads(body, object_pairs_hook=_once, parse_float=_number, parse_constant=_no_constant)
     except RecursionError:
         raise Problem(MALFORMED, "The JSON is nested too deeply.") from None
     except (UnicodeDecodeError, ValueError) as error:
@@ -105,6 +105,12 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
     return members
 
 
+def _number(text: str) -> float:
+    """JSON has one kind of number, and 8.0 is the integer 8 (JSON Schema 2020-12, section 6.1.1 of validation)."""
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) < 2**53 else value
+
+
 def _no_constant(name: str) -> float:
     raise ValueError(f"{name} is no JSON")
 
@@ -126,5 +132,7 @@ def _text(item: Mapping[str, Any]) -> str:
     text = _ADVICE.get(str(item["type"]))
     if text is not None:
         return text
+    if item["type"] == "string_pattern_mismatch" and item["loc"]:
+        return "has characters that may not be here, or not the form that the documentation says"
     message = str(item["msg"])
     return message.removeprefix("Value error, ")
