@@ -1,4 +1,7 @@
-"""Passwords: verified and hashed with Argon2id (RFC 9106), within the capacity that `hashing_pool` grants."""
+"""Passwords: hashed with Argon2id (RFC 9106), and verified, within the capacity that `hashing_pool` grants.
+
+Hashes that came from other systems are verified too (`imported/`), and are replaced at their first success.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from typing import TYPE_CHECKING
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
+from authserver.users import imported
 from authserver.users.hashing_pool import HashingOverloaded, HashingPool
 from authserver.users.hashing_slots import HashingDirectoryRefused
 
@@ -19,6 +23,10 @@ if TYPE_CHECKING:
 
 __all__ = ["HashingDirectoryRefused", "HashingOverloaded", "PasswordHasher", "Verification"]
 
+#: How our own hashes begin. Of others of that form some are ours too: the parameters change with the settings.
+_OWN = "$argon2id$v=19$"
+#: The most that the settings allow: older hashes of our own are to be verified when the settings ask for less today.
+_MOST_MEMORY_KIB, _MOST_PASSES = 4_194_304, 1000
 _SALT_BYTES = 16
 _HASH_BYTES = 32
 
@@ -80,8 +88,10 @@ class PasswordHasher:
         of its own: after a change of the settings, users who have not signed in since can be told from unknown names
         by timing, until their first sign-in rehashes. Doing more work for them would only make another difference.
 
-        Exact: no normalisation, no trimming. The length is not checked here. A stored hash that cannot be read
-        matches nothing, costs the same, and is logged without its text.
+        So does a hash of another kind that was imported.
+
+        Exact: no normalisation, no trimming. The length is not checked here. A stored hash that cannot be read, or
+        is dearer than any may be, matches nothing, costs the same, and is logged without its text.
         """
         secret = _to_bytes(password)
         with self.pool.slot():
@@ -90,11 +100,11 @@ class PasswordHasher:
                 return Verification(matches=False, rehashed=None)
             try:
                 matches = self._compare(secret, encoded)
-            except (VerificationError, InvalidHashError, UnicodeEncodeError) as error:
+            except (VerificationError, InvalidHashError, ValueError) as error:
                 _log.error("A stored password hash cannot be read: %s", type(error).__name__)
                 self._compare(secret, self._dummy)
                 return Verification(matches=False, rehashed=None)
-            if matches and self._argon2.check_needs_rehash(encoded):
+            if matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
                 return Verification(matches=True, rehashed=self._argon2.hash(secret))
             return Verification(matches=matches, rehashed=None)
 
@@ -104,6 +114,11 @@ class PasswordHasher:
             return self._argon2.hash(_to_bytes(password))
 
     def _compare(self, secret: bytes, encoded: str) -> bool:
+        if not encoded.startswith(_OWN):
+            return imported.read(encoded).matches(secret)
+        parameters = argon2.extract_parameters(encoded)
+        if parameters.memory_cost > _MOST_MEMORY_KIB or parameters.time_cost > _MOST_PASSES:
+            raise imported.UnusableHash("its parameters are beyond those of any setting")
         try:
             return self._argon2.verify(encoded, secret)
         except VerifyMismatchError:

@@ -1,0 +1,49 @@
+"""Password hashes as other systems wrote them, with parameters as cheap as each allows. None is made by our own code.
+
+Made once with the libraries that the names say: argon2-cffi 25.1, bcrypt 4.0, Django 5.2, passlib 1.7 and Werkzeug 3.1.
+"""
+
+from __future__ import annotations
+
+PASSWORD = "correct horse Bätterie"
+
+#: Of `PASSWORD`, by form and maker.
+HASHES = {
+    "argon2i, argon2-cffi 25.1": "$argon2i$v=19$m=16,t=1,p=1$Yn4u3Ztv1tir8hjViCDjRA$HrIz043zk+CrxS+kdC8Z7ACPnHkI3OgPNeaUrvfe78s",
+    "argon2d, argon2-cffi 25.1": "$argon2d$v=19$m=16,t=1,p=1$TIgJRfPXcHQBTIUfljjn0A$AKssLxL+UYdE1+AEe01nSOEwLhQ6wgfcO/1nfSuIeJw",
+    "argon2id, argon2-cffi 25.1": "$argon2id$v=19$m=16,t=1,p=1$cF02EVRnhmtHr4XVwZkfqg$NzfEpamZK8Vii20EF1fsD2OCCuFTVJ4+b4Q5XcQjJCU",
+    "argon2id, passlib 1.7.4": "$argon2id$v=19$m=16,t=1,p=2$7h2j9L5XyjknRMjZOyck5A$joo0eBF1KZqolbSphSsCaiR2p0X5h/G/GcDCz37/d1o",
+    "argon2i of version 1.0, libargon2": "$argon2i$v=16$m=16,t=1,p=1$c2FsdHNhbHRzYWx0$gFSUGOyn78ga4wjsSaaU02p/4C3SRtruCjqhxuwfOYc",
+    "argon2id, Django 5.2": "argon2$argon2id$v=19$m=64,t=1,p=8$S0ZLS254Wk9EUWZ4TE9QbnFaQXlBMg$ZQ24WrgsHwkpeDjJfuEtRLIrIuCBSpnPNQ1VRF6FqRI",
+    "bcrypt $2a$, passlib 1.7.4": "$2a$04$yMMlZsuUOIJg861GUp9VheAjgd4r3ULIu34soFg3n9ejqqor2w59a",
+    "bcrypt $2b$, passlib 1.7.4": "$2b$04$GsqKQ1rs/2AnBYp6T6HDGe8IgkoPxCPp19KOI75Gk2m69WBmCO8YW",
+    "bcrypt $2y$, passlib 1.7.4": "$2y$04$cW.NR6HEIlo1rWq9S5zXoeHZlXYYJ4S0C30K.xZd4rG.R5/J75h5y",
+    "bcrypt, pyca bcrypt 4.0": "$2b$04$rUIwWPG6BJhNlmIaidmVae3AYREqTEvBTg3XguRr4kZXPcZi0aRSK",
+    "bcrypt, Django 5.2": "bcrypt$$2b$04$M9wUrYkDyN5Qo8lzmCjFPe2nIIJqIhB6cQGSrXOzaTplodZGX2S9K",
+    "bcrypt_sha256, Django 5.2": "bcrypt_sha256$$2b$04$7XFAuUYUAZF.hlJHKQlhbOCMPJXm7BlftrqdSmDCtXwAtRCx9FyB2",
+    "scrypt, passlib 1.7.4": "$scrypt$ln=4,r=8,p=1$5Ny79z6nNEbIeQ/hvPdeqw$DndvTF1JSCcLhnENTHEC89NRmU7NliO77adUMujaquQ",
+    "scrypt, Django 5.2": "scrypt$16$laHJE2tP6EKyNOx1UUK8Z4$8$5$4I37bQLQtL2H3nywxfMzqA4UnaOiGnpMknJQQhfttHfpAnOqAgmwLwO1gIEYOyUa50myxvU6QOx6s2D9UvPvwA==",
+    "scrypt, Werkzeug 3.1": "scrypt:256:8:1$QuDDwL1ikJSDNamz$39d4653fad38c23135dee8c94770d0934c0d86f83b53b7764637f51153dc8f3510271e2278c4f613a82fec6894b2faa83e15d328714cef9fecc6675dce0913ac",
+    "pbkdf2-sha256, passlib 1.7.4": "$pbkdf2-sha256$10$pHTufW/Nubc2xngP4dwbIw$N3SrsCW0CNwkKKWiajOrIFtHZeCnfXsu8eMxMPs8TgU",
+    "pbkdf2-sha512, passlib 1.7.4": "$pbkdf2-sha512$10$S8n5fy/FmHMuBaB07j1nTA$bzJNakdeTDSiDWjqsPQjBx6SsnhhQcC1UHMxczSc3X6Sj5.htD246AdBSPrzJTomyZISHSWoft6HsZ63RXiHOQ",
+    "pbkdf2 (SHA-1), passlib 1.7.4": "$pbkdf2$10$691bC0FIKeV8z7n3fm.ttQ$P.8yQw7qDOqHtwZzSPA16P6Rsow",
+    "pbkdf2_sha256, Django 5.2": "pbkdf2_sha256$10$DY2rQpFvnOrTvWufJ5HOh6$mgfrz/4s6Dsd3G2k3mrjC4O+JizVPZUjy+a1ESMSf4U=",
+    "pbkdf2_sha1, Django 5.2": "pbkdf2_sha1$10$e6ntcChsv9Nio78n2nO2iz$xiJyes1QS1wh3ZrR64rRO0V3nMs=",
+    "pbkdf2:sha1, Werkzeug 3.1": "pbkdf2:sha1:10$9sb4XBIQ74EouegW$cafcef055861e7c8b7b78807bd95177e8657bb60",
+    "pbkdf2:sha256, Werkzeug 3.1": "pbkdf2:sha256:10$ckmzZcOkwlyaC2Jb$e605906f0756862af942d6b93efd6e5d8c1dc0f224ef68212cdd6ca352256822",
+    "pbkdf2:sha512, Werkzeug 3.1": "pbkdf2:sha512:10$wuDU1gYo0sAYJdId$0ea6e830cfe771c8464ffa423b124d8579d74e07e0748f0d976782d126c0f1996baee601364fcbaec4be9998bf908593a16f7b40ecffe8de9e0174e394e5dfc4",
+}
+
+#: bcrypt reads 72 bytes, and no more: but for Django's second form, which hashes first.
+LONG_PASSWORD = "a" * 72 + " and what bcrypt never reads"
+LONG_HASHES = {
+    "bcrypt, Django 5.2": "bcrypt$$2b$04$37jI6frQ3MK7h14JpOTaZOPiFNa0ECehMHOY/zqaDJrKvySldjxum",
+    "bcrypt, passlib 1.7.4": "$2b$04$8g6xXjPUbJv5Xe3zUg4EO.tpgXl4GjTcfCYiCQt4MBO4FC/O4i/hO",
+    "bcrypt_sha256, Django 5.2": "bcrypt_sha256$$2b$04$wWn.kJEo6vYsaSg4aHI0WuqA/SuwX500TWR5leGPbfhlXKVHvt6ge",
+}
+
+#: Of `PASSWORD` with the cost that the maker has by default: a second or so together.
+DEFAULT_HASHES = {
+    "Django": "pbkdf2_sha256$1000000$6Zpi8yq3zPU6rPcUy9rk9F$3qAZf1Xwa4K61R4iOfIYVvDH5twtsJpRh81eT1Ti2Ds=",
+    "Werkzeug": "scrypt:32768:8:1$AXow8yt5eWDcyyJh$74bd9a062febdc11681c39a5044d1f53c68ed3b82613e28aecc8d42c894a77a2bfb25a57e8afb6adfc291d1c113184f3357295cd75a56bf548e0f4ea3b569820",
+}
