@@ -217,7 +217,7 @@ def check_profile(profile: Profile) -> None:
             check(value)
         except ValueError as problem:
             problems.append(About(field, str(problem)))
-    if _is_id(profile.username):
+    if is_id(profile.username):
         # Commands take a name or an id: one user's name could be another's id.
         problems.append(About("username", "a user name has not the form of an id"))
     if problems:
@@ -258,7 +258,7 @@ def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None)
             raise Conflict(f"the {what} {name} is taken", see=f"users show {row.id}")
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
     try:
         UUID(text)
     except ValueError:

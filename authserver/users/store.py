@@ -157,6 +157,20 @@ def add(connection: Connection, values: Mapping[str, Any]) -> None:
     )
 
 
+def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many users at once; IntegrityError when a name or address of one is taken."""
+    connection.execute(
+        insert(UserRecord).values(password_version=1, created_at=now_ms(), changed_at=now_ms()),
+        [dict(row) for row in rows],
+    )
+
+
+def read_by_keys(connection: Connection, names: Collection[str], emails: Collection[str]) -> Sequence[AnyRow]:
+    """The users who have one of these folded names or addresses."""
+    either = UserRecord.username_key.in_(names) | UserRecord.email_key.in_(emails)
+    return connection.execute(select(*_COLUMNS).where(either, _PRESENT)).all()
+
+
 def change(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> bool:
     """Change columns of a user; waits for the sign-ins that hold the row. Returns whether it exists."""
     statement = update(UserRecord).where(UserRecord.id == user_id, _PRESENT).values(changed_at=now_ms(), **values)

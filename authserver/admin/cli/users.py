@@ -1,4 +1,4 @@
-"""`authserver users`: add, list, show, edit, set-password, disable, enable, remove."""
+"""`authserver users`: add, list, show, edit, set-password, disable, enable, remove, import, export."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from authserver.admin.cli.output import (
 )
 from authserver.admin.cli.programs import Invocation, pass_invocation
 from authserver.admin.cli.types import changed_words, words
+from authserver.admin.cli.users_transfer import export, import_
 from authserver.admin.errors import Invalid
 from authserver.admin.users import Profile
 from authserver.database import AnyRow
@@ -35,6 +36,10 @@ _stdin_option = click.option(
 @click.group()
 def users() -> None:
     """Manage who may sign in. A user is named by user name, e-mail address or id."""
+
+
+users.add_command(import_)
+users.add_command(export)
 
 
 @users.command("list")
