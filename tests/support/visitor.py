@@ -65,6 +65,14 @@ class Visitor:
         self.get(path)
         return dict(self.form(path).fields)["csrf_token"]
 
+    def token_of(self, path: str) -> str:
+        """A form token of any form of a page: they are the browser's, not the form's."""
+        page = self.get(path)
+        tokens = [dict(form.fields).get("csrf_token") for form in forms_of(page)]
+        found = next((token for token in tokens if token), None)
+        assert found is not None, f"no form of {path} has a token"
+        return found
+
     def sign_in(self, person: Person, **fields: Any) -> httpx.Response:
         """Open the form and send it; returns the answer to that."""
         self.get("/account/sign-in")

@@ -20,6 +20,7 @@ from authserver.admin.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
 from authserver.browser.confirmation import ask_for_password, confirmed
 from authserver.browser.pages import Page, current_pages, flash, render, see_other
+from authserver.hints import plain
 
 SECTION: Final = Section("APIs", "apis", reads="authserver:apis:read", writes="authserver:apis:write")
 CLIENTS_READ: Final = "authserver:clients:read"
@@ -45,7 +46,7 @@ class ApiForm:
     def blame(self, problems: Sequence[str]) -> None:
         """Put each problem beside its field, or at the top."""
         for problem in problems:
-            name, colon, text = problem.partition(": ")
+            name, colon, text = plain(problem).partition(": ")
             word = name.partition(" ")[0]
             about = "scopes" if word in ("scope", "role") else name
             if colon and about in _FIELDS:

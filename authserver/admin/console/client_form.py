@@ -15,6 +15,7 @@ from werkzeug.datastructures import MultiDict
 
 from authserver.admin.console.entry import sentence
 from authserver.clients.registration import Registration
+from authserver.hints import plain
 from authserver.settings_types import seconds
 
 State = Mapping[str, list[str]]
@@ -89,7 +90,7 @@ class ClientForm:
     def blame(self, problems: Sequence[str]) -> None:
         """Put each problem beside the field that it names, or at the top."""
         for problem in problems:
-            name, colon, text = problem.partition(": ")
+            name, colon, text = plain(problem).partition(": ")
             if colon and name in LABELS:
                 shown = sentence(text)
                 self.errors[name] = f"{self.errors[name]} {shown}" if name in self.errors else shown

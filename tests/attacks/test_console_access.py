@@ -1,0 +1,219 @@
+"""Who may open what in the console. The routes come from the app itself: one without a rule fails here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from werkzeug.routing import Rule
+
+from authserver.admin.console import SECTIONS
+from authserver.apis.administration import AUDIENCE, SCOPES
+from tests.support.console import an_administrator, browser
+from tests.support.stage import API, Stage
+from tests.support.visitor import Visitor
+
+_START = "console.start"
+#: Tables that signing in and looking around write to by themselves.
+_OWN = {"visits", "audit_events", "alembic_version"}
+
+
+def rules(app: Flask) -> list[Rule]:
+    """Every rule of the console, one for each path."""
+    found = [rule for rule in app.url_map.iter_rules() if rule.endpoint.split(".")[0] == "console"]
+    return sorted(found, key=lambda rule: (rule.rule, rule.endpoint))
+
+
+def needs() -> dict[str, str]:
+    return {endpoint: scope for section in SECTIONS for endpoint, scope in section.needs().items()}
+
+
+def cases(app: Flask) -> list[tuple[str, str, str]]:
+    """Method, path and endpoint of every route; words in a path get a value that fits."""
+    found = []
+    for rule in rules(app):
+        values = {name: "web" if name == "kind" else "0198f6c1-0000-7000-8000-000000000000" for name in rule.arguments}
+        with app.test_request_context():
+            built = rule.build(values, append_unknown=False)
+        assert built is not None, rule
+        found += [(method, built[1], rule.endpoint) for method in sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})]
+    return found
+
+
+def rows(stage: Stage) -> dict[str, list[Any]]:
+    """All that the database holds, but for what signing in writes."""
+    tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
+    if stage.kind == "postgresql":
+        tables = "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'"
+    names = sorted({row.name for row in stage.sql(tables)} - _OWN)
+    return {name: sorted(map(repr, stage.sql(f"SELECT * FROM {name}"))) for name in names}
+
+
+@pytest.fixture
+def visitor(stage: Stage, app: Flask) -> Iterator[Visitor]:
+    with browser(stage, app) as made:
+        yield made
+
+
+def query(stage: Stage) -> str:
+    """What the pages are asked about: things that are there."""
+    client = stage.an_app()
+    return f"?client={client.client_id}&audience={API}"
+
+
+def test_every_route_of_the_console_declares_a_scope_of_administration(app: Flask):
+    declared = needs()
+    undeclared = {rule.endpoint for rule in rules(app)} - declared.keys() - {_START}
+    assert not undeclared, "these routes are closed to everybody, because nobody said what scope opens them"
+    assert set(declared.values()) <= SCOPES.keys()
+    for section in SECTIONS:
+        for route in section.routes:
+            assert route.method == "GET" or route.needs.endswith(":write"), (section.name, route.rule)
+
+
+def test_every_route_is_open_with_its_scope(visitor: Visitor, stage: Stage, app: Flask):
+    visitor.sign_in(an_administrator(stage))
+    for method, path, endpoint in cases(app):
+        if method == "GET":
+            status = visitor.get(path + query(stage)).status_code
+            assert status in ((303,) if endpoint == _START else (200, 303, 404)), (path, visitor.page)
+
+
+def test_without_a_visit_every_route_leads_to_the_sign_in(visitor: Visitor, stage: Stage, app: Flask):
+    asked = query(stage)
+    before = rows(stage)
+    for method, path, _ in cases(app):
+        answer = visitor.get(path + asked) if method == "GET" else visitor.post(path + asked, {})
+        assert answer.status_code == 303, (method, path)
+        assert answer.headers["location"].startswith("/account/sign-in"), (method, path)
+    assert rows(stage) == before
+
+
+def test_a_user_without_a_role_of_administration_is_shown_out(visitor: Visitor, stage: Stage, app: Flask):
+    visitor.sign_in(stage.a_person(roles="staff"))
+    token = visitor.token_of("/account/")
+    asked = query(stage)
+    before = rows(stage)
+    for method, path, _ in cases(app):
+        form = {"csrf_token": token}
+        answer = visitor.get(path + asked) if method == "GET" else visitor.post(path + asked, form)
+        assert answer.status_code == 403, (method, path)
+        assert "This is for administrators" in answer.text, (method, path)
+        assert 'href="/account/"' in answer.text
+    assert rows(stage) == before
+
+
+@pytest.mark.parametrize("scope", sorted(SCOPES))
+def test_all_other_scopes_do_not_open_a_route(app: Flask, stage: Stage, visitor: Visitor, scope: str):
+    visitor.sign_in(an_administrator(stage, frozenset(SCOPES) - {scope}))
+    assert visitor.get("/admin/").status_code == 303, "there is a page that is open"
+    token = visitor.token_of(visitor.follow().url.path)
+    asked = query(stage)
+    before = rows(stage)
+    for method, path, endpoint in cases(app):
+        if needs().get(endpoint) != scope:
+            continue
+        answer = visitor.get(path + asked) if method == "GET" else visitor.post(path + asked, {"csrf_token": token})
+        assert answer.status_code == 403, (method, path)
+        assert scope in answer.text, "the page says which scope is missing"
+    assert rows(stage) == before
+
+
+def test_an_act_without_a_form_token_or_from_elsewhere_is_refused(visitor: Visitor, stage: Stage, app: Flask):
+    visitor.sign_in(an_administrator(stage))
+    visitor.get("/admin/clients")
+    token = visitor.token_of("/admin/clients")
+    stranger = "A" * len(token)
+    asked = query(stage)
+    before = rows(stage)
+    acts = [path for method, path, _ in cases(app) if method == "POST"]
+    assert len(acts) > 5
+    for path in acts:
+        for form, headers in (
+            ({}, {}),
+            ({"csrf_token": ""}, {}),
+            ({"csrf_token": stranger}, {}),
+            ({"csrf_token": token}, {"Origin": "https://evil.example.com", "Sec_Fetch_Site": "cross-site"}),
+            ({"csrf_token": token}, {"Origin": "null"}),
+            ({"csrf_token": token}, {"Origin": "", "Sec_Fetch_Site": ""}),
+            ({"csrf_token": token}, {"Origin": "http://127.0.0.1:8000.evil.example.com"}),
+        ):
+            answer = visitor.post(path + asked, form, **headers)
+            assert answer.status_code == 403, (path, form, headers)
+    assert rows(stage) == before
+    for path in acts:
+        assert visitor.post(path + asked, {"csrf_token": token}).status_code != 403, (path, "with a token it is heard")
+
+
+def test_looking_at_every_page_changes_nothing(visitor: Visitor, stage: Stage, app: Flask):
+    visitor.sign_in(an_administrator(stage))
+    asked = query(stage)
+    before = rows(stage)
+    events = len(stage.sql("SELECT id FROM audit_events"))
+    for method, path, _ in cases(app):
+        if method == "GET":
+            visitor.get(path + asked)
+            visitor.http.head(path + asked)
+    assert rows(stage) == before
+    assert len(stage.sql("SELECT id FROM audit_events")) == events
+
+
+def test_an_act_by_another_method_is_refused(visitor: Visitor, stage: Stage, app: Flask):
+    visitor.sign_in(an_administrator(stage))
+    asked = query(stage)
+    before = rows(stage)
+    acts = {path for method, path, _ in cases(app) if method == "POST"}
+    pages = {path for method, path, _ in cases(app) if method == "GET"}
+    for path in acts - pages:
+        assert visitor.get(path + asked).status_code == 405, path
+    assert rows(stage) == before
+
+
+def test_a_role_that_is_taken_away_closes_the_console_at_once(visitor: Visitor, stage: Stage):
+    person = an_administrator(stage)
+    visitor.sign_in(person)
+    assert visitor.get("/admin/clients").status_code == 200
+    stage.sql("UPDATE users SET roles = '' WHERE username = :name", name=person.username)
+    assert visitor.get("/admin/clients").status_code == 403
+
+
+def test_a_binding_that_is_taken_away_closes_its_pages_at_once(visitor: Visitor, stage: Stage):
+    visitor.sign_in(an_administrator(stage))
+    assert visitor.get("/admin/clients").status_code == 200
+    stage.sql("UPDATE scopes SET roles = 'others' WHERE scope = 'authserver:clients:read'")
+    assert visitor.get("/admin/clients").status_code == 403
+    assert visitor.get("/admin/apis").status_code == 200
+
+
+def test_the_navigation_shows_only_what_is_open(visitor: Visitor, stage: Stage):
+    visitor.sign_in(an_administrator(stage, frozenset({"authserver:apis:read"})))
+    visitor.get("/admin/")
+    page = visitor.follow()
+    assert page.status_code == 200
+    assert 'href="/admin/apis"' in page.text
+    assert 'href="/admin/clients"' not in page.text
+    assert 'href="/admin/apis/add"' not in page.text, "nor what would be refused"
+
+
+def test_nobody_gives_administration_beyond_their_own(visitor: Visitor, stage: Stage):
+    mine = frozenset({"authserver:clients:read", "authserver:clients:write"})
+    visitor.sign_in(an_administrator(stage, mine))
+    visitor.get("/admin/clients/add/service")
+    own = {"name": "Helper", "client_id": "helper", "scopes": "authserver:clients:read"}
+    assert (
+        visitor.submit(
+            "/admin/clients/add/service", {**own, "grants": "client_credentials", "auth_methods": "client_secret_basic"}
+        ).status_code
+        == 303
+    )
+    visitor.get("/admin/clients/add/service")
+    beyond = {"name": "Taker", "client_id": "taker", "scopes": "authserver:users:write"}
+    answer = visitor.submit(
+        "/admin/clients/add/service", {**beyond, "grants": "client_credentials", "auth_methods": "client_secret_basic"}
+    )
+    assert answer.status_code == 403
+    assert "authserver:users:write" in answer.text
+    assert not stage.sql("SELECT 1 FROM clients WHERE client_id = 'taker'")
+    assert AUDIENCE not in answer.text
