@@ -18,6 +18,7 @@ from authserver.admin.context import Tools
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded
 from authserver.browser import sign_in
+from authserver.browser.delivery import CookieJar
 from authserver.browser.errors import ErrorForms, ErrorPages
 from authserver.browser.flashes import FlashSigner
 from authserver.browser.pages import Pages
@@ -111,6 +112,7 @@ def create_app(settings: Settings) -> Flask:
         ),
         audit=audit,
         activity=activity,
+        cookies=CookieJar.of(settings.issuer),
     )
     refusals = Refusals(references, activity)
     oauth = OAuthServer(domain, refusals, GRANTS)

@@ -127,6 +127,16 @@ class Reason(Enum):
         "The access token lacks the scope, or its client or user has lost it.",
         "Allow it: authserver clients edit CLIENT --add-scope …; a user also needs a role that opens it.",
     )
+    ORIGIN_NOT_ALLOWED = (
+        53,
+        "A client with cookies was used from an origin that it has not registered, or not by a page's fetch.",
+        "If the page is the app's: authserver clients edit CLIENT --add-origin https://…",
+    )
+    NO_COOKIE = (
+        54,
+        "A refresh came without the client's cookie: nobody is signed in there, or the browser keeps none.",
+        "The user signs in. If that does not last: are page and server on hosts of one site, over https?",
+    )
 
     DATABASE_UNAVAILABLE = (60, "The database could not be reached or answered too late.", "The client tries again.")
     INTERNAL = (61, "The server failed.", "Its log has a traceback with this reference.")

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from authserver.apis import administration
+from authserver.apis import administration, own_sessions
 from authserver.apis.model import Scope
 
 AUDIENCE_LENGTH: Final = 255
@@ -50,6 +50,10 @@ def check(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> Non
 
 def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> list[str]:
     """The server's own API keeps its scopes, each behind a role; nobody else owns one that looks like them."""
+    if audience == own_sessions.AUDIENCE and scopes.keys() != {own_sessions.SCOPE}:
+        return [
+            f"the scope {own_sessions.SCOPE} of this API is the server's own: only the roles that open it can be changed"
+        ]
     if audience != administration.AUDIENCE:
         reserved = sorted(scope for scope in scopes if scope.startswith(administration.PREFIX))
         return [f"scope {scope!r}: {administration.PREFIX} is reserved for administration" for scope in reserved]

@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from authserver.clients.origins import TokenDelivery
 from authserver.database import Model, WordSet
 
 RefreshPolicy = Literal["rotate", "stable"]
@@ -51,6 +52,8 @@ class ClientRecord(Model):
     redirect_uris: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     contacts: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     first_party: Mapped[bool | None] = mapped_column(Boolean)  # NULL, from before there was a difference, is yes
+    token_delivery: Mapped[str | None] = mapped_column(String(15))
+    origins: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     secret_used_at: Mapped[int | None] = mapped_column(BigInteger)  # noted now and then, not at each use
     previous_secret_used_at: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
@@ -96,6 +99,12 @@ class Client:
     epoch: int
     status_index: int | None
     access_token_format: AccessTokenFormat | None
+    token_delivery: TokenDelivery
+    origins: frozenset[str]
+
+    @property
+    def uses_cookies(self) -> bool:
+        return self.token_delivery != "json"
 
     @property
     def is_public(self) -> bool:

@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any, Final
 
+from authserver.apis import own_sessions
 from authserver.apis.model import Catalogue
 from authserver.apis.registration import scope_problem
-from authserver.clients import uris
+from authserver.clients import origins, uris
 from authserver.clients.authentication import METHODS
 from authserver.clients.registry import CLIENT_ID
 from authserver.hints import Hinted
@@ -79,6 +80,8 @@ class Registration:
     redirect_uris: frozenset[str] | None = None
     contacts: frozenset[str] | None = None
     first_party: bool = True  # made by whoever runs this server: the only apps that may see users' passwords
+    token_delivery: str | None = None  # None: json
+    origins: frozenset[str] | None = None
 
     @property
     def is_public(self) -> bool:
@@ -140,6 +143,7 @@ def check(client: Registration, catalogue: Catalogue, limits: Limits) -> None:
         _lifetimes(client, limits),
         uris.problems(client.kind, client.redirect_uris or frozenset()),
         _contacts(client),
+        origins.problems(client.token_delivery or "json", client.origins or frozenset(), public=client.is_public),
     )
     problems = [problem for rule in rules for problem in rule]
     if problems:
@@ -264,10 +268,15 @@ def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[str]:
     if not client.scopes:
         yield "the client has no scopes, so its tokens open nothing at an API that asks for one"
     effective = client.scopes if client.default_scopes is None else client.default_scopes
-    if len(catalogue.owners(effective)) > 1:
+    if len(catalogue.owners(effective) - {own_sessions.AUDIENCE}) > 1:
         yield (
             "the default scopes belong to several APIs: requests must name scope or resource, or set the default scopes "
             "to those of one API"
+        )
+    if client.kind == "browser" and client.token_delivery in (None, "json"):
+        yield (
+            "a page that holds its refresh token loses it to any script that gets in (RFC 10017): set --token-delivery cookie "
+            "and --origin"
         )
     if client.late_retries > 1:
         yield "late_retries: each one beyond the first makes a stolen refresh token harder to find out"

@@ -58,6 +58,7 @@ class ClientRegistry:
         self.uses = SecretUses()
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
+        self._origins: tuple[frozenset[str], float] = frozenset(), float("-inf")
 
     def find(self, client_id: str) -> Client | None:
         """The client, disabled or not, at most `max_age` seconds old; None if there is none. Usually no statement."""
@@ -78,6 +79,16 @@ class ClientRegistry:
     def find_now(self, client_id: str) -> Client | None:
         """The client as it is at this moment, always read: before what cannot be undone is done for what it was."""
         return self._find(client_id, 0)
+
+    def is_origin(self, origin: str) -> bool:
+        """Whether some client has registered this origin; known within `max_age`, and a new one within a second."""
+        now = time.monotonic()
+        known, read_at = self._origins
+        if now - read_at >= (self._max_age if origin in known else _AFRESH_SECONDS):
+            with self._database.autocommit() as connection:
+                known = store.read_origins(connection)
+            self._origins = known, now
+        return origin in known
 
     def find_epoch(self, client_id: str, epoch: int) -> Client:
         """The client at no earlier epoch than a session's row has just shown: the cache was behind that.
@@ -149,6 +160,8 @@ def from_row(row: AnyRow, defaults: Defaults) -> Client:
         epoch=row.epoch,
         status_index=row.status_index,
         access_token_format=row.access_token_format,
+        token_delivery=row.token_delivery or "json",
+        origins=row.origins or frozenset(),
     )
 
 

@@ -71,6 +71,13 @@ def read_all(
     return connection.execute(statement).all()
 
 
+def read_origins(connection: Connection) -> frozenset[str]:
+    """The origins of all enabled clients, for preflights, which name no client."""
+    usable = ClientRecord.enabled & ClientRecord.removed_at.is_(None) & ClientRecord.origins.is_not(None)
+    rows = connection.execute(select(ClientRecord.origins).where(usable)).scalars()
+    return frozenset[str]().union(*(origins for origins in rows if origins is not None))
+
+
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
     """Insert a client (IntegrityError when the client_id is or was taken)."""
     connection.execute(

@@ -55,6 +55,7 @@ _PUBLIC = {
     Reason.SCOPE_NOT_OF_RESOURCE: Public("invalid_scope", "A scope does not belong to the requested resource."),
     Reason.RESOURCE_UNKNOWN: _TARGET,
     Reason.RESOURCE_BEYOND_SESSION: _TARGET,
+    Reason.ORIGIN_NOT_ALLOWED: Public("invalid_request", "The request comes from an origin that may not send it.", 403),
     Reason.HASHING_OVERLOADED: _LATER,
     Reason.SESSION_FROM_THE_FUTURE: _LATER,
     Reason.DATABASE_UNAVAILABLE: _LATER,

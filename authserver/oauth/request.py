@@ -56,7 +56,7 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no types
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
     """A request to a token endpoint, read strictly. Its `uri` is the issuer's, never what the Host header says."""
 
-    client: Client
+    client: Client  # once it is authenticated
     presented_client_id: str | None = None
     #: Milliseconds since the epoch by this node's clock, from before anything was looked up.
     received_at: int

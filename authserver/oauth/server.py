@@ -19,10 +19,12 @@ from flask import Request, Response
 from authserver.activity import Activity
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded, Entry, Event
+from authserver.browser.delivery import CookieJar, read_cookie
 from authserver.clients import authentication
 from authserver.clients.registry import ClientRegistry
 from authserver.database import Database, Unavailable
 from authserver.metrics import REQUESTS
+from authserver.oauth import cors
 from authserver.oauth.errors import Refusals, RefusedRequest
 from authserver.oauth.request import TokenRequest
 from authserver.refusals import Reason, Refused, TryLater
@@ -53,6 +55,7 @@ class Domain:
     introspection: Introspection
     audit: Bounded
     activity: Activity
+    cookies: CookieJar
 
 
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
@@ -86,22 +89,25 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             if grant.GRANT_TYPE not in token_request.client.grants:
                 raise Refused(Reason.GRANT_NOT_ALLOWED)
             grant.validate_token_request()
-            return self.handle_response(*grant.create_token_response())
+            return self.handle_response(*self._delivered(token_request, *grant.create_token_response()))
 
         return self.answer("token", request, run)
 
     def answer(self, endpoint: str, request: Request, run: Callable[[TokenRequest], Response]) -> Response:
         """Read a request strictly, run it, and count it. For every endpoint that clients authenticate at."""
         grant, outcome = "none", "server_error"
+        token_request: TokenRequest | None = None
         try:
             with self._translated(request) as token_request:
                 if endpoint == "token" and token_request.payload.grant_type in self.grant_types:
                     grant = token_request.payload.grant_type
                 response = run(token_request)
             outcome = "ok"
+            response.headers.extend(self._cors(request, token_request))
             return response
         except RefusedRequest as error:
             outcome = error.error
+            error.extra_headers |= dict(self._cors(request, token_request))
             raise
         finally:
             REQUESTS.labels(endpoint, grant, outcome).inc()
@@ -119,6 +125,24 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         except Refused as refusal:
             self._record_client_refusal(refusal, request)
             raise
+        if request.client.uses_cookies:
+            self._check_origin(request)
+
+    def presented_token(self, request: TokenRequest, parameter: str) -> str | None:
+        """The token that a request is about: a parameter of the body or, for a client with cookies, its cookie.
+
+        A client that was set to cookies a while ago may still hold a token that it got in a body, and sends it once.
+
+        Raises:
+            Refused: both at once.
+        """
+        body = request.form.get(parameter)
+        if not request.client.uses_cookies:
+            return body
+        cookie = read_cookie(request.headers.get("Cookie"), self.domain.cookies.refresh_name(request.client))
+        if cookie is not None and body is not None:
+            raise Refused(Reason.MALFORMED_REQUEST, detail="a token in the body and in a cookie at once")
+        return cookie or body
 
     def look_afresh(self, request: TokenRequest) -> None:
         """Read the request's client and the APIs anew, before refusing what may have been allowed a moment ago."""
@@ -134,7 +158,11 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
     def handle_response(self, status: int, body: Any, headers: Sequence[tuple[str, str]]) -> Response:
         """Authlib's seam for making a response."""
         text = json.dumps(body) if isinstance(body, dict) else body
-        return Response(text, status, {**NO_STORE, "Content-Type": "application/json", **dict(headers)})
+        response = Response(text, status, {**NO_STORE, "Content-Type": "application/json"})
+        for name, value in headers:
+            put = response.headers.add if name == "Set-Cookie" else response.headers.set
+            put(name, value)
+        return response
 
     def handle_error(self, error: RefusedRequest) -> Response:
         """Make the response of a refusal; the one Flask error handler calls it."""
@@ -149,6 +177,31 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             if grant.check_token_endpoint(request):
                 return grant(request, self)
         raise Refused(Reason.UNKNOWN_GRANT)
+
+    def _check_origin(self, request: TokenRequest) -> None:
+        try:
+            self.domain.cookies.check_origin(request.client, request.headers.get)
+        except Refused:
+            self.look_afresh(request)  # an origin that was registered a moment ago counts at once
+            self.domain.cookies.check_origin(request.client, request.headers.get)
+
+    def _delivered(
+        self, request: TokenRequest, status: int, body: dict[str, Any], headers: list[tuple[str, str]]
+    ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """Move into cookies what the client's pages must not see; each lives as long as its token."""
+        client, jar = request.client, self.domain.cookies
+        if client.uses_cookies and "refresh_token" in body:
+            token = body.pop("refresh_token")
+            name = jar.refresh_name(client)
+            headers.append(("Set-Cookie", jar.set(name, token, body["refresh_token_expires_in"])))
+        if client.token_delivery == "both_cookies":
+            name = jar.access_name(client)
+            headers.append(("Set-Cookie", jar.set(name, body.pop("access_token"), body["expires_in"])))
+        return status, body, headers
+
+    @staticmethod
+    def _cors(request: Request, token_request: TokenRequest | None) -> cors.Headers:
+        return cors.headers_for(request.headers.get("Origin"), getattr(token_request, "client", None))
 
     @contextmanager
     def _translated(self, request: Request) -> Iterator[TokenRequest]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from authserver.apis import own_sessions
 from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
 from authserver.refusals import Reason, Refused
@@ -137,15 +138,16 @@ def _resources_of(client: Client, catalogue: Catalogue) -> frozenset[str]:
 def _audiences(
     client: Client, asked: Asked, scopes: frozenset[str], catalogue: Catalogue, issuer: str
 ) -> frozenset[str]:
-    owners = catalogue.owners(scopes)
+    beside = frozenset({own_sessions.AUDIENCE}) & catalogue.owners(scopes)
+    owners = catalogue.owners(scopes) - beside
     if asked.resources is not None:
-        if not owners <= asked.resources:
+        if not owners | beside <= asked.resources:
             raise Refused(Reason.SCOPE_NOT_OF_RESOURCE)
         return asked.resources
     if len(owners) > 1:
         raise Refused(Reason.SCOPE_OF_SEVERAL_APIS)
     if owners:
-        return owners
+        return owners | beside
     if client.default_api is not None and client.default_api in catalogue.apis:
-        return frozenset({client.default_api})
-    return frozenset({issuer})
+        return frozenset({client.default_api}) | beside
+    return beside or frozenset({issuer})

@@ -42,7 +42,7 @@ def test_the_document_says_what_is_there(oauth: OAuth):
     assert document(oauth) == {
         "issuer": ISSUER,
         "response_types_supported": [],
-        "scopes_supported": ["read", "write"],
+        "scopes_supported": ["read", "sessions", "write"],
         "token_endpoint": ISSUER + "/token",
         "grant_types_supported": ["password", "refresh_token", "client_credentials"],
         "token_endpoint_auth_methods_supported": methods,

@@ -246,8 +246,13 @@ _THIRD: Rows = {
     ],
 }
 
+_FOURTH: Rows = {
+    **_THIRD,
+    "clients": [{**_THIRD["clients"][0], "token_delivery": "json", "origins": "https://app.example.com"}],
+}
+
 #: The rows of each revision, oldest first.
-ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND, "0003": _THIRD}
+ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND, "0003": _THIRD, "0004": _FOURTH}
 
 
 def put(connection: Connection, rows: Rows) -> None:

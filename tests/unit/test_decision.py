@@ -38,6 +38,8 @@ CLIENT = Client(
     epoch=3,
     status_index=1,
     access_token_format=None,
+    token_delivery="json",
+    origins=frozenset(),
 )
 
 

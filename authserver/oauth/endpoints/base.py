@@ -29,6 +29,8 @@ class Context:
 class Endpoint:
     """One endpoint. `metadata_member` is the name of its address in the metadata document (RFC 8414 section 2).
 
+    `cross_origin` is for what pages of registered origins call: it gets an answer to preflights.
+
     `path` stands behind the issuer's own path; a `well_known` one stands before it (RFC 8414 section 3.1).
     """
 
@@ -39,6 +41,7 @@ class Endpoint:
     metadata_member: str | None = None
     well_known: bool = False
     more_metadata: Callable[[Context], dict[str, Any]] | None = None
+    cross_origin: bool = False
 
     def rule(self, prefix: str) -> str:
         """The path that it is served at, for an issuer with this path."""

@@ -26,9 +26,18 @@ from authserver.sessions.model import End
 
 def _view(context: Context) -> View:
     def run(token_request: TokenRequest) -> Response:
-        context.server.authenticate(token_request)
-        _revoke(context.server.domain, token_request, token_request.need("token"))
-        return context.server.handle_response(200, {}, [])
+        server = context.server
+        server.authenticate(token_request)
+        client, jar = token_request.client, server.domain.cookies
+        token = server.presented_token(token_request, "token")
+        if client.uses_cookies:
+            # Signed out is signed out, whatever the cookie was: whoever has none is.
+            if token is not None:
+                _revoke(server.domain, token_request, token)
+            names = (jar.refresh_name(client), jar.access_name(client))
+            return server.handle_response(200, {}, [("Set-Cookie", jar.set(name, "", 0)) for name in names])
+        _revoke(server.domain, token_request, token or token_request.need("token"))
+        return server.handle_response(200, {}, [])
 
     def revoke() -> Response:
         return context.server.answer("revoke", request, run)
@@ -92,4 +101,6 @@ def _more_metadata(_context: Context) -> dict[str, Any]:
     return {"revocation_endpoint_auth_methods_supported": list(METHODS)}
 
 
-ENDPOINT = Endpoint("revoke", "/revoke", ("POST",), _view, "revocation_endpoint", more_metadata=_more_metadata)
+ENDPOINT = Endpoint(
+    "revoke", "/revoke", ("POST",), _view, "revocation_endpoint", more_metadata=_more_metadata, cross_origin=True
+)

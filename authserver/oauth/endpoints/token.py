@@ -24,4 +24,6 @@ def _more_metadata(context: Context) -> dict[str, Any]:
     }
 
 
-ENDPOINT = Endpoint("token", "/token", ("POST",), _view, "token_endpoint", more_metadata=_more_metadata)
+ENDPOINT = Endpoint(
+    "token", "/token", ("POST",), _view, "token_endpoint", more_metadata=_more_metadata, cross_origin=True
+)

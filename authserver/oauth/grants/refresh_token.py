@@ -19,10 +19,14 @@ _COUNTED = {Reason.TOKEN_REUSED: "reused", Reason.SESSION_FROM_THE_FUTURE: "from
 class RefreshTokenGrant(TokenGrant):
     GRANT_TYPE = "refresh_token"
     _checked: Access | None = None
+    _presented: str
 
     def validate_token_request(self) -> None:
         super().validate_token_request()
-        self.request.need("refresh_token")
+        token = self.server.presented_token(self.request, "refresh_token")
+        if token is None and self.request.client.uses_cookies:
+            raise Refused(Reason.NO_COOKIE)
+        self._presented = token or self.request.need("refresh_token")
 
     def create_token_response(self) -> TokenResponse:
         refreshed = self._refresh()
@@ -39,9 +43,7 @@ class RefreshTokenGrant(TokenGrant):
         check = self._check if self.asked.anything else None
         request = self.request
         try:
-            refreshed = self.domain.rotation.refresh(
-                request.form["refresh_token"], request.client, request.caller, check
-            )
+            refreshed = self.domain.rotation.refresh(self._presented, request.client, request.caller, check)
         except (Refused, TryLater) as refusal:
             if refusal.reason in _COUNTED:
                 self._count(_COUNTED[refusal.reason])
