@@ -113,6 +113,7 @@ def create_app(settings: Settings) -> Flask:
         audit=audit,
         activity=activity,
         cookies=CookieJar.of(settings.issuer),
+        bearer_tokens=BearerTokens(database, access_tokens),
     )
     refusals = Refusals(references, activity)
     oauth = OAuthServer(domain, refusals, GRANTS)
@@ -140,8 +141,7 @@ def create_app(settings: Settings) -> Flask:
     if settings.pages.admin:
         tools = Tools(vault, open_hasher(settings, "-administration", concurrency=1))
         app.register_blueprint(console.blueprint(pages, Console(database, settings, tools)))
-        bearer_tokens = BearerTokens(database, access_tokens)
-        api.register(app, Office(settings, database, tools, bearer_tokens, refusals))
+        api.register(app, Office(settings, database, tools, domain.bearer_tokens, refusals))
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
     app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
 

@@ -132,6 +132,7 @@ class Reason(Enum):
         "A client with cookies was used from an origin that it has not registered, or not by a page's fetch.",
         "If the page is the app's: authserver clients edit CLIENT --add-origin https://…",
     )
+    SESSION_NOT_OWN = (55, "A user asked to end a session that is not their own.", "Nothing was changed.")
     NO_COOKIE = (
         54,
         "A refresh came without the client's cookie: nobody is signed in there, or the browser keeps none.",

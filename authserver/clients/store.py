@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,14 @@ def read_all(
         words = literal(" ") + cast(ClientRecord.scopes, Text) + literal(" ")
         statement = statement.where(words.contains(f" {which.scope} ", autoescape=True))
     return connection.execute(statement).all()
+
+
+def names_of(connection: Connection, ids: Collection[str]) -> dict[str, str]:
+    """The names of these clients, for lists; those of removed ones too, while their rows are kept."""
+    rows = connection.execute(
+        select(ClientRecord.client_id, ClientRecord.name).where(ClientRecord.client_id.in_(ids))
+    ).all()
+    return {row.client_id: row.name for row in rows}
 
 
 def read_origins(connection: Connection) -> frozenset[str]:

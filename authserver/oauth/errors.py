@@ -40,6 +40,7 @@ _USER = Public("invalid_grant", "The user name or password is wrong.")
 _TOKEN = Public("invalid_grant", "The refresh token is invalid, expired, revoked or was issued to another client.")
 _TARGET = Public("invalid_target", "The resource is unknown, or may not be asked for here.")
 _SCOPE = Public("invalid_scope", "The scope is invalid, unknown or may not be asked for here.")
+_BEARER = Public("invalid_token", "The access token is missing, invalid, expired or not for this address.", 401)
 _LATER = Public("temporarily_unavailable", "The server cannot answer now. Try again later.", 503)
 
 _PUBLIC = {
@@ -56,6 +57,18 @@ _PUBLIC = {
     Reason.RESOURCE_UNKNOWN: _TARGET,
     Reason.RESOURCE_BEYOND_SESSION: _TARGET,
     Reason.ORIGIN_NOT_ALLOWED: Public("invalid_request", "The request comes from an origin that may not send it.", 403),
+    Reason.SESSION_NOT_OWN: Public("invalid_request", "There is no such session.", 404),
+    Reason.ACCESS_TOKEN_SCOPE: Public("insufficient_scope", "The access token lacks the scope `sessions`.", 403),
+    **dict.fromkeys(
+        (
+            Reason.ACCESS_TOKEN_MISSING,
+            Reason.ACCESS_TOKEN_INVALID,
+            Reason.ACCESS_TOKEN_EXPIRED,
+            Reason.ACCESS_TOKEN_ENDED,
+            Reason.ACCESS_TOKEN_AUDIENCE,
+        ),
+        _BEARER,
+    ),
     Reason.HASHING_OVERLOADED: _LATER,
     Reason.SESSION_FROM_THE_FUTURE: _LATER,
     Reason.DATABASE_UNAVAILABLE: _LATER,
@@ -117,6 +130,8 @@ class Refusals:
         if public is _CLIENT and basic:
             public = Public(public.error, public.text, 401)
             headers["WWW-Authenticate"] = 'Basic realm="authserver", charset="UTF-8"'
+        if public.error in ("invalid_token", "insufficient_scope"):
+            headers["WWW-Authenticate"] = _challenge(refusal.reason, public)
         reference = self.note(refusal, client_id)
         parameter = refusal.parameter if isinstance(refusal, Refused) else ""
         return RefusedRequest(public, reference, parameter=parameter, headers=headers)
@@ -156,3 +171,13 @@ class Refusals:
 
 def _possible(client_id: str | None) -> str | None:
     return client_id if client_id is not None and CLIENT_ID.fullmatch(client_id) else None
+
+
+def _challenge(reason: Reason, public: Public) -> str:
+    """RFC 6750 section 3: no error where nothing was presented, and the scope that would do."""
+    if reason is Reason.ACCESS_TOKEN_MISSING:
+        return 'Bearer realm="authserver"'
+    scope = ', scope="sessions"' if reason is Reason.ACCESS_TOKEN_SCOPE else ""
+    return (
+        f'Bearer realm="authserver", error="{public.error}", error_description="{public.text.replace("`", "")}"{scope}'
+    )

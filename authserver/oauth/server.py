@@ -31,6 +31,7 @@ from authserver.refusals import Reason, Refused, TryLater
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
 from authserver.tokens.access_token import AccessTokens
+from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
 from authserver.tokens.status_list import StatusLists
 from authserver.users.hashing import PasswordHasher
@@ -56,6 +57,7 @@ class Domain:
     audit: Bounded
     activity: Activity
     cookies: CookieJar
+    bearer_tokens: BearerTokens
 
 
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types

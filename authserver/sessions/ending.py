@@ -52,14 +52,22 @@ def end_session(
 
 
 def end_sessions_of_user(
-    connection: Connection, user_id: UUID, why: End, *, actor: str, caller: Caller = Caller()
+    connection: Connection,
+    user_id: UUID,
+    why: End,
+    *,
+    actor: str,
+    caller: Caller = Caller(),
+    all_but: UUID | None = None,
 ) -> int:
-    """End all sessions of a user. Returns how many. One event for all of them.
+    """End all sessions of a user, or all but one. Returns how many. One event for all of them.
 
     Call it after the change to the user's row, in the same transaction: sign-ins that held the row have inserted
     their sessions by then, and later ones see the change.
     """
     condition = (_S.user_id == user_id) & _S.revoked_at.is_(None)
+    if all_but is not None:
+        condition &= _S.id != all_but
     # Locked by id, as a sweep does it: two that lock many rows in orders of their own wait for each other.
     those = select(_S.id).where(condition).order_by(_S.id).with_for_update()
     count = connection.execute(_end(_S.id.in_(those), why)).rowcount

@@ -42,11 +42,13 @@ class BearerTokens:
         self._database = database
         self._access_tokens = access_tokens
 
-    def accept(self, authorization: str | None, audience: str) -> Bearer:
+    def accept(self, authorization: str | None, audience: str, *, alone: bool = True) -> Bearer:
         """The holder of the token in an Authorization header; what it may do is for the caller to compare with `scopes`.
 
+        With `alone`, one that is for other audiences beside this one is refused.
+
         Raises:
-            Refused: there is none, it is not ours, expired, ended, or not for this audience alone.
+            Refused: there is none, it is not ours, expired, ended, or not for this audience.
             TryLater: its key may be newer than what this node has seen.
         """
         if authorization is None:
@@ -56,7 +58,9 @@ class BearerTokens:
         if token is None or "cnf" in token.claims:  # bound to a key whose proof nobody has checked here
             raise Refused(Reason.ACCESS_TOKEN_INVALID)
         # For several audiences means that each of them holds it, and could use it here.
-        if token.claims.get("aud") not in (audience, [audience]):
+        named = token.claims.get("aud")
+        audiences = named if isinstance(named, list) else [named]
+        if audience not in audiences or (alone and len(audiences) > 1):
             raise Refused(Reason.ACCESS_TOKEN_AUDIENCE, session_id=token.session_id)
         with self._database.autocommit() as connection:
             standing = look_up(connection, token)

@@ -8,7 +8,7 @@ from flask import Flask, Response, request
 
 from authserver.keys.keyring import Keyring
 from authserver.oauth import cors
-from authserver.oauth.endpoints import introspect, jwks, metadata, revoke, status, token
+from authserver.oauth.endpoints import introspect, jwks, metadata, revoke, sessions, status, token
 from authserver.oauth.endpoints.base import Context, Endpoint, View
 from authserver.oauth.server import OAuthServer
 
@@ -16,6 +16,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     token.ENDPOINT,
     revoke.ENDPOINT,
     introspect.ENDPOINT,
+    sessions.ALL,
+    sessions.ONE,
     status.LIST,
     status.AGGREGATION,
     jwks.ENDPOINT,
