@@ -119,6 +119,8 @@ def fill(kind: str, **given: Any) -> Registration:
     For the command line, the API and the console alike, so that a kind means the same everywhere.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
+    if kind == "browser" and chosen.get("origins"):
+        chosen.setdefault("token_delivery", "cookie")
     safe = KINDS.get(kind, KINDS["web"])  # a kind that there is not is refused by `check`, with all else
     return Registration(**{"client_id": new_client_id(), **safe, **chosen, "kind": kind})
 
@@ -274,9 +276,9 @@ def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[str]:
             "to those of one API"
         )
     if client.kind == "browser" and client.token_delivery in (None, "json"):
-        yield (
-            "a page that holds its refresh token loses it to any script that gets in (RFC 10017): set --token-delivery cookie "
-            "and --origin"
+        yield Hinted(
+            "a page that holds its refresh token loses it to any script that gets in (RFC 10017): deliver it in a cookie",
+            " (--token-delivery cookie --origin https://…)",
         )
     if client.late_retries > 1:
         yield "late_retries: each one beyond the first makes a stolen refresh token harder to find out"

@@ -22,7 +22,7 @@ NAMES: Final = {
     "scopes": "scope",
     "default_scopes": "default_scope",
 }
-_SETS: Final = frozenset({"grants", "auth_methods", "redirect_uris", "contacts"})
+_SETS: Final = frozenset({"grants", "auth_methods", "redirect_uris", "contacts", "origins"})
 _OURS: Final = {ours: name for name, ours in NAMES.items()}
 #: For errors: the member that a rule's words are about.
 FIELDS: Final = {name: NAMES.get(name, name) for name in Registration.__dataclass_fields__}
@@ -57,6 +57,12 @@ class ClientChanges(Document):
     redirect_uris: list[Annotated[Line, Field(max_length=500)]] = Field(default_factory=unset, max_length=50)
     contacts: list[Annotated[Line, Field(max_length=254)]] = Field(
         default_factory=unset, max_length=20, description="E-mail addresses of those who look after the app."
+    )
+    token_delivery: Literal["json", "cookie", "both_cookies"] = Field(
+        default_factory=unset, description="How a browser app gets its tokens; cookies need origins."
+    )
+    origins: list[Annotated[Line, Field(max_length=255)]] = Field(
+        default_factory=unset, max_length=50, description="Where the app's pages come from, as https://app.example.com."
     )
     refresh_policy: Literal["rotate", "stable"] = Field(default_factory=unset)
     retry_window: Annotated[int, Field(ge=0, le=300)] | None = Field(
@@ -125,6 +131,8 @@ class Client(Document):
     default_api: str | None
     redirect_uris: list[str]
     contacts: list[str]
+    token_delivery: str
+    origins: list[str]
     refresh_policy: str
     retry_window: int | None
     late_retries: int
@@ -191,6 +199,8 @@ def client(row: AnyRow) -> Client:
         default_api=row.default_api,
         redirect_uris=sorted(row.redirect_uris or ()),
         contacts=sorted(row.contacts or ()),
+        token_delivery=row.token_delivery or "json",
+        origins=sorted(row.origins or ()),
         refresh_policy=row.refresh_policy,
         retry_window=row.retry_window,
         late_retries=row.late_retries,

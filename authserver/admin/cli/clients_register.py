@@ -15,6 +15,7 @@ from authserver.admin.cli.programs import Invocation, pass_invocation
 from authserver.admin.cli.types import DURATION, changed_words, words
 from authserver.admin.clients import Registered
 from authserver.clients.authentication import METHODS
+from authserver.clients.origins import DELIVERIES
 from authserver.clients.registration import ACCESS_TOKEN_FORMATS, GRANTS, KINDS, Registration, new_client_id
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -24,12 +25,14 @@ _METHOD = click.Choice(list(METHODS))
 #: Options whose value goes into the registration as it is.
 _PLAIN = (
     "name", "refresh_policy", "retry_window", "late_retries", "refuse_foreign_retries", "access_token_lifetime",
-    "refresh_idle_lifetime", "refresh_absolute_lifetime", "max_sessions_per_user",
+    "refresh_idle_lifetime", "refresh_absolute_lifetime", "max_sessions_per_user", "token_delivery",
 )  # fmt: skip
 
 _SHARED = (
     click.option("--default-scope", multiple=True, metavar="SCOPE", help="Granted when a request names none; repeat. [default: all]"),
     click.option("--default-api", metavar="AUDIENCE", help="Audience of tokens that have no API's scope."),
+    click.option("--token-delivery", type=click.Choice(DELIVERIES), help="How a browser app gets its tokens [default: cookie for browser with --origin, else json]."),
+    click.option("--origin", multiple=True, metavar="URL", help="Where the app's pages come from, as https://app.example.com; repeat."),
     click.option("--refresh-policy", type=click.Choice(["rotate", "stable"]), help="stable keeps one refresh token; for clients with a secret only."),
     click.option("--retry-window", type=DURATION, help="How long a refresh may be repeated; 0 means strict single use."),
     click.option("--late-retries", type=int, help="Repeats allowed after the window [default: 1 for browser and mobile, else 0]."),
@@ -73,6 +76,7 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
     Examples:
       authserver clients add --kind web --name Shop --scope "read write" --allow-password-grant
       authserver clients add --kind mobile --id shop-app --name "Shop app" --scope read --allow-password-grant
+      authserver clients add --kind browser --name Shop --scope read --allow-password-grant --origin https://shop.example.com
       authserver clients add --kind service --name Billing --scope invoices --json
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     values: dict[str, Any] = {**KINDS[options["kind"]], **_given(options)}
@@ -80,12 +84,15 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
     if options["allow_password_grant"]:
         values["grants"] |= {"password"}
     values["auth_methods"] = words(options["auth_method"]) or values["auth_methods"]
+    if options["kind"] == "browser" and options["origin"]:
+        values.setdefault("token_delivery", "cookie")
     registration = Registration(
         client_id=options["client_id"] if options["client_id"] is not None else new_client_id(),
         kind=options["kind"],
         scopes=words(options["scope"]),
         default_scopes=words(options["default_scope"]) or None,
         default_api=options["default_api"],
+        origins=words(options["origin"]) or None,
         **values,
     )
     with invocation.administration() as admin:
@@ -103,6 +110,8 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
 @click.option("--add-scope", multiple=True, metavar="SCOPE", help="One scope more; repeat.")
 @click.option("--remove-scope", multiple=True, metavar="SCOPE", help="One scope less; repeat.")
 @click.option("--auth-method", multiple=True, type=_METHOD, help="Exactly these methods; repeat.")
+@click.option("--add-origin", multiple=True, metavar="URL", help="One origin more; repeat.")
+@click.option("--remove-origin", multiple=True, metavar="URL", help="One origin less; repeat.")
 @click.option("--no-default-scope", is_flag=True, help="Grant all scopes when a request names none.")
 @click.option("--no-default-api", is_flag=True, help="The issuer is the audience of tokens without API scopes.")
 @_registration_options
@@ -134,6 +143,10 @@ def edit(invocation: Invocation, /, client_id: str, *, as_json: bool, **options:
             auth_methods=methods,
             default_scopes=None if options["no_default_scope"] else default_scopes,
             default_api=None if options["no_default_api"] else default_api,
+            origins=changed_words(
+                before.origins or frozenset(), options["origin"], options["add_origin"], options["remove_origin"]
+            )
+            or None,
             **values,
         )
 

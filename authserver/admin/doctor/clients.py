@@ -119,6 +119,18 @@ def browser_secret(seen: Survey) -> Findings:
             )
 
 
+def browser_without_cookie(seen: Survey) -> Findings:
+    for row in seen.clients:
+        if row.kind == "browser" and row.token_delivery in (None, "json"):
+            yield _finding(
+                "browser-without-cookie",
+                Severity.WARNING,
+                row,
+                "hands its refresh token to the code of a page, where any script that gets in takes it (RFC 10017)",
+                _edit(row, token_delivery="cookie", add_origin="URL"),
+            )
+
+
 def late_retries(seen: Survey) -> Findings:
     for row in seen.clients:
         if row.late_retries > 1:
@@ -177,6 +189,6 @@ def lifetimes(seen: Survey) -> Findings:
 
 
 CHECKS = (
-    password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret,
+    password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret, browser_without_cookie,
     late_retries, retry_window, lifetimes,
 )  # fmt: skip
