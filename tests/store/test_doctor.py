@@ -102,6 +102,7 @@ SICK = [
     Sick("client.unknown-scope", W, lambda s: _web(s, scopes={"read", "write", "gone"}), "no API owns any more"),
     Sick("client.no-scopes", N, lambda s: _web(s, scopes=set()), "has no scopes", {"SCOPE": "read"}),
     Sick("client.browser-secret", W, lambda s: _web(s, kind="browser", grants={"refresh_token", "password"}), "10017"),
+    Sick("client.browser-without-cookie", W, lambda s: s.an_app(client_id="shop", public=True, kind="browser"), "10017", {"URL": "https://app.example.com"}),
     Sick("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),
     Sick("client.retry-window", W, lambda s: _web(s, retry_window=61), "61 s"),
     Sick("client.no-retry-window", N, lambda s: _web(s, retry_window=0), "signed out"),
@@ -151,7 +152,9 @@ def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, sick: Sick, m
     sick.make(healthy)
     mine = [one for one in found(healthy) if one.check == sick.check]
     others = {one.check for one in found(healthy)} - {sick.check}
-    assert others <= {"client.password-grant", "api.no-scopes"}, others  # what a sick client needs, to be that
+    assert others <= {"client.password-grant", "client.browser-without-cookie", "api.no-scopes"}, (
+        others
+    )  # what a sick client needs, to be that
     assert [one.severity for one in mine] == [sick.severity]
     assert re.search(sick.says, mine[0].reason), mine[0].reason
     command = mine[0].command
