@@ -23,18 +23,18 @@ _OTHER = os.environ["ADMIN_API_OTHER"]
 class Token:
     """The access token of the program."""
 
-    def get(self, _case: Case, _context: Any) -> str:
+    def get(self, _case: Case[Any], _context: Any) -> str:
         form = {"grant_type": "client_credentials"}
         response = httpx.post(f"{_URL}/token", data=form, auth=(_PROGRAM, _SECRET), timeout=60)
         token: str = response.raise_for_status().json()["access_token"]
         return token
 
-    def set(self, case: Case, data: str, _context: Any) -> None:
+    def set(self, case: Case[Any], data: str, _context: Any) -> None:
         case.headers["Authorization"] = f"Bearer {data}"
 
 
 @schemathesis.hook
-def before_call(_context: HookContext, case: Case, _kwargs: Any) -> None:
+def before_call(_context: HookContext, case: Case[Any], _kwargs: Any) -> None:
     """Turn what is meant for the program itself to the other client."""
     if case.path_parameters and case.path_parameters.get("client_id") == _PROGRAM:
         case.path_parameters["client_id"] = _OTHER
