@@ -143,4 +143,5 @@ def _warn_of(tally: Tally) -> None:
 
 def _summary(tally: Tally, *, dry_run: bool) -> str:
     added = f"{'Would add' if dry_run else 'Added'} {counted(tally.added, 'user')}"
-    return f"{added}; {tally.present:,} were there already; {counted(tally.refused, 'line')} refused."
+    present = "1 was" if tally.present == 1 else f"{tally.present:,} were"
+    return f"{added}; {present} there already; {counted(tally.refused, 'line')} refused."

@@ -1,0 +1,45 @@
+"""The command as scripts run it: a process of its own on the database of a stage."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from tests.support.server import ROOT, LiveServer
+from tests.support.stage import Stage
+
+COMMAND = [sys.executable, "-m", "authserver"]
+
+
+class Shell:
+    """Runs `authserver` commands on the database of a stage."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.environment = {**LiveServer(stage).environment(), "AUTHSERVER_CACHES__MAX_AGE": "0.1"}
+
+    def run(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env={**self.environment, **environment},
+            input=given,
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            check=False,
+        )
+
+    def json(self, *arguments: str, given: str = "") -> Any:
+        """What a command that succeeds prints with --json."""
+        done = self.run(*arguments, "--json", given=given)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def refused(self, *arguments: str, given: str = "", **environment: str) -> str:
+        """What a command that fails says: lines of errors, and nothing else."""
+        done = self.run(*arguments, given=given, **environment)
+        assert (done.returncode, done.stdout) == (1, ""), done
+        assert all(line.startswith("error: ") for line in done.stderr.splitlines()), done.stderr
+        return done.stderr
