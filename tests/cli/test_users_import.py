@@ -166,8 +166,10 @@ def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell
     said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
     assert said == [
         "line 3: username: a user name has no @: names with one are e-mail addresses",
-        "line 4: password_hash: this form of hash is not known here; known are Argon2, bcrypt, scrypt and PBKDF2 as "
-        "PHC strings, and as Django and Werkzeug write them",
+        (
+            "line 4: password_hash: this form of hash is not known here; known are Argon2, bcrypt, scrypt and PBKDF2 as "
+            "PHC strings, and as Django and Werkzeug write them"
+        ),
         "warning: 1 password stood in the file as plain text: delete the file and whatever copies there are of it",
         "warning: 1 user came without a password, and cannot sign in before one is set",
     ]
