@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 from tests.support.needs import missing
 
 #: How long a page may take to do what it should. Generous: a slow machine is no failure.
-PATIENCE_MS = 60_000
+PATIENCE_MS = 30_000
 
 #: A host of somebody else, for attacks from another site. It leads to this machine, like every name that is not mapped
 #: to nowhere.

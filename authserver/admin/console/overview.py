@@ -42,11 +42,11 @@ class Chart:
     is_sample: bool = False
 
     @property
-    def figure(self) -> int:
-        """The sum of counts; of samples the latest one."""
+    def figure(self) -> int | None:
+        """The sum of counts; of samples the latest one. None where there is nothing to draw."""
         if self.is_sample:
-            return next((figure for s in self.series.values() for figure in reversed(s) if figure is not None), 0)
-        return sum(figure or 0 for series in self.series.values() for figure in series)
+            return next((figure for s in self.series.values() for figure in reversed(s) if figure is not None), None)
+        return sum(figure or 0 for series in self.series.values() for figure in series) or None
 
 
 @dataclass(frozen=True, slots=True)

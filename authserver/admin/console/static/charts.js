@@ -22,13 +22,18 @@ function draw(place) {
   const text = style.getPropertyValue("--pico-muted-color").trim();
   const line = style.getPropertyValue("--pico-muted-border-color").trim();
   const axis = { stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
+  const time = seconds => new Date(seconds * 1000).toISOString().slice(11, 16);
+  const day = seconds => new Date(seconds * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  // Hours as 18:00; the day where it begins, and where it is all that there is to say.
+  const moments = (_, splits, axis, space, step) => splits.map((at, number) =>
+    step >= 86400 ? day(at) : number === 0 || at % 86400 === 0 ? `${time(at)}\n${day(at)}` : time(at));
   place.replaceChildren();
   return new uPlot({
     width: place.clientWidth,
     height: 200,
     tzDate: seconds => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
     scales: { y: { range: (_, low, high) => [0, Math.max(1, high * 1.1)] } },
-    axes: [axis, { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6, 1e7] }],
+    axes: [{ ...axis, values: moments }, { ...axis, size: 56, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 1e5, 1e6, 1e7] }],
     legend: { live: false },
     cursor: { drag: { x: false, y: false } },
     series: [{}, ...names.map((name, number) => ({

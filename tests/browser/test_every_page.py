@@ -1,0 +1,109 @@
+"""Every page that there is, in every look, full and empty: axe, width, policy, console, keyboard, headings."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from playwright.sync_api import BrowserContext, Page
+
+from tests.support.chromium import violations
+from tests.support.driving import sign_in
+from tests.support.every_page import EveryPage, page_routes
+from tests.support.oauth import Person
+from tests.support.server import LiveServer
+from tests.support.stage import Stage, make_stage
+from tests.support.town import TRUSTING, settle
+from tests.support.watched_page import Watched, outline, overflow, unreachable_by_keyboard
+
+#: AUTHSERVER_TESTS_SCREENSHOTS=DIRECTORY keeps what was looked at.
+SCREENSHOTS = os.environ.get("AUTHSERVER_TESTS_SCREENSHOTS")
+
+#: Routes that no link leads to, each with its reason.
+UNLINKED = {
+    "visit.sign_in": "looked at before the sign-in",
+    "console.clients.secret": "shows a new secret once, after a form; in test_stories.py",
+}
+
+Site = tuple[LiveServer, Person, Flask, list[str]]
+NewContext = Callable[..., BrowserContext]
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server with a day behind it, its administrator, its routes, and where to begin so that much is to be seen."""
+    with _serving(tmp_path_factory.mktemp("full")) as (stage, server):
+        town = settle(stage, server)
+        first = [f"/admin/clients/show?client={town.web.client_id}", "/admin/", "/account/"]
+        yield server, town.administrator, page_routes(stage.settings), first
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A server with an administrator and nothing else."""
+    with _serving(tmp_path_factory.mktemp("empty")) as (stage, server):
+        administrator = stage.a_person(username="olga", roles="administrator")
+        yield server, administrator, page_routes(stage.settings), ["/admin/", "/account/"]
+
+
+@contextmanager
+def _serving(directory: Path) -> Iterator[tuple[Stage, LiveServer]]:
+    stage = make_stage("sqlite", directory)
+    server = LiveServer(stage, **TRUSTING).start()
+    try:
+        yield stage, server
+    finally:
+        server.stop()
+        stage.close()
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone", "small-phone"])
+def test_no_page_has_a_fault(full: Site, new_context: NewContext, look: str) -> None:
+    every, faults = _looked_at(new_context(look), full, f"full-{look}")
+    assert faults == {}
+    assert every.wanted - every.reached - set(UNLINKED) == set(), "no link leads there"
+
+
+@pytest.mark.parametrize("look", ["light", "phone"])
+def test_no_page_has_a_fault_where_there_is_nothing_yet(empty: Site, new_context: NewContext, look: str) -> None:
+    _, faults = _looked_at(new_context(look), empty, f"empty-{look}")
+    assert faults == {}
+
+
+def _looked_at(context: BrowserContext, site: Site, folder: str) -> tuple[EveryPage, dict[str, list[str]]]:
+    server, administrator, app, first = site
+    page = context.new_page()
+    watched = Watched(page)
+    faults: dict[str, list[str]] = {}
+    titles: dict[str, str] = {}
+
+    def look(page: Page, address: str) -> None:
+        _keep(page, folder, address)
+        found = overflow(page) + outline(page) + violations(page)
+        # The order of focus is the same by night and on every phone.
+        if not folder.endswith(("dark", "small-phone")):
+            found += unreachable_by_keyboard(page)
+        found += watched.complaints()
+        path = address.partition("?")[0]
+        if titles.setdefault(page.title(), path) != path:
+            found.append(f"has the title of {titles[page.title()]}: {page.title()}")
+        if found:
+            faults[address] = found
+
+    page.goto(server.url + "/account/sign-in")
+    look(page, "/account/sign-in")
+    sign_in(page, server.url, administrator)
+    every = EveryPage(app, server.url)
+    every.visit(page, first, look)
+    return every, faults
+
+
+def _keep(page: Page, folder: str, address: str) -> None:
+    if SCREENSHOTS:
+        page.wait_for_load_state("networkidle")
+        name = "".join(c if c.isalnum() else "_" for c in address.strip("/"))[:80]
+        page.screenshot(path=Path(SCREENSHOTS) / folder / f"{name}.png", full_page=True)

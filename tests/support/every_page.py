@@ -1,0 +1,86 @@
+"""Every page of the server: found by its links, and held against the application's own list of routes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Flask
+from playwright.sync_api import Page
+from werkzeug.exceptions import HTTPException
+from werkzeug.routing import MapAdapter, RequestRedirect
+
+from authserver.app import create_app
+from authserver.settings import Settings
+
+_AREAS = ("/admin", "/account")
+#: What lies under the same paths and is no page, each with its reason.
+_NO_PAGES = {"/admin/api": "answers with JSON, and has tests of its own"}
+#: Parts of an address of which each value is a page of its own; of others one example is enough.
+_WORTH_EACH = {"kind"}
+
+
+def page_routes(settings: Settings) -> Flask:
+    """The application, for its list of routes."""
+    app = create_app(settings)
+    app.extensions["authserver"].database.dispose()
+    return app
+
+
+class EveryPage:
+    """Goes through the pages that a signed-in browser can reach by links, one example of each route.
+
+    `reached` has the endpoints of all that was linked to, pages and downloads; `pages` the addresses of the pages.
+    """
+
+    def __init__(self, app: Flask, url: str) -> None:
+        self._url = url
+        self._routes: MapAdapter = app.url_map.bind("127.0.0.1")
+        self.wanted = {
+            rule.endpoint
+            for rule in app.url_map.iter_rules()
+            if "GET" in (rule.methods or ())
+            and rule.rule.startswith(_AREAS)
+            and not rule.rule.startswith(tuple(_NO_PAGES))
+        }
+        self.reached: set[str] = set()
+        self.pages: list[str] = []
+        self._seen: set[tuple[object, ...]] = set()
+
+    def visit(self, page: Page, first: Iterable[str], look: Callable[[Page, str], None]) -> None:
+        """Open each page that is linked to, from the `first` addresses on, and call `look` with it."""
+        waiting = list(first)
+        while waiting:
+            address = waiting.pop(0)
+            if not self._is_new(address):
+                continue
+            answer = page.request.get(self._url + address, max_redirects=0)
+            assert answer.status in {200, 303}, f"a link leads to {answer.status}: {address}"
+            if answer.status == 303:
+                waiting.append(answer.headers["location"].removeprefix(self._url))
+            elif answer.headers["content-type"].startswith("text/html"):
+                page.goto(self._url + address)
+                self.pages.append(address)
+                waiting += self._links(page)
+                look(page, address)
+
+    def _is_new(self, address: str) -> bool:
+        parts = urlsplit(address)
+        if not parts.path.startswith(_AREAS) or parts.path.startswith(tuple(_NO_PAGES)):
+            return False
+        try:
+            endpoint, values = self._routes.match(parts.path, "GET")
+        except RequestRedirect:
+            return True
+        except HTTPException as error:
+            raise AssertionError(f"a link leads nowhere: {address}") from error
+        key = (endpoint, *sorted(parse_qs(parts.query)), *(str(values[name]) for name in _WORTH_EACH & set(values)))
+        self.reached.add(endpoint)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+    def _links(self, page: Page) -> list[str]:
+        found = page.evaluate("() => [...document.querySelectorAll('a[href]')].map(link => link.href)")
+        return [one.removeprefix(self._url).partition("#")[0] for one in found if one.startswith(self._url + "/")]
