@@ -141,7 +141,7 @@ def create_app(settings: Settings) -> Flask:
     if settings.pages.admin:
         tools = Tools(vault, open_hasher(settings, "-administration", concurrency=1))
         app.register_blueprint(console.blueprint(pages, Console(database, settings, tools)))
-        api.register(app, Office(settings, database, tools, domain.bearer_tokens, refusals))
+        api.register(app, Office(settings, database, tools, domain.bearer_tokens, refusals), errors)
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
     app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
 

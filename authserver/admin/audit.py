@@ -44,8 +44,10 @@ def find(admin: Administration, search: Search, *, limit: int, before: Position 
         return audit.find(connection, search, limit=limit, before=before)
 
 
-def export(admin: Administration, search: Search) -> Iterator[AnyRow]:
+def export(admin: Administration, search: Search, *, after: Position | None = None) -> Iterator[AnyRow]:
     """All events that match, oldest first, in bounded memory however many there are. Ends with what is there now.
+
+    To go on later, give the place of the last row as `after`.
 
     Pages are read by statements of their own: no transaction is held open while a slow reader takes its time.
 
@@ -55,11 +57,10 @@ def export(admin: Administration, search: Search) -> Iterator[AnyRow]:
     _check(search)
     now = admin.database.now()
     until = now if search.until is None else min(now, search.until)
-    return _pages(admin, replace(search, until=until))
+    return _pages(admin, replace(search, until=until), after)
 
 
-def _pages(admin: Administration, search: Search) -> Iterator[AnyRow]:
-    after = None
+def _pages(admin: Administration, search: Search, after: Position | None) -> Iterator[AnyRow]:
     while True:
         with admin.database.autocommit() as connection:
             rows = audit.read_on(connection, search, limit=_PAGE, after=after)

@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from authserver.admin import store
 from authserver.admin.context import Administration
 from authserver.admin.sweeping import sweep_now
+from authserver.database import Database
 from authserver.sessions import retention
 
 
@@ -38,3 +40,15 @@ def prune(admin: Administration) -> Iterator[Pruned]:
     while erased := retention.erase_removed(database, batch=settings.prune_batch):
         state = replace(state, erased=state.erased + erased)
         yield state
+    for _ in prune_idempotency_keys(database, batch=settings.prune_batch):
+        yield state
+
+
+def prune_idempotency_keys(database: Database, *, batch: int) -> Iterator[int]:
+    """Delete the keys of repetitions that come no more; yields how many a batch had."""
+    while True:
+        with database.transaction() as connection:
+            gone = store.forget_expired(connection, limit=batch)
+        if not gone:
+            return
+        yield gone

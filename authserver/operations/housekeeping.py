@@ -16,6 +16,7 @@ import structlog
 
 from authserver import activity
 from authserver.activity import ACTIVE_SESSIONS, Activity
+from authserver.admin.pruning import prune_idempotency_keys
 from authserver.clients.secret_use import SecretUses
 from authserver.database import Database, Unavailable
 from authserver.keys.rotation import KeyRotation
@@ -130,6 +131,7 @@ class Housekeeping:
         self._go_through(retention.prune_audit(self._database, keep=self._settings.audit, batch=batch))
         retention.erase_removed(self._database, batch=batch)
         activity.prune(self._database, keep=self._settings.activity)
+        self._go_through(prune_idempotency_keys(self._database, batch=batch))
 
     def _go_through(self, batches: Iterable[object]) -> None:
         for _ in batches:

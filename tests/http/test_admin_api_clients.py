@@ -58,3 +58,15 @@ def test_the_document_describes_what_is_served(api: AdminApi):
     document = api.get("/openapi.json").json()
     assert document["openapi"] == "3.1.0"
     assert "post" in document["paths"]["/clients"]
+
+
+def test_the_documentation_is_a_page_that_needs_no_script_and_no_other_host(api: AdminApi):
+    response = api.http.get("/admin/api/docs")
+    assert response.status_code == 200
+    assert "script-src" not in response.headers["content-security-policy"]
+    assert "default-src 'none'" in response.headers["content-security-policy"]
+    assert "<script" not in response.text
+    assert "style=" not in response.text
+    assert "://" not in response.text.replace("https://api.example.com", "")
+    for path in api.get("/openapi.json").json()["paths"]:
+        assert path in response.text

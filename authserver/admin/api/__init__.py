@@ -10,12 +10,14 @@ from authserver.admin.api.dispatch import Office
 from authserver.admin.api.problems import NOT_FOUND, WRONG_METHOD, Problem
 from authserver.admin.api.route import PREFIX
 from authserver.admin.api.routes import ROUTES
+from authserver.browser.errors import ErrorForms
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
-def register(app: Flask, office: Office) -> None:
+def register(app: Flask, office: Office, errors: ErrorForms) -> None:
     """Add every route of the table, and what answers for all other addresses below /admin/api."""
+    errors.add(PREFIX, office.answer)
     for route in ROUTES:
         app.add_url_rule(
             route.rule,
@@ -30,7 +32,7 @@ def register(app: Flask, office: Office) -> None:
     def elsewhere(rest: str = "") -> Response:
         return office.guarded(lambda: _nothing_here(f"/{rest}"))
 
-    for rule in (f"{PREFIX}/<path:rest>", f"{PREFIX}/"):
+    for rule in (f"{PREFIX}/<path:rest>", f"{PREFIX}/", PREFIX):
         app.add_url_rule(
             rule,
             f"admin.api.elsewhere{len(rule)}",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import structlog
 from flask import Request, Response, request
+from werkzeug.exceptions import HTTPException
 
 from authserver.admin.api import idempotency
 from authserver.admin.api.idempotency import Attempt
@@ -23,6 +25,7 @@ from authserver.admin.api.problems import (
     NOT_FOUND,
     STALE,
     UNAVAILABLE,
+    WRONG_METHOD,
     FieldProblem,
     Kind,
     Problem,
@@ -71,6 +74,19 @@ class Office:
             return self.guarded(lambda: self._serve(route, path), route.fields)
 
         return view
+
+    def answer(self, error: Exception) -> Response:
+        """The problem of an error that no route of ours has met, such as a method that there is not."""
+
+        def again() -> Response:
+            if isinstance(error, HTTPException) and (error.code or 500) < HTTPStatus.INTERNAL_SERVER_ERROR:
+                kind = WRONG_METHOD if error.code == WRONG_METHOD.status else NOT_FOUND
+                raise Problem(
+                    kind, f"See {PREFIX}/docs.", headers={n: v for n, v in error.get_headers() if n == "Allow"}
+                )
+            raise error
+
+        return self.guarded(again)
 
     def guarded(self, serve: Callable[[], Response], fields: Mapping[str, str] | None = None) -> Response:
         """Whatever goes wrong becomes a problem. `fields` are the members that a use case's words stand for."""

@@ -13,8 +13,7 @@ from pydantic.json_schema import models_json_schema
 from authserver import __version__
 from authserver.admin.api import idempotency, problems
 from authserver.admin.api.paging import Page
-from authserver.admin.api.route import PREFIX, Answer, Content, Route
-from authserver.admin.context import Administration
+from authserver.admin.api.route import PREFIX, Content, Route
 from authserver.apis.administration import AUDIENCE, SCOPES
 
 _REF: Final = "#/components/schemas/{model}"
@@ -37,24 +36,6 @@ _ERROR_TEXTS: Final = {
     428: "If-Match is required.",
     503: "The database or the password hashing is busy.",
 }
-
-
-def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
-    """The route of the document itself, which describes all others and is open to everybody, as the software is."""
-
-    def document(_admin: Administration) -> Answer:
-        return Answer(text=rendered(tuple(resources)))
-
-    return (
-        Route(
-            method="GET",
-            path="/openapi.json",
-            scope=None,
-            summary="This document",
-            handler=document,
-            answers={200: Content(description="OpenAPI 3.1")},
-        ),
-    )
 
 
 @cache

@@ -58,7 +58,12 @@ def cut(
     if len(items) <= page.limit:
         return items, None
     kept = items[: page.limit]
-    cursor = base64.urlsafe_b64encode(json.dumps([str(key(kept[-1]))]).encode()).decode().rstrip("=")
+    cursor = encode(str(key(kept[-1])))
     asked: dict[str, Any] = page.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     asked = {name: str(value).lower() if isinstance(value, bool) else value for name, value in asked.items()}
     return kept, f"{address}?{urlencode({**asked, 'cursor': cursor})}"
+
+
+def encode(key: str) -> str:
+    """A cursor from a key: for programs a text without meaning."""
+    return base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from authserver.admin.api import apis, clients, doctor, keys, openapi, references, sessions, settings, users
+from authserver.admin.api import (
+    apis,
+    audit_events,
+    clients,
+    doctor,
+    keys,
+    reference,
+    references,
+    sessions,
+    settings,
+    users,
+)
 from authserver.admin.api.route import Route
 
 RESOURCES: Final[tuple[Route, ...]] = (
@@ -13,8 +24,9 @@ RESOURCES: Final[tuple[Route, ...]] = (
     *users.ROUTES,
     *sessions.ROUTES,
     *keys.ROUTES,
+    *audit_events.ROUTES,
     *references.ROUTES,
     *settings.ROUTES,
     *doctor.ROUTES,
 )
-ROUTES: Final[tuple[Route, ...]] = (*RESOURCES, *openapi.routes(RESOURCES))
+ROUTES: Final[tuple[Route, ...]] = (*RESOURCES, *reference.routes(RESOURCES))
