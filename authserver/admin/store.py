@@ -30,7 +30,8 @@ def claim(connection: Connection, digest: bytes, request_digest: bytes) -> bool:
     connection.execute(delete(_R).where(_R.digest == digest, _OVER))
     insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
     statement = insert(_R).values(digest=digest, request_digest=request_digest, created_at=now_ms())
-    return connection.execute(statement.on_conflict_do_nothing()).rowcount == 1
+    taken = connection.execute(statement.on_conflict_do_nothing().returning(_R.digest))
+    return taken.one_or_none() is not None
 
 
 def keep(connection: Connection, digest: bytes, sealed_answer: bytes) -> None:

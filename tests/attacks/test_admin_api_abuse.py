@@ -1,0 +1,184 @@
+"""What an attacker with some authority tries at the admin API: more authority, other members, other paths, other bytes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from authserver.apis.administration import AUDIENCE, ROLE
+from tests.support.admin_api import AdminApi, a_program, refused, segment
+from tests.support.oauth import OAuth
+from tests.support.stage import Stage
+
+_JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def api(stage: Stage, oauth: OAuth) -> AdminApi:
+    return a_program(stage, oauth.http)
+
+
+@pytest.mark.parametrize(
+    "member", ["enabled", "epoch", "secret_digest", "client_secret", "swept_epoch", "status_index", "removed_at"]
+)
+def test_a_member_that_is_the_servers_own_cannot_be_assigned(api: AdminApi, stage: Stage, member: str):
+    client_id = stage.an_app().client_id
+    good = {"client_name": "Renamed"}
+    assert api.patch(f"/clients/{client_id}", good, etag="*").status_code == 200
+    before = stage.sql("SELECT * FROM clients WHERE client_id = :id", id=client_id)
+    for response in (
+        api.patch(f"/clients/{client_id}", {**good, member: 1}, etag="*"),
+        api.put(f"/clients/{client_id}", {"kind": "web", **good, member: 1}, etag="*"),
+        api.post("/clients", {"kind": "web", **good, member: 1}),
+    ):
+        assert refused(response, 400, "malformed")
+        assert [error["field"] for error in response.json()["errors"]] == [f"/{member}"]
+    assert stage.sql("SELECT * FROM clients WHERE client_id = :id", id=client_id) == before
+
+
+def test_who_may_write_clients_cannot_make_one_that_may_do_more(stage: Stage, oauth: OAuth):
+    registrar = a_program(stage, oauth.http, "authserver:clients:write")
+    ours = {"kind": "service", "client_name": "x", "scope": "authserver:clients:write"}
+    assert registrar.post("/clients", ours).status_code == 201
+    more = {**ours, "scope": "authserver:clients:write authserver:users:write"}
+    assert refused(registrar.post("/clients", more), 403, "forbidden")
+    plain = stage.an_app().client_id
+    for act in (
+        registrar.patch(f"/clients/{plain}", {"scope": "authserver:keys:write"}, etag="*"),
+        registrar.put(f"/clients/{plain}", {**more, "kind": "service"}, etag="*"),
+    ):
+        assert refused(act, 403, "forbidden")
+
+
+def test_who_may_write_clients_cannot_take_over_one_that_may_do_more(stage: Stage, oauth: OAuth):
+    registrar = a_program(stage, oauth.http, "authserver:clients:write")
+    strong = stage.an_app(scopes={"authserver:keys:write"}).client_id
+    weak = stage.an_app().client_id
+    assert registrar.post(f"/clients/{weak}/secret", {}).status_code == 200
+    assert refused(registrar.post(f"/clients/{strong}/secret", {}), 403, "forbidden")
+    assert refused(registrar.patch(f"/clients/{strong}", {"client_name": "Mine"}, etag="*"), 403, "forbidden")
+    assert refused(registrar.post(f"/clients/{strong}/disable"), 403, "forbidden")
+    assert refused(registrar.delete(f"/clients/{strong}", etag="*"), 403, "forbidden")
+
+
+def test_who_may_write_users_cannot_become_or_take_over_an_administrator(stage: Stage, oauth: OAuth):
+    clerk = a_program(stage, oauth.http, "authserver:users:write")
+    boss, person = stage.a_person(roles=ROLE), stage.a_person()
+    password = {"password": "a password of the clerk"}
+    assert clerk.post(f"/users/{person.id}/password", password).status_code == 200
+    assert clerk.patch(f"/users/{person.id}", {"roles": ["editor"]}, etag="*").status_code == 200
+    for act in (
+        clerk.post("/users", {"username": "mallory", "roles": [ROLE], **password}),
+        clerk.patch(f"/users/{person.id}", {"roles": [ROLE]}, etag="*"),
+        clerk.post(f"/users/{boss.id}/password", password),
+        clerk.patch(f"/users/{boss.id}", {"email": "mallory@example.com"}, etag="*"),
+        clerk.post(f"/users/{boss.id}/disable"),
+        clerk.delete(f"/users/{boss.id}", etag="*"),
+    ):
+        assert refused(act, 403, "forbidden")
+
+
+def test_who_may_write_apis_cannot_open_administration_to_another_role(stage: Stage, oauth: OAuth):
+    keeper = a_program(stage, oauth.http, "authserver:apis:read", "authserver:apis:write")
+    (own,) = keeper.get("/apis", params={"q": AUDIENCE}).json()["items"]
+    assert keeper.post("/apis", {"audience": "urn:mine", "scopes": {"mine": []}}).status_code == 201
+    opened = {name: ["everybody"] for name in own["scopes"]}
+    assert refused(keeper.patch(f"/apis/{own['id']}", {"scopes": opened}, etag="*"), 403, "forbidden")
+    false = keeper.post("/apis", {"audience": "urn:false", "scopes": {"authserver:clients:read": []}})
+    assert refused(false, 422, "invalid")
+    assert a_program(stage, oauth.http).delete(f"/apis/{own['id']}", etag="*").status_code == 409
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../clients",
+        "..%2f",
+        "a/b",
+        "%00",
+        "\0",
+        "a\0b",
+        "\r\nX-Injected: 1",
+        "é",
+        "%",
+        "?",
+        "#",
+        " ",
+        "." * 400,
+    ],
+)
+def test_no_trick_in_a_path_finds_anything_or_makes_the_server_fail(api: AdminApi, stage: Stage, name: str):
+    client_id = stage.an_app().client_id
+    assert api.get(f"/clients/{segment(client_id)}").status_code == 200
+    quoted = name.encode("utf-8", "surrogateescape")
+    for resource in ("clients", "users", "apis", "sessions"):
+        address = httpx.URL(f"{api.http.base_url}/admin/api/{resource}/").copy_with(
+            raw_path=f"/admin/api/{resource}/".encode() + b"".join(b"%%%02x" % byte for byte in quoted)
+        )
+        response = api.http.get(address, headers={"Authorization": f"Bearer {api.token}"})
+        assert refused(response, 404, "not-found"), (resource, response.text)
+        assert "x-injected" not in response.headers
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"kind":"web","kind":"service","client_name":"x"}',
+        '{"kind":"web","client_name":"x","access_token_lifetime":' + "9" * 5000 + "}",
+        '{"kind":"web","client_name":"x","access_token_lifetime":1e999}',
+        '{"kind":"web","client_name":"x","access_token_lifetime":NaN}',
+        '{"kind":"web","client_name":"x","contacts":' + "[" * 5000 + "]" * 5000 + "}",
+        '{"kind":"web","client_name":"\\u0000"}',
+        '{"kind":"web","client_name":"\\ud800"}',
+        '{"kind":"web","client_name":"x","redirect_uris":"https://app.example.com"}',
+        "[]",
+        "",
+        "null",
+        "{",
+        "\ufeff{}",
+    ],
+    ids=range(13),
+)
+def test_a_body_that_two_readers_could_take_differently_is_refused(api: AdminApi, body: str):
+    good = '{"kind":"web","client_name":"x"}'
+    assert api.send("POST", "/clients", content=good, headers=_JSON).status_code == 201
+    assert refused(api.send("POST", "/clients", content=body.encode(), headers=_JSON), 400, "malformed")
+
+
+def test_a_body_in_another_type_or_coding_or_too_large_is_refused(api: AdminApi):
+    good = b'{"kind":"web","client_name":"x"}'
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "application/json; charset=latin-1", ""):
+        response = api.send("POST", "/clients", content=good, headers={"Content-Type": kind})
+        assert refused(response, 415, "unsupported-media-type"), kind
+    assert refused(api.send("POST", "/clients", content=b'{"a":"\xff"}', headers=_JSON), 400, "malformed")
+    assert refused(api.send("POST", "/clients", content=b" " * 70_000 + good, headers=_JSON), 413, "too-large")
+
+
+def test_what_is_not_there_and_what_is_not_done_there_is_said_in_the_same_form(api: AdminApi):
+    assert refused(api.get("/nothing"), 404, "not-found")
+    assert refused(api.get("/clients/"), 404, "not-found")
+    response = api.delete("/clients")
+    assert refused(response, 405, "method-not-allowed")
+    assert response.headers["allow"] == "GET, HEAD, POST"
+
+
+def test_no_secret_stands_in_a_list_in_the_record_or_readable_beside_the_key(api: AdminApi, stage: Stage):
+    made = api.post("/clients", {"kind": "service", "client_name": "x"}, key="a-key-of-ours").json()
+    secret = made["client_secret"]
+    (row,) = stage.sql("SELECT * FROM idempotency_keys")
+    assert secret.encode() not in bytes(row.sealed_answer)
+    shown: list[Any] = [api.get("/clients").text, api.get("/audit-events").text, api.get("/settings").text]
+    assert not any(secret in text for text in shown)
+    assert "password_hash" not in json.dumps(api.get("/users").json())
+
+
+def test_the_key_of_one_program_answers_nothing_to_another(api: AdminApi, stage: Stage, oauth: OAuth):
+    body = {"kind": "service", "client_name": "x"}
+    first = api.post("/clients", body, key="the-same-key").json()
+    again = api.post("/clients", body, key="the-same-key").json()
+    other = a_program(stage, oauth.http).post("/clients", body, key="the-same-key").json()
+    assert again == first
+    assert other["client_id"] != first["client_id"]
