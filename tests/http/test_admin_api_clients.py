@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 import pytest
 
@@ -67,6 +69,6 @@ def test_the_documentation_is_a_page_that_needs_no_script_and_no_other_host(api:
     assert "default-src 'none'" in response.headers["content-security-policy"]
     assert "<script" not in response.text
     assert "style=" not in response.text
-    assert "://" not in response.text.replace("https://api.example.com", "")
+    assert re.findall(r'(?:src|href)="(?:\w+:|//)', response.text) == []
     for path in api.get("/openapi.json").json()["paths"]:
         assert path in response.text
