@@ -1,6 +1,20 @@
 """Self-service at /account/: users see and end their own sessions, change their password and take their data along."""
 
-from authserver.account.pages import blueprint
-from authserver.account.use_cases import Account
+from __future__ import annotations
 
-__all__ = ["Account", "blueprint"]
+from flask import Flask
+
+from authserver.account import link_pages, pages
+from authserver.account.use_cases import Account
+from authserver.apis.store import CatalogueCache
+from authserver.browser.pages import Pages
+from authserver.database import Database
+from authserver.settings import Settings
+
+
+def register(app: Flask, shared: Pages, database: Database, settings: Settings, catalogue: CatalogueCache) -> None:
+    """Add the pages. Links for passwords work also where only the console is served: its administrators need them."""
+    account = Account(database, settings, shared.passwords)
+    if settings.pages.account:
+        app.register_blueprint(pages.blueprint(shared, account, catalogue))
+    app.register_blueprint(link_pages.blueprint(shared, account))

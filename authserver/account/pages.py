@@ -1,22 +1,126 @@
-"""The pages at /account/."""
+"""The pages at /account/: the visitor's own sessions, password, events and data."""
 
 from __future__ import annotations
 
-from flask import Blueprint
+import json
+from uuid import UUID
 
-from authserver.account.use_cases import Account
-from authserver.browser.pages import Area, Page, Pages, current_visit, render
+from flask import Blueprint, Response, abort, request
+
+from authserver.account import export, words
+from authserver.account.use_cases import MOST_EVENTS, MOST_SESSIONS, Account, PasswordRefused, WrongPassword
+from authserver.apis.administration import SCOPES
+from authserver.apis.model import Catalogue
+from authserver.apis.store import CatalogueCache
+from authserver.browser.pages import Area, Page, Pages, caller, current_visit, flash, render, see_other
+from authserver.browser.texts import counted
 
 AREA = Area("Your account", "account.overview", lambda _visit: True)
 
 
-def blueprint(pages: Pages, account: Account) -> Blueprint:
-    """Every page here is about the visitor."""
+def blueprint(pages: Pages, account: Account, catalogue: CatalogueCache) -> Blueprint:
+    """Every page here is about the visitor, and no address names a user."""
     part = Blueprint("account", __name__, url_prefix="/account", template_folder="templates")
     pages.protect(part, AREA)
+    _add_sessions(part, pages, account, catalogue)
+    _add_password(part, pages, account)
+    _add_record(part, pages, account)
+    return part
 
+
+def _add_sessions(part: Blueprint, pages: Pages, account: Account, catalogue: CatalogueCache) -> None:
     @part.get("/", strict_slashes=False)
     def overview() -> Page:
-        return render("account/overview.html", sessions=account.sessions(current_visit().user_id))
+        visit = current_visit()
+        sessions = account.sessions(visit.user_id)
+        return render(
+            "account/overview.html",
+            sessions=sessions,
+            clients=account.client_names(sessions),
+            visits=pages.visits.of_user(visit.user_id),
+            scopes_of=lambda row: scopes_in_words(row.scopes, visit.roles, catalogue.current()),
+            most=MOST_SESSIONS,
+        )
 
-    return part
+    @part.post("/sessions/<uuid:session_id>/end")
+    def end_session(session_id: UUID) -> Page:
+        if account.end_session(current_visit(), session_id, caller()):
+            flash("Ended the session. The app asks for your password when it is next used.")
+        else:
+            flash("That session had ended before.", "problem")
+        return see_other("account.overview")
+
+    @part.post("/sessions/end-others")
+    def end_others() -> Page:
+        ended, closed = account.end_all_others(current_visit(), caller())
+        flash(f"Ended {counted(ended, 'session')}, and signed {counted(closed, 'other browser')} out of these pages.")
+        return see_other("account.overview")
+
+    @part.post("/visits/<uuid:visit_id>/end")
+    def end_visit(visit_id: UUID) -> Page:
+        visit = current_visit()
+        if visit_id == visit.id:
+            abort(400, "That is the browser you are using. Sign out instead.")
+        pages.visits.end(visit_id, visit.user_id, caller())
+        flash("Signed that browser out of these pages.")
+        return see_other("account.overview")
+
+
+def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
+    @part.get("/password")
+    def password() -> Page:
+        return _password_page(account, None)
+
+    @part.post("/password")
+    def change_password() -> Page:
+        form = request.form
+        if form.get("new_password", "") != form.get("repeated_password", ""):
+            return _password_page(account, "The new password and its repetition are not the same.")
+        try:
+            cookie, ended = account.change_password(
+                current_visit(), form.get("old_password", ""), form.get("new_password", ""), caller()
+            )
+        except WrongPassword:
+            return _password_page(account, "Your present password is not right.")
+        except PasswordRefused as problem:
+            return _password_page(account, f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+        flash(f"Changed your password. Ended {counted(ended, 'session')}: apps ask for the new one.")
+        response = see_other("account.overview")
+        pages.visit_cookie.write(response, cookie)
+        return response
+
+
+def _add_record(part: Blueprint, pages: Pages, account: Account) -> None:
+    @part.get("/events")
+    def events() -> Page:
+        told = [words.tell(row) for row in account.events(current_visit().user_id)]
+        return render("account/events.html", events=told, most=MOST_EVENTS)
+
+    @part.get("/data")
+    def data() -> Page:
+        return render("account/data.html")
+
+    @part.post("/data")
+    def download() -> Page:
+        visit = current_visit()
+        account.note_download(visit, caller())
+        document = export.everything(account, pages, visit)
+        response = Response(json.dumps(document, indent=2, ensure_ascii=False), content_type="application/json")
+        response.headers["Content-Disposition"] = 'attachment; filename="authserver-my-data.json"'
+        return response
+
+
+def scopes_in_words(scopes: frozenset[str], roles: frozenset[str], catalogue: Catalogue) -> list[tuple[str, str]]:
+    """What a session may do now, by API: its name, and its scopes; those of administration in words."""
+    present = catalogue.open_to(scopes, roles)
+    lines = []
+    for audience in sorted(catalogue.owners(present)):
+        own = sorted(name for name in present if catalogue.scopes[name].audience == audience)
+        lines.append((catalogue.apis[audience].name, "; ".join(SCOPES.get(name, name) for name in own)))
+    return lines
+
+
+def _password_page(account: Account, problem: str | None) -> Response:
+    limits = account.settings.passwords
+    status = 200 if problem is None else 422
+    return render("account/password.html", status, problem=problem, limits=limits)

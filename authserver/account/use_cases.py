@@ -2,16 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from authserver.database import AnyRow, Database
-from authserver.sessions import listing
-from authserver.settings import Settings
-from authserver.users.hashing import PasswordHasher
+from sqlalchemy import Connection
 
-_MOST_SESSIONS = 200
+from authserver import audit
+from authserver.audit import Caller, Entry, Event, Search
+from authserver.browser import visits
+from authserver.browser.passwords import PasswordCheck
+from authserver.browser.visits import Visit
+from authserver.clients import store as clients
+from authserver.database import AnyRow, Database
+from authserver.sessions import ending, listing
+from authserver.sessions.model import End
+from authserver.settings import Settings
+from authserver.users import links, store
+from authserver.users.links import store as link_store
+from authserver.users.new_password import check_new_password
+
+MOST_SESSIONS = 200
+MOST_EVENTS = 50
+
+
+class WrongPassword(Exception):
+    """The present password was wrong, or was changed by somebody else meanwhile."""
+
+
+class PasswordRefused(Exception):
+    """The new password breaks a rule, which the text says."""
+
+
+class LinkGone(Exception):
+    """The link was used, has expired, was replaced, or never was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +44,124 @@ class Account:
 
     database: Database
     settings: Settings
-    hasher: PasswordHasher
+    passwords: PasswordCheck
 
     def sessions(self, user_id: UUID) -> Sequence[AnyRow]:
         """The user's live sessions, newest first."""
-        return listing.list_sessions(self.database, user_id=user_id, limit=_MOST_SESSIONS)
+        return listing.list_sessions(self.database, user_id=user_id, limit=MOST_SESSIONS)
+
+    def client_names(self, sessions: Sequence[AnyRow]) -> Mapping[str, str]:
+        """The names of the sessions' clients."""
+        if not sessions:
+            return {}
+        with self.database.autocommit() as connection:
+            return clients.names_of(connection, {row.client_id for row in sessions})
+
+    def events(self, user_id: UUID, *, limit: int = MOST_EVENTS) -> Sequence[AnyRow]:
+        """The audit events of the user, newest first."""
+        with self.database.autocommit() as connection:
+            return audit.find(connection, Search(user_id=user_id), limit=limit)
+
+    def end_session(self, visit: Visit, session_id: UUID, caller: Caller) -> bool:
+        """End one of the visitor's own sessions. Returns whether this call ended it."""
+        with self.database.transaction() as connection:
+            return ending.end_session(
+                connection, session_id, End.ENDED_BY_USER, actor=visit.actor, user_id=visit.user_id, caller=caller
+            )
+
+    def end_all_others(self, visit: Visit, caller: Caller) -> tuple[int, int]:
+        """End all of the visitor's sessions, and all visits but this one. Returns how many of each."""
+        with self.database.transaction() as connection:
+            ended = ending.end_sessions_of_user(
+                connection, visit.user_id, End.ENDED_BY_USER, actor=visit.actor, caller=caller
+            )
+            closed = visits.end_visits_of_user(
+                connection, visit.user_id, actor=visit.actor, because="ended_by_user", but=visit.id, caller=caller
+            )
+        return ended, closed
+
+    def change_password(self, visit: Visit, old: str, new: str, caller: Caller) -> tuple[str, int]:
+        """Change the password: ends all sessions and all other visits. Returns the visit's new cookie, and how many.
+
+        Raises:
+            WrongPassword, PasswordRefused, HashingOverloaded: and nothing was changed.
+        """
+        self._check(new)
+        if new == old:
+            raise PasswordRefused("the new password is the old one")
+        known = self.passwords.again(visit.user_id, old, caller)
+        if known is None:
+            raise WrongPassword
+        password_hash = self.passwords.hash(new)
+        with self.database.transaction() as connection:
+            if not store.set_password_of_version(connection, visit.user_id, known.password_version, password_hash):
+                raise WrongPassword
+            ended = ending.end_sessions_of_user(
+                connection, visit.user_id, End.PASSWORD_CHANGED, actor=visit.actor, caller=caller
+            )
+            visits.end_visits_of_user(
+                connection, visit.user_id, actor=visit.actor, because="password_changed", but=visit.id, caller=caller
+            )
+            cookie = visits.renew(connection, visit, known.password_version + 1)
+            self._record(connection, Event.USER_PASSWORD_CHANGED, visit.user_id, caller)
+        return cookie, ended
+
+    def link(self, secret: str) -> AnyRow:
+        """The user of a link (id and user name), which stays as it is.
+
+        Raises:
+            LinkGone.
+        """
+        with self.database.autocommit() as connection:
+            row = link_store.find(connection, links.digest(secret))
+        if row is None:
+            raise LinkGone
+        return row
+
+    def use_link(self, secret: str, new: str, caller: Caller) -> int:
+        """Set the password of a link's user: uses the link up, ends all sessions and visits. Returns how many sessions.
+
+        Raises:
+            LinkGone, PasswordRefused, HashingOverloaded: and nothing was changed.
+        """
+        user_id = self.link(secret).id  # before the hashing: nobody costs it with links that are none
+        self._check(new)
+        password_hash = self.passwords.hash(new)
+        actor = f"user:{user_id}"
+        with self.database.transaction() as connection:
+            store.change(connection, user_id, {})  # the user's row first, as every other act has it
+            taken = link_store.take(connection, links.digest(secret))
+            if taken is None or not store.set_password_of_version(
+                connection, user_id, taken.password_version, password_hash
+            ):
+                raise LinkGone
+            ended = ending.end_sessions_of_user(connection, user_id, End.PASSWORD_RESET, actor=actor, caller=caller)
+            visits.end_visits_of_user(connection, user_id, actor=actor, because="password_reset", caller=caller)
+            self._record(connection, Event.USER_PASSWORD_LINK_USED, user_id, caller)
+        return ended
+
+    def note_download(self, visit: Visit, caller: Caller) -> None:
+        """Record that the user's data was taken along, and from where."""
+        with self.database.transaction() as connection:
+            self._record(connection, Event.USER_DATA_DOWNLOADED, visit.user_id, caller)
+
+    def profile(self, user_id: UUID) -> AnyRow:
+        """The user's own row."""
+        with self.database.autocommit() as connection:
+            row = store.read(connection, str(user_id))
+        assert row is not None  # noqa: S101 - the visit was found by a join with it
+        return row
+
+    def all_sessions(self, user_id: UUID) -> Sequence[AnyRow]:
+        """Ended ones too, while their rows are kept."""
+        return listing.list_sessions(self.database, user_id=user_id, include_ended=True, limit=10_000)
+
+    def _check(self, password: str) -> None:
+        limits = self.settings.passwords
+        try:
+            check_new_password(password, shortest=limits.min_length, longest=limits.max_length)
+        except ValueError as problem:
+            raise PasswordRefused(str(problem)) from None
+
+    def _record(self, connection: Connection, event: Event, user_id: UUID, caller: Caller) -> None:
+        audit.record(connection, Entry(event, f"user:{user_id}", user_id=user_id, caller=caller))

@@ -1,7 +1,8 @@
 """`make run`: the server with a demo client, API and user, the example API beside it, and the lines to try.
 
 The demo's user has a password that everybody can read here, so it is made in development only, on first start only,
-and the server listens on this machine only.
+and the server listens on this machine only. Its administrator has no password at all, until somebody sets one with the
+link that is printed.
 """
 
 from __future__ import annotations
@@ -18,10 +19,14 @@ from flask import Flask
 
 from authserver import schema
 from authserver.__main__ import make_app, stop_app
-from authserver.admin import apis, clients, users
+from authserver.admin import apis, clients, password_links, users
 from authserver.admin.apis import Plan
 from authserver.admin.context import Administration
+from authserver.admin.errors import Conflict, NotFound
+from authserver.admin.password_links import Issued
 from authserver.admin.users import Profile
+from authserver.apis.administration import ROLE
+from authserver.browser.addresses import origin_of
 from authserver.clients.registration import Registration
 from authserver.database import open_database
 from authserver.operations import serving
@@ -30,6 +35,7 @@ from authserver.settings import Settings, SettingsError, load_settings
 CLIENT_ID = "demo-app"
 USERNAME = "demo"
 PASSWORD = "demo-password"
+ADMINISTRATOR = "admin"
 AUDIENCE = "http://127.0.0.1:8001"
 SCOPES = ("profile:read", "profile:write")
 
@@ -46,7 +52,7 @@ def main() -> int:
     if settings.environment != "development":
         print("error: make run is for development; start a server with: authserver serve", file=sys.stderr)
         return 1
-    prepare(settings)
+    link = prepare(settings)
     with _example_api(settings.issuer) as has_example:
         return serving.run(
             lambda: make_app(settings),
@@ -57,12 +63,15 @@ def main() -> int:
             threads=settings.server.threads,
             max_body_bytes=settings.server.max_body_bytes,
             grace=settings.server.shutdown_timeout,
-            on_ready=lambda _: print(lines_to_try(settings, has_example=has_example), flush=True),
+            on_ready=lambda _: print(lines_to_try(settings, link, has_example=has_example), flush=True),
         )
 
 
-def prepare(settings: Settings) -> None:
-    """Make the database and, where it has no users yet, the demo's API, client and user."""
+def prepare(settings: Settings) -> Issued | None:
+    """Make the database and, where there are none yet, the demo's API, client, user and administrator.
+
+    Returns a link for the administrator's password, as long as there is none.
+    """
     url = settings.database_url
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -75,7 +84,22 @@ def prepare(settings: Settings) -> None:
         if not clients.find_all(admin):
             clients.add(admin, _demo_client())
         users.add(admin, Profile(USERNAME, "demo@example.com", frozenset()), PASSWORD)
+    link = _link_for_administrator(admin) if settings.pages.admin else None
     database.dispose()
+    return link
+
+
+def _link_for_administrator(admin: Administration) -> Issued | None:
+    """Make the administrator where there is none at all. A user of that name who is none stays as they are."""
+    if not password_links.has_administrator(admin):
+        with suppress(Conflict):
+            password_links.create_administrator(admin, ADMINISTRATOR, None, None)
+    try:
+        row = users.find(admin, ADMINISTRATOR)
+    except NotFound:
+        return None
+    is_new = ROLE in row.roles and row.enabled and row.password_hash is None
+    return password_links.issue(admin, ADMINISTRATOR) if is_new else None
 
 
 def _demo_client() -> Registration:
@@ -112,7 +136,7 @@ def _end(api: subprocess.Popen[bytes]) -> None:
     api.kill()
 
 
-def lines_to_try(settings: Settings, *, has_example: bool) -> str:
+def lines_to_try(settings: Settings, link: Issued | None, *, has_example: bool) -> str:
     """The lines that show the main job: each stands for itself, and works when pasted, in this order.
 
     One hands its tokens to the next in a file beside the database, in a directory that nobody else may enter.
@@ -151,7 +175,19 @@ def lines_to_try(settings: Settings, *, has_example: bool) -> str:
         if has_example
         else "\n\nThe example API is not running: its environment is missing; make it with: make example."
     )
-    return f"\nauthserver is running on {issuer}. Ctrl-C stops it. Try, in another terminal:\n\n{text}{note}\n"
+    first = f"\nauthserver is running on {issuer}. Ctrl-C stops it."
+    return f"{first} Try, in another terminal:\n\n{text}{note}\n{_lines_for_administrator(settings, link)}"
+
+
+def _lines_for_administrator(settings: Settings, link: Issued | None) -> str:
+    if not settings.pages.admin:
+        return ""
+    console = f"{origin_of(settings.issuer)}/admin/"
+    if link is None:
+        return f"\nThe console: {console}\n"
+    return (
+        f"\nThe console: {console}\nSet the password of its user {link.username} first, with this link:\n{link.url}\n"
+    )
 
 
 if __name__ == "__main__":

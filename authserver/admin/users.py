@@ -25,8 +25,8 @@ from authserver.hints import About
 from authserver.identifiers import new_id
 from authserver.sessions import ending
 from authserver.sessions.model import End
-from authserver.users import store
-from authserver.users.names import check_email, check_password, check_role, check_username, fold
+from authserver.users import new_password, store
+from authserver.users.names import check_email, check_role, check_username, fold
 from authserver.users.store import Filter
 
 
@@ -78,8 +78,8 @@ def hash_new(admin: Administration, profile: Profile, password: str | None) -> s
     return None if password is None else admin.hash_password(password)
 
 
-def add(admin: Administration, profile: Profile, password: str) -> AnyRow:
-    """Add a user.
+def add(admin: Administration, profile: Profile, password: str | None) -> AnyRow:
+    """Add a user; one without a password cannot sign in until a link has been used to set one.
 
     Raises:
         Invalid: name, address, role or password break rules.
@@ -116,7 +116,7 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
     """
     try:
         with admin.transaction() as connection:
-            row = _lock(admin, connection, login)
+            row = lock(admin, connection, login)
             before = Profile(row.username, row.email, row.roles)
             after = change(before)
             check_profile(after)
@@ -145,7 +145,7 @@ def set_password(admin: Administration, login: str, password: str) -> int:
     user_id = find(admin, login).id
     password_hash = admin.hash_password(password)
     with admin.transaction() as connection:
-        _lock(admin, connection, str(user_id))
+        lock(admin, connection, str(user_id))
         store.set_password(connection, user_id, password_hash)
         ended = ending.end_sessions_of_user(
             connection, user_id, End.PASSWORD_RESET, actor=admin.actor, caller=admin.caller
@@ -157,7 +157,7 @@ def set_password(admin: Administration, login: str, password: str) -> int:
 def disable(admin: Administration, login: str) -> int:
     """Disable a user and end all sessions. Returns how many."""
     with admin.transaction() as connection:
-        row = _lock(admin, connection, login)
+        row = lock(admin, connection, login)
         if not row.enabled:
             raise Conflict(f"the user {row.username} is disabled already")
         store.change(connection, row.id, {"enabled": False})
@@ -171,7 +171,7 @@ def disable(admin: Administration, login: str) -> int:
 def enable(admin: Administration, login: str) -> None:
     """Enable a user again. Restores no session."""
     with admin.transaction() as connection:
-        row = _lock(admin, connection, login)
+        row = lock(admin, connection, login)
         if row.enabled:
             raise Conflict(f"the user {row.username} is enabled already")
         store.change(connection, row.id, {"enabled": True})
@@ -181,7 +181,7 @@ def enable(admin: Administration, login: str) -> None:
 def remove(admin: Administration, login: str) -> int:
     """Remove a user: erases password and address, frees the name, ends all sessions. Returns how many."""
     with admin.transaction() as connection:
-        row = _lock(admin, connection, login)
+        row = lock(admin, connection, login)
         store.remove(connection, row.id)
         ended = ending.end_sessions_of_user(
             connection, row.id, End.USER_REMOVED, actor=admin.actor, caller=admin.caller
@@ -194,11 +194,8 @@ def remove(admin: Administration, login: str) -> int:
 def check_new_password(admin: Administration, password: str) -> None:
     """Raises `Invalid` with a text that never contains the password."""
     limits = admin.settings.passwords
-    if not limits.min_length <= len(password) <= limits.max_length:
-        text = f"a password has {limits.min_length} to {limits.max_length} characters, not {len(password)}"
-        raise Invalid([About("password", text)])
     try:
-        check_password(password)
+        new_password.check_new_password(password, shortest=limits.min_length, longest=limits.max_length)
     except ValueError as problem:
         raise Invalid([About("password", str(problem))]) from None
 
@@ -224,7 +221,7 @@ def check_profile(profile: Profile) -> None:
         raise Invalid(problems)
 
 
-def _lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
+def lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
     """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on.
 
     Raises:

@@ -41,7 +41,7 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
             return render("browser/sign_in.html", 403, wanted=wanted, login=login, problem=problem)
         previous = pages.find_visit()
         if previous is not None:
-            pages.visits.end(previous.id, caller())
+            pages.visits.end(previous.id, previous.user_id, caller())
         # Always a new value: one that somebody planted before the sign-in is worth nothing after it.
         value = pages.visits.open(known.user_id, known.password_version, caller())
         response = to(wanted)
@@ -59,7 +59,7 @@ def visit_blueprint(pages: Pages) -> Blueprint:
 
     @part.post("/sign-out")
     def sign_out() -> Page:
-        pages.visits.end(g.visit.id, caller())
+        pages.visits.end(g.visit.id, g.visit.user_id, caller())
         g.visit = None
         flash("You are signed out.")
         response = see_other("visit.sign_in")

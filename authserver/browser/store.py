@@ -75,10 +75,9 @@ def renew(connection: Connection, visit_id: UUID, digest: bytes, password_versio
     )
 
 
-def remove(connection: Connection, visit_id: UUID) -> UUID | None:
-    """Delete a visit. Returns whose it was, or None when it was gone: of several callers one ends it."""
-    statement = delete(_V).where(_V.id == visit_id).returning(_V.user_id)
-    return connection.execute(statement).scalar_one_or_none()
+def remove(connection: Connection, visit_id: UUID, user_id: UUID) -> bool:
+    """Delete a visit of this user. Returns whether it was there: of several callers one ends it."""
+    return connection.execute(delete(_V).where(_V.id == visit_id, _V.user_id == user_id)).rowcount == 1
 
 
 def remove_of_user(connection: Connection, user_id: UUID, *, but: UUID | None = None) -> int:

@@ -10,6 +10,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 from authserver import audit
 from authserver.audit import Caller, Entry, Event
 from authserver.browser import store
-from authserver.database import Database
+from authserver.database import AnyRow, Database
 from authserver.identifiers import new_id
 from authserver.settings import PageSettings
 
@@ -113,14 +114,29 @@ class Visits:
         with self._database.autocommit() as connection:
             store.confirm(connection, visit.id)
 
-    def end(self, visit_id: UUID, caller: Caller) -> bool:
-        """End a visit. Returns whether this call ended it. Commits."""
+    def end(self, visit_id: UUID, user_id: UUID, caller: Caller) -> bool:
+        """End a visit of this user. Returns whether this call ended it. Commits."""
         with self._database.transaction() as connection:
-            user_id = store.remove(connection, visit_id)
-            if user_id is not None:
+            ended = store.remove(connection, visit_id, user_id)
+            if ended:
                 entry = Entry(Event.VISIT_ENDED, f"user:{user_id}", user_id=user_id, caller=caller)
                 audit.record(connection, entry)
-        return user_id is not None
+        return ended
+
+    def of_user(self, user_id: UUID) -> Sequence[AnyRow]:
+        """The live visits of a user, the latest first."""
+        with self._database.autocommit() as connection:
+            return store.of_user(connection, user_id, self._idle_ms)
+
+
+def prune(database: Database, *, idle_timeout: int, batch: int) -> Iterator[int]:
+    """Delete visits that time has ended, in batches; yields how many after each. `idle_timeout` in seconds."""
+    while True:
+        with database.transaction() as connection:
+            count = store.prune(connection, idle_ms=idle_timeout * 1000, limit=batch)
+        yield count
+        if count < batch:
+            return
 
 
 def end_visits_of_user(

@@ -22,17 +22,20 @@ def end_session(
     *,
     actor: str,
     client_id: str | None = None,
+    user_id: UUID | None = None,
     presented: bytes | None = None,
     caller: Caller = Caller(),
 ) -> bool:
     """End one session. Returns whether this call ended it: one that had ended before is left as it is.
 
-    With `client_id` only a session of that client; with `presented` (a digest) only one that holds it as current or
+    With `client_id` only a session of that client, with `user_id` only one of that user; with `presented` (a digest) only one that holds it as current or
     previous: for tokens under a leaked key, whose tag proves nothing.
     """
     condition = (_S.id == session_id) & _S.revoked_at.is_(None)
     if client_id is not None:
         condition &= _S.client_id == client_id
+    if user_id is not None:
+        condition &= _S.user_id == user_id
     if presented is not None:
         condition &= (_S.current_digest == presented) | (_S.previous_digest == presented)
     row = connection.execute(_end(condition, why).returning(_S.user_id, _S.client_id)).one_or_none()

@@ -22,6 +22,8 @@ class End(StrEnum):
     SIGNED_OUT = "signed_out"
     ENDED_BY_ADMINISTRATOR = "ended_by_administrator"
     PASSWORD_RESET = "password_reset"
+    PASSWORD_CHANGED = "password_changed"
+    ENDED_BY_USER = "ended_by_user"
     USER_DISABLED = "user_disabled"
     USER_REMOVED = "user_removed"
     CLIENT_ENDED = "client_ended"

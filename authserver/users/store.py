@@ -186,6 +186,18 @@ def set_password(connection: Connection, user_id: UUID, password_hash: str) -> b
     )
 
 
+def set_password_of_version(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> bool:
+    """The same for whoever proved something about this version of the password; False if it is the user's no more."""
+    unchanged = (
+        UserRecord.id == user_id,
+        _PRESENT,
+        UserRecord.enabled,
+        UserRecord.password_version == password_version,
+    )
+    values = {"password_hash": password_hash, "password_version": password_version + 1, "changed_at": now_ms()}
+    return connection.execute(update(UserRecord).where(*unchanged).values(values)).rowcount == 1
+
+
 def remove(connection: Connection, user_id: UUID) -> bool:
     """Mark a user as removed, erase the password and free the names. Returns whether it existed."""
     return change(

@@ -12,6 +12,7 @@ from sqlalchemy import exc
 
 from authserver import __version__
 from authserver.admin.cli.activity import activity
+from authserver.admin.cli.admin import admin
 from authserver.admin.cli.apis import apis
 from authserver.admin.cli.audit import audit
 from authserver.admin.cli.clients import clients
@@ -60,12 +61,13 @@ def command(context: click.Context, config: Path | None) -> None:
       authserver apis add https://api.example.com --scope profile
       authserver clients add --kind web --name "My app" --scope profile --allow-password-grant
       authserver users add anna
+      authserver admin create root --link
       authserver serve
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     context.obj = Invocation(context.obj, config)
 
 
-for part in (serve, db, clients, users, apis, sessions, keys, audit, why, doctor, activity, settings, prune):
+for part in (serve, db, admin, clients, users, apis, sessions, keys, audit, why, doctor, activity, settings, prune):
     command.add_command(part)
 
 

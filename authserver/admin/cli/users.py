@@ -1,4 +1,4 @@
-"""`authserver users`: add, list, show, edit, set-password, disable, enable, remove, import, export."""
+"""`authserver users`: add, list, show, edit, set-password, password-link, disable, enable, remove, import, export."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from authserver.admin import password_links
 from authserver.admin import users as use_cases
 from authserver.admin.cli.output import (
     confirm,
@@ -25,10 +26,11 @@ from authserver.admin.cli.programs import Invocation, pass_invocation
 from authserver.admin.cli.types import changed_words, words
 from authserver.admin.cli.users_transfer import export, import_
 from authserver.admin.errors import Invalid
+from authserver.admin.password_links import Issued
 from authserver.admin.users import Profile
 from authserver.database import AnyRow
 
-_stdin_option = click.option(
+stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input, one line, without a prompt."
 )
 
@@ -72,23 +74,28 @@ def show(invocation: Invocation, user: str, *, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--email", help="Can sign in with it too.")
 @click.option("--role", multiple=True, help="Opens scopes that are bound to it; repeat.")
-@_stdin_option
+@stdin_option
+@click.option("--link", is_flag=True, help="Without a password: print a one-time link with which the user sets one.")
 @json_option
 @pass_invocation
-def add(
-    invocation: Invocation, name: str, email: str | None, role: tuple[str, ...], *, password_stdin: bool, as_json: bool
-) -> None:
+def add(invocation: Invocation, /, name: str, *, as_json: bool, **options: Any) -> None:
     """Add a user. The password is asked for, twice, or read from standard input; never from the arguments.
 
     \b
     Examples:
       authserver users add anna --email anna@example.com --role editor
       pass show anna | authserver users add anna --password-stdin
+      authserver users add anna --link
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    profile = Profile(name, email, words(role))
+    profile = Profile(name, options["email"], words(options["role"]))
     use_cases.check_profile(profile)  # before the prompt: nobody types a password for nothing
     with invocation.administration() as admin:
-        row = use_cases.add(admin, profile, _read_password(stdin=password_stdin))
+        if options["link"]:
+            password_links.require_pages(admin)
+            row = use_cases.add(admin, profile, None)
+            print_link(password_links.issue(admin, str(row.id)), as_json=as_json)
+            return
+        row = use_cases.add(admin, profile, read_password(stdin=options["password_stdin"]))
     if not as_json:
         click.echo(f"Added {row.username}.\n")
     _print(row, as_json=as_json)
@@ -129,7 +136,7 @@ def edit(invocation: Invocation, /, user: str, *, as_json: bool, **options: Any)
 
 @users.command("set-password")
 @click.argument("user")
-@_stdin_option
+@stdin_option
 @json_option
 @pass_invocation
 def set_password(invocation: Invocation, user: str, *, password_stdin: bool, as_json: bool) -> None:
@@ -142,9 +149,22 @@ def set_password(invocation: Invocation, user: str, *, password_stdin: bool, as_
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     with invocation.administration() as admin:
         row = use_cases.find(admin, user)
-        ended = use_cases.set_password(admin, str(row.id), _read_password(stdin=password_stdin))
+        ended = use_cases.set_password(admin, str(row.id), read_password(stdin=password_stdin))
     text = f"Set the password of {row.username}; ended {counted(ended, 'session')}."
     done(text, {"user": row.username, "sessions_ended": ended}, as_json=as_json)
+
+
+@users.command("password-link")
+@click.argument("user")
+@json_option
+@pass_invocation
+def password_link(invocation: Invocation, user: str, *, as_json: bool) -> None:
+    """Print a link with which a user sets a new password, once. Earlier links of the user end now.
+
+    Using it signs the user out everywhere; until then the old password works.
+    """
+    with invocation.administration() as admin:
+        print_link(password_links.issue(admin, user), as_json=as_json)
 
 
 @users.command()
@@ -185,7 +205,16 @@ def remove(invocation: Invocation, user: str, *, yes: bool, as_json: bool) -> No
     done(f"Removed {row.username}; ended {counted(ended, 'session')}.", document, as_json=as_json)
 
 
-def _read_password(*, stdin: bool) -> str:
+def print_link(issued: Issued, *, as_json: bool) -> None:
+    """The link alone on standard output, so that it can be piped; who may know it on standard error."""
+    if as_json:
+        print_json({"username": issued.username, "url": issued.url, "expires_at": iso(issued.expires_at)})
+        return
+    click.echo(f"For {issued.username} alone, to be used once, until {moment(issued.expires_at)}:", err=True)
+    click.echo(issued.url)
+
+
+def read_password(*, stdin: bool) -> str:
     if not stdin and sys.stdin.isatty():
         password: str = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
         return password

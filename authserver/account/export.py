@@ -1,0 +1,68 @@
+"""Everything that the server holds about a user, for that user: no digest, no hash, no token, nobody else's address."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from authserver.account import words
+from authserver.account.use_cases import Account
+from authserver.browser.pages import Pages
+from authserver.browser.texts import iso
+from authserver.browser.visits import Visit
+from authserver.database import AnyRow
+
+_MOST_EVENTS = 10_000
+
+
+def everything(account: Account, pages: Pages, visit: Visit) -> dict[str, Any]:
+    """One document, in the words of the tables."""
+    profile = account.profile(visit.user_id)
+    sessions = account.all_sessions(visit.user_id)
+    names = account.client_names(sessions)
+    events = account.events(visit.user_id, limit=_MOST_EVENTS + 1)
+    return {
+        "made_at": iso(visit.now),
+        "user": {
+            "id": str(profile.id),
+            "username": profile.username,
+            "email": profile.email,
+            "roles": sorted(profile.roles),
+            "enabled": profile.enabled,
+            "created_at": iso(profile.created_at),
+            "changed_at": iso(profile.changed_at),
+        },
+        "sessions": [_session(row, names.get(row.client_id)) for row in sessions],
+        "visits": [_visit(row) for row in pages.visits.of_user(visit.user_id)],
+        "events": [words.as_document(row) for row in events[:_MOST_EVENTS]],
+        "events_complete": len(events) <= _MOST_EVENTS,
+    }
+
+
+def _session(row: AnyRow, client_name: str | None) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "client_id": row.client_id,
+        "client_name": client_name,
+        "scopes": sorted(row.scopes),
+        "audiences": sorted(row.audiences),
+        "roles": sorted(row.roles),
+        "device_name": row.device_name,
+        "last_address": row.last_address,
+        "last_user_agent": row.last_user_agent,
+        "created_at": iso(row.created_at),
+        "last_used_at": iso(row.last_used_at),
+        "idle_expires_at": iso(row.idle_expires_at),
+        "absolute_expires_at": iso(row.absolute_expires_at),
+        "revoked_at": iso(row.revoked_at),
+        "revoked_because": row.revoked_because,
+    }
+
+
+def _visit(row: AnyRow) -> dict[str, Any]:
+    return {
+        "opened_at": iso(row.opened_at),
+        "last_used_at": iso(row.last_used_at),
+        "expires_at": iso(row.expires_at),
+        "address": row.address,
+        "user_agent": row.user_agent,
+    }

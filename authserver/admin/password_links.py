@@ -1,0 +1,69 @@
+"""Use cases of first passwords: a link with which a user sets one, and an administrator to begin with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from authserver import audit
+from authserver.admin import users
+from authserver.admin.context import Administration
+from authserver.admin.errors import Conflict
+from authserver.admin.users import Profile
+from authserver.apis.administration import ROLE
+from authserver.audit import Event
+from authserver.browser.addresses import origin_of
+from authserver.database import AnyRow
+from authserver.users import links
+from authserver.users.links import store
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A link to hand to its user, shown this once. `expires_at` in milliseconds."""
+
+    username: str
+    url: str
+    expires_at: int
+
+
+def issue(admin: Administration, login: str) -> Issued:
+    """Make a link with which the user sets a new password; it ends all sessions then, and earlier links now.
+
+    The address is made from the issuer: a link that named whatever host a request claims would hand its secret there.
+
+    Raises:
+        NotFound, Forbidden.
+        Conflict: the user is disabled, or the server serves no pages.
+    """
+    require_pages(admin)
+    secret = links.new_secret()
+    lifetime = admin.settings.pages.link_lifetime * 1000
+    with admin.transaction() as connection:
+        row = users.lock(admin, connection, login)
+        if not row.enabled:
+            raise Conflict(f"the user {row.username} is disabled: enable the user first")
+        expires_at = store.replace(connection, row.id, links.digest(secret), lifetime_ms=lifetime)
+        audit.record(connection, admin.entry(Event.USER_PASSWORD_LINK_ISSUED, user_id=row.id))
+    return Issued(row.username, origin_of(admin.settings.issuer) + links.PATH + secret, expires_at)
+
+
+def create_administrator(admin: Administration, name: str, email: str | None, password: str | None) -> AnyRow:
+    """Add a user with the role that opens administration; without a password, `issue` a link for it next.
+
+    Raises:
+        Invalid, Conflict.
+    """
+    if password is None:
+        require_pages(admin)
+    return users.add(admin, Profile(name, email, frozenset({ROLE})), password)
+
+
+def has_administrator(admin: Administration) -> bool:
+    """Whether there is anybody with the role, enabled or not."""
+    return any(ROLE in row.roles for row in users.find_all(admin))
+
+
+def require_pages(admin: Administration) -> None:
+    """Raises `Conflict` where nothing would answer to a link."""
+    if not (admin.settings.pages.account or admin.settings.pages.admin):
+        raise Conflict("links need the server's pages: set pages.account or pages.admin to true")

@@ -1,0 +1,51 @@
+"""The statements of password links. The caller commits."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, exists, insert, literal, select
+
+from authserver.database import AnyRow, now_ms
+from authserver.users.model import PasswordLinkRecord, UserRecord
+
+_L = PasswordLinkRecord
+_U = UserRecord
+_OF_ENABLED_USER = (
+    _U.id == _L.user_id,
+    _U.password_version == _L.password_version,
+    _U.enabled,
+    _U.removed_at.is_(None),
+)
+
+
+def replace(connection: Connection, user_id: UUID, digest: bytes, *, lifetime_ms: int) -> int:
+    """Make a link for the user's present password version, and end the user's earlier ones. Returns when it expires."""
+    connection.execute(delete(_L).where(_L.user_id == user_id))
+    values = select(literal(digest), _U.id, _U.password_version, now_ms(), now_ms() + lifetime_ms).where(
+        _U.id == user_id
+    )
+    columns = ["digest", "user_id", "password_version", "created_at", "expires_at"]
+    connection.execute(insert(_L).from_select(columns, values))
+    return connection.execute(select(_L.expires_at).where(_L.digest == digest)).scalar_one()
+
+
+def find(connection: Connection, digest: bytes) -> AnyRow | None:
+    """The user of a link that can be used: id and user name. One statement; changes nothing."""
+    statement = select(_U.id, _U.username).join(_L, _L.user_id == _U.id)
+    return connection.execute(
+        statement.where(_L.digest == digest, _L.expires_at > now_ms(), *_OF_ENABLED_USER)
+    ).one_or_none()
+
+
+def take(connection: Connection, digest: bytes) -> AnyRow | None:
+    """Use a link up: returns its user's id and password version, to one of any number of callers. One statement."""
+    usable = exists(select(_U.id).where(*_OF_ENABLED_USER))
+    statement = delete(_L).where(_L.digest == digest, _L.expires_at > now_ms(), usable)
+    return connection.execute(statement.returning(_L.user_id, _L.password_version)).one_or_none()
+
+
+def prune(connection: Connection, *, limit: int) -> int:
+    """Delete some links that expired. Returns how many; two callers share the work."""
+    some = select(_L.digest).where(_L.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
+    return connection.execute(delete(_L).where(_L.digest.in_(some))).rowcount
