@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from authserver.app import Parts, create_app
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.stage import Stage, make_stage
+from tests.support.visitor import Visitor
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -42,6 +43,25 @@ def oauth(stage: Stage, app: Flask) -> Iterator[OAuth]:
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
         yield OAuth(http, stage.an_app())
+
+
+@pytest.fixture
+def visitors(stage: Stage, app: Flask) -> Iterator[Callable[[], Visitor]]:
+    """Browsers, each with cookies of its own, before the pages of the application in this process."""
+    with ExitStack() as opened:
+
+        def another() -> Visitor:
+            transport = httpx.WSGITransport(app, raise_app_exceptions=False)
+            http = httpx.Client(transport=transport, base_url=stage.settings.issuer)
+            return Visitor(opened.enter_context(http), stage.settings.issuer)
+
+        yield another
+
+
+@pytest.fixture
+def visitor(visitors: Callable[[], Visitor]) -> Visitor:
+    """One browser, signed in nowhere."""
+    return visitors()
 
 
 @pytest.fixture
