@@ -222,6 +222,11 @@ def find(
     return connection.execute(statement).all()
 
 
+def read(connection: Connection, event_id: UUID) -> AnyRow | None:
+    """One event. One statement, by primary key."""
+    return connection.execute(_matching(Search()).where(AuditRecord.id == event_id)).one_or_none()
+
+
 def read_on(
     connection: Connection, search: Search, *, limit: int, after: Position | None
 ) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -6,10 +6,11 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import UUID
 
 from authserver import audit
 from authserver.admin.context import Administration
-from authserver.admin.errors import Invalid
+from authserver.admin.errors import Invalid, NotFound
 from authserver.admin.times import iso
 from authserver.audit import Event, Outcome, Position, Search
 from authserver.clients import store as clients
@@ -42,6 +43,19 @@ def find(admin: Administration, search: Search, *, limit: int, before: Position 
     _check(search)
     with admin.database.autocommit() as connection:
         return audit.find(connection, search, limit=limit, before=before)
+
+
+def find_one(admin: Administration, event_id: UUID) -> AnyRow:
+    """One event.
+
+    Raises:
+        NotFound: there is none, or not any more.
+    """
+    with admin.database.autocommit() as connection:
+        row = audit.read(connection, event_id)
+    if row is None:
+        raise NotFound(f"there is no event {event_id}; events are kept for a time (retention.audit)")
+    return row
 
 
 def export(admin: Administration, search: Search, *, after: Position | None = None) -> Iterator[AnyRow]:

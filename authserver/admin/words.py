@@ -15,6 +15,8 @@ from authserver.sessions.model import End
 ENDS: Final[Mapping[End, str]] = {
     End.SIGNED_OUT: "the user signed out",
     End.ENDED_BY_ADMINISTRATOR: "an administrator ended it",
+    End.ENDED_BY_USER: "the user ended it from another device",
+    End.PASSWORD_CHANGED: "the user changed the password",
     End.PASSWORD_RESET: "the user's password was set anew",
     End.USER_DISABLED: "the user was disabled",
     End.USER_REMOVED: "the user was removed",
@@ -65,6 +67,9 @@ EVENTS: Final[Mapping[str, str]] = {
     "user.disabled": "A user was disabled",
     "user.enabled": "A user was enabled",
     "user.removed": "A user was removed",
+    "user.imported": "A user was imported",
+    "users.imported": "Users were imported",
+    "users.exported": "Users were exported",
     "visit.opened": "A browser signed in to these pages",
     "visit.ended": "A browser was signed out of these pages",
     "api.added": "An API was registered",

@@ -10,13 +10,27 @@ from pathlib import Path
 
 from flask import Blueprint
 
-from authserver.admin.console import apis, clients_edit, overview
+from authserver.admin.console import (
+    apis,
+    audit,
+    clients_edit,
+    doctor,
+    keys,
+    overview,
+    sessions,
+    settings,
+    users,
+    why,
+)
 from authserver.admin.console.entry import Console
 from authserver.admin.console.section import Section
 from authserver.browser.pages import Page, Pages, see_other
 
 #: In the order of the navigation. A new section is one file, and one line here.
-SECTIONS: tuple[Section, ...] = (overview.SECTION, clients_edit.SECTION, apis.SECTION)
+SECTIONS: tuple[Section, ...] = (
+    overview.SECTION, clients_edit.SECTION, apis.SECTION, users.SECTION, sessions.SECTION, keys.SECTION, audit.SECTION,
+    why.SECTION, doctor.SECTION, settings.SECTION,
+)  # fmt: skip
 
 
 def blueprint(pages: Pages, console: Console) -> Blueprint:
