@@ -1,0 +1,232 @@
+"""The sample proxies, unmodified but for addresses and certificates, in front of a live server: who gets to see which cookie."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from tests.support.needs import missing
+from tests.support.page import Page
+from tests.support.server import LiveServer, free_port
+from tests.support.stage import Stage, make_stage
+
+SAMPLES = Path(__file__).parents[2] / "config" / "proxies"
+CLIENT = "shop"
+ACCESS, REFRESH = f"__Host-authserver-at-{CLIENT}", f"__Host-authserver-rt-{CLIENT}"
+
+
+@dataclass
+class Upstream:
+    """A server behind the proxy that remembers what it was sent: path, Cookie and X-Forwarded-For."""
+
+    seen: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[int]:
+        seen = self.seen
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                seen.append((self.path, self.headers["Cookie"], self.headers["X-Forwarded-For"]))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_: object) -> None:
+                """Silence."""
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            yield server.server_address[1]
+            server.shutdown()
+
+
+@dataclass
+class Site:
+    """One origin: a proxy in front of authserver, an API and the page's server."""
+
+    host: str
+    url: str
+    api: Upstream
+    app: Upstream
+
+    def page(self, http: httpx.Client) -> Page:
+        return Page(http, CLIENT, f"https://{self.host}", site="same-origin")
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """On one database: what is looked at stands in front of the server."""
+    made = make_stage("sqlite", tmp_path)
+    made.an_api()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["nginx", "caddy"])
+def site(request: pytest.FixtureRequest, tmp_path: Path, stage: Stage) -> Iterator[Site]:
+    """The one-origin sample of each proxy."""
+    kind: str = request.param
+    host = {"nginx": "shop.example.com", "caddy": "one.example.com"}[kind]
+    if shutil.which(kind, path=f"{os.environ['PATH']}:/usr/sbin") is None:
+        missing(kind, f"apt-get install {'nginx-light' if kind == 'nginx' else kind}")
+    given = {"token_delivery": "both_cookies", "origins": frozenset({f"https://{host}"}), "kind": "browser"}
+    stage.an_app(public=True, client_id=CLIENT, **given)
+    server = LiveServer(stage, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
+    api, app = Upstream(), Upstream()
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.start().stop)
+        port = free_port()
+        ports = {8000: server.port, 8001: stack.enter_context(api.running()), 8002: stack.enter_context(app.running())}
+        start = {"nginx": _nginx, "caddy": _caddy}[kind]
+        stack.enter_context(start(tmp_path, port, ports))
+        app.seen.clear()  # the look whether the proxy is there
+        yield Site(host, f"https://127.0.0.1:{port}", api, app)
+
+
+@pytest.fixture
+def browser(site: Site) -> Iterator[httpx.Client]:
+    """Speaks TLS to the proxy under the site's name."""
+    options = {"sni_hostname": site.host}
+    with httpx.Client(base_url=site.url, verify=False, headers={"Host": site.host}, timeout=60) as http:
+        http.event_hooks["request"].append(lambda request: request.extensions.update(options))
+        yield http
+
+
+def test_each_part_of_a_one_origin_site_gets_the_cookies_that_it_needs(site: Site, browser: httpx.Client, stage: Stage):
+    person = stage.a_person()
+    page = site.page(browser)
+    assert _auth(page, grant_type="password", username=person.username, password=person.password).status_code == 200
+    assert page.cookies.keys() == {ACCESS, REFRESH}
+    page.cookies = {"theme": "dark", REFRESH: page.cookies[REFRESH], ACCESS: page.cookies[ACCESS], "last": "1"}
+    assert page.send("GET", "/api/profile", headers={}).status_code == 204
+    assert page.send("GET", "/index.html", headers={}).status_code == 204
+    assert site.api.seen == [("/profile", f"{ACCESS}={page.cookies[ACCESS]}", "127.0.0.1")]
+    assert [(path, cookie or None) for path, cookie, _ in site.app.seen] == [("/index.html", None)]
+    assert _auth(page, grant_type="refresh_token").status_code == 200
+    del page.cookies[ACCESS]
+    page.send("GET", "/api/profile", headers={})
+    assert REFRESH not in (site.api.seen[-1][1] or "")
+    assert page.post("/auth/revoke", {}).status_code == 200
+    assert REFRESH not in page.cookies
+
+
+def test_the_metadata_is_where_the_rfc_has_it(site: Site, browser: httpx.Client):
+    document = browser.get("/.well-known/oauth-authorization-server/auth").json()
+    assert document["issuer"] == f"https://{site.host}/auth"
+
+
+def test_an_address_that_the_caller_wrote_is_not_believed(site: Site, browser: httpx.Client, stage: Stage):
+    person = stage.a_person()
+    form = {"grant_type": "password", "username": person.username, "password": person.password}
+    answer = site.page(browser).post("/auth/token", form, X_Forwarded_For="203.0.113.9")
+    assert answer.status_code == 200
+    assert [row.last_address for row in stage.sql("SELECT last_address FROM sessions")] == ["127.0.0.1"]
+
+
+def _auth(page: Page, **form: str) -> httpx.Response:
+    return page.post("/auth/token", form)
+
+
+@contextlib.contextmanager
+def _nginx(directory: Path, port: int, ports: dict[int, int]) -> Iterator[None]:
+    certificate, key = _certificate(directory, "shop.example.com")
+    for name in ("authserver-headers.conf", "nginx-one-origin.conf"):
+        text = _moved((SAMPLES / name).read_text(), ports)
+        text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
+        text = text.replace("/etc/nginx/", f"{directory}/")
+        text = re.sub(r"/etc/ssl/\S+\.pem", str(certificate), text)
+        text = re.sub(r"/etc/ssl/\S+\.key", str(key), text)
+        (directory / name).write_text(text)
+    places = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = " ".join(f"{place}_temp_path {directory}/{place};" for place in places)
+    user = "user root;" if os.getuid() == 0 else ""
+    (directory / "nginx.conf").write_text(
+        f"{user} daemon off; pid {directory}/nginx.pid; error_log {directory}/error.log; events {{}}\n"
+        f"http {{ access_log off; {temporary} include {directory}/nginx-one-origin.conf; }}\n"
+    )
+    command = ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(directory / "error.log")]
+    with _process(command, port, directory):
+        yield
+
+
+@contextlib.contextmanager
+def _caddy(directory: Path, port: int, ports: dict[int, int]) -> Iterator[None]:
+    certificate, key = _certificate(directory, "one.example.com")
+    text = _moved((SAMPLES / "Caddyfile").read_text(), ports)
+    text = text.replace("one.example.com {", f"one.example.com {{\n\ttls {certificate} {key}")
+    text = text.replace("auth.example.com {", f"auth.example.com {{\n\ttls {certificate} {key}")
+    options = f"{{\n\tadmin off\n\thttps_port {port}\n\thttp_port {free_port()}\n\tauto_https disable_redirects\n}}\n"
+    (directory / "Caddyfile").write_text(options + text)
+    with _process(
+        ["caddy", "run", "--adapter", "caddyfile", "--config", str(directory / "Caddyfile")], port, directory
+    ):
+        yield
+
+
+def _moved(text: str, ports: dict[int, int]) -> str:
+    for documented, real in ports.items():
+        text = text.replace(f"127.0.0.1:{documented}", f"127.0.0.1:{real}")
+    return text
+
+
+@contextlib.contextmanager
+def _process(command: list[str], port: int, directory: Path) -> Iterator[None]:
+    log = directory / "proxy.log"
+    environment = {**os.environ, "HOME": str(directory), "XDG_DATA_HOME": str(directory)}
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                httpx.get(f"https://127.0.0.1:{port}/", verify=False, timeout=5)
+                break
+            except httpx.ConnectError as error:
+                if "SSL" in str(error) or "alert" in str(error):
+                    break  # it listens; it has no certificate for a bare address
+                assert process.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, log.read_text()
+                time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _certificate(directory: Path, host: str) -> tuple[Path, Path]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, private = directory / "certificate.pem", directory / "certificate.key"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return certificate, private
