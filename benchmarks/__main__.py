@@ -7,11 +7,22 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from benchmarks import cost, lists, machine, memory, revocation, revocation_acts, startup, storm, verification
+from benchmarks import (
+    cost,
+    importing,
+    lists,
+    machine,
+    memory,
+    revocation,
+    revocation_acts,
+    startup,
+    storm,
+    verification,
+)
 from tests.support import postgres_programs as programs
 from tests.support.postgres import HOW, Cluster
 
-PARTS = ("cost", "memory", "startup", "storm", "verification", "revocation", "lists")
+PARTS = ("cost", "memory", "startup", "storm", "verification", "revocation", "lists", "import")
 
 
 def main() -> int:
@@ -53,6 +64,11 @@ def main() -> int:
         if "lists" in parts:
             print("\nStatus lists.\n")
             _table(lists.TITLES, lists.measure(cluster))
+        if "import" in parts:
+            print(
+                "\nUsers imported by one command, with a hash each. Memory is of the command, with all that it imports.\n"
+            )
+            _table(importing.TITLES, importing.measure(cluster, many=10_000 if arguments.quick else 100_000))
     return 0
 
 

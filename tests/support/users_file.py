@@ -1,0 +1,58 @@
+"""Files of many users whose passwords are known, and what a command holds in memory while it reads them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.support.server import ROOT
+from tests.support.shell import COMMAND, Shell
+
+
+class Measured(NamedTuple):
+    """Status and output of a command, and the most memory that it held, in MiB."""
+
+    status: int
+    output: str
+    memory: float
+
+
+def password_of(number: int) -> str:
+    return f"the old password of {number}"
+
+
+def hash_of(number: int) -> str:
+    """As Django writes it, with the one round that a hundred thousand of them can afford in a test."""
+    salt = f"salt{number}"
+    made = hashlib.pbkdf2_hmac("sha256", password_of(number).encode(), salt.encode(), 1)
+    return f"pbkdf2_sha256$1${salt}${base64.b64encode(made).decode()}"
+
+
+def write_users(file: Path, count: int, *, bad: tuple[int, ...] = ()) -> None:
+    """A CSV file of so many users; those of the numbers in `bad` cannot be used."""
+    with file.open("w") as out:
+        out.write("username,email,roles,password_hash\n")
+        for number in range(count):
+            name = f"b@d {number}" if number in bad else f"user {number}"
+            out.write(f"{name},user.{number}@example.com,{'editor' if number % 7 == 0 else ''},{hash_of(number)}\n")
+
+
+def measured(shell: Shell, *arguments: str) -> Measured:
+    """Run a command to its end."""
+    with subprocess.Popen(
+        [*COMMAND, *arguments],
+        env=shell.environment,
+        cwd=ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    ) as process:
+        assert process.stdout is not None
+        output = process.stdout.read()
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Measured(process.returncode, output, usage.ru_maxrss / 1024)
