@@ -1,0 +1,152 @@
+"""Text from outside in every field, as seen on every page of the console: it is shown, and never becomes markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+
+from tests.support.console import Elements, an_administrator, browser
+from tests.support.oauth import OAuth
+from tests.support.stage import API, Stage
+from tests.support.visitor import Visitor
+
+#: In each context of HTML: between tags, within a value of either quote, a comment, a script, a template's own signs.
+MARKUP = "'\"><img/src=x/onerror=alert(1)><!--</title></textarea></script>{{7*7}}${7*7}"
+HARMLESS = "harmless"
+#: As invalid as the markup is, wherever that is not let in.
+INVALID = 'harmless\\"'
+AUDIENCE = "https://marked.example.com"
+
+
+@pytest.fixture
+def admin(stage: Stage, app: Flask) -> Iterator[Visitor]:
+    with browser(stage, app) as visitor:
+        assert visitor.sign_in(an_administrator(stage)).status_code == 303
+        yield visitor
+
+
+def pages(app: Flask) -> list[str]:
+    """Every page of the console that needs nothing in its path, asked about the marked things."""
+    query = f"?client=marked&audience={AUDIENCE}"
+    found = []
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.split(".")[0] == "console" and "GET" in (rule.methods or ()):
+            path = rule.rule.replace("<kind>", "web")
+            if "<" not in path:
+                found.append(path + query)
+    return sorted(found)
+
+
+#: Every column that holds what somebody outside wrote, and how long that may be.
+COLUMNS = (
+    ("clients", "name", 100),
+    ("clients", "redirect_uris", 500),
+    ("clients", "contacts", 500),
+    ("clients", "default_scopes", 100),
+    ("clients", "default_api", 255),
+    ("clients", "scopes", 100),
+    ("apis", "name", 100),
+    ("scopes", "scope", 100),
+    ("scopes", "roles", 100),
+    ("sessions", "device_name", 100),
+    ("sessions", "last_user_agent", 200),
+    ("sessions", "last_address", 45),
+    ("audit_events", "actor", 100),
+    ("audit_events", "subject", 100),
+    ("audit_events", "user_agent", 200),
+    ("audit_events", "address", 45),
+    ("visits", "user_agent", 200),
+    ("visits", "address", 45),
+    ("activity", "name", 60),
+)
+ROWS = {"apis": f"audience = '{AUDIENCE}'", "scopes": f"audience = '{AUDIENCE}'", "clients": "client_id = 'marked'"}
+
+
+def fill_in(stage: Stage, text: str) -> None:
+    """Put a text into every such column."""
+    for table, column, length in COLUMNS:
+        value = f"refusal.{text}" if table == "activity" else text
+        stage.sql(f"UPDATE {table} SET {column} = :value WHERE {ROWS.get(table, '1 = 1')}", value=value[:length])
+
+
+def test_no_text_becomes_markup_on_any_page(admin: Visitor, stage: Stage, app: Flask, oauth: OAuth):
+    stage.an_api(AUDIENCE, "marked-scope")
+    person = stage.a_person()
+    oauth = oauth.as_app(stage.an_app(client_id="marked"))
+    first = oauth.sign_in(person).json()["refresh_token"]
+    assert oauth.refresh("asrt_nonsense").status_code == 400
+    assert first
+    stage.sql("UPDATE audit_events SET event = 'session.reuse' WHERE event = 'session.opened'")
+    app.extensions["authserver"].housekeeping.flush()
+    stage.sql("DELETE FROM activity WHERE name <> 'refusal.token_malformed'")
+
+    def looked_at() -> dict[str, Elements]:
+        return {path: Elements(admin.get(path).text) for path in pages(app)}
+
+    fill_in(stage, HARMLESS)
+    plain = looked_at()
+    assert sum(HARMLESS in page.words for page in plain.values()) >= 5, "the texts are shown somewhere"
+    fill_in(stage, MARKUP)
+    marked = looked_at()
+    for path, page in marked.items():
+        assert page.found == plain[path].found, path
+        assert "49" not in page.words.replace(MARKUP, ""), path
+    assert sum(MARKUP in page.words for page in marked.values()) >= 5
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/clients?q={}&kind={}&state={}&scope={}",
+        "/admin/clients?after={}",
+        "/admin/clients/show?client={}",
+        "/admin/apis/show?audience={}",
+        "/admin/overview?span={}",
+    ],
+)
+def test_no_text_of_an_address_becomes_markup(admin: Visitor, stage: Stage, path: str):
+    stage.an_app(public=True, client_id="zzz")
+    harmless, marked = (path.replace("{}", quote(text, safe="")) for text in (HARMLESS, MARKUP))
+    assert Elements(admin.get(marked).text).found == Elements(admin.get(harmless).text).found
+
+
+def sent(admin: Visitor, path: str, form: dict[str, Any], text: str) -> Elements:
+    """The page that answers a form whose fields all hold the text."""
+    token = admin.token_of(path)
+    return Elements(admin.post(path, {**dict.fromkeys(form, text), "csrf_token": token}).text)
+
+
+@pytest.mark.parametrize(
+    ("path", "fields"),
+    [
+        ("/admin/clients/add/web", "name client_id scopes grants auth_methods redirect_uris contacts default_scopes"),
+        ("/admin/clients/add/web", "access_token_lifetime late_retries refresh_policy default_api name"),
+        ("/admin/clients/edit?client=marked", "name redirect_uris contacts version base grants"),
+        ("/admin/apis/add", "audience name scopes client format"),
+        (f"/admin/apis/edit?audience={API}", "name scopes client version"),
+    ],
+)
+def test_what_a_form_shows_again_is_text(admin: Visitor, stage: Stage, path: str, fields: str):
+    stage.an_app(client_id="marked")
+    form = dict.fromkeys(fields.split())
+    assert sent(admin, path, form, MARKUP).found == sent(admin, path, form, INVALID).found
+
+
+def test_every_page_has_the_strict_policy_and_no_inline_code(admin: Visitor, stage: Stage, app: Flask):
+    stage.an_api(AUDIENCE, "marked-scope")
+    stage.an_app(client_id="marked")
+    for path in pages(app):
+        page = admin.get(path)
+        policy = page.headers["content-security-policy"]
+        assert "script-src 'self'" in policy, path
+        assert "unsafe" not in policy, path
+        assert "frame-ancestors 'none'" in policy, path
+        assert page.headers["cache-control"] == "no-store", path
+        for tag, attributes in Elements(page.text).found:
+            assert tag != "style", path
+            assert not [name for name in attributes if name == "style" or name.startswith("on")], path
+            assert tag != "script" or "src" in attributes, path
