@@ -21,11 +21,11 @@ from authserver.settings_types import seconds
 State = Mapping[str, list[str]]
 
 _SETS: Final = ("scopes", "grants", "auth_methods")
-_LISTS: Final = ("redirect_uris", "contacts", "default_scopes")
+_LISTS: Final = ("redirect_uris", "contacts", "default_scopes", "origins")
 _DURATIONS: Final = ("retry_window", "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")
 _NUMBERS: Final = ("late_retries", "max_sessions_per_user")
 _SWITCHES: Final = ("first_party", "refuse_foreign_retries")
-_TEXTS: Final = ("name", "refresh_policy", "default_api", "access_token_format")
+_TEXTS: Final = ("name", "refresh_policy", "default_api", "access_token_format", "token_delivery")
 FIELDS: Final = (*_TEXTS, *_SETS, *_LISTS, *_DURATIONS, *_NUMBERS, *_SWITCHES)
 _MOST_CHARACTERS: Final = 30_000
 
@@ -39,6 +39,8 @@ LABELS: Final[Mapping[str, str]] = {
     "first_party": "Your own app",
     "redirect_uris": "Redirect URIs",
     "contacts": "Contacts",
+    "token_delivery": "Token delivery",
+    "origins": "Origins",
     "default_scopes": "Default scopes",
     "default_api": "Default API",
     "refresh_policy": "Refresh tokens",

@@ -16,6 +16,7 @@ from authserver.admin.errors import Invalid
 from authserver.admin.sessions import Whose
 from authserver.browser.confirmation import confirmed
 from authserver.browser.pages import Page, current_pages, flash, render, see_other
+from authserver.browser.texts import span
 from authserver.clients.registration import KINDS
 from authserver.clients.store import Filter
 from authserver.database import AnyRow
@@ -26,6 +27,21 @@ SESSIONS_READ: Final = "authserver:sessions:read"
 SESSIONS_WRITE: Final = "authserver:sessions:write"
 
 _PAGE: Final = 50
+_FIRST: Final = ("scopes", "grants", "auth_methods")
+#: What it means that nothing is set.
+_UNSET: Final = {
+    "scopes": "none",
+    "redirect_uris": "none",
+    "contacts": "none",
+    "origins": "none",
+    "token_delivery": "json",
+    "default_scopes": "all of its scopes",
+    "default_api": "the issuer itself",
+    "access_token_format": "as the API has it",
+    "first_party": "no",
+    "refuse_foreign_retries": "no",
+}
+_SECONDS: Final = ("retry_window", "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")
 #: How long the old secret may go on, in seconds, and how that is called.
 OVERLAPS: Final = {
     "86400": "for a day",
@@ -124,17 +140,27 @@ def _page(admin: Administration, row: AnyRow) -> Page:
     live = None
     if admin.authority is None or SESSIONS_READ in admin.authority:
         live = sessions.count_live(admin, Whose(client_id=row.client_id))
-    state = state_of(clients.registration_of(row))
+    settings = state_of(clients.registration_of(row))
+    shown = {name: _told(name, settings[name]) for name in LABELS if name in settings and name != "name"}
     return render(
         "console/client.html",
         row=row,
-        state={LABELS[name]: values for name, values in state.items() if name not in ("name", "first_party")},
+        facts={LABELS[name]: shown[name] for name in _FIRST},
+        more={LABELS[name]: text for name, text in shown.items() if name not in _FIRST},
         concerns=[sentence(concern) for concern in clients.concerns_of(admin, row)],
         snippets=_snippets(admin, row),
         live=live,
         overlaps=OVERLAPS,
         now=admin.database.now(),
     )
+
+
+def _told(name: str, values: list[str]) -> str:
+    if name in ("first_party", "refuse_foreign_retries") and values:
+        return "yes"
+    if name in _SECONDS and values:
+        return f"{span(int(values[0]))} ({values[0]} s)"
+    return " ".join(values) or _UNSET.get(name, "the server's setting")
 
 
 def _snippets(admin: Administration, row: AnyRow) -> list[snippets.Snippet]:

@@ -165,6 +165,7 @@ def _form(admin: Administration, kind: str, form: ClientForm) -> dict[str, Any]:
         "form": form,
         "labels": forms.LABELS,
         "groups": _groups(plans),
+        "own": administration.AUDIENCE,
         "unknown": [scope for scope in form.state.get("scopes", []) if scope not in known],
         "has_users": kind != "service",
         "audiences": [("", "the issuer itself"), *((plan.audience, plan.name) for plan in plans)],
