@@ -11,13 +11,14 @@ from dataclasses import dataclass, replace
 from authserver.admin import store
 from authserver.admin.context import Administration
 from authserver.admin.sweeping import sweep_now
+from authserver.browser import visits
 from authserver.database import Database
 from authserver.sessions import retention
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How far it has come: sessions ended by marks, session rows looked at and deleted, events, erased registrations."""
+    """How far it has come: sessions ended by marks, session rows looked at and deleted, events, erased registrations, visits and links."""
 
     swept: int = 0
     seen: int = 0
@@ -36,6 +37,9 @@ def prune(admin: Administration) -> Iterator[Pruned]:
         yield state
     for progress in retention.prune_audit(database, keep=settings.audit, batch=settings.prune_batch):
         state = replace(state, events=progress.deleted)
+        yield state
+    for expired in visits.prune(database, batch=settings.prune_batch):
+        state = replace(state, erased=state.erased + expired)
         yield state
     while erased := retention.erase_removed(database, batch=settings.prune_batch):
         state = replace(state, erased=state.erased + erased)

@@ -45,6 +45,7 @@ def local(address: str | None, default: str) -> str:
     if address is None or len(address) > _LONGEST or not _LOCAL.fullmatch(address):
         return default
     path = address.partition("?")[0]
-    if "//" in path or any(segment in {".", ".."} for segment in unquote(path).replace("\\", "/").split("/")):
+    decoded = unquote(path)
+    if "//" in decoded or "\\" in decoded or not decoded.isprintable() or {".", ".."} & set(decoded.split("/")):
         return default
     return address

@@ -36,6 +36,7 @@ from authserver.browser.cookies import Cookie
 from authserver.browser.flashes import LIFETIME, Flash, FlashSigner, Kind
 from authserver.browser.passwords import PasswordCheck
 from authserver.browser.visits import Visit, Visits
+from authserver.database import Unavailable
 
 Page = Response | str | tuple[str, int]
 
@@ -196,9 +197,12 @@ class Pages:
         return crossed and request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
 
     def areas_of_visitor(self) -> list[Area]:
-        """The areas that the visitor may enter."""
+        """The areas that the visitor may enter; none while the database is away, for the page that says so."""
         visit = g.get("visit")
-        return [] if visit is None else [area for area in self.areas if area.allows(visit)]
+        try:
+            return [] if visit is None else [area for area in self.areas if area.allows(visit)]
+        except Unavailable:
+            return []
 
     def take_flashes(self) -> list[Flash]:
         """The messages to show now; they are not shown again."""

@@ -22,6 +22,7 @@ from authserver.browser import store
 from authserver.database import AnyRow, Database
 from authserver.identifiers import new_id
 from authserver.settings import PageSettings
+from authserver.users.links import store as links
 
 _SECRET_BYTES = 32
 _TOUCH_MS = 60_000
@@ -129,14 +130,14 @@ class Visits:
             return store.of_user(connection, user_id, self._idle_ms)
 
 
-def prune(database: Database, *, idle_timeout: int, batch: int) -> Iterator[int]:
-    """Delete visits that time has ended, in batches; yields how many after each. `idle_timeout` in seconds."""
-    while True:
-        with database.transaction() as connection:
-            count = store.prune(connection, idle_ms=idle_timeout * 1000, limit=batch)
-        yield count
-        if count < batch:
-            return
+def prune(database: Database, *, batch: int) -> Iterator[int]:
+    """Delete visits that have expired, and links for passwords likewise, in batches; yields how many after each."""
+    for table in (store, links):
+        count = batch
+        while count >= batch:
+            with database.transaction() as connection:
+                count = table.prune(connection, limit=batch)
+            yield count
 
 
 def end_visits_of_user(

@@ -17,6 +17,7 @@ import structlog
 from authserver import activity
 from authserver.activity import ACTIVE_SESSIONS, Activity
 from authserver.admin.pruning import prune_idempotency_keys
+from authserver.browser import visits
 from authserver.clients.secret_use import SecretUses
 from authserver.database import Database, Unavailable
 from authserver.keys.rotation import KeyRotation
@@ -129,6 +130,7 @@ class Housekeeping:
         batch = self._settings.prune_batch
         self._go_through(retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch))
         self._go_through(retention.prune_audit(self._database, keep=self._settings.audit, batch=batch))
+        self._go_through(visits.prune(self._database, batch=batch))
         retention.erase_removed(self._database, batch=batch)
         activity.prune(self._database, keep=self._settings.activity)
         self._go_through(prune_idempotency_keys(self._database, batch=batch))

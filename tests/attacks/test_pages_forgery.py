@@ -46,6 +46,7 @@ def behind_https(stage: Stage) -> Iterator[Visitor]:
 
 def forms_that_change_something(visitor: Visitor, person: Person) -> Iterator[tuple[str, dict[str, str]]]:
     """Each act of a visitor, with the honest form for it."""
+    visitor.http.cookies.clear()
     visitor.sign_in(person)
     visitor.get("/account/")
     token = {"csrf_token": dict(visitor.form("/account/sign-out").fields)["csrf_token"]}
@@ -122,7 +123,7 @@ def test_a_planted_cookie_is_never_adopted(visitors: Callable[[], Visitor], pers
     assert thief.get("/account/").status_code == 303, "and the planted one is worth nothing"
 
 
-@pytest.mark.parametrize("value", ["", "x", "A" * 64, "é" * 64, "A" * 5000, "=" * 64, "../../etc"])
+@pytest.mark.parametrize("value", ["", "x", "A" * 64, "%C3%A9" * 16, "A" * 5000, "=" * 64, "../../etc"])
 def test_a_made_up_cookie_signs_nobody_in(visitor: Visitor, person: Person, value: str):
     visitor.sign_in(person)
     assert visitor.get("/account/").status_code == 200

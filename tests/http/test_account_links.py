@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from authserver.admin import password_links, users
+from authserver.admin import password_links, pruning, users
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Forbidden
 from authserver.admin.password_links import Issued
@@ -186,3 +186,18 @@ def test_no_link_for_the_disabled_nor_for_those_who_may_more_nor_without_pages(
     users.disable(admin, person.username)
     with pytest.raises(Conflict):
         password_links.issue(admin, person.username)
+
+
+def test_what_has_expired_is_deleted(
+    visitors: Callable[[], Visitor], person: Person, admin: Administration, stage: Stage
+):
+    password_links.issue(admin, person.username)
+    visitors().sign_in(person)
+    stage.sql("UPDATE visits SET expires_at = 1")
+    stage.sql("UPDATE password_links SET expires_at = 1")
+    fresh, other = visitors(), stage.a_person()
+    fresh.sign_in(other)
+    password_links.issue(admin, other.username)
+    list(pruning.prune(admin))
+    assert len(stage.sql("SELECT id FROM visits")) == len(stage.sql("SELECT digest FROM password_links")) == 1
+    assert fresh.get("/account/").status_code == 200

@@ -42,7 +42,8 @@ class Console:
         self._sections = sections
         self._needs = {endpoint: scope for section in sections for endpoint, scope in section.needs().items()}
         # The area is only for the navigation: whoever lacks the authority gets a page of ours that says so.
-        pages.areas.append(Area("Administration", _START, lambda visit: bool(self.authority(visit))))
+        # Without a role there is no authority, and most users have none: their pages cost no statement for it.
+        pages.areas.append(Area("Administration", _START, lambda visit: bool(visit.roles and self.authority(visit))))
         part.before_request(self._enter)
         part.register_error_handler(AdminError, refused)
         part.context_processor(lambda: {"sections": self.openable, "may": self.may})
