@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from flask import Flask
 
-from tests.support.hasher import blocked_hasher, pool_of, until
+from tests.support.hasher import blocked_hasher, make_patient, pool_of, until
 from tests.support.held import held
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.server import LiveServer
@@ -28,6 +28,7 @@ def test_a_full_hashing_queue_refuses_at_once_and_stops_nothing_else(
     oauth: OAuth, person: Person, stage: Stage, app: Flask
 ):
     token, other = (held(oauth.sign_in(person)).refresh_token for _ in range(2))
+    make_patient(app)
     pool = pool_of(app)
     with ThreadPoolExecutor(pool.queue) as threads:
         with blocked_hasher(stage):
@@ -43,6 +44,7 @@ def test_a_full_hashing_queue_refuses_at_once_and_stops_nothing_else(
 
 
 def test_a_sign_in_that_was_turned_away_leaves_nothing_behind(oauth: OAuth, person: Person, stage: Stage, app: Flask):
+    make_patient(app)
     pool = pool_of(app)
     with ThreadPoolExecutor(pool.queue) as threads, blocked_hasher(stage) as release:
         waiting = [threads.submit(oauth.sign_in, person) for _ in range(pool.queue)]

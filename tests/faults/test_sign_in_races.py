@@ -18,7 +18,7 @@ from authserver.admin.context import Administration
 from authserver.app import create_app
 from authserver.refusals import Reason
 from authserver.settings import ServerSettings
-from tests.support.hasher import blocked_hasher, pool_of, until
+from tests.support.hasher import blocked_hasher, make_patient, pool_of, until
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import CHEAP, Stage
@@ -29,12 +29,11 @@ ROUNDS, CROWD = 4, 25
 
 @dataclass
 class Node:
-    """A server in this process with room for the crowd, and an administrator beside it."""
+    """A server in this process with room for the crowd, and administrators beside it."""
 
     stage: Stage
     app: Any
     oauth: OAuth
-    admin: Administration
     threads: ThreadPoolExecutor
 
     def people(self, count: int) -> list[Person]:
@@ -42,6 +41,11 @@ class Node:
             self.stage.a_person(password="correct horse", roles="editor", password_hash=self.hashed)
             for _ in range(count)
         ]
+
+    @property
+    def admin(self) -> Administration:
+        """Another one each time: each is used by one thread."""
+        return Administration(self.stage.database, self.stage.settings, "cli:test")
 
     @property
     def hashed(self) -> str:
@@ -65,13 +69,14 @@ def node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
         passwords=CHEAP.model_copy(update={"hashing_queue": CROWD}), server=ServerSettings(threads=CROWD + 8)
     )
     app = create_app(settings)
+    make_patient(app)
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with (
         httpx.Client(transport=transport, base_url=settings.issuer) as http,
         ThreadPoolExecutor(CROWD) as threads,
     ):
         oauth = OAuth(http, stage.an_app())
-        yield Node(stage, app, oauth, Administration(stage.database, stage.settings, "cli:test"), threads)
+        yield Node(stage, app, oauth, threads)
     app.extensions["authserver"].database.dispose()
 
 

@@ -13,7 +13,7 @@ from authserver.admin.context import Administration
 from authserver.app import create_app
 from authserver.refusals import Reason
 from authserver.settings import ServerSettings
-from tests.support.hasher import blocked_hasher, pool_of, until, waiting_for_locks
+from tests.support.hasher import blocked_hasher, make_patient, pool_of, until, waiting_for_locks
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import API, CHEAP, Stage
@@ -33,6 +33,7 @@ def roomy(stage: Stage, monkeypatch: pytest.MonkeyPatch):
     passwords = CHEAP.model_copy(update={"hashing_queue": 32})
     database = stage.settings.database.model_copy(update={"pool_size": 32})
     app = create_app(stage.with_settings(passwords=passwords, database=database, server=ServerSettings(threads=64)))
+    make_patient(app)
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
         yield OAuth(http, stage.an_app()), app
