@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from flask import Flask
+from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 
 from authserver.app import Parts, create_app
@@ -17,6 +18,10 @@ from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.stage import Stage, make_stage
 from tests.support.visitor import Visitor
+
+# How long an example takes says how busy the machine is, and nothing about the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])

@@ -182,7 +182,9 @@ def test_no_request_at_all_is_a_server_error(
     assert contents(stage) == before
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(path=st.sampled_from(["/token", "/revoke"]), body=PAIRS, token=st.binary(max_size=60))
 def test_no_request_of_a_known_client_is_a_server_error(oauth: OAuth, path: str, body: bytes, token: bytes):
     answer = send(oauth, path, b"&".join(filter(None, [body, b"token=" + token])))
