@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.interop.programs import _example_python
-from tests.support.server import ROOT, free_port
+from tests.support.ports import free_port
+from tests.support.server import ROOT
 
 PAGE = ROOT / "docs" / "getting-started.md"
 BLOCK = re.compile(r"^```sh( server)?\n(.*?)^```$", re.MULTILINE | re.DOTALL)

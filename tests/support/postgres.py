@@ -10,7 +10,6 @@ import functools
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from psycopg import sql
 
 from tests.support import postgres_programs as programs
 from tests.support.needs import missing
+from tests.support.ports import free_port
 
 HOW = (
     f"install PostgreSQL {programs.OLDEST} or newer (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql; "
@@ -154,7 +154,7 @@ class Cluster(Postgres):
     def _start_on_a_free_port(self, binaries: Path) -> int:
         self.binaries = binaries
         for attempt in range(5):
-            port = _free_port()
+            port = free_port()
             settings = self.directory / "data" / "postgresql.auto.conf"
             settings.write_text(
                 f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.directory}'\n"
@@ -163,7 +163,7 @@ class Cluster(Postgres):
             try:
                 self.start()
             except programs.Unavailable:
-                # Somebody else may have taken the port since it was found free.
+                # Where a port cannot be kept, somebody else may have taken it since it was found free.
                 if attempt == 4:
                     raise
             else:
@@ -203,10 +203,3 @@ def _postgres() -> Postgres:
     if isinstance(found, programs.Unavailable):
         raise found
     return found
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

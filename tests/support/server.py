@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 
 from tests.support.oauth import OAuth
+from tests.support.ports import free_port
 from tests.support.stage import Stage
 
 ROOT = Path(__file__).parent.parent.parent
@@ -107,11 +108,3 @@ class LiveServer:
         status = self.process.wait(timeout=60)
         self.process = None
         return status
-
-
-def free_port() -> int:
-    """A port that nobody listens on just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
