@@ -16,7 +16,7 @@ from sqlalchemy import event
 from authserver.app import Parts, create_app
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
-from tests.support.stage import Stage, make_stage
+from tests.support.stage import STALE, Stage, make_stage
 from tests.support.visitor import Visitor
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -35,9 +35,9 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The application in this process."""
+    """The application in this process. What it has cached it keeps: no test depends on how fast it runs."""
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    made = create_app(stage.settings)
+    made = create_app(stage.with_settings(caches=STALE))
     yield made
     made.extensions["authserver"].database.dispose()
 

@@ -16,10 +16,8 @@ from authserver.settings import CacheSettings
 from tests.support.hasher import until
 from tests.support.held import held, reason
 from tests.support.oauth import App, OAuth, Person, refused_as
-from tests.support.stage import Stage
+from tests.support.stage import STALE, Stage
 
-#: Older than any test gets: such a node notices nothing by itself.
-STALE = CacheSettings(max_age=5)
 QUICK = CacheSettings(max_age=0.2)
 
 ANode = Callable[[CacheSettings], OAuth]

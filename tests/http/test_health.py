@@ -1,6 +1,7 @@
 """What operators and load balancers ask: does it live, can it work, and how much does it do."""
 
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -114,15 +115,17 @@ def test_a_clock_that_differs_from_the_databases_by_too_much_is_not_ready(stage:
         return
     found = re.fullmatch(r"this node's clock and the database's differ by ([\d.]+) s; at most 5 s", problem(node))
     assert found
-    assert float(found[1]) == pytest.approx(7, abs=0.5)
+    # What the question took is no skew, so it makes the figure smaller by as much.
+    assert 5 < float(found[1]) <= 7.1
 
 
 def test_readiness_asks_the_database_at_most_once_a_second(oauth: OAuth, statements: Any):
+    began = time.monotonic()
     oauth.http.get("/readyz")
     with statements.counted() as seen:
         for _ in range(20):
             assert oauth.http.get("/readyz").status_code == 200
-    assert len(seen) <= 6, "one round of checks, if a second was over"
+    assert len(seen) <= 6 * int(time.monotonic() - began), "one round of checks for each second that was over"
 
 
 @pytest.mark.postgresql

@@ -34,6 +34,8 @@ from tests.support.postgres import Postgres, postgres_or_skip
 
 #: As cheap as Argon2id gets: what is tested is what happens around a hash.
 CHEAP = PasswordSettings(argon2_memory_kib=8, argon2_time_cost=1)
+#: Older than any test gets: such a node notices nothing by itself. The settings allow 5 seconds, which a test may take.
+STALE = CacheSettings().model_copy(update={"max_age": 3600.0})
 API = "https://api.example.com"
 ISSUER = "http://127.0.0.1:8000"
 
