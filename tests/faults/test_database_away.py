@@ -14,7 +14,7 @@ from tests.support.oauth import refused_as
 from tests.support.stage import Stage
 
 METADATA = "/.well-known/oauth-authorization-server"
-CALLERS = 6
+CALLERS = 30  # so many that one after the other cannot be mistaken for a slow machine
 
 Get = Callable[[str], httpx.Response]
 

@@ -124,7 +124,7 @@ class Issuer:
                 issuer.fetches.append(self.path)
                 issuer.asked.set()
                 if issuer.hold is not None:
-                    issuer.hold.wait(10)
+                    issuer.hold.wait(60)
                 self.reply(*issuer.answer(self.path))
 
             def do_POST(self):

@@ -75,7 +75,7 @@ def test_ten_minutes_of_outage_refuse_no_valid_token_and_recover_without_a_herd(
     clock.advance(2)
 
     def use_until_revoked():
-        for _ in range(1000):
+        for _ in range(6000):
             try:
                 verifier.verify(token)
             except VerificationError as error:
@@ -206,7 +206,7 @@ def test_an_event_loop_is_free_while_a_fetch_is_under_way(issuer, verifier):
 
     async def main():
         waiting = asyncio.gather(*(verifier.verify_async(token, "read") for _ in range(4)))
-        await asyncio.to_thread(issuer.asked.wait, 10)
+        await asyncio.to_thread(issuer.asked.wait, 60)
         issuer.hold.set()  # only a loop that is not held up comes here
         return await waiting
 
@@ -220,7 +220,7 @@ def test_a_child_process_works_though_a_thread_was_fetching_when_it_was_forked(i
     issuer.hold = threading.Event()
     thread = threading.Thread(target=verifier.verify, args=(token,))
     thread.start()
-    assert issuer.asked.wait(10)
+    assert issuer.asked.wait(60)
     with verifier._seen._lock, verifier._issuer._lock:
         child = os.fork()
         if child == 0:
@@ -236,19 +236,20 @@ def test_a_child_process_works_though_a_thread_was_fetching_when_it_was_forked(i
 
 
 def test_while_the_issuer_hangs_a_request_waits_once_and_then_no_more(issuer, make_verifier, clock):
-    verifier = make_verifier(timeout=0.2)
+    timeout = 3  # so long that 50 calls without a wait take less on any machine
+    verifier = make_verifier(timeout=timeout)
     token = issuer.token()
     verifier.verify(token)
     issuer.hold = threading.Event()
     clock.advance(9)
     started = time.monotonic()
     verifier.verify(token)
-    assert 0.2 <= time.monotonic() - started < 2
+    assert timeout <= time.monotonic() - started < 10 * timeout
     started = time.monotonic()
     for _ in range(50):
         clock.advance(1)
         verifier.verify(token)
-    assert time.monotonic() - started < 0.2
+    assert time.monotonic() - started < timeout
 
 
 def test_the_background_thread_ends_when_nobody_calls_any_more(issuer, verifier, clock):
@@ -263,7 +264,7 @@ def test_the_background_thread_ends_when_nobody_calls_any_more(issuer, verifier,
     assert thread.is_alive()
     clock.advance(61)
     verifier._refresher.wake()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     verifier._refresher.wake()
     assert verifier._refresher._thread is not thread
@@ -278,6 +279,6 @@ def test_a_clock_that_is_set_back_makes_no_list_last(issuer, verifier, clock, re
     del issuer.answers[LIST]
     issuer.revoked.add(9)
     with refused("revoked"):
-        for _ in range(500):
+        for _ in range(6000):
             verifier.verify(token)
             threading.Event().wait(0.01)
