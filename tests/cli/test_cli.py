@@ -181,7 +181,7 @@ def test_pruning_stops_after_the_batch_under_way_when_it_is_interrupted(shell: S
             [*COMMAND, "prune", "--json"],
             env=shell.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
         )  # fmt: skip
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 60
         while not _catches(Path(f"/proc/{process.pid}/status"), signal.SIGTERM):
             assert process.poll() is None
             assert time.monotonic() < deadline

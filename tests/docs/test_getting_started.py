@@ -82,7 +82,7 @@ def _run(script: str, directory: Path) -> str:
         env=_environment(directory),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
@@ -110,4 +110,4 @@ def _started(servers: list[str], directory: Path) -> Iterator[None]:
         finally:
             for process in processes:
                 os.killpg(process.pid, signal.SIGTERM)
-                process.wait(timeout=30)
+                process.wait(timeout=60)

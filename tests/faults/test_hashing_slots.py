@@ -17,7 +17,7 @@ import fcntl, os, sys, threading
 from pathlib import Path
 from authserver.users.hashing_pool import HashingOverloaded, HashingPool
 slots, capacity, argument = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
-pool = HashingPool(slots, capacity=capacity, queue=64, patience=30)
+pool = HashingPool(slots, capacity=capacity, queue=64, patience=60)
 def say(text):
     print(text, flush=True)
 def hear():
@@ -80,10 +80,10 @@ held, let_go = threading.Event(), threading.Event()
 def hold():
     with pool.slot():
         held.set()
-        let_go.wait(30)
+        let_go.wait(60)
 holder = threading.Thread(target=hold)
 holder.start()
-held.wait(30)
+held.wait(60)
 pool._changed.acquire()
 child = os.fork()
 if child == 0:
@@ -93,7 +93,7 @@ if child == 0:
         with pool.slot(): say("child has the slot of its parent")
     except HashingOverloaded:
         say("child waits")
-    pool.patience = 30
+    pool.patience = 60
     with pool.slot():
         say("child held")
         hear()
@@ -122,7 +122,7 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
         if number == signal.SIGKILL:
-            self._process.wait(30)
+            self._process.wait(60)
 
     def end(self) -> None:
         self.signal(signal.SIGKILL)
@@ -173,7 +173,7 @@ def refused(pool: HashingPool) -> bool:
 
 
 def test_kill_9_of_the_holder_leaks_no_slot(slots: Path, crowd: Crowd):
-    pool = HashingPool(slots, capacity=2, queue=8, patience=20)
+    pool = HashingPool(slots, capacity=2, queue=8, patience=60)
     for _ in range(3):
         holders = [crowd.start(HOLD, capacity=2) for _ in range(2)]
         assert [holder.hear() for holder in holders] == ["held", "held"]
@@ -193,7 +193,7 @@ def test_kill_9_of_the_holder_wakes_who_waits(crowd: Crowd):
 
 
 def test_kill_9_of_who_waits_keeps_the_slot_for_others(slots: Path, crowd: Crowd):
-    pool = HashingPool(slots, capacity=1, queue=8, patience=20)
+    pool = HashingPool(slots, capacity=1, queue=8, patience=60)
     with pool.slot():
         waiting = [crowd.start(f"say('waits')\n{HOLD}") for _ in range(2)]
         assert [process.hear() for process in waiting] == ["waits", "waits"]
@@ -211,7 +211,7 @@ def test_a_stopped_holder_blocks_nobody_for_ever(slots: Path, crowd: Crowd):
     assert pool.refused_late == 1
     holder.signal(signal.SIGCONT)
     holder.say()
-    pool.patience = 20
+    pool.patience = 60
     with pool.slot():
         assert pool.running == 1
 

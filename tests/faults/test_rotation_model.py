@@ -229,7 +229,7 @@ def world(stage: Stage) -> Iterator[World]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)  # a failure takes minutes to be shrunk
+@pytest.mark.timeout(1800)  # a failure takes minutes to be shrunk
 def test_whatever_happens_to_a_session_the_server_answers_as_the_model_does(world: World):
     run_state_machine_as_test(
         lambda: RotationMachine(world),

@@ -14,7 +14,7 @@ from tests.interop.foreign.programs import ROOT, Program, run_node
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 
-PATIENCE = 30  # seconds: does it happen at all? Never a figure of speed
+PATIENCE = 60  # seconds: does it happen at all? Never a figure of speed
 
 pytestmark = pytest.mark.node
 

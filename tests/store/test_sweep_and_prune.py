@@ -157,7 +157,7 @@ def test_a_sweep_waits_for_a_session_that_somebody_holds(stage: Stage):
             )
         )
         sweeper.start()
-        assert passed_over.wait(10)
+        assert passed_over.wait(60)
         assert left(stage, "revoked_at IS NULL") == 1
         assert stage.sql("SELECT swept_epoch FROM clients")[0].swept_epoch == 1
     sweeper.join()
@@ -298,7 +298,7 @@ def test_commands_that_prune_at_once_in_processes_of_their_own_all_succeed(stage
         subprocess.Popen(command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for _ in range(3)
     ]
-    outputs = [process.communicate(timeout=60)[0] for process in running]
+    outputs = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0], outputs
     assert left(stage) == 0
 
@@ -385,7 +385,7 @@ def test_status_indices_are_unique_over_processes(stage: Stage):
         subprocess.Popen([sys.executable, "-c", program], env=environment, cwd=ROOT, stdout=subprocess.PIPE)
         for _ in range(3)
     ]
-    dealt = [index for process in running for index in process.communicate(timeout=60)[0].split()]
+    dealt = [index for process in running for index in process.communicate(timeout=120)[0].split()]
     assert len(set(dealt)) == len(dealt) == 4500
 
 

@@ -33,7 +33,7 @@ def at_once(prepare: str, act: str, *, count: int, settings: Settings) -> list[s
         process.stdin.flush()
     printed = []
     for process in processes:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
         printed.append(output.strip())
     return printed

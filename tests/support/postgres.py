@@ -29,7 +29,7 @@ HOW = (
     "without root: .venv/bin/pip install pgserver), or set AUTHSERVER_TEST_POSTGRES=postgresql://user:password@host/db"
 )
 ROLE = "authserver"
-START_SECONDS = "60"
+START_SECONDS = "120"
 
 
 class Postgres:

@@ -18,7 +18,7 @@ from tests.support.ports import free_port
 from tests.support.stage import Stage
 
 ROOT = Path(__file__).parent.parent.parent
-_START_SECONDS = 60
+_START_SECONDS = 120
 
 
 class LiveServer:
@@ -68,17 +68,17 @@ class LiveServer:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(self.url + "/readyz", timeout=5).status_code == 200
+            return httpx.get(self.url + "/readyz", timeout=60).status_code == 200
         except httpx.TransportError:
             return False
 
     def http(self, **options: Any) -> httpx.Client:
         """A connection pool to the server."""
-        return httpx.Client(base_url=self.url, timeout=30, **options)
+        return httpx.Client(base_url=self.url, timeout=60, **options)
 
     def raw(self, request: bytes) -> tuple[int, str]:
         """Send these bytes, and return the status and the whole answer until the server closes."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection:
+        with socket.create_connection(("127.0.0.1", self.port), timeout=60) as connection:
             connection.sendall(request)
             answer = b"".join(iter(lambda: connection.recv(65536), b"")).decode("latin-1")
         return int(answer.split(" ", 2)[1]), answer

@@ -18,7 +18,7 @@ from tests.support.needs import missing
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
 BUILT = ROOT / ".cache" / "foreign"
-STOP_SECONDS = 20
+STOP_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Program:
         line = self._process.stdout.readline()
         assert line.startswith("listening on "), f"{command} did not start:\n{log.read_text()}"
         self.url = line.split()[-1]
-        self.http = httpx.Client(base_url=self.url, timeout=30)
+        self.http = httpx.Client(base_url=self.url, timeout=60)
 
     def stop(self) -> None:
         self.http.close()
@@ -77,7 +77,7 @@ def run_node(script: str, *arguments: str, given: str = "") -> Any:
     command = ["node", script, *arguments]
     where = folder("node")
     done = subprocess.run(
-        command, cwd=where, input=given, capture_output=True, text=True, timeout=60, check=False, env=_environment()
+        command, cwd=where, input=given, capture_output=True, text=True, timeout=120, check=False, env=_environment()
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -7,7 +7,7 @@ const [issuer, audience] = process.argv.slice(2);
 const token = readFileSync(0, "utf8").trim();
 
 const metadata = await (await fetch(`${issuer}/.well-known/oauth-authorization-server`)).json();
-const keys = createRemoteJWKSet(new URL(metadata.jwks_uri));
+const keys = createRemoteJWKSet(new URL(metadata.jwks_uri), { timeoutDuration: 60_000 });
 const options = { issuer, audience, typ: "at+jwt", requiredClaims: ["exp", "iat", "sub", "client_id", "jti"] };
 
 try {

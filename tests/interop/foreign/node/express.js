@@ -10,6 +10,7 @@ app.use(
     audience,
     jwksUri: `${issuer}/.well-known/jwks.json`,
     tokenSigningAlg: "ES256",
+    timeoutDuration: 60_000,
     strict: true, // the header's `typ` is at+jwt, and RFC 9068's claims are there
   }),
 );

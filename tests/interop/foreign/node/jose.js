@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
 const [issuer, audience] = process.argv.slice(2);
-const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
+const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), { timeoutDuration: 60_000 });
 const rules = {
   issuer,
   audience,

@@ -6,7 +6,7 @@ import { getListFromStatusListJWT, getStatusListFromJWT } from "@sd-jwt/jwt-stat
 import { createRemoteJWKSet, jwtVerify } from "jose";
 
 const [issuer] = process.argv.slice(2);
-const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
+const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`), { timeoutDuration: 60_000 });
 
 async function status(accessToken) {
   const { idx, uri } = getStatusListFromJWT(accessToken);

@@ -15,7 +15,7 @@ issuer, audience = sys.argv[1:]
 class Validator(JWTBearerTokenValidator):  # type: ignore[misc]
     def get_jwks(self) -> KeySet:
         # Asked for each token, which will do for a test; an API keeps the keys.
-        with urllib.request.urlopen(f"{issuer}/.well-known/jwks.json", timeout=3) as response:
+        with urllib.request.urlopen(f"{issuer}/.well-known/jwks.json", timeout=60) as response:
             return KeySet.import_key_set(json.load(response))
 
 

@@ -9,7 +9,7 @@ import jwt
 from serving import serve
 
 issuer, audience = sys.argv[1:]
-keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json", timeout=3)
+keys = jwt.PyJWKClient(f"{issuer}/.well-known/jwks.json", timeout=60)
 
 
 def subject(token: str, *, strict: bool) -> str:
