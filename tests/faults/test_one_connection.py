@@ -13,7 +13,7 @@ from tests.support.stage import Stage
 def oauth(stage: Stage, monkeypatch: pytest.MonkeyPatch):
     """An app that has one connection, and caches that are always too old."""
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    database = stage.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
+    database = stage.settings.database.model_copy(update={"pool_size": 1, "timeout": 10})
     app = create_app(stage.with_settings(database=database, caches=CacheSettings(max_age=1e-6)))
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:

@@ -96,7 +96,7 @@ class BusyRun:
         arguments = ("--id", "busy", "--name", "Busy", "--scope", "read write", "--allow-password-grant")
         first = self.command("clients", "add", "--kind", "web", *arguments, shows="client_secret")
         second = self.command("clients", "rotate-secret", "busy", shows="client_secret")
-        self.command("clients", "edit", "busy", "--retry-window", "5s")
+        self.command("clients", "edit", "busy", "--retry-window", "45s")
         self.command("users", "add", "anna", "--password-stdin", given=password + "\n")
         self.command("users", "set-password", "anna", "--password-stdin", given=later + "\n")
         refused = self.server.run("users", "add", "anna", "--password-stdin", given=later + "\n")
