@@ -1,6 +1,7 @@
 """Client authentication (RFC 6749 section 2.3): one method, the client's own, and the right credential."""
 
 import base64
+import time
 from typing import Any
 
 import httpx
@@ -173,9 +174,10 @@ def test_a_client_is_authenticated_without_a_statement(oauth: OAuth, statements:
 
 
 def test_refused_clients_are_recorded_at_a_bounded_rate_and_without_what_they_sent(oauth: OAuth, stage: Stage):
+    began = time.monotonic()
     for attempt in range(30):
         assert unauthenticated(ask(oauth, basic(f"{oauth.app.client_id}:guess-{attempt}")))
     recorded = stage.events("client.refused")
-    assert 10 <= len(recorded) <= 20
+    assert 10 <= len(recorded) <= 11 + (time.monotonic() - began) < 30
     assert {event.client_id for event in recorded} == {oauth.app.client_id}
     assert not any("guess" in repr(event) for event in recorded)
