@@ -231,7 +231,8 @@ def make_verifier(issuer, clock):
     """Make a verifier of this issuer's tokens, with changes."""
 
     def make(**changes):
-        return Verifier(issuer.url, AUDIENCE, **{"clock": clock, **changes})
+        # By default it waits for 3 seconds: enough for an issuer, and not for one on a machine that is busy with others.
+        return Verifier(issuer.url, AUDIENCE, **{"clock": clock, "timeout": 60, **changes})
 
     return make
 

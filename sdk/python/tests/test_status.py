@@ -77,7 +77,7 @@ def test_a_list_in_use_is_refreshed_behind_the_back_of_requests(issuer, verifier
     verifier.verify(token)  # would wait for the held answer if it waited at all
     issuer.hold.set()
     remote = next(iter(verifier._lists._lists.values()))
-    for _ in range(500):
+    for _ in range(6000):
         if remote.loaded_at == clock():
             break
         threading.Event().wait(0.01)
