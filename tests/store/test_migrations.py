@@ -49,7 +49,7 @@ def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setting
 
 @pytest.fixture
 def database(settings: Settings) -> Iterator[Database]:
-    made = open_database(Flask("migrations"), settings)
+    made = open_database(Flask("upgrades"), settings)
     yield made
     made.dispose()
 
