@@ -136,7 +136,7 @@ $(SDK)/.venv/.installed: $(SDK)/requirements.txt | $(BIN)/python
 
 # The interop tests verify our tokens with node's `jose`, the browser tests check pages with axe-core; without npm they
 # are skipped, and pytest says so.
-NODE_PROJECTS := tests/interop/node tests/browser/node
+NODE_PROJECTS := tests/interop/node tests/browser/node sdk/browser
 .PHONY: node
 node:
 	@if ! command -v npm >/dev/null 2>&1; then \

@@ -1,0 +1,2 @@
+export { AuthClient } from "./client.js";
+export { AuthError } from "./errors.js";
