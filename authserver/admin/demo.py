@@ -1,4 +1,4 @@
-"""`make run`: the server with a demo client, API and user, the example API beside it, and the lines to try.
+"""`make run`: the server with demo clients, API and user, the example API and page beside it, and the lines to try.
 
 The demo's user has a password that everybody can read here, so it is made in development only, on first start only,
 and the server listens on this machine only. Its administrator has no password at all, until somebody sets one with the
@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from flask import Flask
@@ -25,6 +25,7 @@ from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, NotFound
 from authserver.admin.password_links import Issued
 from authserver.admin.users import Profile
+from authserver.apis import own_sessions
 from authserver.apis.administration import ROLE
 from authserver.browser.addresses import origin_of
 from authserver.clients.registration import Registration
@@ -33,13 +34,16 @@ from authserver.operations import serving
 from authserver.settings import Settings, SettingsError, load_settings
 
 CLIENT_ID = "demo-app"
+WEB_CLIENT_ID = "demo-web"
 USERNAME = "demo"
 PASSWORD = "demo-password"
 ADMINISTRATOR = "admin"
 AUDIENCE = "http://127.0.0.1:8001"
+WEB_ORIGIN = "http://127.0.0.1:8002"
 SCOPES = ("profile:read", "profile:write")
 
 _EXAMPLE = Path("examples/api")
+_WEB_EXAMPLE = Path("examples/web-app/server.py")
 
 
 def main() -> int:
@@ -53,7 +57,7 @@ def main() -> int:
         print("error: make run is for development; start a server with: authserver serve", file=sys.stderr)
         return 1
     link = prepare(settings)
-    with _example_api(settings.issuer) as has_example:
+    with _example_api(settings.issuer) as has_example, _example_page(settings.issuer):
         return serving.run(
             lambda: make_app(settings),
             stop_app=stop_app,
@@ -79,10 +83,12 @@ def prepare(settings: Settings) -> Issued | None:
     schema.upgrade(database)
     admin = Administration(database, settings, "demo")
     if not users.find_all(admin):  # the user comes last, so a first start that was cut off is made up for
-        if not apis.find_all(admin):
+        if AUDIENCE not in {plan.audience for plan in apis.find_all(admin)}:
             apis.add(admin, Plan(AUDIENCE, "Example API", None, dict.fromkeys(SCOPES, frozenset())))
-        if not clients.find_all(admin):
-            clients.add(admin, _demo_client())
+        known = {client.client_id for client in clients.find_all(admin)}
+        for client in (_demo_client(), _web_client()):
+            if client.client_id not in known:
+                clients.add(admin, client)
         users.add(admin, Profile(USERNAME, "demo@example.com", frozenset()), PASSWORD)
     link = _link_for_administrator(admin) if settings.pages.admin else None
     database.dispose()
@@ -114,6 +120,20 @@ def _demo_client() -> Registration:
     )
 
 
+def _web_client() -> Registration:
+    return Registration(
+        client_id=WEB_CLIENT_ID,
+        name="Example page",
+        kind="browser",
+        auth_methods=frozenset({"none"}),
+        grants=frozenset({"password", "refresh_token"}),
+        token_delivery="cookie",
+        late_retries=1,
+        scopes=frozenset({*SCOPES, own_sessions.SCOPE}),
+        origins=frozenset({WEB_ORIGIN}),
+    )
+
+
 @contextmanager
 def _example_api(issuer: str) -> Iterator[bool]:
     """Run the example API, in its own environment, for the time of the block. Yields whether it could be started."""
@@ -122,18 +142,27 @@ def _example_api(issuer: str) -> Iterator[bool]:
         yield False
         return
     command = [str(python), str(_EXAMPLE / "app.py"), "--issuer", issuer, "--audience", AUDIENCE, "--port", "8001"]
-    api = subprocess.Popen(command)
-    try:
+    with _beside([*command, "--origin", WEB_ORIGIN]):
         yield True
+
+
+def _example_page(issuer: str) -> AbstractContextManager[None]:
+    """Run the server of the example page, which needs nothing but Python."""
+    return _beside(
+        [sys.executable, str(_WEB_EXAMPLE), "--issuer", issuer, "--client-id", WEB_CLIENT_ID, "--api", AUDIENCE]
+    )
+
+
+@contextmanager
+def _beside(command: list[str]) -> Iterator[None]:
+    process = subprocess.Popen(command)
+    try:
+        yield
     finally:
-        _end(api)
-
-
-def _end(api: subprocess.Popen[bytes]) -> None:
-    api.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        api.wait(timeout=5)
-    api.kill()
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=5)
+        process.kill()
 
 
 def lines_to_try(settings: Settings, link: Issued | None, *, has_example: bool) -> str:
@@ -175,8 +204,9 @@ def lines_to_try(settings: Settings, link: Issued | None, *, has_example: bool) 
         if has_example
         else "\n\nThe example API is not running: its environment is missing; make it with: make example."
     )
+    page = f"\nA page that stays signed in: {WEB_ORIGIN} (user {USERNAME}, password {PASSWORD})\n"
     first = f"\nauthserver is running on {issuer}. Ctrl-C stops it."
-    return f"{first} Try, in another terminal:\n\n{text}{note}\n{_lines_for_administrator(settings, link)}"
+    return f"{first} Try, in another terminal:\n\n{text}{note}\n{page}{_lines_for_administrator(settings, link)}"
 
 
 def _lines_for_administrator(settings: Settings, link: Issued | None) -> str:

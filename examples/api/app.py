@@ -16,7 +16,8 @@ MAX_NAME_LENGTH = 100
 log = logging.getLogger(__name__)
 
 
-def create_app(bearer: Bearer) -> flask.Flask:
+def create_app(bearer: Bearer, origins: frozenset[str] = frozenset()) -> flask.Flask:
+    """The API; pages of `origins` may call it. Without credentials: a token in a header is all that counts here."""
     app = flask.Flask(__name__)
     profiles: dict[str, str] = {}  # `sub` to display name; in memory, for this is an example
 
@@ -47,6 +48,18 @@ def create_app(bearer: Bearer) -> flask.Flask:
         return {"error": "temporarily_unavailable"}, 503, {"Retry-After": "2"}
 
     @app.after_request
+    def let_pages_in(response: flask.Response) -> flask.Response:
+        origin = flask.request.headers.get("Origin", "")
+        response.vary.add("Origin")
+        if origin in origins:
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type"
+            response.headers["Access-Control-Allow-Methods"] = "GET, PUT"
+            response.headers["Access-Control-Expose-Headers"] = "WWW-Authenticate, Retry-After"
+            response.headers["Access-Control-Max-Age"] = "600"
+        return response
+
+    @app.after_request
     def keep_out_of_caches(response: flask.Response) -> flask.Response:
         response.headers["Cache-Control"] = "no-store"
         return response
@@ -63,13 +76,14 @@ def main() -> None:
     parser.add_argument("--issuer", default="http://127.0.0.1:8000", help="whose tokens are accepted")
     parser.add_argument("--audience", default="http://127.0.0.1:8001", help="what tokens for this API call it")
     parser.add_argument("--jwks", help="where the issuer's keys are, if not at ISSUER/.well-known/jwks.json")
+    parser.add_argument("--origin", action="append", default=[], help="whose pages may call it; may be repeated")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001, help="0 takes any free port")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
 
     keys = Keys(options.jwks or f"{options.issuer.rstrip('/')}/.well-known/jwks.json")
-    app = create_app(Bearer(options.issuer, options.audience, keys))
+    app = create_app(Bearer(options.issuer, options.audience, keys), frozenset(options.origin))
     server = waitress.create_server(
         app, host=options.host, port=options.port, threads=8, max_request_body_size=MAX_BODY_BYTES
     )

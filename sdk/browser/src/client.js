@@ -266,7 +266,8 @@ export class AuthClient extends EventTarget {
       if (!missing && error.error !== "invalid_grant") {
         throw error;
       }
-      next = signedOut(missing && this.#unproven ? "cookies_blocked" : "session_ended", 0);
+      const blocked = this.#unproven && (missing || !this.#sameSite);
+      next = signedOut(blocked ? "cookies_blocked" : "session_ended", 0);
     }
     this.#recovered();
     // An answer that comes after somebody signed in or out says nothing about the session of now.
