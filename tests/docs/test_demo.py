@@ -26,6 +26,6 @@ def test_a_first_start_registers_the_demo_and_a_second_changes_nothing(tmp_path:
     admin = Administration(database, settings, "test")
     assert demo.AUDIENCE in {plan.audience for plan in apis.find_all(admin)}
     assert {client.client_id for client in clients.find_all(admin)} == {demo.CLIENT_ID, demo.WEB_CLIENT_ID}
-    assert [user.username for user in users.find_all(admin)] == [demo.USERNAME]
+    assert [user.username for user in users.find_all(admin)] == [demo.ADMINISTRATOR, demo.USERNAME]
     database.dispose()
-    assert demo.WEB_ORIGIN in demo.lines_to_try(settings, has_example=True)
+    assert demo.WEB_ORIGIN in demo.lines_to_try(settings, None, has_example=True)

@@ -15,6 +15,7 @@ from authserver.admin.api import (
     sessions,
     settings,
     users,
+    users_import,
 )
 from authserver.admin.api.route import Route
 
@@ -22,6 +23,7 @@ RESOURCES: Final[tuple[Route, ...]] = (
     *clients.ROUTES,
     *apis.ROUTES,
     *users.ROUTES,
+    *users_import.ROUTES,
     *sessions.ROUTES,
     *keys.ROUTES,
     *audit_events.ROUTES,

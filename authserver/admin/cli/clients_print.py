@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import click
 
 from authserver.admin.cli.output import iso, moment, print_fields, span
-from authserver.clients.registration import FIELDS
+from authserver.admin.clients import registration_of
 from authserver.database import AnyRow
 
 _LIFETIMES = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime", "retry_window")
@@ -16,7 +17,7 @@ _LIFETIMES = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolut
 def as_document(row: AnyRow) -> dict[str, Any]:
     """A client for programs. Durations are in seconds; null means the server's setting."""
     return {
-        **{name: getattr(row, name) for name in FIELDS},
+        **asdict(registration_of(row)),
         "enabled": row.enabled,
         "created_at": iso(row.created_at),
         "changed_at": iso(row.changed_at),
@@ -28,7 +29,7 @@ def as_document(row: AnyRow) -> dict[str, Any]:
 
 def print_client(row: AnyRow) -> None:
     """A client for people."""
-    fields: dict[str, object] = {name: getattr(row, name) for name in FIELDS}
+    fields: dict[str, object] = asdict(registration_of(row))
     for name in _LIFETIMES:
         fields[name] = span(getattr(row, name)) or "server's setting"
     fields["default_scopes"] = "all scopes" if row.default_scopes is None else row.default_scopes

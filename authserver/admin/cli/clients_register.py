@@ -16,7 +16,7 @@ from authserver.admin.cli.types import DURATION, changed_words, words
 from authserver.admin.clients import Registered
 from authserver.clients.authentication import METHODS
 from authserver.clients.origins import DELIVERIES
-from authserver.clients.registration import ACCESS_TOKEN_FORMATS, GRANTS, KINDS, Registration, new_client_id
+from authserver.clients.registration import ACCESS_TOKEN_FORMATS, GRANTS, KINDS, Registration, fill
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -25,12 +25,15 @@ _METHOD = click.Choice(list(METHODS))
 #: Options whose value goes into the registration as it is.
 _PLAIN = (
     "name", "refresh_policy", "retry_window", "late_retries", "refuse_foreign_retries", "access_token_lifetime",
-    "refresh_idle_lifetime", "refresh_absolute_lifetime", "max_sessions_per_user", "token_delivery",
+    "refresh_idle_lifetime", "refresh_absolute_lifetime", "max_sessions_per_user", "token_delivery", "first_party",
 )  # fmt: skip
 
 _SHARED = (
     click.option("--default-scope", multiple=True, metavar="SCOPE", help="Granted when a request names none; repeat. [default: all]"),
     click.option("--default-api", metavar="AUDIENCE", help="Audience of tokens that have no API's scope."),
+    click.option("--first-party/--third-party", default=None, help="Whether you made the app yourself; only then it may see passwords [default: first-party]."),
+    click.option("--redirect-uri", multiple=True, metavar="URI", help="Where a browser may be sent back to, exactly; repeat."),
+    click.option("--contact", multiple=True, metavar="EMAIL", help="Who looks after the app; repeat."),
     click.option("--token-delivery", type=click.Choice(DELIVERIES), help="How a browser app gets its tokens [default: cookie for browser with --origin, else json]."),
     click.option("--origin", multiple=True, metavar="URL", help="Where the app's pages come from, as https://app.example.com; repeat."),
     click.option("--refresh-policy", type=click.Choice(["rotate", "stable"]), help="stable keeps one refresh token; for clients with a secret only."),
@@ -79,22 +82,21 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
       authserver clients add --kind browser --name Shop --scope read --allow-password-grant --origin https://shop.example.com
       authserver clients add --kind service --name Billing --scope invoices --json
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    values: dict[str, Any] = {**KINDS[options["kind"]], **_given(options)}
-    values["grants"] = words(options["grant"]) or values["grants"]
-    if options["allow_password_grant"]:
-        values["grants"] |= {"password"}
-    values["auth_methods"] = words(options["auth_method"]) or values["auth_methods"]
-    if options["kind"] == "browser" and options["origin"]:
-        values.setdefault("token_delivery", "cookie")
-    registration = Registration(
-        client_id=options["client_id"] if options["client_id"] is not None else new_client_id(),
-        kind=options["kind"],
+    registration = fill(
+        options["kind"],
+        client_id=options["client_id"],
+        grants=words(options["grant"]) or None,
+        auth_methods=words(options["auth_method"]) or None,
         scopes=words(options["scope"]),
         default_scopes=words(options["default_scope"]) or None,
         default_api=options["default_api"],
         origins=words(options["origin"]) or None,
-        **values,
+        redirect_uris=words(options["redirect_uri"]) or None,
+        contacts=words(options["contact"]) or None,
+        **_given(options),
     )
+    if options["allow_password_grant"]:
+        registration = replace(registration, grants=registration.grants | {"password"})
     with invocation.administration() as admin:
         registered = use_cases.add(admin, registration)
     _print(registered, as_json=as_json, done="Registered")
@@ -147,6 +149,8 @@ def edit(invocation: Invocation, /, client_id: str, *, as_json: bool, **options:
                 before.origins or frozenset(), options["origin"], options["add_origin"], options["remove_origin"]
             )
             or None,
+            redirect_uris=words(options["redirect_uri"]) or before.redirect_uris,
+            contacts=words(options["contact"]) or before.contacts,
             **values,
         )
 
