@@ -37,14 +37,15 @@ _FLAGS = [
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
+def chromium(*, keeps_pages: bool = False) -> Iterator[Browser]:
     """A Chromium with a fresh profile; skips the test, or fails it where Chromium is required.
 
+    `keeps_pages` keeps pages that were left, as people's browsers do and Playwright's do not, for the way back.
     Not for a whole run of pytest: while Playwright runs, this thread has an event loop, and nothing else may have one.
     """
     path = _chromium_or_skip()
     with sync_playwright() as playwright:
-        browser = _launch(playwright, path)
+        browser = _launch(playwright, path, keeps_pages=keeps_pages)
         try:
             yield browser
         finally:
@@ -65,8 +66,14 @@ def violations(page: Page) -> list[str]:
     return [str(one) for one in found]
 
 
-def _launch(playwright: Playwright, path: str) -> Browser:
-    return playwright.chromium.launch(executable_path=path, headless=True, args=_FLAGS, timeout=PATIENCE_MS)
+def _launch(playwright: Playwright, path: str, *, keeps_pages: bool) -> Browser:
+    return playwright.chromium.launch(
+        executable_path=path,
+        headless=True,
+        args=_FLAGS,
+        ignore_default_args=["--disable-back-forward-cache"] if keeps_pages else None,
+        timeout=PATIENCE_MS,
+    )
 
 
 def _chromium_or_skip() -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
+from uuid import UUID
 
 from flask import Flask
 from playwright.sync_api import Page
@@ -63,6 +64,20 @@ class EveryPage:
                 self.pages.append(address)
                 waiting += self._links(page)
                 look(page, address)
+
+    def acts(self, examples: Mapping[str, str]) -> list[str]:
+        """An address for each route that takes a form; what `examples` does not name is an id that nobody has."""
+        found = []
+        for rule in self._routes.map.iter_rules():
+            if (
+                "POST" in (rule.methods or ())
+                and rule.rule.startswith(_AREAS)
+                and not rule.rule.startswith(tuple(_NO_PAGES))
+            ):
+                values = {name: examples.get(name, str(UUID(int=1))) for name in rule.arguments}
+                found.append(self._routes.build(rule.endpoint, values, method="POST"))
+        assert found
+        return found
 
     def _is_new(self, address: str) -> bool:
         parts = urlsplit(address)
