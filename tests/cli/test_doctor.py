@@ -75,7 +75,7 @@ def test_a_database_that_is_away_is_a_finding_beside_those_of_the_settings(stage
     away = {"AUTHSERVER_DATABASE__URL": "postgresql://nobody@127.0.0.1:1/nothing", "AUTHSERVER_LOG__LEVEL": "DEBUG"}
     done = doctor(stage, "--json", **away)
     assert done.returncode == 1
-    assert [one["check"] for one in json.loads(done.stdout)] == ["database.away", "settings.log-level"]
+    assert [one["check"] for one in json.loads(done.stdout)] == ["node.database-away", "settings.log-level"]
 
 
 def test_a_terminal_is_not_driven_by_the_names_of_users(stage: Stage):
@@ -93,5 +93,5 @@ def test_it_needs_no_server_and_makes_nothing(tmp_path: Path):
     done = subprocess.run(
         [*COMMAND, "--json"], env={**inherited, **places}, capture_output=True, text=True, cwd=ROOT, check=False
     )
-    assert [one["check"] for one in json.loads(done.stdout)] == ["database.missing", "settings.metrics"]
+    assert [one["check"] for one in json.loads(done.stdout)] == ["node.database-missing", "settings.metrics"]
     assert list(tmp_path.iterdir()) == []

@@ -274,7 +274,7 @@ def test_an_outdated_schema_is_found_and_ends_only_the_checks_of_the_database(
     healthy.sql("DELETE FROM alembic_version")
     healthy.settings = healthy.with_settings(metrics=MetricsSettings())
     assert [(one.check, one.severity) for one in found(healthy)] == [
-        ("database.schema", Severity.ERROR),
+        ("node.database-schema", Severity.ERROR),
         ("settings.metrics", Severity.NOTE),
     ]
     assert parse(str(found(healthy)[0].command)) == ["db", "upgrade"]
@@ -285,12 +285,12 @@ def test_a_database_that_is_not_there_is_found_and_not_made(healthy: Stage, tmp_
         file = _file(healthy)
         healthy.database.dispose()
         file.rename(tmp_path / "elsewhere.db")
-        assert [(one.check, one.command) for one in found(healthy)] == [("database.missing", "authserver db upgrade")]
+        assert [(one.check, one.command) for one in found(healthy)] == [("node.database-missing", "authserver db upgrade")]
         assert not file.exists()
     else:
         nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing?connect_timeout=2"
         healthy.settings = healthy.with_settings(database=DatabaseSettings(url=SecretStr(nowhere)))
         away = open_database(Flask("away"), healthy.settings)
         (one,) = examine(Administration(away, healthy.settings, "cli:test"))
-        assert (one.check, one.severity) == ("database.away", Severity.ERROR)
+        assert (one.check, one.severity) == ("node.database-away", Severity.ERROR)
         away.dispose()

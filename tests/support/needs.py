@@ -1,4 +1,4 @@
-"""A part that a test needs and the machine lacks: skipped loudly, or failed where AUTHSERVER_TESTS_REQUIRE names it."""
+"""A part that a test needs and the machine lacks: skipped loudly, or failed where TESTS_REQUIRE names it."""
 
 import os
 from typing import NoReturn
@@ -9,9 +9,9 @@ import pytest
 def missing(part: str, how: str) -> NoReturn:
     """Skip the test and say how to get `part` (the name of a pytest marker, such as "postgresql" or "node").
 
-    With `part` in AUTHSERVER_TESTS_REQUIRE (comma-separated, as .ci/run sets it) the test fails instead: a suite that
+    With `part` in TESTS_REQUIRE (comma-separated, as .ci/run sets it) the test fails instead: a suite that
     skips in silence what it was meant to prove proves nothing.
     """
-    if part in os.environ.get("AUTHSERVER_TESTS_REQUIRE", "").replace(" ", "").split(","):
+    if part in os.environ.get("TESTS_REQUIRE", "").replace(" ", "").split(","):
         pytest.fail(f"{part} is required here and missing: {how}", pytrace=False)
     pytest.skip(f"{part} is missing: {how}")

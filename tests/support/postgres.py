@@ -1,6 +1,6 @@
 """A throw-away PostgreSQL cluster with fsync on, and fresh databases in it in a few hundredths of a second.
 
-One cluster serves one test process (under pytest-xdist: one worker). AUTHSERVER_TEST_POSTGRES=postgresql://… takes a
+One cluster serves one test process (under pytest-xdist: one worker). TESTS_POSTGRES=postgresql://… takes a
 server that runs already instead; its role must be allowed to create databases.
 """
 
@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 
 HOW = (
     f"install PostgreSQL {programs.OLDEST} or newer (Debian, Ubuntu: apt-get install postgresql; macOS: brew install postgresql; "
-    "without root: .venv/bin/pip install pgserver), or set AUTHSERVER_TEST_POSTGRES=postgresql://user:password@host/db"
+    "without root: .venv/bin/pip install pgserver), or set TESTS_POSTGRES=postgresql://user:password@host/db"
 )
 ROLE = "authserver"
 START_SECONDS = "120"
@@ -188,7 +188,7 @@ def postgres_or_skip() -> Postgres:
 @functools.cache
 def _found() -> Postgres | programs.Unavailable:
     # The refusal is cached as well: a thousand tests need not look a thousand times.
-    if url := os.environ.get("AUTHSERVER_TEST_POSTGRES"):
+    if url := os.environ.get("TESTS_POSTGRES"):
         server = Postgres(url, url, next(iter(programs.find_all()), None))
         atexit.register(server.drop_all)
         return server

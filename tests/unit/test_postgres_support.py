@@ -56,7 +56,7 @@ def test_durability_is_as_in_production(postgres: Postgres) -> None:
 
 def test_a_crashed_cluster_keeps_what_was_committed(postgres: Postgres) -> None:
     if not isinstance(postgres, Cluster):
-        pytest.skip("a server named by AUTHSERVER_TEST_POSTGRES is not ours to crash")
+        pytest.skip("a server named by TESTS_POSTGRES is not ours to crash")
     url = postgres.create_database()
     _run(url, "CREATE TABLE things AS SELECT 'committed' AS name")
     postgres.stop("immediate")
@@ -66,7 +66,7 @@ def test_a_crashed_cluster_keeps_what_was_committed(postgres: Postgres) -> None:
 
 def test_a_killed_test_run_leaves_no_cluster_behind(postgres: Postgres) -> None:
     if not isinstance(postgres, Cluster):
-        pytest.skip("a server named by AUTHSERVER_TEST_POSTGRES is not removed")
+        pytest.skip("a server named by TESTS_POSTGRES is not removed")
     code = (
         "import os, signal, sys; from tests.support.postgres import postgres_or_skip;"
         "cluster = postgres_or_skip();"

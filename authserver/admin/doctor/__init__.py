@@ -47,7 +47,7 @@ def check(seen: Survey) -> list[Finding]:
 
 
 def _database(name: str, reason: str, command: str | None) -> Finding:
-    return Finding(f"database.{name}", Severity.ERROR, About.NODE, "database", reason, command)
+    return Finding(f"node.database-{name}", Severity.ERROR, About.NODE, "database", reason, command)
 
 
 def _sorted(findings: list[Finding]) -> list[Finding]:
