@@ -24,13 +24,18 @@ from authserver.settings_loading import fields_of
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
-    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/*.md")],
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").glob("*/*.md"),
+        *(ROOT / "sdk").glob("*/*.md"),
+    ],
     key=lambda page: page.as_posix(),
 )
 GROUPS = {name.split(".")[0] for name in fields_of(Settings) if "." in name}
 COMMAND = re.compile(r"(?<![\w./@-])authserver (?=[a-z-])[^`\n|]*")
 #: Where a command ends and the shell, a comment or a sentence goes on.
-_PROSE_END = re.compile(r"\s(?:#|\u2026).*$|[)(;]\s.*$|\$\(.*$")
+_PROSE_END = re.compile(r"\s(?:#|\u2026).*$|[)(;<>]\s.*$|\$\(.*$")
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,11 @@ class Page:
         """Code spans and the lines of fenced and indented blocks."""
         fenced = re.findall(r"^```[a-z ]*\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)
         lines = [line for block in fenced for line in block.replace("\\\n", " ").splitlines()]
-        return [*lines, *re.findall(r"`([^`\n]+)`", self.prose), *re.findall(r"^    (\S.*)$", self.prose, re.MULTILINE)]
+        return [
+            *lines,
+            *re.findall(r"`([^`\n]+)`", self.prose),
+            *re.findall(r"^    (\S.*)$", self.prose.replace("\\\n", " "), re.MULTILINE),
+        ]
 
     def blocks(self, language: str) -> list[str]:
         return re.findall(rf"^```{language}\n(.*?)^```$", self.text, re.MULTILINE | re.DOTALL)
@@ -91,7 +100,7 @@ def test_every_setting_exists(page: Page):
         if name.split(".")[0] in GROUPS and not name.endswith((".db", ".json", ".md", ".py", ".toml"))
     }
     variables = {"AUTHSERVER_" + name.upper().replace(".", "__") for name in known}
-    extra = {"AUTHSERVER_CONFIG"}
+    extra = {"AUTHSERVER_CONFIG", "AUTHSERVER_RESOURCE"}  # the latter is a Django setting of the library
     named = {name.removesuffix("_FILE") for name in re.findall(r"\bAUTHSERVER_[A-Z0-9_]+\b", page.text)}
     assert dotted - known - {event.value for event in Event} == set()
     assert named - variables - extra == set()
@@ -180,7 +189,7 @@ def command_problem(line: str) -> str | None:
     given, is_named_only = 0, not words
     while words:
         word = words.pop(0)
-        if not word.startswith("-"):
+        if not word.startswith("-") or word == "-":
             given += 1
         elif word in ("--help", "-h", "--version"):
             return None
