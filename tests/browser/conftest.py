@@ -9,6 +9,8 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.chromium import PATIENCE_MS, chromium
+from tests.support.site import Site, open_site
+from tests.support.stage import make_stage
 
 #: What a page is looked at in: a desk by day, a desk by night, a phone, and the narrowest phone there is.
 LOOKS: dict[str, dict[str, Any]] = {
@@ -55,3 +57,18 @@ def new_context(browser: Browser) -> Iterator[NewContext]:
 def page(new_context: NewContext) -> Page:
     """A page on a desk by day, in a browser without a past."""
     return new_context().new_page()
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """A page, an API and a live server on hosts of one name: one for a file, on one database; tests make own clients."""
+    stage = make_stage("sqlite", tmp_path_factory.mktemp("site"))
+    with open_site(stage) as opened:
+        yield opened
+    stage.close()
+
+
+@pytest.fixture
+def visitors_browser(new_context: NewContext) -> BrowserContext:
+    """A browser before the site, whose certificate nobody vouches for."""
+    return new_context(ignore_https_errors=True)

@@ -285,7 +285,9 @@ def test_a_database_that_is_not_there_is_found_and_not_made(healthy: Stage, tmp_
         file = _file(healthy)
         healthy.database.dispose()
         file.rename(tmp_path / "elsewhere.db")
-        assert [(one.check, one.command) for one in found(healthy)] == [("node.database-missing", "authserver db upgrade")]
+        assert [(one.check, one.command) for one in found(healthy)] == [
+            ("node.database-missing", "authserver db upgrade")
+        ]
         assert not file.exists()
     else:
         nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing?connect_timeout=2"

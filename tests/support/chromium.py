@@ -18,8 +18,11 @@ PATIENCE_MS = 30_000
 #: A host of somebody else, for attacks from another site. It leads to this machine, like every name that is not mapped
 #: to nowhere.
 FOREIGN_HOST = "evil.test"
+#: The registrable name of a site with a page, an API and a server on hosts of their own (tests/support/site.py).
+DOMAIN = "shop.test"
 
 _AXE = Path(__file__).parents[1] / "browser" / "node" / "node_modules" / "axe-core" / "axe.min.js"
+_HERE = [f"MAP {FOREIGN_HOST} 127.0.0.1", f"MAP *.{DOMAIN} 127.0.0.1"]
 _FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,7 +35,7 @@ _FLAGS = [
     "--no-proxy-server",
     "--font-render-hinting=none",
     # A page that asks for anything from outside gets nothing, and its test fails.
-    f"--host-resolver-rules=MAP {FOREIGN_HOST} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+    "--host-resolver-rules=" + ", ".join([*_HERE, "MAP * ~NOTFOUND", "EXCLUDE 127.0.0.1", "EXCLUDE localhost"]),
 ]
 
 
