@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from flask import Flask
 
@@ -17,7 +18,7 @@ from authserver.admin.console.entry import Console
 from authserver.admin.context import Tools
 from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded
-from authserver.browser import sign_in
+from authserver.browser import module, sign_in
 from authserver.browser.delivery import CookieJar
 from authserver.browser.errors import ErrorForms, ErrorPages
 from authserver.browser.flashes import FlashSigner
@@ -119,6 +120,7 @@ def create_app(settings: Settings) -> Flask:
     oauth = OAuthServer(domain, refusals, GRANTS)
 
     endpoints.register(app, oauth, keyring, jwks_max_age=settings.keys.jwks_max_age)
+    module.register(app, urlsplit(settings.issuer).path)
     errors = ErrorForms()
     handlers.register(app, oauth, errors)
     if settings.pages.account or settings.pages.admin:
