@@ -9,7 +9,7 @@ from authserver.database import Model
 
 
 class IdempotencyRecord(Model):
-    """One key. Digests are SHA-256: of actor, route and key, and of the request. An answer may hold a new secret, so it is sealed."""
+    """One key, by the SHA-256 of actor, route and key. Request and answer may hold secrets: a keyed digest, and sealed."""
 
     __tablename__ = "idempotency_keys"
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import os
 import secrets
 import stat
@@ -42,6 +43,9 @@ class Vault:
             for key in (master_key, old_master_key)
             if key is not None
         }
+        self._tag_keys = [
+            _derive(key, b"authserver v1 tags") for key in (master_key, old_master_key) if key is not None
+        ]
 
     def seal(self, secret: bytes, *, purpose: str) -> bytes:
         """Encrypt; `purpose` must be the same at `open`, so that a row's value cannot serve in another row's place."""
@@ -65,6 +69,14 @@ class Vault:
             return cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], purpose.encode())
         except InvalidTag as error:
             raise MasterKeyError(f"a sealed value was altered or moved ({purpose})") from error
+
+    def tag(self, data: bytes) -> bytes:
+        """32 bytes by which `is_tag` knows the data again. Without the master key nobody can test a guess against it."""
+        return hmac.digest(self._tag_keys[0], data, "sha256")
+
+    def is_tag(self, tag: bytes, data: bytes) -> bool:
+        """Whether `tag` made it of this data, under the present master key or the old one."""
+        return any(hmac.compare_digest(tag, hmac.digest(key, data, "sha256")) for key in self._tag_keys)
 
     def is_current(self, sealed: bytes) -> bool:
         """Whether a value is sealed under the present master key, not the old one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import Any
 
@@ -9,6 +10,8 @@ import httpx
 import pytest
 
 from authserver.apis.administration import AUDIENCE, ROLE
+from authserver.keys.setup import open_vault
+from authserver.keys.vault import Vault
 from tests.support.admin_api import AdminApi, a_program, refused, segment
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage
@@ -79,6 +82,20 @@ def test_who_may_write_users_cannot_become_or_take_over_an_administrator(stage: 
         clerk.delete(f"/users/{boss.id}", etag="*"),
     ):
         assert refused(act, 403, "forbidden")
+
+
+def test_a_link_for_a_password_is_made_for_whom_the_program_may_change(stage: Stage, oauth: OAuth):
+    helper = a_program(stage, oauth.http, "authserver:users:write")
+    person, boss = stage.a_person(), stage.a_person(roles=ROLE)
+    made = helper.post(f"/users/{person.id}/password-link", headers={"Host": "evil.example"})
+    assert made.status_code == 201
+    assert made.json()["username"] == person.username
+    assert made.json()["url"].startswith(f"{stage.settings.issuer}/account/password/")
+    assert "no-store" in made.headers["cache-control"]
+    assert oauth.http.get(made.json()["url"]).status_code == 200
+    assert refused(helper.post(f"/users/{boss.id}/password-link"), 403, "forbidden")
+    assert helper.post(f"/users/{person.id}/disable").status_code == 200
+    assert refused(helper.post(f"/users/{person.id}/password-link"), 409, "conflict")
 
 
 def test_who_may_write_apis_cannot_open_administration_to_another_role(stage: Stage, oauth: OAuth):
@@ -173,6 +190,32 @@ def test_no_secret_stands_in_a_list_in_the_record_or_readable_beside_the_key(api
     shown: list[Any] = [api.get("/clients").text, api.get("/audit-events").text, api.get("/settings").text]
     assert not any(secret in text for text in shown)
     assert "password_hash" not in json.dumps(api.get("/users").json())
+
+
+def test_a_copy_of_the_database_helps_nobody_to_guess_a_password_that_a_request_held(api: AdminApi, stage: Stage):
+    """All but the password of such a request can be read in the rows: a plain digest of it would be a fast hash of that."""
+    body = b'{"username": "anna", "password": "correct horse battery"}'
+    first = api.post("/users", content=body, headers=_JSON, key="a-key-of-ours")
+    assert first.status_code == 201
+    again = api.post("/users", content=body, headers=_JSON, key="a-key-of-ours")
+    assert (again.status_code, again.json()) == (201, first.json())
+    other = api.post("/users", content=body.replace(b"horse", b"zebra"), headers=_JSON, key="a-key-of-ours")
+    assert refused(other, 422, "idempotency-key-reused")
+    (row,) = stage.sql("SELECT * FROM idempotency_keys")
+    asked = b"/admin/api/users?\0" + body
+    assert open_vault(stage.settings).is_tag(bytes(row.request_digest), asked)
+    assert not Vault(bytes(32)).is_tag(bytes(row.request_digest), asked), "a guess cannot be tried without the key"
+    inner = hashlib.sha256(body).hexdigest().encode()
+    for plain in (body, asked, inner, b"/admin/api/users?\0" + inner):
+        assert bytes(row.request_digest) != hashlib.sha256(plain).digest()
+
+
+def test_a_repetition_under_a_new_master_key_is_known_as_long_as_the_old_one_is_at_hand():
+    old, new = (bytes([number]) * 32 for number in (1, 2))
+    tag = Vault(old).tag(b"a request")
+    assert Vault(new, old).is_tag(tag, b"a request")
+    assert not Vault(new, old).is_tag(tag, b"another request")
+    assert not Vault(new).is_tag(tag, b"a request")
 
 
 def test_the_key_of_one_program_answers_nothing_to_another(api: AdminApi, stage: Stage, oauth: OAuth):
