@@ -13,6 +13,12 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
     part = Blueprint("password_link", __name__, url_prefix="/account/password", template_folder="templates")
     pages.open(part)
 
+    @part.after_request
+    def keep_address(response: Response) -> Response:
+        """The address is a secret: not even our own style sheets, and the pages after it, are told of it."""
+        response.headers["Referrer-Policy"] = "strict-origin"
+        return response
+
     @part.get("/<secret>")
     def show(secret: str) -> Page:
         return _form(account, secret, None)
@@ -48,12 +54,7 @@ def _form(account: Account, secret: str, problem: str | None) -> Response:
     user = account.link(secret)
     status = 200 if problem is None else 422
     limits = account.settings.passwords
-    response = render(
-        "account/link.html", status, username=user.username, secret=secret, problem=problem, limits=limits
-    )
-    # The address is a secret: not even our own style sheets are told of it.
-    response.headers["Referrer-Policy"] = "strict-origin"
-    return response
+    return render("account/link.html", status, username=user.username, secret=secret, problem=problem, limits=limits)
 
 
 def _gone(account: Account) -> Response:

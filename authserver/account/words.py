@@ -27,6 +27,12 @@ _ENDED = {
     End.CAP: "Your oldest session with an app ended because you signed in once more.",
 }
 
+_VISITS_ENDED = {
+    End.ENDED_BY_ADMINISTRATOR: "An administrator signed you out of these pages.",
+    End.PASSWORD_RESET: "You were signed out of these pages because your password was set anew.",
+    End.USER_DISABLED: "You were signed out of these pages because your user was disabled.",
+}
+
 _WORDS: Mapping[str, str] = {
     Event.SESSION_OPENED: "You signed in to an app.",
     Event.SESSION_KEPT: "An app's token was used from another place than before.",
@@ -93,7 +99,7 @@ def _text(row: AnyRow) -> str:
     if row.event == Event.SESSION_REVOKED:
         return _ENDED.get(detail.get("because", ""), "A session of yours ended.")
     if row.event == Event.VISIT_ENDED and "because" in detail:
-        return "Other browsers were signed out of these pages."
+        return _VISITS_ENDED.get(detail["because"], "Other browsers were signed out of these pages.")
     return _WORDS.get(row.event, "Something was changed about your user.")
 
 

@@ -10,6 +10,7 @@ from authserver.admin import clients, users
 from authserver.admin.context import Administration
 from authserver.admin.errors import NotFound
 from authserver.admin.sweeping import Progress, sweep_now
+from authserver.browser import visits
 from authserver.database import AnyRow
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End
@@ -80,9 +81,20 @@ def revoke(admin: Administration, session_id: UUID) -> bool:
 
 
 def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None = None) -> int:
-    """End all sessions of a user, of a client, or of a user with a client. Returns how many."""
+    """End all sessions of a user, of a client, or of a user with a client. Returns how many.
+
+    All of a user ends the user's visits too: a thief may hold one. Whoever ends their own goes on with the visit at hand.
+    """
     if which.client_id is None and which.user_id is not None:
         with admin.transaction() as connection:
+            if admin.actor != f"user:{which.user_id}":
+                visits.end_visits_of_user(
+                    connection,
+                    which.user_id,
+                    actor=admin.actor,
+                    because=End.ENDED_BY_ADMINISTRATOR.value,
+                    caller=admin.caller,
+                )
             return ending.end_sessions_of_user(
                 connection, which.user_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
             )

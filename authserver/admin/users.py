@@ -15,17 +15,19 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authserver import audit
-from authserver.admin.authority import require_roles
+from authserver.admin.authority import opened_by, require_roles
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Invalid, NotFound
 from authserver.apis import store as apis
 from authserver.audit import Event
+from authserver.browser import visits
 from authserver.database import AnyRow
 from authserver.hints import About
 from authserver.identifiers import new_id
 from authserver.sessions import ending
 from authserver.sessions.model import End
 from authserver.users import new_password, store
+from authserver.users.links import store as links
 from authserver.users.names import check_email, check_role, check_username, fold
 from authserver.users.store import Filter
 
@@ -111,6 +113,8 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
 def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> AnyRow:
     """Change name, address or roles. Sessions get the new roles at once, and lose the scopes that these do not open.
 
+    A link for a password that was made before the user got more authority over administration ends.
+
     Raises:
         NotFound, Invalid, Conflict.
     """
@@ -128,6 +132,7 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
             if changed:
                 store.change(connection, row.id, after.columns())
                 _rewrite_sessions(connection, row.id, after.roles)
+                _end_outgrown_links(connection, before, row.id, after.roles)
                 detail = {"changed": changed, "roles": sorted(after.roles)}
                 audit.record(connection, admin.entry(Event.USER_CHANGED, user_id=row.id, detail=detail))
     except IntegrityError:
@@ -147,9 +152,7 @@ def set_password(admin: Administration, login: str, password: str) -> int:
     with admin.transaction() as connection:
         lock(admin, connection, str(user_id))
         store.set_password(connection, user_id, password_hash)
-        ended = ending.end_sessions_of_user(
-            connection, user_id, End.PASSWORD_RESET, actor=admin.actor, caller=admin.caller
-        )
+        ended = _end_everything(admin, connection, user_id, End.PASSWORD_RESET)
         audit.record(connection, admin.entry(Event.USER_PASSWORD_SET, user_id=user_id))
     return ended
 
@@ -161,15 +164,13 @@ def disable(admin: Administration, login: str) -> int:
         if not row.enabled:
             raise Conflict(f"the user {row.username} is disabled already")
         store.change(connection, row.id, {"enabled": False})
-        ended = ending.end_sessions_of_user(
-            connection, row.id, End.USER_DISABLED, actor=admin.actor, caller=admin.caller
-        )
+        ended = _end_everything(admin, connection, row.id, End.USER_DISABLED)
         audit.record(connection, admin.entry(Event.USER_DISABLED, user_id=row.id))
     return ended
 
 
 def enable(admin: Administration, login: str) -> None:
-    """Enable a user again. Restores no session."""
+    """Enable a user again. Restores no session, no visit and no link."""
     with admin.transaction() as connection:
         row = lock(admin, connection, login)
         if row.enabled:
@@ -183,9 +184,7 @@ def remove(admin: Administration, login: str) -> int:
     with admin.transaction() as connection:
         row = lock(admin, connection, login)
         store.remove(connection, row.id)
-        ended = ending.end_sessions_of_user(
-            connection, row.id, End.USER_REMOVED, actor=admin.actor, caller=admin.caller
-        )
+        ended = _end_everything(admin, connection, row.id, End.USER_REMOVED)
         entry = admin.entry(Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
         audit.record(connection, entry)
     return ended
@@ -241,6 +240,23 @@ def _find(connection: Connection, login: str) -> AnyRow:
     if row is None:
         raise _unknown(login)
     return row
+
+
+def _end_everything(admin: Administration, connection: Connection, user_id: UUID, why: End) -> int:
+    """What was opened for the user so far: sessions, browsers signed in to our pages, links. Returns how many sessions.
+
+    For a user who is disabled these count for nothing, but they would count again as soon as the user is enabled.
+    """
+    links.end(connection, user_id)
+    visits.end_visits_of_user(connection, user_id, actor=admin.actor, because=why.value, caller=admin.caller)
+    return ending.end_sessions_of_user(connection, user_id, why, actor=admin.actor, caller=admin.caller)
+
+
+def _end_outgrown_links(connection: Connection, before: Profile, user_id: UUID, roles: frozenset[str]) -> None:
+    """Whoever made a link may know it, and could have made it for a user with less authority only."""
+    catalogue = apis.read(connection)
+    if opened_by(catalogue, roles) - opened_by(catalogue, before.roles):
+        links.end(connection, user_id)
 
 
 def _rewrite_sessions(connection: Connection, user_id: UUID, roles: frozenset[str]) -> None:

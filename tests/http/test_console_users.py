@@ -148,7 +148,7 @@ def test_the_page_of_a_user_shows_sessions_and_events_and_ends_all_sessions(
     assert "A user signed in" in shown
     assert console.submit(f"{here}/end-sessions").status_code == 303
     assert "Ended 2 sessions." in console.follow().text
-    assert "Not signed in anywhere" in words(console, here)
+    assert "No app is signed in" in words(console, here)
 
 
 @pytest.mark.parametrize("act", ["disable", "enable", "remove", "password-link", "edit", "end-sessions"])

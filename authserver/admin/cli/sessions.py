@@ -89,7 +89,7 @@ def revoke(
 ) -> None:
     """End one session, or all of a user, of a client, or of a user with a client.
 
-    Refreshes fail at once. Access tokens that are out are good until they expire.
+    All of a user signs the user out of the server's own pages too. Refreshes fail at once. Access tokens that are out are good until they expire.
 
     \b
     Examples:
@@ -108,7 +108,7 @@ def revoke(
             return
         which = use_cases.whose(admin, user=user, client=client)
         count = use_cases.count_live(admin, which)
-        if count == 0:
+        if count == 0 and client is not None:
             done("There are no live sessions; nothing was changed.", {"sessions_ended": 0}, as_json=as_json)
             return
         if count > 1:

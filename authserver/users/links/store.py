@@ -21,7 +21,7 @@ _OF_ENABLED_USER = (
 
 def replace(connection: Connection, user_id: UUID, digest: bytes, *, lifetime_ms: int) -> int:
     """Make a link for the user's present password version, and end the user's earlier ones. Returns when it expires."""
-    connection.execute(delete(_L).where(_L.user_id == user_id))
+    end(connection, user_id)
     values = select(literal(digest), _U.id, _U.password_version, now_ms(), now_ms() + lifetime_ms).where(
         _U.id == user_id
     )
@@ -43,6 +43,11 @@ def take(connection: Connection, digest: bytes) -> AnyRow | None:
     usable = exists(select(_U.id).where(*_OF_ENABLED_USER))
     statement = delete(_L).where(_L.digest == digest, _L.expires_at > now_ms(), usable)
     return connection.execute(statement.returning(_L.user_id, _L.password_version)).one_or_none()
+
+
+def end(connection: Connection, user_id: UUID) -> None:
+    """End the user's links, if there are any."""
+    connection.execute(delete(_L).where(_L.user_id == user_id))
 
 
 def prune(connection: Connection, *, limit: int) -> int:

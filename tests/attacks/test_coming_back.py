@@ -1,0 +1,125 @@
+"""What a thief holds when it is ended stays ended, whatever is switched on again later; and nobody waits for more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from authserver.admin import password_links, sessions, users
+from authserver.admin.context import Administration
+from authserver.admin.users import Profile
+from tests.support.oauth import Person
+from tests.support.stage import Stage, make_stage
+from tests.support.visitor import Visitor
+
+NEW = "a wholly new password"
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    """One database: what counts here are decisions, not statements."""
+    made = make_stage("sqlite", tmp_path)
+    made.an_api()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def admin(stage: Stage) -> Administration:
+    return Administration(stage.database, stage.settings, "cli:tester")
+
+
+def is_signed_in(visitor: Visitor) -> bool:
+    return visitor.get("/account/").status_code == 200
+
+
+def link(admin: Administration, person: Person) -> str:
+    return urlsplit(password_links.issue(admin, person.username).url).path
+
+
+def test_a_browser_that_a_disabled_user_left_signed_in_is_not_signed_in_again_by_enabling(
+    visitor: Visitor, person: Person, admin: Administration, stage: Stage
+):
+    visitor.sign_in(person)
+    assert is_signed_in(visitor)
+    users.disable(admin, person.username)
+    assert not is_signed_in(visitor)
+    users.enable(admin, person.username)
+    assert not is_signed_in(visitor)
+    assert visitor.sign_in(person).status_code == 303, "who knows the password comes back"
+    assert is_signed_in(visitor)
+    assert [row.actor for row in stage.events("visit.ended")] == [admin.actor]
+
+
+def test_ending_all_sessions_of_a_user_ends_the_thiefs_visit_too(
+    visitor: Visitor, person: Person, admin: Administration, stage: Stage
+):
+    visitor.sign_in(person)
+    whose = sessions.whose(admin, user=person.username, client=None)
+    other = stage.a_person()
+    sessions.revoke_all(admin, sessions.whose(admin, user=other.username, client=None))
+    assert is_signed_in(visitor), "another user's end is not this one's"
+    own = Administration(stage.database, stage.settings, f"user:{person.id}")
+    sessions.revoke_all(own, whose)
+    assert is_signed_in(visitor), "whoever ends their own sessions goes on"
+    sessions.revoke_all(admin, whose)
+    assert not is_signed_in(visitor)
+    visitor.sign_in(person)
+    told = visitor.get("/account/events").text
+    assert "An administrator signed you out of these pages." in told
+
+
+def test_a_link_that_a_disabling_ended_does_not_work_again_after_enabling(
+    visitor: Visitor, person: Person, admin: Administration
+):
+    path = link(admin, person)
+    assert visitor.get(path).status_code == 200
+    users.disable(admin, person.username)
+    users.enable(admin, person.username)
+    assert visitor.get(path).status_code == 410
+    assert visitor.get(link(admin, person)).status_code == 200
+
+
+def test_a_link_made_before_a_user_became_an_administrator_takes_no_administrator_over(
+    visitor: Visitor, person: Person, admin: Administration, stage: Stage
+):
+    """Who may write users, and nothing else, makes a link for somebody who is about to be promoted, and waits."""
+    helper = Administration(
+        stage.database, stage.settings, "user:helper", authority=frozenset({"authserver:users:write"})
+    )
+    path = link(helper, person)
+    users.edit(admin, person.username, lambda before: Profile(before.username, before.email, frozenset({"reader"})))
+    assert visitor.get(path).status_code == 200, "a role that opens no administration changes nothing"
+    users.edit(
+        admin, person.username, lambda before: Profile(before.username, before.email, frozenset({"administrator"}))
+    )
+    assert visitor.get(path).status_code == 410
+    path = link(admin, person)
+    visitor.get(path)
+    assert visitor.submit(path, {"new_password": NEW, "repeated_password": NEW}).status_code == 303
+    assert visitor.sign_in(Person("", person.username, NEW)).status_code == 303
+
+
+def test_the_address_of_a_link_is_told_to_nobody(visitor: Visitor, person: Person, admin: Administration):
+    """Whatever the page loads or leads to: no Referer has the secret, and no answer about the link is kept."""
+    path = link(admin, person)
+    alive = visitor.get(path)
+    visitor.get(path)
+    refused = visitor.submit(path, {"new_password": NEW, "repeated_password": "something else"})
+    visitor.get(path)
+    used = visitor.submit(path, {"new_password": NEW, "repeated_password": NEW})
+    gone = visitor.get(path)
+    assert [page.status_code for page in (alive, refused, used, gone)] == [200, 422, 303, 410]
+    secret = path.rpartition("/")[2]
+    for page in (alive, refused, used, gone):
+        assert _keeps_addresses_to_itself(page), page
+        assert secret not in "".join(f"{name}{value}" for name, value in page.headers.items())
+    assert secret not in gone.text
+
+
+def _keeps_addresses_to_itself(page: httpx.Response) -> bool:
+    return page.headers["Referrer-Policy"] == "strict-origin" and page.headers["Cache-Control"] == "no-store"
