@@ -14,6 +14,7 @@ import httpx
 import pytest
 from flask import Flask
 
+from tests.support.admin_api import a_program, refused
 from tests.support.console import Elements, an_administrator, browser
 from tests.support.forms import codes_of
 from tests.support.forms import filled as fields_of
@@ -263,6 +264,24 @@ def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Vi
     assert (row.name, row.contacts, row.late_retries) == ("My shop", "them@example.com", 1)
 
 
+def test_what_a_program_changed_is_not_lost_to_a_form_and_the_other_way(admin: Visitor, stage: Stage, oauth: OAuth):
+    """One administrator has the form open while another one's program uses the API, and then both once more, swapped."""
+    stage.an_app(client_id="shop", name="Shop", scopes={"read"})
+    api, path = a_program(stage, oauth.http), "/admin/clients/edit?client=shop"
+    admin.get(path)
+    seen = api.get("/clients/shop").headers["etag"]
+    changed = api.patch("/clients/shop", {"client_name": "The program's"}, etag=seen)
+    assert changed.status_code == 200
+    answer = submit(admin, path, name="The form's")
+    assert answer.status_code == 412
+    assert "The program's" in Elements(answer.text).words + " ".join(Elements(answer.text).values)
+    assert client(stage, "shop").name == "The program's"
+    assert submit(admin, path).status_code == 303, "who has been told may go on"
+    late = api.patch("/clients/shop", {"client_name": "Late"}, etag=changed.headers["etag"])
+    assert refused(late, 412, "changed-meanwhile")
+    assert client(stage, "shop").name == "The form's"
+
+
 def test_a_version_that_was_made_up_saves_nothing(admin: Visitor, stage: Stage):
     stage.an_app(client_id="shop", name="Shop")
     path = "/admin/clients/edit?client=shop"
@@ -345,6 +364,31 @@ def test_a_client_with_scopes_of_administration_asks_for_the_password_after_a_wh
     assert "needs your password again" in words(answer)
     assert not stage.sql("SELECT 1 FROM clients")
     assert register(admin, "service", **fields, scopes="read").status_code == 303
+
+
+@pytest.mark.parametrize(
+    ("scopes", "methods", "changes"),
+    [
+        ({"authserver:users:read"}, {"client_secret_basic"}, {"name": "Other"}),
+        ({"read"}, {"client_secret_basic"}, {"auth_methods": "none", "grants": "password"}),
+        ({"read"}, {"none"}, {"auth_methods": "client_secret_basic"}),
+    ],
+    ids=["it administers", "it needs no secret any more", "it gets a secret"],
+)
+def test_an_edit_that_takes_a_client_over_asks_for_the_password_after_a_while(
+    admin: Visitor, stage: Stage, scopes: set[str], methods: set[str], changes: dict[str, str]
+):
+    stage.an_app(client_id="shop", scopes=scopes, auth_methods=methods, grants={"password"}, public=methods == {"none"})
+    path = "/admin/clients/edit?client=shop"
+    stage.sql("UPDATE visits SET confirmed_at = confirmed_at - 3600000")
+    before = client(stage, "shop")
+    admin.get(path)
+    assert "needs your password again" in words(submit(admin, path, **changes))
+    assert client(stage, "shop") == before
+    stage.sql("UPDATE visits SET confirmed_at = confirmed_at + 3600000")
+    admin.get(path)
+    assert submit(admin, path, **changes).status_code == 303
+    assert client(stage, "shop") != before
 
 
 @pytest.mark.parametrize("client_id", [".", "..", "~", "a.b_c~d-e"])

@@ -103,7 +103,7 @@ def edit_now(admin: Administration) -> Page:
     if form.errors:
         form.blame([])
         return _edit_page(admin, row, form, status=422)
-    if _gives_administration(values["scopes"] - row.scopes) and (question := ask_for_password()) is not None:
+    if _is_dangerous(row, values) and (question := ask_for_password()) is not None:
         return question
     admin.precondition = lambda locked: _refuse_changed(locked, form)
     try:
@@ -141,6 +141,13 @@ def _known(kind: str) -> str:
 def _gives_administration(scopes: frozenset[str]) -> bool:
     """A client with such scopes administers for as long as it is there, whoever is at this browser."""
     return any(scope.startswith(administration.PREFIX) for scope in scopes)
+
+
+def _is_dangerous(row: AnyRow, values: Mapping[str, Any]) -> bool:
+    """What gives or holds administration; and what gives a secret to an app that had none, or takes the need for one."""
+    methods = {*row.auth_methods, *values["auth_methods"]}
+    changes_proof = "none" in methods and row.auth_methods != values["auth_methods"]
+    return changes_proof or _gives_administration(row.scopes | values["scopes"])
 
 
 def _named(problem: str) -> str:
