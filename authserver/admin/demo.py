@@ -22,11 +22,9 @@ from authserver.__main__ import make_app, stop_app
 from authserver.admin import apis, clients, password_links, users
 from authserver.admin.apis import Plan
 from authserver.admin.context import Administration
-from authserver.admin.errors import Conflict, NotFound
 from authserver.admin.password_links import Issued
 from authserver.admin.users import Profile
 from authserver.apis import own_sessions
-from authserver.apis.administration import ROLE
 from authserver.browser.addresses import origin_of
 from authserver.clients.registration import Registration
 from authserver.database import open_database
@@ -90,22 +88,9 @@ def prepare(settings: Settings) -> Issued | None:
             if client.client_id not in known:
                 clients.add(admin, client)
         users.add(admin, Profile(USERNAME, "demo@example.com", frozenset()), PASSWORD)
-    link = _link_for_administrator(admin) if settings.pages.admin else None
+    link = password_links.first_administrator(admin, ADMINISTRATOR) if settings.pages.admin else None
     database.dispose()
     return link
-
-
-def _link_for_administrator(admin: Administration) -> Issued | None:
-    """Make the administrator where there is none at all. A user of that name who is none stays as they are."""
-    if not password_links.has_administrator(admin):
-        with suppress(Conflict):
-            password_links.create_administrator(admin, ADMINISTRATOR, None, None)
-    try:
-        row = users.find(admin, ADMINISTRATOR)
-    except NotFound:
-        return None
-    is_new = ROLE in row.roles and row.enabled and row.password_hash is None
-    return password_links.issue(admin, ADMINISTRATOR) if is_new else None
 
 
 def _demo_client() -> Registration:

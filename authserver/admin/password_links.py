@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from authserver import audit
 from authserver.admin import users
 from authserver.admin.context import Administration
-from authserver.admin.errors import Conflict
+from authserver.admin.errors import Conflict, NotFound
 from authserver.admin.users import Profile
 from authserver.apis.administration import ROLE
 from authserver.audit import Event
@@ -15,6 +16,7 @@ from authserver.browser.addresses import origin_of
 from authserver.database import AnyRow
 from authserver.users import links
 from authserver.users.links import store
+from authserver.users.store import Filter
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,31 @@ def create_administrator(admin: Administration, name: str, email: str | None, pa
     return users.add(admin, Profile(name, email, frozenset({ROLE})), password)
 
 
+def first_administrator(admin: Administration, name: str) -> Issued | None:
+    """The link for a server's first start: makes the administrator where there is none at all.
+
+    As long as that one has no password, each start has a new link, which ends the one before. None once there is an
+    administrator, and where the name is somebody's who is none.
+
+    Raises:
+        Invalid, Conflict: the name breaks rules, or the server serves no pages.
+    """
+    users.check_profile(Profile(name, None, frozenset({ROLE})))
+    require_pages(admin)
+    if not has_administrator(admin):
+        with suppress(Conflict):  # taken, or another node that starts was faster
+            create_administrator(admin, name, None, None)
+    try:
+        row = users.find(admin, name)
+    except NotFound:
+        return None
+    is_new = ROLE in row.roles and row.enabled and row.password_hash is None
+    return issue(admin, str(row.id)) if is_new else None
+
+
 def has_administrator(admin: Administration) -> bool:
     """Whether there is anybody with the role, enabled or not."""
-    return any(ROLE in row.roles for row in users.find_all(admin))
+    return bool(users.find_all(admin, Filter(role=ROLE), limit=1))
 
 
 def require_pages(admin: Administration) -> None:

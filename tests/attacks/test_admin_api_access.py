@@ -10,10 +10,14 @@ import httpx
 import pytest
 from flask import Flask
 
+from authserver.admin import users
 from authserver.admin.api.route import PREFIX, Route
 from authserver.admin.api.routes import ROUTES
+from authserver.admin.context import Administration
+from authserver.admin.users import Profile
 from authserver.apis.administration import AUDIENCE, ROLE, SCOPES
 from tests.support.admin_api import AdminApi, a_program, administrator_token, refused, token_of
+from tests.support.console import browser
 from tests.support.oauth import OAuth
 from tests.support.stage import API, Stage
 
@@ -62,10 +66,11 @@ class Intruder:
     status: int
 
 
-def test_every_route_refuses_every_wrong_credential_and_only_those(stage: Stage, oauth: OAuth):
+def test_every_route_refuses_every_wrong_credential_and_only_those(stage: Stage, oauth: OAuth, app: Flask):
     stage.an_api("urn:other", scopes="other")
     http = oauth.http
-    all_scopes = a_program(stage, http).token
+    expired, a_users = expired_token(stage, http), token_of_a_user_without_authority(stage, http)
+    visit = cookie_of_an_administrator(stage, app)
     for route in GUARDED:
         right = a_program(stage, http, str(route.scope)).token
         answer = ask(http, route, headers=bearer(right))
@@ -76,7 +81,13 @@ def test_every_route_refuses_every_wrong_credential_and_only_those(stage: Stage,
             "garbage": Intruder(bearer("garbage"), 401),
             "a refresh token's form": Intruder(bearer("asrt_" + "A" * 100), 401),
             "Basic": Intruder({"Authorization": "Basic " + "YTpi"}, 401),
-            "a cookie only": Intruder({"Cookie": f"authserver={right}; __Host-authserver={right}"}, 401),
+            "the token as a cookie": Intruder({"Cookie": f"authserver={right}; __Host-authserver={right}"}, 401),
+            "an administrator's visit": Intruder({"Cookie": f"authserver={visit}"}, 401),
+            "an administrator's visit, and its page": Intruder(
+                {"Cookie": f"authserver={visit}", "Origin": stage.settings.issuer, "Sec-Fetch-Site": "same-origin"}, 401
+            ),
+            "expired": Intruder(bearer(expired), 401),
+            "a user's": Intruder(bearer(a_users), 403),
             "every other scope": Intruder(bearer(a_program(stage, http, *others).token), 403),
             "altered": Intruder(bearer(right[:-4] + ("AAAA" if right[-4:] != "AAAA" else "BBBB")), 401),
         }
@@ -87,7 +98,6 @@ def test_every_route_refuses_every_wrong_credential_and_only_those(stage: Stage,
             assert response.headers["www-authenticate"].startswith("Bearer "), name
         in_query = ask(http, route, params={"access_token": right})
         assert refused(in_query, 401, "unauthenticated"), route.operation_id
-    assert all_scopes
 
 
 def test_tokens_that_have_ended_open_nothing(stage: Stage, oauth: OAuth):
@@ -155,6 +165,27 @@ def test_a_user_who_loses_the_role_or_the_session_is_out_at_once(stage: Stage, o
 
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
+
+
+def token_of_a_user_without_authority(stage: Stage, http: httpx.Client) -> str:
+    """A token with all scopes of administration, whose user is no administrator any more."""
+    person = stage.a_person(roles=ROLE)
+    api = AdminApi(http, administrator_token(stage, http, person))
+    assert api.get("/clients").status_code == 200
+    users.edit(
+        Administration(stage.database, stage.settings, "cli:tester"),
+        person.username,
+        lambda before: Profile(before.username, before.email, frozenset()),
+    )
+    return api.token
+
+
+def cookie_of_an_administrator(stage: Stage, app: Flask) -> str:
+    """The cookie of a browser in which the console is open."""
+    with browser(stage, app) as visitor:
+        visitor.sign_in(stage.a_person(roles=ROLE))
+        assert visitor.get("/admin/users").status_code == 200
+        return visitor.http.cookies["authserver"]
 
 
 def expired_token(stage: Stage, http: httpx.Client) -> str:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.oauth import App, OAuth, Person, refused_as
 from tests.support.stage import Stage
+from tests.support.visitor import Visitor
 
 _TABLE = re.compile(r"(?:SELECT .* FROM|INSERT INTO|UPDATE) (\w+)", re.DOTALL)
 
@@ -78,6 +79,39 @@ def test_an_unknown_user_costs_and_says_what_a_wrong_password_does(
         seen[what] = (told(answer), cost)
     expected = seen["a wrong password"]
     assert len(expected[1]["hashes"]) == 1
+    assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
+
+
+def test_the_sign_in_form_costs_and_says_the_same_whoever_is_unknown(
+    visitor: Visitor, stage: Stage, person: Person, statements: Any, hashes: list[str]
+):
+    """What a clock could tell apart is the work; so the work is compared, and every byte that is not the visitor's own."""
+    disabled, without = stage.a_person(), stage.a_person()
+    stage.sql("UPDATE users SET enabled = :no WHERE username = :name", no=False, name=disabled.username)
+    stage.sql("UPDATE users SET password_hash = NULL WHERE username = :name", name=without.username)
+    assert visitor.sign_in(person).status_code == 303
+    visitor.http.cookies.clear()
+    attempts = {
+        "a wrong password": (person.username, "wrong password"),
+        "an unknown user": ("nobody", "wrong password"),
+        "an unknown address": ("nobody@example.com", "wrong password"),
+        "a name that nobody can have": ("no body\u202e" * 50, "wrong password"),
+        "a disabled user": (disabled.username, disabled.password),
+        "a user without a password": (without.username, without.password),
+        "a password too long": (person.username, "x" * 300),
+        "an unknown user, and a password too long": ("nobody", "x" * 300),
+    }
+    seen = {}
+    for what, (login, password) in attempts.items():
+        token = visitor.token()
+        with work(statements, hashes) as cost:
+            page = visitor.post("/account/sign-in", {"csrf_token": token, "login": login, "password": password})
+        shown = page.text.replace(dict(visitor.form("/account/sign-in").fields)["csrf_token"], "").replace(login, "")
+        headers = {name: value for name, value in page.headers.items() if name not in ("date", "content-length")}
+        seen[what] = (page.status_code, headers, shown, cost)
+    expected = seen["a wrong password"]
+    assert expected[0] == 403
+    assert len(expected[3]["hashes"]) == 1
     assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
 
 

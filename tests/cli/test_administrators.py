@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,8 @@ import httpx
 import pytest
 from flask import Flask
 
-from authserver.admin import demo
+from authserver.admin import demo, users
+from authserver.admin.context import Administration
 from authserver.app import create_app
 from authserver.database import open_database
 from authserver.settings import PasswordSettings, Settings
@@ -81,6 +83,31 @@ def test_a_command_prints_a_link_for_any_user(stage: Stage, visitor: Visitor, pe
     added = run(stage, "users", "add", "bea", "--link")
     assert use(visitor, added.stdout.strip()) == 303
     assert visitor.sign_in(Person("", "bea", NEW)).status_code == 303
+
+
+def test_a_first_start_makes_the_administrator_and_prints_a_link(stage: Stage):
+    assert "authserver admin create NAME --link" in _said_at_start(stage), "the way, where nobody asked for it"
+    assert stage.sql("SELECT id FROM users") == []
+    first = _said_at_start(stage, "--first-administrator", "root")
+    second = _said_at_start(stage, "--first-administrator", "root")
+    links = [re.findall(r"http://\S+/account/password/[\w-]{43}", said) for said in (first, second)]
+    assert [len(found) for found in links] == [1, 1], "on standard output, and in no line of the log"
+    assert links[0] != links[1], "nobody has used the first one, and whoever starts the server may have lost it"
+    (row,) = stage.sql("SELECT username, roles, password_hash FROM users")
+    assert tuple(row) == ("root", "administrator", None)
+    admin = Administration(stage.database, stage.settings, "cli:tester")
+    users.set_password(admin, "root", NEW)
+    later = _said_at_start(stage, "--first-administrator", "root")
+    assert "/account/password/" not in later
+    assert "no administrator" not in later
+
+
+def _said_at_start(stage: Stage, *arguments: str) -> str:
+    """What the server prints, its log with it, from the start to the end."""
+    server = LiveServer(stage, workers=1)
+    server.start(*arguments)
+    server.stop()
+    return server.log.read_text()
 
 
 @pytest.fixture

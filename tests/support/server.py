@@ -33,9 +33,9 @@ class LiveServer:
         self._environment = environment
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> LiveServer:
-        """Start it, and return when all its workers are ready."""
-        command = [sys.executable, "-m", "authserver", "serve", "--workers", str(self.workers)]
+    def start(self, *arguments: str) -> LiveServer:
+        """Start it, with these arguments beside the usual ones, and return when all its workers are ready."""
+        command = [sys.executable, "-m", "authserver", "serve", "--workers", str(self.workers), *arguments]
         with self.log.open("ab") as log:
             began = log.tell()
             self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, cwd=ROOT)

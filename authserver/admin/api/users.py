@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from authserver.admin import sessions
+from authserver.admin import password_links, sessions
 from authserver.admin import users as use_cases
 from authserver.admin.api import paging
 from authserver.admin.api.route import (
@@ -79,6 +79,14 @@ class UserList(NextPage):
     """A page of users, by folded name."""
 
     items: list[User]
+
+
+class PasswordLink(Document):
+    """A link for its user alone, with which a password is set once. It is shown in this answer and nowhere else."""
+
+    username: str
+    url: str
+    expires_at: str
 
 
 class EndedSessions(Document):
@@ -170,6 +178,11 @@ def set_password(admin: Administration, user_id: str, body: NewPassword) -> Answ
     return Answer(EndedSessions(sessions_ended=use_cases.set_password(admin, checked_id(user_id), body.password)))
 
 
+def issue_link(admin: Administration, user_id: str) -> Answer:
+    issued = password_links.issue(admin, checked_id(user_id))
+    return Answer(PasswordLink(username=issued.username, url=issued.url, expires_at=iso_of(issued.expires_at)), 201)
+
+
 def disable(admin: Administration, user_id: str) -> Answer:
     return Answer(EndedSessions(sessions_ended=use_cases.disable(admin, checked_id(user_id))))
 
@@ -219,6 +232,12 @@ ROUTES: Final = (
         description="Ends all sessions. A one-time link lets the user choose it, and nobody else know it.",
     ),
     Route(
+        method="POST", path="/users/{user_id}/password-link", scope=_WRITE, handler=issue_link,
+        summary="Make a one-time link with which a user sets the password", errors=frozenset({409}),
+        answers={201: Content(description="The link", model=PasswordLink)},
+        description="An earlier link ends now; all sessions end when the link is used.",
+    ),
+    Route(
         method="POST", path="/users/{user_id}/disable", scope=_WRITE, summary="Disable a user", handler=disable,
         if_match="optional", represents=user, errors=frozenset({409}), answers=_ENDED, description="Ends all sessions.",
     ),
@@ -229,5 +248,6 @@ ROUTES: Final = (
     Route(
         method="POST", path="/users/{user_id}/end-sessions", scope="authserver:sessions:write",
         summary="End all sessions of a user", handler=end_sessions, answers=_ENDED,
+        description="Signs the user out of the server's own pages too.",
     ),
 )  # fmt: skip

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
+from authserver.admin import password_links
 from authserver.admin.cli.db import upgrade_schema
-from authserver.admin.cli.programs import Invocation, pass_invocation
+from authserver.admin.cli.output import moment
+from authserver.admin.cli.programs import Invocation, actor, pass_invocation
+from authserver.admin.context import Administration
 from authserver.admin.doctor.settings import examine
 from authserver.operations import serving
 from authserver.settings import Settings
@@ -16,8 +21,20 @@ from authserver.settings import Settings
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes [default: server.workers].")
 @click.option("--threads", type=click.IntRange(4, 1024), help="Threads of one worker [default: server.threads].")
+@click.option(
+    "--first-administrator",
+    metavar="NAME",
+    help="Where there is no administrator yet, make this one and print a one-time link for the password.",
+)
 @pass_invocation
-def serve(invocation: Invocation, host: str | None, port: int | None, workers: int | None, threads: int | None) -> int:
+def serve(
+    invocation: Invocation,
+    host: str | None,
+    port: int | None,
+    workers: int | None,
+    threads: int | None,
+    first_administrator: str | None,
+) -> int:
     """Serve until SIGTERM or Ctrl-C; requests in flight are answered.
 
     In development the schema is upgraded first. In production that is a step of its own, authserver db upgrade: a
@@ -26,6 +43,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None, workers: i
     \b
     Examples:
       authserver serve
+      authserver serve --first-administrator admin
       AUTHSERVER_CONFIG=/etc/authserver.toml authserver serve --workers 4
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     settings = invocation.settings
@@ -36,6 +54,7 @@ def serve(invocation: Invocation, host: str | None, port: int | None, workers: i
     else:
         with invocation.database():
             pass  # the schema is right, or this has raised
+    lines = _lines_for_administrator(invocation, first_administrator)
     server = settings.server
     return serving.run(
         lambda: invocation.programs.make_app(settings),
@@ -46,9 +65,26 @@ def serve(invocation: Invocation, host: str | None, port: int | None, workers: i
         threads=threads or server.threads,
         max_body_bytes=server.max_body_bytes,
         grace=server.shutdown_timeout,
-        on_ready=lambda address: _announce(address, settings),
+        on_ready=lambda address: _announce(address, settings, lines),
     )
 
 
-def _announce(address: str, settings: Settings) -> None:
-    click.echo(f"authserver listens on {address} (issuer {settings.issuer}); stop it with Ctrl-C")
+def _announce(address: str, settings: Settings, lines: Sequence[str]) -> None:
+    click.echo("\n".join([f"authserver listens on {address} (issuer {settings.issuer}); stop it with Ctrl-C", *lines]))
+
+
+def _lines_for_administrator(invocation: Invocation, name: str | None) -> list[str]:
+    """How to get the first administrator. The link goes to standard output alone, and never into the log."""
+    if name is not None:
+        with invocation.administration() as admin:
+            issued = password_links.first_administrator(admin, name)
+        if issued is None:
+            return []
+        until = moment(issued.expires_at)
+        return [f"For {issued.username} alone, to set a password, once, until {until}: {issued.url}"]
+    settings = invocation.settings
+    if settings.environment != "development" or not settings.pages.admin:
+        return []
+    with invocation.database() as database:
+        has_one = password_links.has_administrator(Administration(database, settings, actor()))
+    return [] if has_one else ["There is no administrator yet; make one: authserver admin create NAME --link"]
