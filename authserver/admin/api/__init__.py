@@ -44,9 +44,11 @@ def register(app: Flask, office: Office, errors: ErrorForms) -> None:
 
 
 def _nothing_here(path: str) -> Response:
-    allowed: set[str] = {
-        route.method for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
-    }
+    # An address that stands in the table as it is, such as /users/import, is no user of the id `import`.
+    routes = [route for route in ROUTES if route.path == path] or [
+        route for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
+    ]
+    allowed: set[str] = {route.method for route in routes}
     if "GET" in allowed:
         allowed.add("HEAD")
     if allowed and request.method not in allowed:
