@@ -72,6 +72,8 @@ lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (UPGRADE
 		--output-file requirements/dev.txt pyproject.toml
 	$(COMPILE) --constraint requirements/dev.txt \
 		--output-file $(EXAMPLE)/requirements.txt $(EXAMPLE)/requirements.in
+	$(COMPILE) --constraint requirements/dev.txt \
+		--output-file examples/mobile/requirements.txt examples/mobile/requirements.in
 	$(COMPILE) --extra test --constraint requirements/dev.txt \
 		--output-file $(SDK)/requirements.txt $(SDK)/pyproject.toml
 	@echo "Locked. The next target installs what changed."

@@ -66,6 +66,9 @@ def main() -> None:
     parser.add_argument("--origin", required=True, help="whose pages may call it")
     parser.add_argument("--domain", required=True, help="whose hosts are on this machine")
     parser.add_argument("--cookie", help="where the token may be instead of the header")
+    parser.add_argument(
+        "--leeway", type=float, default=0, help="seconds; without any an expired token is refused at once"
+    )
     parser.add_argument("--introspection", nargs=2, help="client id and secret, for opaque tokens")
     options = parser.parse_args()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -73,8 +76,7 @@ def main() -> None:
     verifier = Verifier(
         options.issuer,
         options.audience,
-        # One clock for all: a token that has expired is refused at once.
-        leeway=0,
+        leeway=options.leeway,
         introspection=tuple(options.introspection) if options.introspection else None,
         introspection_seconds=0,
     )

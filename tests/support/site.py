@@ -20,6 +20,7 @@ from tests.support.server import ROOT, LiveServer
 from tests.support.stage import Stage
 
 APP, AUTH, API = f"app.{DOMAIN}", f"auth.{DOMAIN}", f"api.{DOMAIN}"
+HERE = "127.0.0.1"
 #: The client of the example page, and of pages that name no other.
 CLIENT = "shop"
 SCOPES = frozenset({"read", "write", "sessions"})
@@ -85,25 +86,39 @@ class Site:
 
 @contextmanager
 def open_site(
-    stage: Stage, *, one_origin: bool = False, workers: int = 1, client: dict[str, Any] | None = None
+    stage: Stage,
+    *,
+    one_origin: bool = False,
+    workers: int = 1,
+    leeway: float = 0,
+    client: dict[str, Any] | None = None,
 ) -> Iterator[Site]:
-    """Start everything on a stage without an API. `client`: columns of the client `CLIENT`.
+    """Start everything on a stage without an API. `client`: columns of the client `CLIENT`; `leeway`: the API's, in seconds.
 
     `one_origin`: authserver at `/auth` and the API at `/api` of the page's own host, with both tokens in cookies.
     """
     with ExitStack() as stack:
-        front = stack.enter_context(Front(stage.directory, f"*.{DOMAIN}", FOREIGN_HOST).running())
+        front = stack.enter_context(Front(stage.directory, f"*.{DOMAIN}", FOREIGN_HOST, HERE).running())
         app = f"https://{APP}:{front.port}"
         issuer = f"{app}/auth" if one_origin else f"https://{AUTH}:{front.port}"
         api = f"{app}/api" if one_origin else f"https://{API}:{front.port}"
         stage.an_api(api, "read write")
         server = LiveServer(stage, workers=workers, AUTHSERVER_ISSUER=issuer, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
         site = Site(stage, front, server, app, issuer, api, stage.an_app(scopes=set(), default_api=api))
+        stage.sql("UPDATE apis SET client_id = :id WHERE audience = :api", id=site.asker.client_id, api=api)
         site.a_client(client_id=CLIENT, token_delivery="both_cookies" if one_origin else "cookie", **(client or {}))
         stack.callback(server.stop)
         server.start()
         shop = [str(ROOT / "tests" / "browser" / "shop_api.py"), "--issuer", issuer, "--audience", api, "--origin", app]
-        shop += ["--domain", DOMAIN, "--introspection", site.asker.client_id, str(site.asker.secret)]
+        shop += [
+            "--domain",
+            DOMAIN,
+            "--leeway",
+            str(leeway),
+            "--introspection",
+            site.asker.client_id,
+            str(site.asker.secret),
+        ]
         if one_origin:
             shop += ["--cookie", f"__Host-authserver-at-{CLIENT}"]
         example = [str(ROOT / "examples" / "web-app" / "server.py"), "--issuer", issuer, "--client-id", CLIENT]
@@ -121,6 +136,8 @@ def open_site(
             if one_origin
             else [Route(AUTH, server.port), Route(API, api_port)]
         )
+        # For programs that know none of the names.
+        front.routes += [Route(HERE, server.port), Route(HERE, api_port, "/profile")]
         front.routes.append(Route(APP, app_port))
         front.pages[APP, "/blank"] = ("text/html; charset=utf-8", _BLANK.encode())
         yield site
