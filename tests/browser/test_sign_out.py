@@ -64,6 +64,15 @@ def test_who_signs_in_next_is_signed_in_in_every_tab(site: Site, tabs: list[Page
         assert subject == someone_else.id
 
 
+def test_a_session_that_was_ended_elsewhere_is_over_in_every_tab_at_the_first_refusal(site: Site, tabs: list[Page]):
+    first, second, third = tabs
+    site.stage.sql("UPDATE sessions SET revoked_at = 1, revoked_because = 'signed_out' WHERE revoked_at IS NULL")
+    assert first.evaluate("auth.sessions.list().catch(error => error.code)") == "signed_out"
+    for tab in (second, third):
+        tab.wait_for_function("events.at(-1) === 'signed-out'")
+        assert tab.evaluate("auth.session.reason") == "session_ended"
+
+
 def _sign_in(page: Page, person: Person) -> None:
     page.evaluate("([username, password]) => auth.signIn({ username, password })", [person.username, person.password])
 

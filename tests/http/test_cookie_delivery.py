@@ -106,6 +106,39 @@ def test_another_sign_in_replaces_the_cookie(page: Page, person: Person):
     assert page.cookies != first
 
 
+def test_a_sign_in_of_somebody_else_ends_the_session_that_it_replaces(page: Page, person: Person, stage: Stage):
+    page.sign_in(person)
+    replaced = dict(page.cookies)
+    assert page.sign_in(stage.a_person()).status_code == 200
+    own, page.cookies = page.cookies, replaced
+    assert refused_as(page.refresh(), "invalid_grant")
+    page.cookies = own
+    assert page.refresh().status_code == 200
+
+
+def test_a_sign_in_of_the_same_user_ends_nothing_for_its_answer_may_get_lost(page: Page, person: Person):
+    page.sign_in(person)
+    kept = dict(page.cookies)
+    page.sign_in(person)
+    page.cookies = kept
+    assert page.refresh().status_code == 200
+
+
+def test_a_sign_in_ends_no_session_by_a_cookie_that_is_not_its_clients_own(
+    page: Page, oauth: OAuth, person: Person, stage: Stage
+):
+    app = stage.an_app(public=True)
+    foreign = held(oauth.as_app(app).sign_in(person)).refresh_token
+    for value in (foreign, "asrt_" + "A" * 96, "nonsense", ""):
+        page.cookies = {f"authserver-rt-{page.client_id}": value}
+        assert page.sign_in(stage.a_person()).status_code == 200
+    page.cookies = {}
+    twice = f"authserver-rt-{page.client_id}=one; authserver-rt-{page.client_id}=two"
+    form = {"grant_type": "password", "username": person.username, "password": person.password}
+    assert page.post("/token", form, Cookie=twice).status_code == 200
+    assert oauth.as_app(app).refresh(foreign).status_code == 200
+
+
 def test_a_token_in_body_and_cookie_at_once_is_refused(page: Page, person: Person):
     page.sign_in(person)
     (token,) = page.cookies.values()

@@ -14,10 +14,13 @@ from sqlalchemy import Connection
 from authserver import metrics
 from authserver.activity import SIGN_IN
 from authserver.audit import Entry, Event
+from authserver.browser.delivery import read_cookie
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
 from authserver.refusals import Reason, Refused, TryLater
+from authserver.sessions import ending, store
+from authserver.sessions.model import End
 from authserver.sessions.opening import Granted, Verified
-from authserver.sessions.values import Opened
+from authserver.sessions.values import Opened, Session
 from authserver.tokens import scopes
 from authserver.tokens.scopes import Access
 from authserver.users import store as users
@@ -44,6 +47,8 @@ class PasswordGrant(TokenGrant):
         opened = self._sign_in()
         self.domain.activity.count(SIGN_IN)
         session = opened.session
+        if self.request.client.uses_cookies:
+            self._end_replaced(session)
         access = Access(session.scopes, session.audiences)
         catalogue = self.domain.catalogue.current()
         token = self.domain.access_tokens.for_session(session, self.request.client, access, catalogue, opened.now)
@@ -61,6 +66,31 @@ class PasswordGrant(TokenGrant):
         except Refused as refusal:
             self._record(refusal)
             raise
+
+    def _end_replaced(self, session: Session) -> None:
+        """End the session of somebody else whose cookie this sign-in replaces.
+
+        An answer of theirs that is still under way would put their cookie back, below pages of the new user. One's own
+        old session does no such harm, and goes on should the answer to this sign-in get lost.
+        """
+        request, domain = self.request, self.domain
+        try:
+            cookie = read_cookie(request.headers.get("Cookie"), domain.cookies.refresh_name(request.client))
+            token, leaked = domain.rotation.genuine(cookie or "")
+        except Refused:
+            return
+        with domain.database.transaction() as connection:
+            replaced = store.read(connection, token.session_id)
+            if replaced is not None and replaced.user_id != session.user_id:
+                ending.end_session(
+                    connection,
+                    replaced.id,
+                    End.SIGNED_OUT,
+                    actor=f"client:{request.client.client_id}",
+                    client_id=request.client.client_id,
+                    presented=token.digest if leaked else None,
+                    caller=request.caller,
+                )
 
     def _verify(self, username: str, password: str) -> Verified:
         # Before the statement: in a storm most are turned away here, and must not take connections from refreshes.

@@ -29,6 +29,7 @@ export class AuthClient extends EventTarget {
   #lock;
   #channel;
   #issuer;
+  #query;
   #apis;
   #signingOut;
   #sameSite;
@@ -63,6 +64,7 @@ export class AuthClient extends EventTarget {
     }
     this.#env = env;
     this.#issuer = issuer.href.replace(/\/$/, "");
+    this.#query = `?client_id=${encodeURIComponent(options.clientId)}`;
     this.#apis = new Set([env.origin, issuer.origin, ...(options.apis ?? []).map((url) => new URL(url).origin)]);
     this.#sameSite = site(issuer) === site(new URL(env.origin));
     const name = `authserver ${this.#issuer} ${options.clientId}`;
@@ -150,8 +152,10 @@ export class AuthClient extends EventTarget {
   }
 
   get sessions() {
-    const call = async (/** @type {string} */ path, method = "DELETE") => {
-      const response = await this.fetch(`${this.#issuer}/sessions${path}`, { method, cache: "no-store" });
+    const call = async (/** @type {string} */ path, method = "DELETE", more = "") => {
+      // The client in the query: its cookie is meant where the token is one, and its pages may read a refusal.
+      const url = `${this.#issuer}/sessions${path}${this.#query}${more}`;
+      const response = await this.fetch(url, { method, cache: "no-store" });
       if (!response.ok) {
         throw refusal(response, await response.text());
       }
@@ -166,7 +170,7 @@ export class AuthClient extends EventTarget {
       list: async () => (await (await call("", "GET")).json()).sessions,
       end: (/** @type {string} */ id) => noticing(`/${encodeURIComponent(id)}`),
       endOthers: async () => void (await call("")),
-      endAll: async () => void (await call("?all=true")),
+      endAll: async () => void (await call("", "DELETE", "&all=true")),
     };
   }
 

@@ -190,6 +190,14 @@ test("a sign-out that does not reach the server is finished when the network is 
   assert.deepEqual(auth.events, ["signed-out", "offline", "online"]);
 });
 
+test("a session that was ended elsewhere is known from the refusal of its list", async () => {
+  const world = new World();
+  const auth = await world.signedIn();
+  world.end();
+  await assert.rejects(world.passing(auth.sessions.list()), code("signed_out"));
+  assert.equal(auth.session.status, "signed-out");
+});
+
 test("a request of one user is not repeated as another", async () => {
   const world = new World();
   const auth = await world.signedIn();

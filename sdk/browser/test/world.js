@@ -118,18 +118,23 @@ export class World {
     if (fault instanceof Promise) await fault;
     if (fault === "no network" || !this.online || environment.cut) throw new TypeError("Failed to fetch");
     if (fault instanceof Response) return fault;
-    const answer = origin === ISSUER ? this.#server(pathname, form, request) : await this.#api(request);
+    const answer = origin === ISSUER ? await this.#server(pathname, form, request) : await this.#api(request);
     if (fault === "lost answer" || fault === "unreadable") throw new TypeError("Failed to fetch");
     return answer;
   }
 
-  #server(pathname, form, request) {
+  async #server(pathname, form, request) {
     if (pathname === "/revoke") {
       this.sessions.delete(this.cookie);
       this.cookie = undefined;
       return json(200, {});
     }
-    if (pathname.startsWith("/sessions")) return this.#api(request);
+    if (pathname.startsWith("/sessions")) {
+      // Without a client the server does not know whose pages may read a refusal.
+      const answer = await this.#api(request);
+      if (!answer.ok && !new URL(request.url).searchParams.has("client_id")) throw new TypeError("Failed to fetch");
+      return answer;
+    }
     if (pathname.startsWith("/.well-known")) return json(200, {});
     if (form.get("grant_type") === "password") {
       if (form.get("password") !== "secret") return json(400, { error: "invalid_grant", reference: "r1" });

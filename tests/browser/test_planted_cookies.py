@@ -1,0 +1,102 @@
+"""Cookies that somebody else put into the browser: tossed by a sibling host, or planted before the sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.support.chromium import DOMAIN
+from tests.support.front import Exchange
+from tests.support.site import Site
+from tests.support.victim import SIBLING_HOST, Victim, a_page_of, a_victim
+
+#: How a host could write a cookie that the server takes for its own. `NAME` is the name of the real one.
+TOSSED = {
+    "for all hosts": "NAME=VALUE; Domain=DOMAIN; Path=/; Secure",
+    "for one path": "NAME=VALUE; Domain=DOMAIN; Path=/token; Secure",
+    "for itself": "NAME=VALUE; Path=/; Secure",
+    "in capitals": "__HOST-REST=VALUE; Domain=DOMAIN; Path=/; Secure",
+    "without a name": "=NAME=VALUE; Domain=DOMAIN; Path=/; Secure",
+    "with a blank before it": " NAME=VALUE; Domain=DOMAIN; Path=/; Secure",
+    "with a tab after it": "NAME\t=VALUE; Domain=DOMAIN; Path=/; Secure",
+}
+
+
+@pytest.fixture
+def victim(site: Site, visitors_browser: BrowserContext) -> Victim:
+    return a_victim(site, visitors_browser)
+
+
+@pytest.mark.parametrize("form", TOSSED.values(), ids=TOSSED)
+@pytest.mark.parametrize("by", ["script", "header"])
+def test_no_sibling_host_plants_a_cookie_for_the_server(site: Site, victim: Victim, form: str, by: str):
+    attacker = a_page_of(site, victim.page.context, SIBLING_HOST)
+    ((name, value),) = victim.cookies().items()
+    # A cookie without the prefix goes to all hosts of the domain: that is what the prefix is for.
+    _toss(site, attacker, f"other=1; Domain={DOMAIN}; Path=/; Secure", by)
+    assert "other" in victim.cookies()
+    planted = form.replace("REST", name.removeprefix("__Host-")).replace("NAME", name).replace("DOMAIN", DOMAIN)
+    _toss(site, attacker, planted.replace("VALUE", "planted"), by)
+    assert victim.send(victim.page, "/token", {"grant_type": "refresh_token"}) == 200
+    sent = victim.answers("/token")[-1].headers["cookie"]
+    assert f"{name}={value}" in sent.split("; ")
+    assert "planted" not in sent
+    assert victim.subject() == victim.person.id
+
+
+def test_a_sibling_host_that_fills_the_jar_signs_nobody_in(site: Site, victim: Victim):
+    """Browsers keep so many cookies of a site and throw the oldest out: that signs out, and no more."""
+    attacker = a_page_of(site, victim.page.context, SIBLING_HOST)
+    ((name, _),) = victim.cookies().items()
+    attacker.evaluate(
+        """([domain, name]) => {
+            for (let n = 0; n < 400; n++) document.cookie = `filler${n}=1; Domain=${domain}; Path=/; Secure`;
+            document.cookie = `${name}=planted; Domain=${domain}; Path=/; Secure`;
+        }""",
+        [DOMAIN, name],
+    )
+    attacker.wait_for_function("document.cookie.includes('filler399=')")
+    assert "planted" not in victim.cookies().values()
+    answer = victim.send(victim.page, "/token", {"grant_type": "refresh_token"})
+    assert answer == (200 if name in victim.cookies() else 400)
+
+
+def test_a_cookie_from_before_the_sign_in_is_of_no_use_after_it(
+    site: Site, visitors_browser: BrowserContext, new_context: Callable[..., BrowserContext]
+):
+    """Fixation, by whoever had the browser before: the attacker knows the token that lies there, and waits."""
+    client = site.a_client()
+    attacker = site.stage.a_person()
+    page = site.open(visitors_browser, client)
+    victim = Victim(site, client, site.stage.a_person(), page)
+    victim.sign_in(attacker)
+    planted = victim.cookies()
+    assert victim.subject() == attacker.id
+    victim.sign_in(victim.person)
+    assert victim.subject() == victim.person.id
+    assert victim.cookies().keys() == planted.keys()
+    assert victim.cookies() != planted
+    elsewhere = new_context(ignore_https_errors=True)
+    elsewhere.add_cookies([{**one, "value": planted[one["name"]]} for one in page.context.cookies(site.issuer)])
+    thief = site.open(elsewhere, client)
+    # The attacker's own session ended with the sign-in that replaced it: nothing is left of what was planted.
+    assert thief.evaluate("auth.session.status") == "signed-out"
+    assert victim.send(page, "/token", {"grant_type": "refresh_token"}) == 200
+    assert victim.subject() == victim.person.id
+
+
+def _toss(site: Site, page: Page, cookie: str, by: str) -> None:
+    if by == "script":
+        page.evaluate("cookie => { document.cookie = cookie }", cookie)
+        return
+
+    def answer(exchange: Exchange) -> bool:
+        if exchange.host == SIBLING_HOST:
+            exchange.answer_headers.append(("Set-Cookie", cookie))
+        return True
+
+    site.front.on_answer = answer
+    page.reload()
+    site.front.on_answer = lambda _: True

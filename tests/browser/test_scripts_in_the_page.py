@@ -1,0 +1,125 @@
+"""A foreign script in the app's own page (XSS): what it can find there, and what it can make the page fetch for it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import BrowserContext
+
+from tests.support.site import Site
+from tests.support.victim import Victim, a_victim
+
+#: Looks for texts in all that a script of the page can read, and names the places where it found one.
+_SEARCH = """async (texts) => {
+    const found = new Set(), seen = new Set();
+    const look = (place, value) => texts.forEach(text => String(value).includes(text) && found.add(place));
+    for (const [name, storage] of Object.entries({ localStorage, sessionStorage }))
+        for (let n = 0; n < storage.length; n++) look(name, storage.key(n) + storage.getItem(storage.key(n)));
+    look("document.cookie", document.cookie);
+    look("cookieStore", JSON.stringify(await cookieStore.getAll()));
+    look("address", location.href + document.referrer + window.name + JSON.stringify(history.state));
+    look("markup", document.documentElement.outerHTML);
+    look("timings", JSON.stringify(performance.getEntries()));
+    for (const { name, version } of await indexedDB.databases()) {
+        const done = request => new Promise((resolve, reject) => {
+            request.onsuccess = () => resolve(request.result);
+            request.onerror = () => reject(request.error);
+        });
+        const database = await done(indexedDB.open(name, version));
+        for (const store of database.objectStoreNames)
+            look("indexedDB", JSON.stringify(await done(database.transaction(store).objectStore(store).getAll())));
+        database.close();
+    }
+    for (const name of await caches.keys()) {
+        const cache = await caches.open(name);
+        for (const answer of await cache.matchAll()) look("caches", await answer.text());
+    }
+    const walk = (value, place, depth) => {
+        if (typeof value === "string") look(place, value);
+        if (value === null || !["object", "function"].includes(typeof value) || seen.has(value) || depth > 12) return;
+        seen.add(value);
+        if (typeof value === "function") look(place, value);
+        for (let owner = value; owner; owner = Object.getPrototypeOf(owner))
+            for (const key of Reflect.ownKeys(owner)) {
+                let inner;
+                try { inner = value[key]; } catch { continue; }
+                walk(inner, `${place}.${String(key)}`, depth + 1);
+            }
+    };
+    walk(window, "window", 0);
+    if (!seen.has(window.auth)) throw new Error("the walk did not come to the module");
+    return [...found];
+}"""
+#: Puts a secret where careless apps do.
+_CARELESS = """async (secret) => {
+    localStorage.setItem("token", secret);
+    document.cookie = `token=${secret}; Path=/; Secure`;
+    window.app = { session: { tokens: [secret] } };
+    const database = await new Promise(resolve => {
+        const request = indexedDB.open("app");
+        request.onupgradeneeded = () => request.result.createObjectStore("tokens");
+        request.onsuccess = () => resolve(request.result);
+    });
+    const writing = database.transaction("tokens", "readwrite");
+    writing.objectStore("tokens").put({ secret }, "refresh");
+    await new Promise(resolve => { writing.oncomplete = resolve; });
+    database.close();
+}"""
+#: Makes the page refresh, and takes down all that a script gets to see of it.
+_SPY = """async ([issuer, clientId, otherClient]) => {
+    const heard = [], send = window.fetch;
+    window.fetch = async (...given) => {
+        const answer = await send(...given);
+        heard.push([...answer.headers].join(), await answer.clone().text());
+        return answer;
+    };
+    const channel = new BroadcastChannel(`authserver ${issuer} ${clientId} 1`);
+    const news = new Promise(resolve => {
+        channel.onmessage = ({ data }) => { heard.push(JSON.stringify(data)); resolve(); };
+    });
+    channel.postMessage({ ask: true });
+    await news;
+    await auth.sessions.list();
+    for (const path of ["/token", "/revoke", "/introspect"])
+        for (const client_id of [clientId, otherClient]) {
+            if (path === "/revoke" && client_id === clientId) continue;
+            const body = new URLSearchParams({ client_id, grant_type: "refresh_token" });
+            await fetch(issuer + path, { method: "POST", credentials: "include", body }).catch(() => {});
+        }
+    channel.close();
+    window.fetch = send;
+    return heard;
+}"""
+
+
+@pytest.fixture
+def victim(site: Site, visitors_browser: BrowserContext) -> Victim:
+    return a_victim(site, visitors_browser)
+
+
+def test_no_script_finds_a_token_by_looking(site: Site, victim: Victim):
+    (refresh_token,) = victim.cookies().values()
+    access_token = json.loads(site.front.seen("password")[-1].answer)["access_token"]
+    assert victim.subject() == victim.person.id
+    assert victim.page.evaluate(_SEARCH, ["asrt_", refresh_token, access_token]) == []
+    # The same search finds what a careless app leaves lying about.
+    victim.page.evaluate(_CARELESS, "asrt_careless")
+    places = set(victim.page.evaluate(_SEARCH, ["asrt_careless"]))
+    assert places >= {"localStorage", "document.cookie", "cookieStore", "indexedDB", "window.app.session.tokens.0"}
+
+
+def test_a_script_that_stays_gets_access_tokens_and_never_the_refresh_token(site: Site, victim: Victim):
+    """What no delivery can prevent, and docs/browsers.md says so. What it carries away is good for minutes."""
+    other = site.a_client(token_delivery="json", origins=frozenset())
+    before = set(victim.cookies().values())
+    heard = "\n".join(victim.page.evaluate(_SPY, [site.issuer, victim.client_id, other]))
+    answers = [exchange for exchange in victim.answers("/token") if exchange.is_a("refresh_token")]
+    assert json.loads(answers[-2].answer)["access_token"] in heard
+    # The client that gets its tokens in a body has no use for a cookie.
+    assert answers[-1].form["client_id"] == other
+    assert answers[-1].status == 400
+    for token in before | set(victim.cookies().values()):
+        assert token.startswith("asrt_")
+        assert token not in heard
+    assert "asrt_" not in heard
