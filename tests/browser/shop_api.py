@@ -29,10 +29,11 @@ def create_app(gate: Gate, origin: str) -> flask.Flask:
     def show() -> dict[str, object]:
         return profile()
 
-    @app.put("/profile")
+    # POST too, and whatever the body calls itself: browsers send such a request for any page without asking first.
+    @app.route("/profile", methods=["PUT", "POST"])
     @api.require("write")
     def change() -> dict[str, object]:
-        names[access_token().subject] = flask.request.get_json()["display_name"]
+        names[access_token().subject] = flask.request.get_json(force=True)["display_name"]
         return profile()
 
     @app.after_request
