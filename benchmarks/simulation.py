@@ -48,7 +48,7 @@ def thefts(*, quick: bool) -> list[list[Found]]:
 
 def rows(counted: list[list[float]]) -> list[list[str]]:
     return [
-        [f"{loss:.1%}", *(f"{one / DAYS:.2g} ({one:.2g})" for one in row)]
+        [f"{loss:.1%}", *(f"{_plain(one / DAYS)} ({_plain(one)})" for one in row)]
         for loss, row in zip(LOSSES, counted, strict=True)
     ]
 
@@ -67,6 +67,11 @@ def chart(counted: list[list[float]]) -> str:
     """The first table as SVG."""
     groups = [f"{loss:.1%} of answers lost" for loss in LOSSES]
     return bars(f"False sign-outs a device in {DAYS} days, on a logarithmic scale", groups, TITLES[1:], counted, 0.001)
+
+
+def _plain(value: float) -> str:
+    """Two digits that count, without an exponent."""
+    return f"{float(f'{value:.2g}'):.9f}".rstrip("0").rstrip(".")
 
 
 def _time(seconds: float) -> str:
