@@ -17,7 +17,7 @@ from authserver.admin.authority import require_scopes
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Invalid, NotFound
 from authserver.admin.sweeping import Progress, sweep_to_the_end
-from authserver.apis import administration, own_sessions, registration, store
+from authserver.apis import registration, store
 from authserver.apis.model import Api, Catalogue, Scope
 from authserver.audit import Event
 from authserver.clients import store as clients
@@ -140,7 +140,7 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
     Raises:
         NotFound, or Conflict while a client has it as its default.
     """
-    if audience in (administration.AUDIENCE, own_sessions.AUDIENCE):
+    if audience in registration.BUILT_IN:
         raise Conflict(f"the API {audience} is the server's own and cannot be removed")
     with admin.transaction() as connection:
         store.lock(connection, audience)

@@ -10,6 +10,8 @@ from urllib.parse import urlsplit
 from authserver.apis import administration, own_sessions
 from authserver.apis.model import Scope
 
+#: The server's own APIs, which are there from the first day on: they change their roles, and cannot be removed.
+BUILT_IN: Final = frozenset({administration.AUDIENCE, own_sessions.AUDIENCE})
 AUDIENCE_LENGTH: Final = 255
 SCOPE_LENGTH: Final = 100
 NAME_LENGTH: Final = 100

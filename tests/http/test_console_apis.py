@@ -16,6 +16,9 @@ from authserver.admin import apis as use_cases
 from authserver.admin.console.apis import written
 from authserver.admin.context import Administration
 from authserver.apis.administration import AUDIENCE, SCOPES
+from authserver.apis.registration import BUILT_IN
+from authserver.app import create_app
+from authserver.settings import CacheSettings
 from tests.support.console import Elements, an_administrator, browser
 from tests.support.forms import codes_of, filled
 from tests.support.oauth import OAuth
@@ -159,12 +162,34 @@ def test_an_api_shows_which_clients_hold_its_scopes(admin: Visitor, stage: Stage
         assert "reader" not in page.text, "clients are for those who may see them"
 
 
-def test_an_api_is_removed(admin: Visitor, stage: Stage):
+def test_the_servers_own_apis_are_none_of_ones_own_and_stay(admin: Visitor, stage: Stage):
+    first = "There is no API of yours yet"
+    assert first not in admin.get("/admin/apis").text
+    stage.sql("DELETE FROM apis WHERE audience = :audience", audience=API)
+    page = admin.get("/admin/apis")
+    assert first in page.text
+    assert page.text.count("built in") == len(BUILT_IN)
+    assert "Register the API first" in Elements(admin.get("/admin/clients/add").text).words
+    for audience in sorted(BUILT_IN):
+        shown = admin.get(f"/admin/apis/show?audience={audience}")
+        assert "Dangerous acts" not in shown.text
+        assert "This is the server&#39;s own API" in shown.text or "This is the server's own API" in shown.text
+        token = admin.token_of("/admin/apis")
+        assert admin.post(f"/admin/apis/remove?audience={audience}", {"csrf_token": token}).status_code == 409
+
+
+def test_an_api_is_removed(stage: Stage, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
     stage.an_api(NEW, "orders")
-    token = admin.token_of("/admin/apis")
-    assert admin.post(f"/admin/apis/remove?audience={NEW}", {"csrf_token": token}).status_code == 303
+    # A removal waits until every cache has noticed, so here they are short.
+    quick = create_app(stage.with_settings(caches=CacheSettings(max_age=0.1)))
+    with browser(stage, quick) as admin:
+        admin.sign_in(an_administrator(stage))
+        token = admin.token_of("/admin/apis")
+        assert admin.post(f"/admin/apis/remove?audience={NEW}", {"csrf_token": token}).status_code == 303
+        assert admin.get(f"/admin/apis/show?audience={NEW}").status_code == 404
+    quick.extensions["authserver"].database.dispose()
     assert not stage.sql("SELECT 1 FROM scopes WHERE audience = :audience", audience=NEW)
-    assert admin.get("/admin/apis/show?audience=https://nowhere.example.com").status_code == 404
 
 
 def test_the_code_of_an_api_is_python_and_names_it(admin: Visitor, stage: Stage):

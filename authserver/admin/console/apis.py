@@ -18,6 +18,7 @@ from authserver.admin.console.section import Section
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
+from authserver.apis.registration import BUILT_IN
 from authserver.browser.confirmation import ask_for_password, confirmed
 from authserver.browser.pages import Page, current_pages, flash, render, see_other
 from authserver.hints import plain
@@ -58,7 +59,7 @@ class ApiForm:
 
 @SECTION.get()
 def index(admin: Administration) -> Page:
-    return render("console/apis.html", plans=apis.find_all(admin), own=administration.AUDIENCE)
+    return render("console/apis.html", plans=apis.find_all(admin), built_in=BUILT_IN)
 
 
 @SECTION.get("/show")
@@ -68,13 +69,13 @@ def show(admin: Administration) -> Page:
     if admin.authority is None or CLIENTS_READ in admin.authority:
         rows = clients.find_all(admin)
         holders = {scope: [row.client_id for row in rows if scope in row.scopes] for scope in plan.scopes}
-    is_own = plan.audience == administration.AUDIENCE
+    is_own = plan.audience in BUILT_IN
     return render(
         "console/api.html",
         plan=plan,
         holders=holders,
         is_own=is_own,
-        about=administration.SCOPES if is_own else {},
+        about=administration.SCOPES if plan.audience == administration.AUDIENCE else {},
         snippets=[] if is_own else snippets.for_api(current_pages().issuer, plan.audience, list(plan.scopes)),
     )
 
@@ -193,6 +194,6 @@ def _add_page(form: ApiForm, *, status: int = 200) -> Page:
 
 
 def _edit_page(form: ApiForm, *, status: int = 200) -> Page:
-    is_own = form.audience == administration.AUDIENCE
+    is_own = form.audience in BUILT_IN
     now = "" if form.now is None else written(form.now.scopes)
     return render("console/api_edit.html", status, form=form, is_own=is_own, now_scopes=now)

@@ -19,6 +19,7 @@ from authserver.admin.console.entry import sentence
 from authserver.admin.context import Administration
 from authserver.admin.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
+from authserver.apis.registration import BUILT_IN
 from authserver.browser.confirmation import ask_for_password
 from authserver.browser.pages import Page, flash, render, see_other
 from authserver.clients.registration import fill, new_client_id
@@ -60,7 +61,8 @@ KINDS: Final[Mapping[str, Kind]] = {
 
 @SECTION.get("/add", needs=SECTION.writes)
 def kinds(admin: Administration) -> Page:
-    return render("console/client_kinds.html", kinds=KINDS, has_api=len(apis.find_all(admin)) > 1)
+    has_api = any(plan.audience not in BUILT_IN for plan in apis.find_all(admin))
+    return render("console/client_kinds.html", kinds=KINDS, has_api=has_api)
 
 
 @SECTION.get("/add/<kind>", needs=SECTION.writes)

@@ -13,7 +13,7 @@ from authserver.admin.activity import SPANS, Report, total
 from authserver.admin.console.section import Section
 from authserver.admin.context import Administration
 from authserver.admin.doctor.finding import Finding, Severity
-from authserver.apis import administration
+from authserver.apis.registration import BUILT_IN
 from authserver.audit import Event, Search
 from authserver.browser.pages import Page, render
 from authserver.database import AnyRow
@@ -113,15 +113,14 @@ def _worded(series: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int | Non
 
 def _steps(admin: Administration, report: Report) -> list[Step]:
     """What to do first, until all of it is done."""
-    own = administration.AUDIENCE
-    has_api = any(plan.audience != own for plan in apis.find_all(admin))
+    has_api = any(plan.audience not in BUILT_IN for plan in apis.find_all(admin))
     has_client = bool(clients.find_all(admin, limit=1))
     has_signed_in = any(report.sign_ins) or any(report.active)
     steps = [
         Step("Register an API with its scopes", "console.apis.index", has_api),
         Step("Register a client: the app that asks for tokens", "console.clients.kinds", has_client),
         # The first user is whoever reads this.
-        Step("Add a user", "console.start", has_signed_in or len(users.find_all(admin, limit=2)) > 1),
+        Step("Add a user", "console.users.index", has_signed_in or len(users.find_all(admin, limit=2)) > 1),
         Step("Sign in with the client's code", "console.clients.index", has_signed_in),
     ]
     return [] if all(step.done for step in steps) else steps

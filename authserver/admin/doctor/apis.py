@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from authserver.admin.doctor.finding import About, Finding, Findings, Severity, authserver
 from authserver.admin.doctor.survey import Survey
-from authserver.apis import administration, own_sessions
+from authserver.apis import administration
+from authserver.apis.registration import BUILT_IN
 
 
 def no_scopes(seen: Survey) -> Findings:
@@ -25,7 +26,7 @@ def unasked_scopes(seen: Survey) -> Findings:
     asked = frozenset[str]().union(*(row.scopes for row in seen.clients))
     for name, scope in seen.catalogue.scopes.items():
         # Who administers by the console needs no client, and scripts come later.
-        if name not in asked and scope.audience not in (administration.AUDIENCE, own_sessions.AUDIENCE):
+        if name not in asked and scope.audience not in BUILT_IN:
             yield Finding(
                 "scope.unasked",
                 Severity.NOTE,
