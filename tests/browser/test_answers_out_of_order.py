@@ -129,9 +129,11 @@ def test_without_locks_a_refresh_that_comes_after_somebody_elses_sign_in_mixes_n
     victim = without_locks
     second = site.open(victim.page.context, victim.client_id)
     someone_else = site.stage.a_person()
+    victim.page.evaluate("() => { events.length = 0 }")
     refresh = _refresh_held(post, victim)
     _sign_in(second, someone_else)
     second.evaluate("entering")
+    victim.page.wait_for_function("events.at(-1) === 'signed-in'")
     refresh.opened.set()
     # The request of the one is not repeated as the other's.
     assert victim.page.evaluate("outcome") == "session_changed"

@@ -136,7 +136,7 @@ def test_a_server_that_dies_between_commit_and_answer_signs_nobody_out(
     page.wait_for_function("answers.filter(answer => answer === 200).length > before")
     network.loses = None
     # While nobody listened the page was told so; it was never told that nobody is signed in.
-    assert _finish(page) == {200, "offline"}
+    assert {200, "offline"} <= _finish(page) <= {200, "offline", "try_later"}
     assert _session(site, client).revoked_at is None
 
 

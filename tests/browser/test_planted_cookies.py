@@ -89,7 +89,8 @@ def test_a_cookie_from_before_the_sign_in_is_of_no_use_after_it(
 
 def _toss(site: Site, page: Page, cookie: str, by: str) -> None:
     if by == "script":
-        page.evaluate("cookie => { document.cookie = cookie }", cookie)
+        # What is read after a write has seen it.
+        page.evaluate("cookie => { document.cookie = cookie; return document.cookie }", cookie)
         return
 
     def answer(exchange: Exchange) -> bool:

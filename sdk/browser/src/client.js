@@ -276,7 +276,8 @@ export class AuthClient extends EventTarget {
     this.#recovered();
     // An answer that comes after somebody signed in or out says nothing about the session of now.
     if (this.#state === state) {
-      this.#become({ ...next, version: this.#nextVersion() });
+      // As old as the question: should another tab have signed somebody in since, that is the newer state everywhere.
+      this.#become({ ...next, version: Math.max(sent, state.version + 1) });
     }
   }
 

@@ -163,6 +163,30 @@ test("a refresh that is answered after the sign-out does not sign in again", asy
   assert.equal(auth.session.status, "signed-out");
 });
 
+test("without locks a sign-in counts more than the late answer to a refresh from before it, however slow the news", async () => {
+  const world = new World();
+  const auth = await world.signedIn({}, { locks: undefined });
+  const other = world.tab({}, { locks: undefined });
+  await world.passing(other.ready);
+  world.sessions.set("session-renewed", "anna").delete(world.cookie);
+  world.cookie = "session-renewed";
+  let answer;
+  world.faults.push({ late: new Promise((resolve) => (answer = resolve)) });
+  const call = other.fetch(PROFILE);
+  await world.pass(10);
+  world.mail = [];
+  await world.passing(auth.signIn({ username: "eve", password: "secret" }));
+  await world.pass(10);
+  answer();
+  await world.passing(call);
+  const { mail } = world;
+  world.mail = undefined;
+  for (const deliver of mail) deliver();
+  for (const tab of [auth, other]) {
+    assert.equal((await (await world.passing(tab.fetch(PROFILE))).json()).user, "eve");
+  }
+});
+
 test("a sign-out that does not reach the server is finished by the next page", async () => {
   const world = new World();
   const auth = await world.signedIn();

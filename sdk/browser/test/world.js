@@ -19,6 +19,8 @@ export class World {
   faults = [];
   #timers = new Set();
   #channels = new Map();
+  /** What tabs say to each other, while it is held up. @type {(() => void)[] | undefined} */
+  mail;
   #locks = new Map();
   #wakers = new Set();
 
@@ -119,6 +121,7 @@ export class World {
     if (fault === "no network" || !this.online || environment.cut) throw new TypeError("Failed to fetch");
     if (fault instanceof Response) return fault;
     const answer = origin === ISSUER ? await this.#server(pathname, form, request) : await this.#api(request);
+    if (fault?.late) await fault.late;
     if (fault === "lost answer" || fault === "unreadable") throw new TypeError("Failed to fetch");
     return answer;
   }
@@ -162,6 +165,7 @@ export class World {
   }
 
   #channel(name) {
+    const world = this;
     const group = this.#channels.get(name) ?? new Set();
     this.#channels.set(name, group);
     const channel = {
@@ -169,7 +173,8 @@ export class World {
       postMessage(message) {
         const data = structuredClone(message);
         for (const other of group) {
-          if (other !== channel) setImmediate(() => group.has(other) && other.onmessage?.({ data }));
+          const deliver = () => group.has(other) && other.onmessage?.({ data });
+          if (other !== channel) world.mail ? world.mail.push(deliver) : setImmediate(deliver);
         }
       },
       close: () => group.delete(channel),
