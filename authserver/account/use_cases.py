@@ -129,7 +129,7 @@ class Account:
         password_hash = self.passwords.hash(new)
         actor = f"user:{user_id}"
         with self.database.transaction() as connection:
-            store.change(connection, user_id, {})  # the user's row first, as every other act has it
+            store.lock(connection, user_id)  # the user's row first, as every other act has it
             taken = link_store.take(connection, links.digest(secret))
             if taken is None or not store.set_password_of_version(
                 connection, user_id, taken.password_version, password_hash

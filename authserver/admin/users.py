@@ -227,7 +227,7 @@ def lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
         NotFound, or Forbidden for an administrator who may do more than the actor.
     """
     user_id = _find(connection, login).id
-    if not store.change(connection, user_id, {}):
+    if not store.lock(connection, user_id):
         raise _unknown(login)
     row = _find(connection, str(user_id))
     require_roles(admin, connection, row.roles, "changing this administrator")

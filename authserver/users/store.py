@@ -171,8 +171,14 @@ def read_by_keys(connection: Connection, names: Collection[str], emails: Collect
     return connection.execute(select(*_COLUMNS).where(either, _PRESENT)).all()
 
 
+def lock(connection: Connection, user_id: UUID) -> bool:
+    """Wait for the sign-ins that hold the row and keep later ones out until the transaction ends; whether it exists."""
+    statement = select(UserRecord.id).where(UserRecord.id == user_id, _PRESENT).with_for_update()
+    return connection.execute(statement).one_or_none() is not None
+
+
 def change(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> bool:
-    """Change columns of a user; waits for the sign-ins that hold the row. Returns whether it exists."""
+    """Change columns of a user; waits as `lock` does. Returns whether it exists."""
     statement = update(UserRecord).where(UserRecord.id == user_id, _PRESENT).values(changed_at=now_ms(), **values)
     return connection.execute(statement).rowcount == 1
 

@@ -34,11 +34,11 @@ def test_nothing_is_to_be_seen_by_going_back_after_the_sign_out(server: LiveServ
     sign_in(page, server.url, administrator, to="/admin/")
     page.goto(server.url + "/admin/clients")
     page.goto(server.url + "/account/")
-    page.go_back()
+    page.go_back(wait_until="commit")
     expect(page.get_by_role("heading", level=1)).to_have_text("Clients")
     page.get_by_role("button", name="Sign out").click()
     page.get_by_text("You are signed out.").wait_for()
     for _ in range(3):
-        page.go_back()
+        page.go_back(wait_until="commit")
         expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
         assert administrator.username not in page.content()

@@ -82,7 +82,7 @@ def test_who_may_only_look_can_do_neither(stage: Stage, visitor: Visitor):
     visitor.sign_in(an_administrator(stage, frozenset({"authserver:keys:read"})))
     page = visitor.get(KEYS)
     assert page.status_code == 200
-    assert "Rotate now" not in page.text
+    assert "key now" not in page.text
     token = dict(visitor.form("/account/sign-out").fields)["csrf_token"]
     for path in ("rotate/signing", f"{key_id}/leaked"):
         assert visitor.get(f"{KEYS}/{path}").status_code == 403

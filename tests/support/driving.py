@@ -44,7 +44,10 @@ class Walk:
         self.page.get_by_role("navigation", name="Administration").get_by_role("link", name=name, exact=True).click()
 
     def follow(self, text: str) -> None:
-        self.page.get_by_role("main").get_by_role("link", name=text, exact=True).first.click()
+        """Follow a link; some look like buttons, and say so to screen readers too."""
+        main = self.page.get_by_role("main")
+        link, button = (main.get_by_role(role, name=text, exact=True) for role in ("link", "button"))
+        link.or_(button).first.click()
 
     def fill(self, **fields: str) -> None:
         """Fill fields by their labels, words with `_` between."""

@@ -15,8 +15,8 @@ from authserver.app import create_app
 from authserver.settings import Settings
 
 _AREAS = ("/admin", "/account")
-#: What lies under the same paths and is no page, each with its reason.
-_NO_PAGES = {"/admin/api": "answers with JSON, and has tests of its own"}
+#: Lies under the same paths and answers with JSON; it has tests of its own.
+_NO_PAGES = "/admin/api"
 #: Parts of an address of which each value is a page of its own; of others one example is enough.
 _WORTH_EACH = {"kind"}
 
@@ -38,11 +38,7 @@ class EveryPage:
         self._url = url
         self._routes: MapAdapter = app.url_map.bind("127.0.0.1")
         self.wanted = {
-            rule.endpoint
-            for rule in app.url_map.iter_rules()
-            if "GET" in (rule.methods or ())
-            and rule.rule.startswith(_AREAS)
-            and not rule.rule.startswith(tuple(_NO_PAGES))
+            rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or ()) and _is_page(rule.rule)
         }
         self.reached: set[str] = set()
         self.pages: list[str] = []
@@ -69,11 +65,7 @@ class EveryPage:
         """An address for each route that takes a form; what `examples` does not name is an id that nobody has."""
         found = []
         for rule in self._routes.map.iter_rules():
-            if (
-                "POST" in (rule.methods or ())
-                and rule.rule.startswith(_AREAS)
-                and not rule.rule.startswith(tuple(_NO_PAGES))
-            ):
+            if "POST" in (rule.methods or ()) and _is_page(rule.rule):
                 values = {name: examples.get(name, str(UUID(int=1))) for name in rule.arguments}
                 found.append(self._routes.build(rule.endpoint, values, method="POST"))
         assert found
@@ -81,7 +73,7 @@ class EveryPage:
 
     def _is_new(self, address: str) -> bool:
         parts = urlsplit(address)
-        if not parts.path.startswith(_AREAS) or parts.path.startswith(tuple(_NO_PAGES)):
+        if not _is_page(parts.path):
             return False
         try:
             endpoint, values = self._routes.match(parts.path, "GET")
@@ -99,3 +91,7 @@ class EveryPage:
     def _links(self, page: Page) -> list[str]:
         found = page.evaluate("() => [...document.querySelectorAll('a[href]')].map(link => link.href)")
         return [one.removeprefix(self._url).partition("#")[0] for one in found if one.startswith(self._url + "/")]
+
+
+def _is_page(path: str) -> bool:
+    return path.startswith(_AREAS) and path != _NO_PAGES and not path.startswith(_NO_PAGES + "/")

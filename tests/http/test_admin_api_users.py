@@ -1,0 +1,53 @@
+"""Users over the admin API: read, changed and removed by whoever has seen what is there, however long ago it was made."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.admin_api import AdminApi, a_program, refused
+from tests.support.oauth import OAuth, Person
+from tests.support.stage import Stage
+
+
+@pytest.fixture
+def api(stage: Stage, oauth: OAuth) -> AdminApi:
+    return a_program(stage, oauth.http)
+
+
+@pytest.fixture
+def path(stage: Stage, person: Person) -> str:
+    """A user of yesterday: nothing that happens now has the time of the last change."""
+    stage.sql("UPDATE users SET changed_at = changed_at - 86400000, created_at = created_at - 86400000")
+    return f"/users/{person.id}"
+
+
+def test_a_user_of_yesterday_is_changed_by_whoever_has_read_it(api: AdminApi, path: str):
+    before = api.get(path)
+    changed = api.patch(path, {"roles": ["editor"]}, etag=before.headers["etag"])
+    assert changed.status_code == 200, changed.text
+    assert changed.json()["roles"] == ["editor"]
+    assert changed.json()["changed_at"] > before.json()["changed_at"]
+    assert api.get(path).headers["etag"] == changed.headers["etag"]
+    assert refused(api.patch(path, {"roles": []}, etag=before.headers["etag"]), 412, "changed-meanwhile")
+
+
+def test_a_refused_change_leaves_the_time_of_the_last_one(api: AdminApi, path: str):
+    before = api.get(path)
+    assert api.patch(path, {"email": "no address"}, etag=before.headers["etag"]).status_code == 422
+    assert api.get(path).json() == before.json()
+
+
+def test_a_user_of_yesterday_is_removed_by_whoever_has_read_it(api: AdminApi, path: str, oauth: OAuth, person: Person):
+    etag = api.get(path).headers["etag"]
+    assert api.delete(path, etag='"another"').status_code == 412
+    assert api.delete(path, etag=etag).status_code == 204
+    assert oauth.sign_in(person).status_code == 400
+    assert api.get(path).status_code == 404
+
+
+def test_a_user_who_is_disabled_and_enabled_again_signs_in(api: AdminApi, path: str, oauth: OAuth, person: Person):
+    assert oauth.sign_in(person).status_code == 200
+    assert api.post(f"{path}/disable").json() == {"sessions_ended": 1}
+    assert oauth.sign_in(person).status_code == 400
+    assert api.post(f"{path}/enable").json()["enabled"] is True
+    assert oauth.sign_in(person).status_code == 200
