@@ -70,6 +70,13 @@ function row(session) {
   return item;
 }
 
+function leave(button, options) {
+  return act(button, async () => {
+    await auth.signOut(options);
+    $("username").focus();
+  });
+}
+
 function welcome() {
   show();
   if (auth.session.status === "signed-in") {
@@ -94,6 +101,8 @@ $("sign-in").addEventListener("submit", (event) => {
   act(event.submitter, async () => {
     await auth.signIn({ username: form.get("username"), password: form.get("password"), deviceName: "Example app" });
     event.target.reset();
+    // The form is gone: who uses the keyboard goes on at the top of what came instead.
+    $("profile-title").focus();
   });
 });
 $("rename").addEventListener("submit", (event) => {
@@ -103,10 +112,8 @@ $("rename").addEventListener("submit", (event) => {
 });
 $("load").addEventListener("click", () => act($("load"), () => profile()));
 $("end-others").addEventListener("click", () => act($("end-others"), () => auth.sessions.endOthers().then(sessions)));
-$("sign-out").addEventListener("click", () => act($("sign-out"), () => auth.signOut()));
-$("sign-out-everywhere").addEventListener("click", () =>
-  act($("sign-out-everywhere"), () => auth.signOut({ everywhere: true })),
-);
+$("sign-out").addEventListener("click", () => leave($("sign-out")));
+$("sign-out-everywhere").addEventListener("click", () => leave($("sign-out-everywhere"), { everywhere: true }));
 
 setInterval(() => {
   const seconds = Math.max(0, Math.round((auth.session.expiresAt - Date.now()) / 1000));

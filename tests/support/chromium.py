@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from tests.support.needs import missing
 
 #: How long a page may take to do what it should. Generous: a slow machine is no failure.
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 
 #: A host of somebody else, for attacks from another site. It leads to this machine, like every name that is not mapped
 #: to nowhere.
@@ -47,6 +47,7 @@ def chromium(*, keeps_pages: bool = False) -> Iterator[Browser]:
     Not for a whole run of pytest: while Playwright runs, this thread has an event loop, and nothing else may have one.
     """
     path = _chromium_or_skip()
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = _launch(playwright, path, keeps_pages=keeps_pages)
         try:

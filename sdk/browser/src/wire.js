@@ -31,7 +31,8 @@ export class Wire {
       if (error.error !== "invalid_grant") {
         throw error;
       }
-      throw new AuthError("credentials_refused", { ...error });
+      // The server's words say the same.
+      throw new AuthError("credentials_refused", { ...error, description: undefined });
     }
   }
 
