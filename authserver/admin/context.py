@@ -62,6 +62,10 @@ class Administration:
         """Whether the actor waits for a sweep that may take long. A request does not: the server sweeps by itself."""
         return self._tools is None
 
+    def may(self, scope: str) -> bool:
+        """Whether the actor has a scope: for what is shown beside what was asked for, which is left out without it."""
+        return self.authority is None or scope in self.authority
+
     def check_unchanged(self, subject: Any) -> None:
         """Every use case that changes something calls this with what it has locked and read, before it changes it.
 

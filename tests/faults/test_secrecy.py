@@ -2,21 +2,24 @@
 
 import base64
 import json
+import re
 import secrets
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
 from authserver.keys.setup import open_vault
+from tests.support.admin_api import a_program
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.secrecy import forms, traces
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
+from tests.support.visitor import Visitor
 
 #: Looks different in every encoding: blanks, quotes, per cent, plus and letters beyond ASCII.
 AWKWARD = 'Grün & 100% "sicher" + \\ '
@@ -72,6 +75,8 @@ class BusyRun:
             self.use(oauth, person)
             self.misuse(oauth, person)
             self.break_down(oauth, person)
+        self.use_pages()
+        self.use_admin_api()
         self.rotate_keys()
         with self.server.http() as http:
             self.use(OAuth(http, app), person)
@@ -121,6 +126,64 @@ class BusyRun:
         other = keep(oauth.sign_in(person))
         assert oauth.revoke(other["refresh_token"]).status_code == 200
         assert oauth.revoke(keep(oauth.sign_in(person))["access_token"]).status_code == 200
+
+    def use_pages(self) -> None:
+        """As an administrator does in a browser, well and badly, with whatever signs somebody in there."""
+        link = self.command("admin", "create", "root", "--link", shows="url")["url"]
+        with self.server.http() as http:
+            visitor = Visitor(http, self.server.url)
+            password = self.set_password_with(visitor, link)
+            for login, typed in (("root", self.a_password()), (self.a_password(), password)):
+                assert visitor.sign_in(Person("", login, typed)).status_code == 403
+            assert visitor.sign_in(Person("", "root", password)).status_code == 303
+            cookie = http.cookies["authserver"]
+            self.keeper.keep("cookie of a visit", cookie)
+            self.keeper.keep("secret of a visit", base64.urlsafe_b64decode(cookie)[16:])
+            form = {"csrf_token": visitor.token_of("/admin/clients/show?client=busy"), "overlap": "3600"}
+            self.keeper.keep("form token", form["csrf_token"])
+            assert visitor.post("/admin/clients/secret?client=busy", form).status_code == 303
+            (secret,) = set(re.findall(r"ascs_[\w-]+", visitor.follow().text))
+            self.keeper.keep("client secret", secret)
+            person = self.stage.a_person()
+            visitor.post(f"/admin/users/{person.id}/password-link", form)
+            assert visitor.page is not None
+            (link,) = set(re.findall(r"http://[^/]+/account/password/[\w-]{43}", visitor.page.text))
+            later = self.a_password()
+            change = {"old_password": password, "new_password": later, "repeated_password": later}
+            assert visitor.post("/account/password", {**form, **change}).status_code == 303
+            self.set_password_with(visitor, link)
+
+    def set_password_with(self, visitor: Visitor, link: str) -> str:
+        path, password = urlsplit(link).path, self.a_password()
+        self.keeper.keep("link for a password", path.rpartition("/")[2])
+        visitor.get(path)
+        assert visitor.submit(path, {"new_password": password, "repeated_password": password}).status_code == 303
+        return password
+
+    def a_password(self) -> str:
+        password = AWKWARD + secrets.token_hex(8)
+        self.keeper.keep("password", password)
+        return password
+
+    def use_admin_api(self) -> None:
+        """As a program does: whatever is created comes twice under one key, whose answer is kept."""
+        with self.server.http() as http:
+            api = a_program(self.stage, http)
+            self.keeper.keep("access token", api.token)
+            client = {"kind": "service", "client_name": "A service"}
+            user = {"username": "beata", "password": self.a_password()}
+            for path, body in (("/clients", client), ("/users", user)):
+                first, again = (api.post(path, body, key=f"once {path}".replace(" ", "-")) for _ in range(2))
+                assert first.status_code == 201, first.text
+                assert again.json() == first.json()
+                if path == "/clients":
+                    self.keeper.keep("client secret", first.json()["client_secret"])
+                else:
+                    user_id = first.json()["id"]
+            assert api.post(f"/users/{user_id}/password", {"password": self.a_password()}).status_code == 200
+            assert api.post(f"/users/{user_id}/password", {"password": self.a_password()[:7]}).status_code == 400
+            link = api.post(f"/users/{user_id}/password-link").json()["url"]
+            self.keeper.keep("link for a password", link.rpartition("/")[2])
 
     def misuse(self, oauth: OAuth, person: Person) -> None:
         """Secrets that are wrong, in the wrong place, or cut short: they are somebody's all the same."""

@@ -66,7 +66,7 @@ def index(admin: Administration) -> Page:
 def show(admin: Administration) -> Page:
     plan = apis.find(admin, request.args.get("audience", ""))
     holders: Mapping[str, list[str]] | None = None
-    if admin.authority is None or CLIENTS_READ in admin.authority:
+    if admin.may(CLIENTS_READ):
         rows = clients.find_all(admin)
         holders = {scope: [row.client_id for row in rows if scope in row.scopes] for scope in plan.scopes}
     is_own = plan.audience in BUILT_IN

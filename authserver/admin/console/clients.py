@@ -138,7 +138,7 @@ def _client(admin: Administration) -> AnyRow:
 
 def _page(admin: Administration, row: AnyRow) -> Page:
     live = None
-    if admin.authority is None or SESSIONS_READ in admin.authority:
+    if admin.may(SESSIONS_READ):
         live = sessions.count_live(admin, Whose(client_id=row.client_id))
     settings = state_of(clients.registration_of(row))
     shown = {name: _told(name, settings[name]) for name in LABELS if name in settings and name != "name"}

@@ -79,14 +79,10 @@ def index(admin: Administration) -> Page:
         charts=_charts(report),
         spans=_SPANS,
         steps=_steps(admin, report),
-        plans=_key_plans(admin) if _may(admin, "authserver:keys:read") else [],
+        plans=_key_plans(admin) if admin.may("authserver:keys:read") else [],
         findings=_findings(admin),
-        events=_events(admin) if _may(admin, "authserver:audit:read") else None,
+        events=_events(admin) if admin.may("authserver:audit:read") else None,
     )
-
-
-def _may(admin: Administration, scope: str) -> bool:
-    return admin.authority is None or scope in admin.authority
 
 
 def _charts(report: Report) -> list[Chart]:

@@ -44,8 +44,7 @@ def index(admin: Administration) -> Page:
 @SECTION.get("/<uuid:session_id>")
 def show(admin: Administration, session_id: UUID) -> Page:
     row = sessions.find(admin, session_id)
-    may_see_events = admin.authority is None or AUDIT_READ in admin.authority
-    events = audit.find(admin, Search(session_id=session_id), limit=_LATELY) if may_see_events else None
+    events = audit.find(admin, Search(session_id=session_id), limit=_LATELY) if admin.may(AUDIT_READ) else None
     name = sessions.usernames(admin, {row.user_id}).get(row.user_id)
     return render(
         "console/session.html", row=row, state=session_state(row), name=name, events=events, in_words=event_in_words

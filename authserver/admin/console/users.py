@@ -90,10 +90,10 @@ def add_now(admin: Administration) -> Page:
 def show(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
     live, events = None, None
-    if _may(admin, SESSIONS_READ):
+    if admin.may(SESSIONS_READ):
         found = sessions.find_all(admin, Whose(user_id=row.id), include_ended=False, limit=_LATELY)
         live = [(one, session_state(one)) for one in found]
-    if _may(admin, AUDIT_READ):
+    if admin.may(AUDIT_READ):
         events = audit.find(admin, Search(user_id=row.id), limit=_LATELY)
     return render("console/user.html", user=row, live=live, events=events, in_words=event_in_words)
 
@@ -194,7 +194,3 @@ def _refuse_changed(locked: AnyRow, version: str) -> None:
 def _now_in_words(row: AnyRow) -> str:
     roles = ", ".join(sorted(row.roles)) or "none"
     return f"Now it says: user name {row.username}, e-mail {row.email or 'none'}, roles {roles}. Save again to replace that."
-
-
-def _may(admin: Administration, scope: str) -> bool:
-    return admin.authority is None or scope in admin.authority
