@@ -60,12 +60,19 @@ def page(new_context: NewContext) -> Page:
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A page, an API and a live server on hosts of one name: one for a file, on one database; tests make own clients."""
+def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """One for a file, on one database."""
     stage = make_stage("sqlite", tmp_path_factory.mktemp("site"))
     with open_site(stage) as opened:
         yield opened
     stage.close()
+
+
+@pytest.fixture
+def site(running_site: Site) -> Iterator[Site]:
+    """A page, an API and a live server on hosts of one name; tests make own clients. What watched the front is let go."""
+    yield running_site
+    running_site.front.on_request = running_site.front.on_answer = lambda _: True
 
 
 @pytest.fixture
