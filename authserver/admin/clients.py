@@ -173,11 +173,16 @@ def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str
 
 
 def remove(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
-    """Remove a client and end its sessions. Its row, and with it its id, is kept until no session needs it."""
+    """Remove a client and end its sessions. Its row, and with it its id, is kept until no session needs it.
+
+    An API that authenticated as this client has none then.
+    """
     with admin.transaction() as connection:
         _lock(admin, connection, client_id)
         store.end_epoch(connection, client_id, remove=True)
-        audit.record(connection, admin.entry(Event.CLIENT_REMOVED, client_id=client_id))
+        # The id is free again one day, and whoever takes it must not ask about an API's tokens.
+        detail = {"apis": freed} if (freed := apis.forget_client(connection, client_id)) else {}
+        audit.record(connection, admin.entry(Event.CLIENT_REMOVED, client_id=client_id, detail=detail))
     return sweep_now(admin, on_progress)
 
 

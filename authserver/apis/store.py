@@ -83,6 +83,12 @@ def remove(connection: Connection, audience: str) -> bool:
     return connection.execute(delete(ApiRecord).where(ApiRecord.audience == audience, ~owns, swept)).rowcount == 1
 
 
+def forget_client(connection: Connection, client_id: str) -> list[str]:
+    """Let no API authenticate as this client any more. Returns the audiences of those that did."""
+    statement = update(ApiRecord).where(ApiRecord.client_id == client_id).values(client_id=None, changed_at=now_ms())
+    return sorted(connection.execute(statement.returning(ApiRecord.audience)).scalars())
+
+
 def unswept(connection: Connection, *, settled_ms: int = 0) -> list[tuple[str, int]]:
     """APIs whose narrowing, at least `settled_ms` ago, has not reached all sessions yet: audience and mark."""
     pending = (ApiRecord.narrowed_at <= now_ms() - settled_ms) & (

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
-from authserver.admin import password_links, sessions, users
+from authserver.admin import apis, clients, password_links, sessions, users
 from authserver.admin.context import Administration
 from authserver.admin.users import Profile
-from tests.support.oauth import Person
-from tests.support.stage import Stage, make_stage
+from authserver.app import create_app
+from tests.support.oauth import App, OAuth, Person
+from tests.support.stage import API, Stage, make_stage
 from tests.support.visitor import Visitor
 
 NEW = "a wholly new password"
@@ -119,6 +121,30 @@ def test_the_address_of_a_link_is_told_to_nobody(visitor: Visitor, person: Perso
         assert _keeps_addresses_to_itself(page), page
         assert secret not in "".join(f"{name}{value}" for name, value in page.headers.items())
     assert secret not in gone.text
+
+
+def test_whoever_takes_the_id_of_a_removed_client_gets_nothing_that_was_its(
+    oauth: OAuth, person: Person, admin: Administration, stage: Stage
+):
+    """An API asked about its tokens as this client; the id is free once the last row of it is gone."""
+    asking = stage.an_app(client_id="asking", grants={"client_credentials"})
+    apis.edit(admin, API, lambda before: replace(before, client_id="asking"))
+    token = oauth.sign_in(person).json()["access_token"]
+    server = stage.settings
+
+    def is_told(app: App) -> bool:
+        node = create_app(server)  # with nothing cached
+        with httpx.Client(transport=httpx.WSGITransport(node), base_url=server.issuer) as http:
+            answer = OAuth(http, app).post("/introspect", {"token": token})
+        node.extensions["authserver"].database.dispose()
+        assert answer.status_code == 200
+        return bool(answer.json()["active"])
+
+    assert is_told(asking)
+    clients.remove(admin, "asking")
+    assert apis.find(admin, API).client_id is None
+    stage.sql("DELETE FROM clients WHERE client_id = 'asking'")
+    assert not is_told(stage.an_app(client_id="asking", grants={"client_credentials"}))
 
 
 def _keeps_addresses_to_itself(page: httpx.Response) -> bool:
