@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 from tests.support.server import ROOT
 from tests.support.shell import COMMAND, Shell
+
+# Linux counts what a process held before its exec, too: as a child of this one a command would have the tests' size.
+_MEASURE = """
+import resource, subprocess, sys
+status = subprocess.run(sys.argv[1:]).returncode
+print()
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(status)
+"""
 
 
 class Measured(NamedTuple):
@@ -43,16 +52,14 @@ def write_users(file: Path, count: int, *, bad: tuple[int, ...] = ()) -> None:
 
 def measured(shell: Shell, *arguments: str) -> Measured:
     """Run a command to its end."""
-    with subprocess.Popen(
-        [*COMMAND, *arguments],
+    process = subprocess.run(
+        [sys.executable, "-c", _MEASURE, *COMMAND, *arguments],
         env=shell.environment,
         cwd=ROOT,
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-    ) as process:
-        assert process.stdout is not None
-        output = process.stdout.read()
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return Measured(process.returncode, output, usage.ru_maxrss / 1024)
+        check=False,
+    )
+    output, _, memory = process.stdout.rstrip("\n").rpartition("\n")
+    return Measured(process.returncode, output, int(memory) / 1024)
