@@ -28,8 +28,8 @@ def end_session(
 ) -> bool:
     """End one session. Returns whether this call ended it: one that had ended before is left as it is.
 
-    With `client_id` only a session of that client, with `user_id` only one of that user; with `presented` (a digest) only one that holds it as current or
-    previous: for tokens under a leaked key, whose tag proves nothing.
+    With `client_id` only a session of that client, with `user_id` only one of that user; with `presented` (a digest)
+    only one that holds it as current or previous: for tokens under a leaked key, whose tag proves nothing.
     """
     condition = (_S.id == session_id) & _S.revoked_at.is_(None)
     if client_id is not None:
