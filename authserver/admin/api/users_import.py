@@ -63,7 +63,7 @@ def import_(admin: Administration, content: bytes, query: ImportQuery) -> Answer
 
 ROUTES: Final = (
     Route(
-        method="POST", path="/user-imports", scope="authserver:users:write", summary="Import users", handler=import_,
+        method="POST", path="/users/import", scope="authserver:users:write", summary="Import users", handler=import_,
         query=ImportQuery, raw_body=True, body_types=(_CSV, JSON_LINES),
         answers={200: Content(description="The report", model=ImportReport)},
         description="As `authserver users import`: repeating it adds nobody twice. The body is limited by server.max_body_bytes.",
