@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 
 from authserver.app import Parts, create_app
+from authserver.settings import CacheSettings
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.stage import STALE, Stage, make_stage
@@ -36,8 +37,18 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
 @pytest.fixture
 def app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
     """The application in this process. What it has cached it keeps: no test depends on how fast it runs."""
+    yield from _an_app(stage, monkeypatch, STALE)
+
+
+@pytest.fixture
+def quick_app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The same with short caches, for what waits until all caches have noticed a change: the removal of an API."""
+    yield from _an_app(stage, monkeypatch, CacheSettings(max_age=0.1))
+
+
+def _an_app(stage: Stage, monkeypatch: pytest.MonkeyPatch, caches: CacheSettings) -> Iterator[Flask]:
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    made = create_app(stage.with_settings(caches=STALE))
+    made = create_app(stage.with_settings(caches=caches))
     yield made
     made.extensions["authserver"].database.dispose()
 

@@ -57,6 +57,12 @@ def rows(stage: Stage) -> dict[str, list[Any]]:
 
 
 @pytest.fixture
+def app(quick_app: Flask) -> Flask:
+    """One of the acts is the removal of an API."""
+    return quick_app
+
+
+@pytest.fixture
 def visitor(stage: Stage, app: Flask) -> Iterator[Visitor]:
     with browser(stage, app) as made:
         yield made
