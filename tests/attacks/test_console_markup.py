@@ -85,7 +85,17 @@ def test_no_text_becomes_markup_on_any_page(admin: Visitor, stage: Stage, app: F
     stage.sql("DELETE FROM activity WHERE name <> 'refusal.token_malformed'")
 
     def looked_at() -> dict[str, Elements]:
-        return {path: Elements(admin.get(path).text) for path in pages(app)}
+        answers = {path: admin.get(path) for path in pages(app)}
+        for path, answer in answers.items():
+            # What is no page is saved as a file, and no browser takes it for one.
+            is_page = answer.headers["content-type"].startswith("text/html")
+            assert is_page or answer.headers["content-disposition"].startswith("attachment"), path
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+        return {
+            path: Elements(answer.text)
+            for path, answer in answers.items()
+            if answer.headers["content-type"].startswith("text/html")
+        }
 
     fill_in(stage, HARMLESS)
     plain = looked_at()
