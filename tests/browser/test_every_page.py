@@ -79,6 +79,16 @@ def test_no_page_has_a_fault_where_there_is_nothing_yet(empty: Site, new_context
     assert faults == {}
 
 
+@pytest.mark.parametrize("look", ["dark", "small-phone"])
+def test_the_documentation_of_the_admin_api_has_no_fault(empty: Site, new_context: NewContext, look: str) -> None:
+    page = new_context(look).new_page()
+    watched = Watched(page)
+    page.goto(empty[0].url + "/admin/api/docs")
+    _keep(page, f"empty-{look}", "admin/api/docs")
+    faults = overflow(page) + outline(page) + violations(page) + unreachable_by_keyboard(page)
+    assert faults + watched.complaints() == []
+
+
 def _looked_at(context: BrowserContext, site: Site, folder: str) -> tuple[EveryPage, dict[str, list[str]]]:
     server, administrator, app, first = site
     page = context.new_page()

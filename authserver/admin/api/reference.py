@@ -18,9 +18,7 @@ from authserver.admin.api import openapi
 from authserver.admin.api.route import PREFIX, Answer, Content, Route
 from authserver.admin.context import Administration
 
-_POLICY = (
-    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
+_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 _HTML = "text/html; charset=utf-8"
 
 
@@ -33,7 +31,7 @@ def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
 
     def page(_admin: Administration) -> Answer:
         asset = cast("Callable[[str], str]", current_app.jinja_env.globals["asset"])
-        text = _page(known, asset("vendor/pico-2.1.1/pico.min.css"), asset("pages.css"))
+        text = _page(known, asset("icon.svg"), asset("vendor/pico-2.1.1/pico.min.css"), asset("pages.css"))
         return Answer(text=text, content_type=_HTML, headers={"Content-Security-Policy": _POLICY})
 
     return (
@@ -57,7 +55,7 @@ def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
 
 
 @cache
-def _page(resources: tuple[Route, ...], *styles: str) -> str:
+def _page(resources: tuple[Route, ...], icon: str, *styles: str) -> str:
     environment = Environment(
         loader=PackageLoader("authserver.admin.api"),
         autoescape=True,
@@ -69,7 +67,13 @@ def _page(resources: tuple[Route, ...], *styles: str) -> str:
     document = openapi.document(resources)
     groups = {tag["name"]: [route for route in resources if route.tag == tag["name"]] for tag in document["tags"]}
     return environment.get_template("reference.html").render(
-        document=document, groups=groups, styles=styles, prefix=PREFIX, curl=_curl, dereferenced=_dereferenced
+        document=document,
+        groups=groups,
+        icon=icon,
+        styles=styles,
+        prefix=PREFIX,
+        curl=_curl,
+        dereferenced=_dereferenced,
     )
 
 
