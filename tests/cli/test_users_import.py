@@ -24,7 +24,7 @@ from tests.support.users_file import measured, password_of, write_users
 
 MANY = 100_000
 SIGNING_IN = 500
-#: The command takes about 90 MB whatever the file is. Had it held 100,000 users at once, it would take 150 MB more.
+#: The command takes about 95 MiB whatever the file is. Had it held 100,000 users at once, it would take 150 MB more.
 MOST_MEMORY_MB = 200
 OUR_OWN = "$argon2id$v=19$m=8,t=1,p=1$"
 
