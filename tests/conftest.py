@@ -15,6 +15,8 @@ from sqlalchemy import event
 
 from authserver.app import Parts, create_app
 from authserver.settings import CacheSettings
+from tests.support.console import an_administrator
+from tests.support.needs import required
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.stage import STALE, Stage, make_stage
@@ -23,6 +25,13 @@ from tests.support.visitor import Visitor
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where everything is required, a test that was skipped is a failure of the run (TESTS_REQUIRE, as .ci/run sets it)."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if "everything" in required() and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
@@ -78,6 +87,13 @@ def visitors(stage: Stage, app: Flask) -> Iterator[Callable[[], Visitor]]:
 def visitor(visitors: Callable[[], Visitor]) -> Visitor:
     """One browser, signed in nowhere."""
     return visitors()
+
+
+@pytest.fixture
+def console(stage: Stage, visitor: Visitor) -> Visitor:
+    """The browser of an administrator, signed in."""
+    visitor.sign_in(an_administrator(stage))
+    return visitor
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.chromium import PATIENCE_MS, chromium
+from tests.support.server import LiveServer
 from tests.support.site import Site, open_site
 from tests.support.stage import make_stage
 
@@ -28,6 +29,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.parent.name == "browser":
             item.add_marker(pytest.mark.chromium)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server with an API, for all tests of a file: each has its own people and clients."""
+    stage = make_stage("sqlite", tmp_path_factory.mktemp("server"))
+    stage.an_api()
+    started = LiveServer(stage).start()
+    yield started
+    started.stop()
+    stage.close()
 
 
 @pytest.fixture(scope="module")

@@ -17,23 +17,12 @@ from tests.support.driving import sign_in
 from tests.support.every_page import EveryPage, page_routes
 from tests.support.oauth import Person
 from tests.support.server import LiveServer
-from tests.support.stage import make_stage
 from tests.support.watched_page import Watched
 
 NewContext = Callable[..., BrowserContext]
 
 #: Each would set `stolen` if any of it were taken for markup or script, in an element, an attribute or an address.
 PAYLOAD = "\"'><img src=x data-xss onerror=window.stolen=1><script>window.stolen=1</script>{{7*7}}"
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("attacks"))
-    stage.an_api()
-    started = LiveServer(stage).start()
-    yield started
-    started.stop()
-    stage.close()
 
 
 @pytest.fixture

@@ -75,17 +75,6 @@ def test_a_first_administrator_makes_an_app_work(fresh: LiveServer, new_context:
     assert '"refresh_token"' in _run_shell(code["curl"], given)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server with an API, for all other stories: each has its own people and clients."""
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("stories"))
-    stage.an_api()
-    started = LiveServer(stage).start()
-    yield started
-    started.stop()
-    stage.close()
-
-
 @pytest.fixture
 def admin(server: LiveServer, new_context: NewContext) -> Walk:
     """An administrator in the console."""

@@ -18,12 +18,6 @@ from tests.support.visitor import Visitor
 AUDIT = "/admin/audit"
 
 
-@pytest.fixture
-def console(stage: Stage, visitor: Visitor) -> Visitor:
-    visitor.sign_in(an_administrator(stage))
-    return visitor
-
-
 def exported(console: Visitor, query: str = "") -> list[dict[str, object]]:
     answer = console.get(f"{AUDIT}/export{query}")
     assert answer.status_code == 200, answer.text

@@ -15,12 +15,6 @@ from tests.support.stage import Stage
 from tests.support.visitor import Visitor
 
 
-@pytest.fixture
-def console(stage: Stage, visitor: Visitor) -> Visitor:
-    visitor.sign_in(an_administrator(stage))
-    return visitor
-
-
 def test_findings_stand_with_reason_command_and_a_link(console: Visitor, stage: Stage):
     stage.an_app(client_id="shop")
     page = console.get("/admin/doctor")

@@ -11,12 +11,6 @@ from tests.support.visitor import Visitor
 KEYS = "/admin/keys"
 
 
-@pytest.fixture
-def console(stage: Stage, visitor: Visitor) -> Visitor:
-    visitor.sign_in(an_administrator(stage))
-    return visitor
-
-
 def active(stage: Stage, kind: str) -> int:
     (row,) = stage.sql("SELECT id FROM keys WHERE kind = :kind AND state = 'active'", kind=kind)
     key_id: int = row.id

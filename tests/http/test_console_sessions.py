@@ -8,25 +8,13 @@ import pytest
 
 from authserver.identifiers import new_id
 from authserver.sessions.sweep import sweep
-from tests.support.console import Elements, an_administrator
+from tests.support.console import an_administrator, words
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
 
 SESSIONS = "/admin/sessions"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-
-
-@pytest.fixture
-def console(stage: Stage, visitor: Visitor) -> Visitor:
-    visitor.sign_in(an_administrator(stage))
-    return visitor
-
-
-def words(visitor: Visitor, path: str) -> str:
-    page = visitor.get(path)
-    assert page.status_code == 200, page.text
-    return Elements(page.text).words
 
 
 def signed_in(oauth: OAuth, person: Person, **more: str) -> str:

@@ -7,25 +7,12 @@ import re
 import pytest
 
 from authserver.settings import PageSettings
-from tests.support.console import Elements, an_administrator
+from tests.support.console import Elements, an_administrator, words
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
 
 USERS = "/admin/users"
-
-
-@pytest.fixture
-def console(stage: Stage, visitor: Visitor) -> Visitor:
-    """An administrator's browser."""
-    visitor.sign_in(an_administrator(stage))
-    return visitor
-
-
-def words(visitor: Visitor, path: str) -> str:
-    page = visitor.get(path)
-    assert page.status_code == 200, page.text
-    return Elements(page.text).words
 
 
 def forget_confirmation(stage: Stage) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import os
 import re
 import shutil
@@ -17,10 +16,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
+from tests.support.front import make_certificate
 from tests.support.needs import missing
 from tests.support.page import Page
 from tests.support.server import LiveServer, free_port
@@ -145,13 +142,12 @@ def _auth(page: Page, **form: str) -> httpx.Response:
 
 @contextlib.contextmanager
 def _nginx(directory: Path, port: int, ports: dict[int, int]) -> Iterator[None]:
-    certificate, key = _certificate(directory, "shop.example.com")
+    certificate = make_certificate(directory, "shop.example.com")
     for name in ("authserver-headers.conf", "nginx-one-origin.conf"):
         text = _moved((SAMPLES / name).read_text(), ports)
         text = text.replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
         text = text.replace("/etc/nginx/", f"{directory}/")
-        text = re.sub(r"/etc/ssl/\S+\.pem", str(certificate), text)
-        text = re.sub(r"/etc/ssl/\S+\.key", str(key), text)
+        text = re.sub(r"/etc/ssl/\S+\.(pem|key)", str(certificate), text)
         (directory / name).write_text(text)
     places = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temporary = " ".join(f"{place}_temp_path {directory}/{place};" for place in places)
@@ -167,10 +163,10 @@ def _nginx(directory: Path, port: int, ports: dict[int, int]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _caddy(directory: Path, port: int, ports: dict[int, int]) -> Iterator[None]:
-    certificate, key = _certificate(directory, "one.example.com")
+    certificate = make_certificate(directory, "one.example.com")
     text = _moved((SAMPLES / "Caddyfile").read_text(), ports)
-    text = text.replace("one.example.com {", f"one.example.com {{\n\ttls {certificate} {key}")
-    text = text.replace("auth.example.com {", f"auth.example.com {{\n\ttls {certificate} {key}")
+    text = text.replace("one.example.com {", f"one.example.com {{\n\ttls {certificate} {certificate}")
+    text = text.replace("auth.example.com {", f"auth.example.com {{\n\ttls {certificate} {certificate}")
     options = f"{{\n\tadmin off\n\thttps_port {port}\n\thttp_port {free_port()}\n\tauto_https disable_redirects\n}}\n"
     (directory / "Caddyfile").write_text(options + text)
     with _process(
@@ -207,26 +203,3 @@ def _process(command: list[str], port: int, directory: Path) -> Iterator[None]:
     finally:
         process.terminate()
         process.wait(timeout=60)
-
-
-def _certificate(directory: Path, host: str) -> tuple[Path, Path]:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, private = directory / "certificate.pem", directory / "certificate.key"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    private.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return certificate, private

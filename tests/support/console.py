@@ -56,3 +56,10 @@ class Elements(HTMLParser):
     def words(self) -> str:
         """The text that people read, in one line."""
         return " ".join(" ".join(self.text).split())
+
+
+def words(visitor: Visitor, path: str) -> str:
+    """The text of a page that is there."""
+    page = visitor.get(path)
+    assert page.status_code == 200, page.text
+    return Elements(page.text).words
