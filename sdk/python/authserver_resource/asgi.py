@@ -10,6 +10,7 @@ from typing import Any
 
 from authserver_resource.errors import VerificationError
 from authserver_resource.gate import Gate, HeaderOf
+from authserver_resource.texts import scope_names, texts
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -18,20 +19,27 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AccessTokenMiddleware:
-    """Lets requests and WebSockets in with a token that has `scopes`; `public` paths pass, with all below them."""
+    """Lets requests and WebSockets in with a token that has `scopes`; `public` paths pass, with all below them.
 
-    def __init__(self, app: App, gate: Gate, *, scopes: str = "", public: Iterable[str] = ()) -> None:
+    Compared is the whole path of a request, the one that the application is mounted at (`root_path`) included. "/" and
+    the path of the mount open the front page alone. A path with a segment ".." is never public.
+    """
+
+    def __init__(self, app: App, gate: Gate, *, scopes: str | Iterable[str] = "", public: Iterable[str] = ()) -> None:
         self._app = app
         self._gate = gate
-        self._scopes = scopes
-        self._public = tuple(path.rstrip("/") for path in public)
+        self._scopes = scope_names(scopes)
+        paths = texts("public", public, '["/health"]')
+        if not all(path.startswith("/") for path in paths):
+            raise ValueError('public: paths that begin with "/", as in ["/health"]')
+        self._public = frozenset(path.rstrip("/") for path in paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
         if scope["type"] == "http" and path == self._gate.metadata_path:
             await answer(send, 200, {"Content-Type": "application/json"}, self._gate.metadata())
             return
-        if scope["type"] in {"http", "websocket"} and not self._is_public(path):
+        if scope["type"] in {"http", "websocket"} and not self._is_public(path, scope.get("root_path", "")):
             try:
                 # A WebSocket can write, so with a cookie it needs an origin: it counts as unsafe.
                 token = await self._gate.admit_async(scope.get("method", "WEBSOCKET"), header_of(scope), self._scopes)
@@ -41,8 +49,15 @@ class AccessTokenMiddleware:
             scope.setdefault("state", {})["access_token"] = token
         await self._app(scope, receive, send)
 
-    def _is_public(self, path: str) -> bool:
-        return any(path == public or path.startswith(public + "/") for public in self._public)
+    def _is_public(self, path: str, root_path: str) -> bool:
+        # An application that serves files takes /health/../secret for /secret, and on Windows a backslash for a slash.
+        if ".." in path.replace("\\", "/").split("/"):
+            return False
+        # Below the mount lies the whole application: a public path that holds the mount opens only itself.
+        mount = f"/{root_path.strip('/')}/"
+        return path.removesuffix("/") in self._public or any(
+            path.startswith(f"{public}/") and not mount.startswith(f"{public}/") for public in self._public
+        )
 
     async def _refuse(self, scope: Scope, send: Send, error: VerificationError) -> None:
         if scope["type"] == "websocket":  # before it is accepted: servers answer the handshake with 403

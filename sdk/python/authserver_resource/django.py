@@ -7,7 +7,7 @@ In the settings: `AUTHSERVER_RESOURCE = {"issuer": …, "audience": …}` with a
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -16,6 +16,7 @@ from django.http import HttpResponse
 
 from authserver_resource.errors import VerificationError
 from authserver_resource.gate import Gate
+from authserver_resource.texts import scope_names
 from authserver_resource.verifier import Verifier
 
 
@@ -51,25 +52,26 @@ class AccessTokenMiddleware:
         return HttpResponse(refusal.body, status=refusal.status, headers=refusal.headers)
 
 
-def require_token(scopes: str = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def require_token(scopes: str | Iterable[str] = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Let a request in to this view, plain or async, when its token has all these scopes.
 
     A view that takes tokens from the header alone is safe without Django's CSRF check: add `csrf_exempt`.
     """
+    wanted = scope_names(scopes)
 
     def decorate(view: Callable[..., Any]) -> Callable[..., Any]:
         if iscoroutinefunction(view):
 
             @functools.wraps(view)
             async def guarded_async(request: Any, *args: Any, **kwargs: Any) -> Any:
-                request.access_token = await gate().admit_async(request.method, request.headers.get, scopes)
+                request.access_token = await gate().admit_async(request.method, request.headers.get, wanted)
                 return await view(request, *args, **kwargs)
 
             return guarded_async
 
         @functools.wraps(view)
         def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
-            request.access_token = gate().admit(request.method, request.headers.get, scopes)
+            request.access_token = gate().admit(request.method, request.headers.get, wanted)
             return view(request, *args, **kwargs)
 
         return guarded

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
+from authserver_resource.texts import scope_names
+
 #: Each code, and the HTTP status that fits it. Codes are never renamed; new ones may come.
 CODES: Final[dict[str, int]] = {
     "missing_token": 401,  # no access token came with the request
@@ -37,13 +39,13 @@ class VerificationError(Exception):
     `status` is the HTTP status that fits: 503 means that nothing is known against the token.
     """
 
-    def __init__(self, code: str, text: str, *, scopes: Iterable[str] = ()) -> None:
+    def __init__(self, code: str, text: str, *, scopes: str | Iterable[str] = ()) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
         self.status = CODES[code]
         #: What the call asked for, where the scope was what was missing.
-        self.scopes = frozenset(scopes)
+        self.scopes = scope_names(scopes)
 
 
 class WouldWait(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import ParamSpec, TypeVar, cast
 
@@ -10,6 +10,7 @@ from flask import Flask, Response, current_app, g, request
 
 from authserver_resource.errors import VerificationError
 from authserver_resource.gate import Gate
+from authserver_resource.texts import scope_names
 from authserver_resource.token import AccessToken
 
 P = ParamSpec("P")
@@ -29,13 +30,14 @@ class Api:
         if self.gate.metadata_path is not None:
             app.add_url_rule(self.gate.metadata_path, "oauth_protected_resource", self._metadata)
 
-    def require(self, scopes: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    def require(self, scopes: str | Iterable[str] = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
         """Let a request in to this view when its token has all these scopes."""
+        wanted = scope_names(scopes)
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             @wraps(view)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
-                g.access_token = self.gate.admit(request.method, request.headers.get, scopes)
+                g.access_token = self.gate.admit(request.method, request.headers.get, wanted)
                 # As Flask itself calls views: an `async def` runs to its end.
                 return cast("R", current_app.ensure_sync(view)(*args, **kwargs))
 

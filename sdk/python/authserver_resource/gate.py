@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from authserver_resource.errors import VerificationError
+from authserver_resource.texts import scope_names, texts
 from authserver_resource.token import AccessToken
 from authserver_resource.verifier import Verifier
 
@@ -50,16 +51,22 @@ class Gate:
     """
 
     def __init__(
-        self, verifier: Verifier, *, cookie: str | None = None, origins: Iterable[str] = (), scopes: Iterable[str] = ()
+        self,
+        verifier: Verifier,
+        *,
+        cookie: str | None = None,
+        origins: Iterable[str] = (),
+        scopes: str | Iterable[str] = (),
     ) -> None:
         if cookie is not None and not cookie.startswith("__Host-") and verifier.issuer.startswith("https://"):
             raise ValueError("cookie: a name that begins with __Host-")
         self.verifier = verifier
         self._cookie = cookie
-        self._scopes = sorted(scopes)
+        self._scopes = sorted(scope_names(scopes))
         parts = urlsplit(verifier.audience)
         is_address = parts.scheme in {"http", "https"} and bool(parts.netloc)
-        self._origins = frozenset(origins) or frozenset([f"{parts.scheme}://{parts.netloc}"] if is_address else [])
+        own = [f"{parts.scheme}://{parts.netloc}"] if is_address else []
+        self._origins = frozenset(texts("origins", origins, '["https://app.example.com"]') or own)
         #: Where the metadata are served; None where the audience is no address (RFC 9728 section 3).
         self.metadata_path = _WELL_KNOWN + parts.path.rstrip("/") if is_address else None
         self._metadata_url = f"{parts.scheme}://{parts.netloc}{self.metadata_path}" if is_address else None

@@ -13,8 +13,10 @@ from authserver_resource.fetching import FetchError
 from authserver_resource.issuer import Issuer
 from authserver_resource.memory import Memory
 from authserver_resource.reach import Reach
+from authserver_resource.texts import texts
 
 PREFIX = "asat_"
+_CREDENTIALS = '("client-id", "secret")'
 
 
 class Introspection:
@@ -23,7 +25,10 @@ class Introspection:
     def __init__(
         self, issuer: Issuer, reach: Reach, credentials: tuple[str, str], *, seconds: float, size: int
     ) -> None:
-        pair = ":".join(quote_plus(part) for part in credentials)  # RFC 6749 section 2.3.1
+        parts = texts("introspection", credentials, _CREDENTIALS)
+        if len(parts) != 2:
+            raise ValueError(f"introspection: two texts, as in {_CREDENTIALS}")
+        pair = ":".join(quote_plus(part) for part in parts)  # RFC 6749 section 2.3.1
         self._headers = {
             "Authorization": "Basic " + base64.b64encode(pair.encode()).decode(),
             "Accept": "application/json",

@@ -22,6 +22,7 @@ from authserver_resource.memory import Memory
 from authserver_resource.reach import Reach
 from authserver_resource.remote import Refresher, Remote
 from authserver_resource.status import Policy, StatusList, StatusLists
+from authserver_resource.texts import scope_names, texts
 from authserver_resource.token import AccessToken
 
 _TYP = "at+jwt"
@@ -92,7 +93,7 @@ class Verifier:
         counters: Counters | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._algorithms = frozenset(algorithms)
+        self._algorithms = frozenset(texts("algorithms", algorithms, '["ES256"]'))
         if not self._algorithms or not self._algorithms <= ALGORITHMS:
             raise ValueError(f"algorithms: choose from {', '.join(sorted(ALGORITHMS))}")
         if not 0 <= leeway <= _MOST_LEEWAY:
@@ -119,8 +120,10 @@ class Verifier:
             leeway=leeway,
             algorithms=self._algorithms,
         )
-        self._introspection = introspection and Introspection(
-            self._issuer, reach, introspection, seconds=introspection_seconds, size=cache_size
+        self._introspection = (
+            None
+            if introspection is None
+            else Introspection(self._issuer, reach, introspection, seconds=introspection_seconds, size=cache_size)
         )
         self._seen: Memory[_Seen] = Memory(cache_size)
         self._headers: dict[bytes, Header] = {}
@@ -185,7 +188,7 @@ class Verifier:
         if listed is not None:
             self._lists.check(*listed, now, wait=wait)
         if scopes:
-            wanted = scopes.split() if isinstance(scopes, str) else tuple(scopes)
+            wanted = scope_names(scopes)
             if not verified.scopes.issuperset(wanted):
                 raise VerificationError("insufficient_scope", "the token has not all the scopes", scopes=wanted)
         return verified

@@ -1,0 +1,79 @@
+"""A text where several are meant: never taken letter by letter."""
+
+import json
+
+import pytest
+
+from authserver_resource import VerificationError
+from authserver_resource.asgi import AccessTokenMiddleware
+from authserver_resource.gate import Gate
+
+ORIGIN = "https://app.example.com"
+GIVEN = {
+    "public": (["/health"], "/health"),
+    "origins": ([ORIGIN], ORIGIN),
+    "algorithms": (["ES256"], "ES256"),
+    "introspection": (("the-api", "a-secret"), "the-api:a-secret"),
+}
+
+
+@pytest.fixture
+def make(make_verifier):
+    """Make what takes this parameter."""
+
+    def given(name, value):
+        if name == "public":
+            return AccessTokenMiddleware(None, Gate(make_verifier()), public=value)
+        if name == "origins":
+            return Gate(make_verifier(), origins=value)
+        return make_verifier(**{name: value})
+
+    return given
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_one_text_is_refused_where_several_are_meant(make, name):
+    several, one = GIVEN[name]
+    make(name, several)
+    for bad in (one, "", one.encode(), [one.encode()], None if name != "introspection" else 1):
+        with pytest.raises(TypeError, match=rf"^{name}: a collection of texts, as in .*['\"]") as caught:
+            make(name, bad)
+        assert "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_credentials_are_two_texts(make_verifier, count):
+    with pytest.raises(ValueError, match=r'^introspection: two texts, as in \("client-id", "secret"\)$'):
+        make_verifier(introspection=["the-api", "a-secret", "more"][:count])
+
+
+@pytest.mark.parametrize("scopes", ["write read", ["write", "read"], {"read", "write"}, iter(["read", "write"])])
+def test_scopes_are_a_text_with_spaces_or_a_collection(verifier, scopes):
+    gate = Gate(verifier, scopes=scopes)
+    assert json.loads(gate.metadata())["scopes_supported"] == ["read", "write"]
+
+
+def test_an_error_that_a_view_raises_takes_scopes_as_a_text(verifier):
+    error = VerificationError("insufficient_scope", "only with both", scopes="write read")
+    assert 'scope="read write"' in Gate(verifier).refusal(error).headers["WWW-Authenticate"]
+
+
+def test_scopes_of_another_type_are_refused_before_any_request(verifier):
+    from authserver_resource.django import require_token
+    from authserver_resource.flask import Api
+
+    gate = Gate(verifier)
+
+    def view():
+        """A view under a decorator whose parentheses were forgotten."""
+
+    for takes_scopes in (
+        Api(gate).require,
+        require_token,
+        lambda scopes: AccessTokenMiddleware(None, gate, scopes=scopes),
+        lambda scopes: Gate(verifier, scopes=scopes),
+    ):
+        takes_scopes("read")
+        for bad in (view, None, b"read", ["read", None]):
+            with pytest.raises(TypeError, match=r'^scopes: a collection of texts, as in \["read", "write"\]$'):
+                takes_scopes(bad)
