@@ -1,4 +1,4 @@
-"""What uvicorn's HTTP protocol leaves unbounded, bounded: the size of a head, the time a request may take to arrive, connections.
+"""What uvicorn's HTTP protocol leaves unbounded, bounded: heads, trailers, the time a request may take to arrive, connections.
 
 None of these costs a thread: a client that is slow, silent or endless holds one socket, for a bounded time.
 """
@@ -15,6 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 # Java's client offers h2c with every first request, and the parser then takes the body for another protocol's bytes.
 # An offer may be ignored (RFC 9110 section 7.8); one that this does not catch is refused by the bridge.
 UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
+# The parser gets this many bytes at once. What is not body is counted after each piece, so its bound is exact to one piece.
+PIECE = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,11 @@ class BoundedProtocol(HttpToolsProtocol):
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None until the first request
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
-    _head_left = 0
+    _allowance = 0  # bytes that the head may still have, and after it what is not body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._head_left = self.limits.max_head_bytes
+        self._allowance = self.limits.max_head_bytes
         # Whoever waits longest makes room: any number of idle or slow connections keeps nobody out.
         if len(self.connections) > self.limits.max_connections and self.waiting:
             next(iter(self.waiting)).transport.abort()
@@ -67,30 +69,42 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._in_head and UPGRADE.search(data):
             head, end, rest = data.partition(b"\r\n\r\n")
             data = UPGRADE.sub(b"\r\nignored-upgrade:", head) + end + rest
-        if self._in_head and len(data) > self._head_left:
-            allowed, data = data[: self._head_left], data[self._head_left :]
-            super().data_received(allowed)
-            if (
-                bool(self._in_head) and not self.transport.is_closing()
-            ):  # bool(): feeding the parser may have changed it
+        at = 0
+        while at < len(data) and not self.transport.is_closing():
+            piece = data[at : at + (min(PIECE, self._allowance) if self._in_head else PIECE)]
+            at += len(piece)
+            self._allowance -= len(piece)
+            super().data_received(piece)
+            self._allowance = min(self._allowance, self.limits.max_head_bytes)
+            if self._allowance <= 0 and not self.transport.is_closing():
                 self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
-        elif self._in_head:
-            self._head_left -= len(data)
-        if self.transport.is_closing():
-            return
-        super().data_received(data)
         if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
             self._wait_for_client()
         else:
             self._stop_waiting()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # The parser hands trailers over as headers, but no trailer may count as one (RFC 9112 section 7.1.2).
+        if self._in_head:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
-        self._in_head = False
+        self._in_head, self._allowance = False, self.limits.max_head_bytes
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        # Only trailers, and the extensions of chunks, use up the allowance: 16 bytes are enough for the size of a chunk.
+        self._allowance += len(body) + 16
+        super().on_body(body)
+
     def on_message_complete(self) -> None:
-        self._in_head, self._head_left = True, self.limits.max_head_bytes
+        self._in_head, self._allowance = True, self.limits.max_head_bytes
         super().on_message_complete()
+        if self.cycle is not None and not self.parser.should_keep_alive():
+            # A trailer may ask for this, too late for uvicorn. The parser skips all that follows, so nothing may follow.
+            self.cycle.keep_alive = False
+            if self.cycle.response_complete:
+                self.transport.close()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -119,7 +133,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._deadline = None
 
     def _give_up(self) -> None:
-        begun = self._head_left < self.limits.max_head_bytes
+        begun = not self._in_head or self._allowance < self.limits.max_head_bytes
         if begun and not self.transport.is_closing():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         else:  # nothing was asked, or the answer is long sent and cannot be delivered

@@ -1,7 +1,8 @@
-"""Headers that anyone can write decide nothing: Host, X-Forwarded-*, Forwarded, and the address behind proxies."""
+"""Headers that anyone can write decide nothing: Host, X-Forwarded-*, Forwarded, the address behind proxies, and trailers."""
 
 from collections.abc import Iterator
 from ipaddress import ip_network
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -37,6 +38,24 @@ def behind_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[OA
     with httpx.Client(transport=transport, base_url=ISSUER) as http:
         yield OAuth(http, stage.an_app())
     made.extensions["authserver"].database.dispose()
+
+
+@pytest.fixture
+def live_behind_a_proxy(stage: Stage) -> Iterator[LiveServer]:
+    """A live server for which this machine is a trusted proxy."""
+    server = LiveServer(stage, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32").start()
+    yield server
+    server.stop()
+
+
+def chunked(form: dict[str, str], headers: dict[str, str], trailers: dict[str, str]) -> bytes:
+    """A request to /token in one chunk, after which the server closes."""
+    sent = {"Content-Type": "application/x-www-form-urlencoded", "Transfer-Encoding": "chunked", "Connection": "close"}
+    head, tail = (
+        "".join(f"{n}: {v}\r\n" for n, v in part.items()) for part in ({"Host": "a", **sent, **headers}, trailers)
+    )
+    body = urlencode(form)
+    return f"POST /token HTTP/1.1\r\n{head}\r\n{len(body):x}\r\n{body}\r\n0\r\n{tail}\r\n".encode()
 
 
 def address_of_a_sign_in(oauth: OAuth, stage: Stage, person: Person, forwarded: str | None) -> str:
@@ -120,3 +139,20 @@ def test_what_the_client_wrote_before_its_proxy_does_not_count(behind_a_proxy: O
     }
     for forwarded, address in forged.items():
         assert address_of_a_sign_in(behind_a_proxy, stage, person, forwarded) == address, forwarded
+
+
+def test_credentials_in_a_trailer_authenticate_no_client(live: LiveServer, stage: Stage):
+    form, basic = {"grant_type": "client_credentials"}, stage.an_app().basic
+    assert live.raw(chunked(form, basic, {}))[0] == 200
+    assert live.raw(chunked(form, basic, {"X-Checksum": "1"}))[0] == 200
+    for trailers in ({}, basic):
+        assert live.raw(chunked(form, {}, trailers))[0] == 400
+
+
+def test_an_address_in_a_trailer_is_not_recorded(live_behind_a_proxy: LiveServer, stage: Stage, person: Person):
+    client = stage.an_app(public=True).client_id
+    form = {"grant_type": "password", "client_id": client, "username": person.username, "password": person.password}
+    proxys, forged = {"X-Forwarded-For": "198.51.100.7"}, {"X-Forwarded-For": "6.6.6.6"}
+    for trailers in ({}, forged):
+        assert live_behind_a_proxy.raw(chunked(form, proxys, trailers))[0] == 200
+    assert {row.last_address for row in stage.sql("SELECT last_address FROM sessions")} == {"198.51.100.7"}

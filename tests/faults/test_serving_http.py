@@ -11,6 +11,10 @@ import pytest
 from tests.support.wsgi_server import HALF, REFRESH, Server, answer, request, serving
 
 CHUNKED = "POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+ONE_BYTE = b"1\r\nx\r\n0\r\n"  # a whole body; trailers follow, or an empty line
+EXPECT = b"Expect: 100-continue\r\n\r\n"  # ends a head; "100 Continue" comes when the application reads the body
+LONG = b"X: " + b"x" * 15000 + b"\r\n"  # within the bounds, but not twice
+BEFORE_TRAILERS = CHUNKED.encode() + ONE_BYTE
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,18 @@ def impatient_server(tmp_path: Path) -> Iterator[Server]:
         (CHUNKED.replace("chunked", "gzip, chunked").encode() + b"0\r\n\r\n", 400),
         (CHUNKED.replace("chunked", "xchunked").encode() + b"0\r\n\r\n", 400),
         (CHUNKED.encode() + b'3;a="\n\r\nabc\r\n0\r\n\r\n', 400),
+        (CHUNKED.encode() + b"1;" + b"x" * 15000 + b"\r\nx\r\n0\r\n\r\n", 200),
+        (CHUNKED.encode() + b"1;" + b"x" * 21000 + b"\r\nx\r\n0\r\n\r\n", 431),
+        (CHUNKED.encode() + (b"1;" + b"x" * 100 + b"\r\nx\r\n") * 300 + b"0\r\n\r\n", 431),
+        (CHUNKED.encode() + b"0" * 21000 + b"1\r\nx\r\n0\r\n\r\n", 431),
+        (BEFORE_TRAILERS + b"\r\n", 200),
+        (BEFORE_TRAILERS + b"X: x\r\n\r\n", 200),
+        (BEFORE_TRAILERS + LONG + b"\r\n", 200),
+        (CHUNKED.encode()[:-2] + LONG + b"\r\n" + ONE_BYTE + LONG + b"\r\n", 200),
+        (BEFORE_TRAILERS + b"X: " + b"x" * 21000 + b"\r\n\r\n", 431),
+        (BEFORE_TRAILERS + b"X: x\r\n" * 3500 + b"\r\n", 431),
+        (BEFORE_TRAILERS + b"X" * 21000, 431),
+        (BEFORE_TRAILERS + b"Content-Length: 1\r\n\r\n", 400),
         (b"GET /jwks HTTP/1.0\r\n\r\n", 200),
         (request("GET /broken"), 500),
     ],
@@ -71,6 +87,75 @@ def test_what_is_too_large_or_malformed_is_refused_and_the_server_goes_on(
         assert "cache-control: no-store" in got
         assert '"error": "invalid_request"' in got
     assert " 200 " in lasting_server.ask(REFRESH)
+
+
+@pytest.mark.parametrize(
+    ("start", "more"),
+    [
+        (BEFORE_TRAILERS + b"X: ", b"x"),
+        (BEFORE_TRAILERS, b"x"),
+        (BEFORE_TRAILERS, b"X: x\r\n"),
+        (CHUNKED.encode() + b"1;", b"x"),
+        (CHUNKED.encode(), b"0"),
+        (CHUNKED.encode() + b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\nX: ", b"x"),
+    ],
+)
+def test_trailers_and_chunk_extensions_without_end_are_cut_off(
+    lasting_server: Server, start: bytes, more: bytes
+) -> None:
+    """60 MB of one trailer stopped a worker for 10 seconds."""
+    client = lasting_server.connect(start)
+    with pytest.raises(ConnectionError):
+        client.sendall(more * (30_000_000 // len(more)))
+    assert " 200 " in lasting_server.ask(REFRESH)
+
+
+def test_no_trailer_passes_for_a_header(lasting_server: Server) -> None:
+    head = CHUNKED.replace("POST /token", "GET /jwks").encode()
+    forged = b"X-Forwarded-For: 9.9.9.9\r\n"
+    assert '"forwarded":"9.9.9.9"' in lasting_server.ask(head[:-2] + forged + b"\r\n" + ONE_BYTE + b"\r\n")
+    assert '"forwarded":null' in lasting_server.ask(head + ONE_BYTE + b"\r\n")
+    assert '"forwarded":null' in lasting_server.ask(head + ONE_BYTE + forged + b"\r\n")
+    with lasting_server.connect(head[:-2] + EXPECT) as client:
+        assert answer(client).startswith("HTTP/1.1 100 ")
+        client.sendall(ONE_BYTE + forged + b"\r\n")
+        assert '"forwarded":null' in answer(client)
+
+
+def test_trailers_are_bounded_for_a_request_that_is_being_read_as_well(lasting_server: Server) -> None:
+    for trailers, status in ((b"X: x\r\n\r\n", 200), (b"X: " + b"x" * 21000, 431)):
+        with lasting_server.connect(CHUNKED.encode()[:-2] + EXPECT) as client:
+            assert answer(client).startswith("HTTP/1.1 100 ")
+            client.sendall(ONE_BYTE + trailers)
+            assert f" {status} " in answer(client)
+
+
+def test_the_sizes_of_many_small_chunks_cost_no_connection(lasting_server: Server) -> None:
+    with lasting_server.connect(CHUNKED.encode() + b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n") as client:
+        assert " 413 " in answer(client)
+        client.sendall(REFRESH)
+        assert " 200 " in answer(client)
+
+
+def test_a_connection_serves_on_after_trailers_and_without_them(lasting_server: Server) -> None:
+    with lasting_server.connect() as client:
+        for trailers in (b"", b"X: x\r\n", LONG, b""):
+            client.sendall(BEFORE_TRAILERS + trailers + b"\r\n")
+            assert '"size":1' in answer(client)
+        client.sendall(request("POST /token", "22"))
+        assert '"size":2' in answer(client)
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(ONE_BYTE, 200), (b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n", 413)], ids=["good", "large"]
+)
+def test_a_trailer_that_asks_to_close_the_connection_closes_it(
+    lasting_server: Server, body: bytes, status: int
+) -> None:
+    """It stayed open and took no request any more: HAProxy sent those of other clients into it."""
+    with lasting_server.connect(CHUNKED.encode() + body + b"Connection: close\r\n\r\n") as client:
+        assert f" {status} " in answer(client)
+        assert client.recv(1) == b""
 
 
 def test_a_client_that_sends_too_slowly_is_let_go(impatient_server: Server) -> None:
