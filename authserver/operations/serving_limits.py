@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import ClassVar
 
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # Java's client offers h2c with every first request, and the parser then takes the body for another protocol's bytes.
@@ -49,6 +50,7 @@ class BoundedProtocol(HttpToolsProtocol):
     waiting: ClassVar[dict["BoundedProtocol", None]]  # the longest waiting first; a dict for its order
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None until the first request
+    _started: RequestResponseCycle | None = None  # the one that the application works on; `cycle` is the last that came
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
     _allowance = 0  # bytes that the head may still have, and after it what is not body
@@ -63,7 +65,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        if self._started is not None:
+            self._started.disconnected = True
         super().connection_lost(exc)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        # uvicorn tells only the last request that the client is gone. An earlier one would write, and fail with a traceback.
+        self._started = cycle
+        super()._start_asgi_task(cycle, app)
 
     def data_received(self, data: bytes) -> None:
         if self._in_head and UPGRADE.search(data):
@@ -140,8 +149,9 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _refuse(self, status: HTTPStatus) -> None:
-        # A request that was answered early, or is being answered: a second answer would be taken for the next one's.
-        if self.cycle is not None and self.cycle.response_complete == self.cycle.more_body:
+        # A request that was answered early, or is being answered: a second answer would be taken for the next one's. In the
+        # pipeline it would come before the answer to the request in front, and be taken for that.
+        if self.pipeline or (self.cycle is not None and self.cycle.response_complete == self.cycle.more_body):
             self.transport.abort()
             return
         headers, body = refusal(status)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.wsgi_server import HALF, REFRESH, Server, answer, request, serving
+from tests.support.wsgi_server import HALF, REFRESH, Server, answer, request, serving, wait_for
 
 CHUNKED = "POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 ONE_BYTE = b"1\r\nx\r\n0\r\n"  # a whole body; trailers follow, or an empty line
@@ -186,6 +186,18 @@ def test_pipelined_requests_are_answered_in_order(lasting_server: Server) -> Non
         while data.count("HTTP/1.1") < 3:
             data += answer(client)
     assert data.index('"size":1') < data.index('"size":2') < data.index(" 404 ")
+
+
+@pytest.mark.parametrize("second", [CHUNKED.encode() + b"zz\r\n", BEFORE_TRAILERS + b"x" * 21000], ids=["400", "431"])
+def test_a_refusal_is_never_taken_for_the_answer_to_the_request_in_front(tmp_path: Path, second: bytes) -> None:
+    with serving(tmp_path) as server:
+        with server.connect(request("GET /slow") + second) as client, contextlib.suppress(ConnectionResetError):
+            assert client.recv(65536) == b""
+        wait_for(lambda: list(tmp_path.glob("release.*")))
+        server.release.touch()
+        assert " 200 " in server.ask(REFRESH)
+        server.process.terminate()
+        assert server.end() == (0, "")
 
 
 def test_head_has_the_length_and_no_body(lasting_server: Server) -> None:
