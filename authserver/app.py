@@ -140,7 +140,7 @@ def create_app(settings: Settings) -> Flask:
     token = settings.metrics.token
     exposition.register(app, None if token is None else token.get_secret_value())
     if settings.pages.admin:
-        tools = Tools(vault, open_hasher(settings, "-administration", concurrency=1))
+        tools = Tools(vault, keyring, open_hasher(settings, "-administration", concurrency=1))
         app.register_blueprint(console.blueprint(pages, Console(database, settings, tools)))
         api.register(app, Office(settings, database, tools, domain.bearer_tokens, refusals), errors)
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)

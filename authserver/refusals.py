@@ -110,7 +110,11 @@ class Reason(Enum):
     )
 
     ACCESS_TOKEN_MISSING = (80, "No access token was sent.", "Send it in the header: Authorization: Bearer …")
-    ACCESS_TOKEN_INVALID = (81, "The access token is none of this server, or was altered.", "Ask for a new one.")
+    ACCESS_TOKEN_INVALID = (
+        81,
+        "The access token is none of this server, was altered, or its key is gone.",
+        "Ask for a new one.",
+    )
     ACCESS_TOKEN_EXPIRED = (82, "The access token has expired.", "Ask for a new one, a little earlier next time.")
     ACCESS_TOKEN_ENDED = (
         83,

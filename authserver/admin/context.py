@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,9 +16,10 @@ from authserver import audit
 from authserver.audit import Caller, Event
 from authserver.clients.registration import Lifetime, Limits
 from authserver.database import Database
+from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
-from authserver.keys.vault import Vault
+from authserver.keys.vault import MasterKeyError, Vault
 from authserver.settings import Settings
 from authserver.users.hashing import PasswordHasher
 
@@ -28,6 +29,7 @@ class Tools:
     """What a server has built once for all requests. The hasher has slots of its own: sign-ins have theirs."""
 
     vault: Vault
+    keyring: Keyring
     hasher: PasswordHasher
 
 
@@ -121,6 +123,12 @@ class Administration:
     def rotation(self) -> KeyRotation:
         """Raises `MasterKeyError`."""
         return KeyRotation(self.database, self.vault, schedule(self.settings), algorithm=self.settings.tokens.algorithm)
+
+    def reread_keys(self) -> None:
+        """Let this process follow a change of keys at once. The others look every few seconds."""
+        if self._tools is not None:
+            with suppress(MasterKeyError):  # the change stands; /readyz says that this node cannot open the new keys
+                self._tools.keyring.refresh()
 
     @property
     def limits(self) -> Limits:

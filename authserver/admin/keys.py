@@ -30,7 +30,7 @@ def rotate(admin: Administration, kind: Kind, *, at_once: bool) -> None:
 
 
 def mark_leaked(admin: Administration, key_id: int) -> None:
-    """Take a key out of trust; an active one is replaced first.
+    """Take a key out of trust; an active one is replaced first. The process of a server that does it follows at once.
 
     Raises:
         NotFound: there is no such key in use.
@@ -39,6 +39,7 @@ def mark_leaked(admin: Administration, key_id: int) -> None:
         admin.rotation.mark_leaked(key_id, actor=admin.actor, caller=admin.caller)
     except RotationRefused as refusal:
         raise NotFound(refusal.args[0]) from None
+    admin.reread_keys()
 
 
 def rewrap(admin: Administration) -> int:

@@ -96,7 +96,7 @@ class KeyRotation:
             raise RotationRefused(Hinted("another node rotated at the same moment", "; see: authserver keys list"))
 
     def mark_leaked(self, key_id: int, *, actor: str, caller: Caller = Caller()) -> None:
-        """Take a key out of trust: a signing key is gone at once, a token key is read but proves nothing any more.
+        """Take a key out of trust: it is gone at once, but for a token key, which is read and proves nothing any more.
 
         Raises:
             RotationRefused: there is no such key, or another node changed its state at the same moment.

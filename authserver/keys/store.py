@@ -72,10 +72,10 @@ def bury_due(connection: Connection) -> int:
 def mark_leaked(connection: Connection, key_id: int) -> bool:
     """Mark a key as leaked that is not in use for new tokens; False when it is, or is gone.
 
-    A signing key is gone at once; a retired token key is still read. A next key of either kind is gone: nothing was
-    made with it, and it must not be promoted later on.
+    It is gone at once; only a retired token key is still read. A next token key is gone too: nothing was made with it,
+    and it must not be promoted later on.
     """
-    gone = or_(KeyRecord.state == State.NEXT.value, KeyRecord.kind == Kind.SIGNING.value)
+    gone = or_(KeyRecord.state == State.NEXT.value, KeyRecord.kind != Kind.TOKEN.value)
     return (
         connection.execute(
             update(KeyRecord)

@@ -44,17 +44,20 @@ def test_a_key_is_rotated_now_when_it_is_known_or_at_once(console: Visitor, stag
     assert stage.events("key.promoted")[-1].actor.startswith("user:")
 
 
-def test_a_key_is_marked_as_leaked_only_when_its_number_is_typed(console: Visitor, stage: Stage):
-    key_id = active(stage, "signing")
+@pytest.mark.parametrize("kind", ["signing", "opaque"])
+def test_a_key_is_marked_as_leaked_only_when_its_number_is_typed(console: Visitor, stage: Stage, kind: str):
+    key_id = active(stage, kind)
     here = f"{KEYS}/{key_id}/leaked"
-    assert "cannot be undone" in console.get(here).text
+    page = Elements(console.get(here).text).words
+    assert "cannot be undone" in page
+    assert "It is gone at once" in page
     for typed in ("", "999", "yes"):
         assert console.submit(here, {"number": typed}).status_code == 422
     assert stage.events("key.leaked") == []
     assert console.submit(here, {"number": str(key_id)}).status_code == 303
     assert "as leaked." in console.follow().text
     assert [row.state for row in stage.sql("SELECT state FROM keys WHERE id = :id", id=key_id)] == ["gone"]
-    assert active(stage, "signing") != key_id
+    assert active(stage, kind) != key_id
     assert console.get(here).status_code == 404
     assert "leaked" in Elements(console.get(f"{KEYS}?gone=1").text).words
 

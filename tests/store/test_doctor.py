@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from authserver.admin.context import Administration
 from authserver.admin.doctor import Finding, Severity, check, examine, survey
 from authserver.database import open_database
+from authserver.keys.model import Kind
 from authserver.settings import DatabaseSettings, MetricsSettings, PageSettings, PasswordSettings
 from tests.support.commands import parse, run
 from tests.support.stage import Stage
@@ -70,6 +71,12 @@ def _age_key(kind: str, ms: int) -> Callable[[Stage], None]:
         stage.sql(f"UPDATE keys SET {changes} WHERE kind = :kind", ms=ms, kind=kind)
 
     return age
+
+
+def _retire_leaked(stage: Stage) -> None:
+    """An opaque key as it was left behind when only signing keys were gone at once."""
+    stage.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
+    stage.sql("UPDATE keys SET leaked = TRUE WHERE kind = 'opaque' AND state = 'retired'")
 
 
 def _uses_previous_secret(stage: Stage) -> None:
@@ -140,6 +147,7 @@ SICK = [
         lambda s: s.sql("UPDATE keys SET leaked = TRUE WHERE kind = 'signing' AND state = 'active'"),
         "marked as leaked",
     ),
+    Sick("key.leaked", E, _retire_leaked, "marked as leaked"),
 ]  # fmt: skip
 
 
@@ -166,6 +174,12 @@ def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, sick: Sick, m
         command = command.replace(word, value)
     run(healthy, monkeypatch, command)
     assert sick.check not in {one.check for one in found(healthy)}
+
+
+def test_a_token_key_that_is_marked_as_leaked_is_read_on_and_yields_nothing(healthy: Stage):
+    (row,) = healthy.sql("SELECT id FROM keys WHERE kind = 'token' AND state = 'active'")
+    healthy.key_rotation().mark_leaked(row.id, actor="cli:test")
+    assert found(healthy) == []
 
 
 def test_a_client_that_has_changed_over_to_its_new_secret_is_healthy(healthy: Stage):

@@ -408,6 +408,26 @@ def test_a_leaked_signing_key_is_gone_at_once_and_nobody_is_signed_out(stage: St
     assert event.subject == str(leaked.id)
 
 
+def test_a_leaked_opaque_key_is_gone_at_once_and_nobody_is_signed_out(stage: Stage, node: Node, person: Person):
+    oauth = node().as_app(stage.an_app(access_token_format="opaque"))
+
+    def is_active(answer: httpx.Response) -> bool:
+        active: bool = oauth.post("/introspect", {"token": answer.json()["access_token"]}).json()["active"]
+        return active
+
+    signed_in, own = oauth.sign_in(person), oauth.own_token()
+    assert is_active(signed_in)
+    assert is_active(own)
+    leaked = the_key(stage, "opaque", "active")
+    stage.key_rotation().mark_leaked(leaked.id, actor="cli:test")
+    (gone,) = keys(stage, "opaque", "gone")
+    assert (gone.id, gone.sealed, bool(gone.leaked)) == (leaked.id, None, True)
+    assert not is_active(signed_in)
+    assert not is_active(own)
+    assert is_active(oauth.refresh(signed_in.json()["refresh_token"])), "sessions stay, and a fresh key has taken over"
+    assert is_active(oauth.own_token())
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_a_leaked_next_key_is_never_promoted(stage: Stage, node: Node, kind: Kind):
     node()

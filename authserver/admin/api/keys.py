@@ -100,6 +100,7 @@ ROUTES: Final = (
     Route(
         method="POST", path="/keys/{key_id}/leaked", scope=_WRITE, summary="Take a leaked key out of trust",
         handler=mark_leaked, errors=frozenset({409}), answers={200: Content(description="The key", model=Key)},
-        description="An active one is replaced first. A signing key is gone at once, and with it every token it signed.",
+        description="An active one is replaced first. A signing or opaque key is gone at once, and with it every access "
+        "token made with it. A token key is still read, so that nobody is signed out.",
     ),
 )  # fmt: skip

@@ -95,6 +95,8 @@ def leaked(invocation: Invocation, key_id: int, *, yes: bool, as_json: bool) -> 
     \b
       signing  gone at once: access tokens signed with it are refused as soon as APIs fetch the key set anew,
                and apps refresh; nobody is signed out
+      opaque   gone at once: opaque access tokens made with it are refused within seconds, and apps refresh;
+               nobody is signed out
       token    still read, so that nobody is signed out; but a mismatch under it proves no theft any more
                and ends no session
 

@@ -1,0 +1,132 @@
+"""Who has a leaked opaque key can seal claims of their own (DESIGN section 6); once it is marked, that opens nothing.
+
+The attack needs no client with opaque tokens: the key is there, and every door reads both forms.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from flask import Flask
+
+from authserver.apis.administration import SCOPES
+from authserver.keys.keyring import Keyring
+from authserver.keys.model import Kind
+from authserver.keys.setup import open_vault
+from authserver.tokens import opaque
+from tests.support.admin_api import AdminApi, a_program, refused, token_of
+from tests.support.hasher import until
+from tests.support.oauth import App, OAuth, Person, claims, refused_as
+from tests.support.snapshot import contents
+from tests.support.stage import Stage
+
+
+@dataclass
+class Thief:
+    """Has the key table and the master key of one moment, and knows what stands in the tokens of others."""
+
+    keyring: Keyring
+
+    def forge(self, like: str) -> str:
+        """A token of another id under the stolen opaque key, with the claims of this JWT."""
+        return opaque.seal(self.keyring, {**claims(like), "jti": str(uuid4())})
+
+
+@pytest.fixture
+def thief(stage: Stage, app: Flask) -> Thief:
+    keyring = Keyring(stage.database, open_vault(stage.settings), max_age=3600)
+    keyring.current()
+    return Thief(keyring)
+
+
+@dataclass
+class Doors:
+    """Where an access token opens something: a program's at the admin API, a user's at /sessions, either at /introspect."""
+
+    program: App
+    program_token: str
+    app: App
+    user_token: str
+
+    def opened(self, http: httpx.Client) -> set[str]:
+        """Which of them the forged tokens open, at this node."""
+        administration = AdminApi(http, self.program_token).get("/clients")
+        sessions = http.get("/sessions", headers={"Authorization": f"Bearer {self.user_token}"})
+        assert administration.status_code == 200 or refused(administration, 401, "unauthenticated")
+        assert sessions.status_code == 200 or refused_as(sessions, "invalid_token", 401)
+        opens = {
+            "/admin/api": administration.status_code == 200,
+            "/sessions": sessions.status_code == 200,
+            "/introspect, a program's": introspected(http, self.program, self.program_token) != {"active": False},
+            "/introspect, a user's": introspected(http, self.app, self.user_token) != {"active": False},
+        }
+        return {door for door, is_open in opens.items() if is_open}
+
+
+ALL = {"/admin/api", "/sessions", "/introspect, a program's", "/introspect, a user's"}
+
+
+def introspected(http: httpx.Client, asking: App, token: str) -> Any:
+    return OAuth(http, asking).post("/introspect", {"token": token}).json()
+
+
+@pytest.fixture
+def forged(stage: Stage, oauth: OAuth, person: Person, thief: Thief) -> Doors:
+    """Forged tokens of a program that may administrate, and of a user who is signed in. Both hold JWTs."""
+    program = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
+    app = stage.an_app(scopes={"sessions"})
+    user_token = oauth.as_app(app).sign_in(person).json()["access_token"]
+    return Doors(program, thief.forge(token_of(oauth.as_app(program))), app, thief.forge(user_token))
+
+
+@pytest.fixture
+def other_node(stage: Stage, quick_app: Flask) -> Iterator[httpx.Client]:
+    """Another node of the same database, whose caches are a tenth of a second old at most."""
+    transport = httpx.WSGITransport(quick_app, raise_app_exceptions=False)
+    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
+        yield http
+
+
+def mark(api: AdminApi, thief: Thief) -> dict[str, Any]:
+    """Mark the stolen key as leaked, as an administrator does; the answer is the key."""
+    answer = api.post(f"/keys/{thief.keyring.current().opaque.id}/leaked")
+    assert answer.status_code == 200, answer.text
+    key: dict[str, Any] = answer.json()
+    return key
+
+
+def test_a_token_forged_under_a_leaked_opaque_key_opens_no_door_once_it_is_marked(
+    stage: Stage, oauth: OAuth, thief: Thief, forged: Doors, other_node: httpx.Client
+):
+    """The node that marks it never looks at the key table by itself (its caches are STALE): it follows at once."""
+    assert forged.opened(oauth.http) == ALL, "the key is trusted: nobody has said that it leaked"
+    assert forged.opened(other_node) == ALL
+    assert mark(a_program(stage, oauth.http), thief)["state"] == "gone"
+    assert forged.opened(oauth.http) == set()
+    until(lambda: forged.opened(other_node) == set())
+
+
+def test_a_key_that_retired_before_it_is_marked_is_gone_as_well(
+    stage: Stage, oauth: OAuth, thief: Thief, forged: Doors
+):
+    stage.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
+    assert forged.opened(oauth.http) == ALL
+    mark(a_program(stage, oauth.http), thief)
+    assert forged.opened(oauth.http) == set()
+
+
+def test_what_is_forged_under_a_leaked_opaque_key_signs_nobody_out(
+    stage: Stage, oauth: OAuth, person: Person, thief: Thief
+):
+    """/revoke answers as to any foreign token. Before the key is marked it takes the token for one of ours."""
+    victim, other = (oauth.sign_in(person).json() for _ in range(2))
+    assert oauth.revoke(thief.forge(other["access_token"])).status_code == 200
+    assert refused_as(oauth.refresh(other["refresh_token"]), "invalid_grant")
+    mark(a_program(stage, oauth.http), thief)
+    before = contents(stage)
+    assert oauth.revoke(thief.forge(victim["access_token"])).status_code == 200
+    assert contents(stage) == before
+    assert oauth.refresh(victim["refresh_token"]).status_code == 200
