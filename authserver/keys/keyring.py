@@ -2,6 +2,7 @@
 
 Read again when it is older than `max_age`, so that all nodes follow a change within seconds. When the database is away,
 or a node has not been given a new master key yet, the last snapshot stays in use: keys do not spoil in an outage.
+What is gone or leaked shows in the rows without a master key, so no node goes on trusting it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ import hashlib
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
 import structlog
 from joserfc.jwk import KeySet
 
-from authserver.database import Database, Unavailable
+from authserver.database import AnyRow, Database, Unavailable
 from authserver.keys import store
 from authserver.keys.material import (
     OpaqueKey,
@@ -151,6 +152,14 @@ class Keyring:
     def _read(self) -> Snapshot:
         with self._database.autocommit() as connection:
             every = store.all_keys(connection)
+        try:
+            return self._opened(every)
+        except MasterKeyError:
+            if self._snapshot is not None:
+                self._snapshot = _still_trusted(self._snapshot, every)
+            raise
+
+    def _opened(self, every: Sequence[AnyRow]) -> Snapshot:
         rows = [row for row in every if row.sealed is not None]
         token_keys = {
             row.id: open_token_key(self._vault, row.id, row.sealed, leaked=row.leaked)
@@ -160,18 +169,16 @@ class Keyring:
         opaque_keys = {
             row.id: open_opaque_key(self._vault, row.id, row.sealed) for row in rows if row.kind == Kind.OPAQUE
         }
-        signing_rows = [row for row in rows if row.kind == Kind.SIGNING]
         # A kid is the thumbprint of its key, so a parsed key never goes stale.
         self._signing = {
             row.kid: self._signing.get(row.kid)
             or open_signing_key(self._vault, row.id, row.kid, row.algorithm, row.sealed)
-            for row in signing_rows
+            for row in rows
+            if row.kind == Kind.SIGNING
         }
         active = {row.kind: row for row in rows if row.state == State.ACTIVE}
         if len(active) < len(Kind):
             raise NoKeys("there are no keys yet; start the server once: authserver serve")
-        public = [json.loads(row.public_jwk) for row in signing_rows]
-        jwks = json.dumps({"keys": public}).encode()
         return Snapshot(
             signing=self._signing[active[Kind.SIGNING].kid],
             token=token_keys[active[Kind.TOKEN].id],
@@ -179,9 +186,31 @@ class Keyring:
             opaque=opaque_keys[active[Kind.OPAQUE].id],
             opaque_keys=opaque_keys,
             newest_id=max(row.id for row in every),
-            published=KeySet.import_key_set({"keys": public}),
-            kids=frozenset(self._signing),
-            algorithms=tuple(sorted({row.algorithm for row in signing_rows})),
-            jwks=jwks,
-            etag=f'"{hashlib.sha256(jwks).hexdigest()[:32]}"',
+            **_published(rows),
         )
+
+
+def _published(rows: Sequence[AnyRow]) -> dict[str, Any]:
+    """What everybody may know of the keys in force."""
+    signing = [row for row in rows if row.kind == Kind.SIGNING]
+    public = [json.loads(row.public_jwk) for row in signing]
+    jwks = json.dumps({"keys": public}).encode()
+    return {
+        "published": KeySet.import_key_set({"keys": public}),
+        "kids": frozenset(row.kid for row in signing),
+        "algorithms": tuple(sorted({row.algorithm for row in signing})),
+        "jwks": jwks,
+        "etag": f'"{hashlib.sha256(jwks).hexdigest()[:32]}"',
+    }
+
+
+def _still_trusted(snapshot: Snapshot, every: Sequence[AnyRow]) -> Snapshot:
+    """The keys that could be opened last, without those that are gone by now, and with the present mark of a leak."""
+    kept = {row.id: row for row in every if row.sealed is not None}
+    tokens = [replace(key, leaked=kept[key.id].leaked) for key in snapshot.token_keys.values() if key.id in kept]
+    return replace(
+        snapshot,
+        token_keys={key.id: key for key in tokens},
+        opaque_keys={key.id: key for key in snapshot.opaque_keys.values() if key.id in kept},
+        **_published(list(kept.values())),
+    )

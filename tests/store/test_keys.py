@@ -428,6 +428,30 @@ def test_a_leaked_opaque_key_is_gone_at_once_and_nobody_is_signed_out(stage: Sta
     assert is_active(oauth.own_token())
 
 
+def test_a_node_that_cannot_open_the_new_keys_trusts_no_leaked_one(stage: Stage, node: Node, person: Person):
+    """The master key leaked with the table: it is replaced and every key marked, while one node was not restarted."""
+    left_behind = node(master_key=OLD)
+    opaque = left_behind.as_app(stage.an_app(access_token_format="opaque"))
+    signed_in, sealed = left_behind.sign_in(person).json(), opaque.own_token().json()["access_token"]
+    session_id = claims(signed_in["access_token"])["sid"]
+    row = the_key(stage, "token", "active")
+    key = open_token_key(open_vault(_settings(stage, master_key=OLD)), row.id, bytes(row.sealed), leaked=False)
+    forged = issue(key, UUID(session_id), 0, b"a guess that is not the secret!!").encode()
+    assert kid(signed_in["access_token"]) in published(left_behind)
+    assert opaque.post("/introspect", {"token": sealed}).json()["active"] is True
+
+    rotation = rotation_of(stage, _settings(stage, master_key=NEW, old_master_key=OLD))
+    rotation.rewrap(actor="cli:test")
+    for kind in Kind:
+        rotation.mark_leaked(the_key(stage, kind, "active").id, actor="cli:test")
+    assert left_behind.http.get("/readyz").status_code == 503
+    assert published(left_behind).keys() == {the_key(stage, "signing", state).kid for state in ("active", "next")}
+    assert opaque.post("/introspect", {"token": sealed}).json() == {"active": False}
+    assert refused_as(left_behind.refresh(forged), "invalid_grant")
+    assert stage.session(session_id).revoked_at is None, "a mismatch under a leaked key proves no theft"
+    assert left_behind.refresh(signed_in["refresh_token"]).status_code == 200
+
+
 @pytest.mark.parametrize("kind", Kind)
 def test_a_leaked_next_key_is_never_promoted(stage: Stage, node: Node, kind: Kind):
     node()
