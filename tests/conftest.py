@@ -19,7 +19,7 @@ from tests.support.console import an_administrator
 from tests.support.needs import required
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
-from tests.support.stage import STALE, Stage, make_stage
+from tests.support.stage import STALE, ANode, Stage, make_stage
 from tests.support.visitor import Visitor
 
 # How long an example takes says how busy the machine is, and nothing about the code.
@@ -68,6 +68,23 @@ def oauth(stage: Stage, app: Flask) -> Iterator[OAuth]:
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
         yield OAuth(http, stage.an_app())
+
+
+@pytest.fixture
+def a_node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[ANode]:
+    """Makes nodes on one database, each with caches of its own; all speak as the same app."""
+    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+    registered = stage.an_app()
+    with ExitStack() as opened:
+
+        def make(caches: CacheSettings) -> OAuth:
+            app = create_app(stage.with_settings(caches=caches))
+            opened.callback(app.extensions["authserver"].database.dispose)
+            transport = httpx.WSGITransport(app, raise_app_exceptions=False)
+            http = opened.enter_context(httpx.Client(transport=transport, base_url=stage.settings.issuer))
+            return OAuth(http, registered)
+
+        yield make
 
 
 @pytest.fixture

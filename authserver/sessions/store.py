@@ -68,6 +68,7 @@ _SESSION = (
     _S.auth_time,
     _S.status_index,
     _S.generation,
+    _S.access_expires_at,
     _S.idle_expires_at,
     _S.absolute_expires_at,
     _NOW.label("now"),

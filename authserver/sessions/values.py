@@ -21,7 +21,11 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What tokens are made from. `expires_at` and `auth_time` are in milliseconds since the epoch."""
+    """What tokens are made from. Times are in milliseconds since the epoch.
+
+    `access_expires_at` is when the session's row says that the last access token expires. The row had it before the
+    token is made, and a revoked session is listed no longer than that, with leeway.
+    """
 
     id: UUID
     user_id: UUID
@@ -30,6 +34,7 @@ class Session:
     roles: frozenset[str]
     auth_time: int
     status_index: int
+    access_expires_at: int
     expires_at: int
 
 
@@ -62,5 +67,6 @@ def session_of(row: AnyRow) -> Session:
         roles=row.roles,
         auth_time=row.auth_time,
         status_index=row.status_index,
+        access_expires_at=row.access_expires_at,
         expires_at=min(row.idle_expires_at, row.absolute_expires_at),
     )

@@ -52,9 +52,14 @@ class AccessTokens:
     def for_session(
         self, session: Session, client: Client, access: Access, catalogue: Catalogue, now: int
     ) -> AccessToken:
-        """Make a token of a user. It never outlives its session. `now` is in milliseconds, by the database's clock."""
+        """Make a token of a user. `now` is in milliseconds, by the database's clock.
+
+        It outlives neither its session nor what the session's row says of access tokens: status lists go by the row, so
+        a token that lived longer would be good again after its revocation.
+        """
         issued_at = now // 1000
-        expires_at = min(issued_at + client.access_token_lifetime, session.expires_at // 1000)
+        last = min(session.access_expires_at, session.expires_at) // 1000  # down: the row counts milliseconds
+        expires_at = min(issued_at + client.access_token_lifetime, last)
         claims: dict[str, Any] = {
             "sub": str(session.user_id),
             "sid": str(session.id),

@@ -1,54 +1,23 @@
 """A change of a client counts on every node within the age of its cache, and restores nothing (DESIGN sections 4, 5)."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-
-import httpx
 import pytest
 from pydantic import ValidationError
 
 from authserver.admin import clients as admin_clients
 from authserver.admin.context import Administration
-from authserver.app import create_app
-from authserver.clients import store
 from authserver.refusals import Reason
 from authserver.settings import CacheSettings
 from tests.support.hasher import until
 from tests.support.held import held, reason
-from tests.support.oauth import App, OAuth, Person, refused_as
-from tests.support.stage import STALE, Stage
+from tests.support.oauth import App, Person, refused_as
+from tests.support.stage import STALE, ANode, Stage
 
 QUICK = CacheSettings(max_age=0.2)
-
-ANode = Callable[[CacheSettings], OAuth]
-
-
-@pytest.fixture
-def a_node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[ANode]:
-    """Makes nodes on one database, each with caches of its own; all speak as the same app."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    registered = stage.an_app()
-    with ExitStack() as opened:
-
-        def make(caches: CacheSettings) -> OAuth:
-            app = create_app(stage.with_settings(caches=caches))
-            opened.callback(app.extensions["authserver"].database.dispose)
-            transport = httpx.WSGITransport(app, raise_app_exceptions=False)
-            http = opened.enter_context(httpx.Client(transport=transport, base_url=stage.settings.issuer))
-            return OAuth(http, registered)
-
-        yield make
 
 
 @pytest.fixture
 def admin(stage: Stage) -> Administration:
     return Administration(stage.database, stage.settings, "cli:test")
-
-
-def end_epoch(stage: Stage, client_id: str, *, enabled: bool) -> None:
-    """Disable a client, or enable it again, and leave the sweep to somebody else."""
-    stage.transaction(lambda connection: store.end_epoch(connection, client_id, enabled=False))
-    stage.transaction(lambda connection: store.change(connection, client_id, {"enabled": enabled}))
 
 
 def test_no_cache_may_be_older_than_5_seconds():
@@ -63,7 +32,7 @@ def test_no_cache_may_be_older_than_5_seconds():
 def test_a_disabled_client_stops_within_the_age_of_the_cache(a_node: ANode, person: Person, stage: Stage):
     node = a_node(QUICK)
     token = held(node.sign_in(person)).refresh_token
-    end_epoch(stage, node.app.client_id, enabled=False)
+    stage.end_epoch(node.app.client_id, enabled=False)
     until(lambda: node.own_token().status_code == 401)
     for answer in (node.own_token(), node.sign_in(person), node.refresh(token), node.revoke(token)):
         assert refused_as(answer, "invalid_client", 401)
@@ -80,7 +49,7 @@ def test_a_client_that_is_enabled_again_works_at_once(a_node: ANode, person: Per
 
 def test_enabling_a_client_again_restores_no_session(a_node: ANode, person: Person, stage: Stage):
     token = held(a_node(STALE).sign_in(person))
-    end_epoch(stage, a_node(STALE).app.client_id, enabled=True)
+    stage.end_epoch(a_node(STALE).app.client_id, enabled=True)
     fresh = a_node(STALE)
     refused = fresh.refresh(token.refresh_token)
     assert refused_as(refused, "invalid_grant")
@@ -113,7 +82,7 @@ def test_a_removed_client_is_gone_with_its_sessions(a_node: ANode, person: Perso
 def test_a_node_that_has_not_noticed_a_new_epoch_signs_no_new_session_out(a_node: ANode, person: Person, stage: Stage):
     behind, fresh = a_node(STALE), a_node(STALE)
     assert behind.own_token().status_code == 200, "it has the client of the first epoch now"
-    end_epoch(stage, behind.app.client_id, enabled=True)
+    stage.end_epoch(behind.app.client_id, enabled=True)
     first = held(fresh.sign_in(person))
     second = held(behind.refresh(first.refresh_token))
     assert held(behind.refresh(first.refresh_token)).refresh_token == second.refresh_token
@@ -125,7 +94,7 @@ def test_a_sign_in_on_a_node_that_is_behind_opens_a_session_of_the_present_epoch
 ):
     behind, fresh = a_node(STALE), a_node(STALE)
     assert behind.own_token().status_code == 200
-    end_epoch(stage, behind.app.client_id, enabled=True)
+    stage.end_epoch(behind.app.client_id, enabled=True)
     token = held(behind.sign_in(person))
     assert fresh.refresh(token.refresh_token).status_code == 200
 
@@ -135,7 +104,7 @@ def test_a_sign_in_on_a_node_that_is_behind_opens_no_session_of_a_disabled_clien
 ):
     behind = a_node(STALE)
     assert behind.own_token().status_code == 200
-    end_epoch(stage, behind.app.client_id, enabled=False)
+    stage.end_epoch(behind.app.client_id, enabled=False)
     assert reason(stage, behind.sign_in(person)) is Reason.CLIENT_DISABLED
     assert stage.sql("SELECT id FROM sessions") == []
 
@@ -190,7 +159,7 @@ def test_a_node_that_has_not_noticed_more_patience_ends_no_session_for_reuse(
     app = stage.an_app(**before)
     behind, other = behind.as_app(app), other.as_app(app)
     first = held(behind.sign_in(person))
-    stage.transaction(lambda connection: store.change(connection, app.client_id, after))
+    stage.change_app(app.client_id, **after)
     assert other.refresh(first.refresh_token).status_code == 200
     stage.back_date(first.session_id, age)
     assert behind.refresh(first.refresh_token).status_code == 200
@@ -203,6 +172,6 @@ def test_a_node_that_has_not_noticed_a_change_still_finds_reuse_out(a_node: ANod
     first = held(behind.sign_in(person))
     second = held(behind.refresh(first.refresh_token))
     assert behind.refresh(second.refresh_token).status_code == 200
-    stage.transaction(lambda connection: store.change(connection, behind.app.client_id, {"retry_window": 30}))
+    stage.change_app(behind.app.client_id, retry_window=30)
     assert reason(stage, behind.refresh(first.refresh_token)) is Reason.TOKEN_REUSED
     assert stage.session(first.session_id).revoked_because == "reuse"

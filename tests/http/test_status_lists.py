@@ -1,10 +1,8 @@
 """Status lists on the wire (IETF Token Status List): who is listed, for how long, and what caches may do."""
 
-import base64
 import gzip
 import json
 import time
-import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,6 +18,7 @@ from authserver.sessions import ending
 from authserver.sessions.model import End
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.stage import ISSUER, Stage
+from tests.support.status import index_of, listed
 
 MEDIA_TYPE = "application/statuslist+jwt"
 Fresh = Callable[..., httpx.Response]
@@ -38,16 +37,6 @@ def fresh(app: Flask) -> Fresh:
         return response
 
     return read
-
-
-def index_of(access_token: str) -> int:
-    return claims(access_token)["status"]["status_list"]["idx"]
-
-
-def listed(response: Any) -> set[int]:
-    body = claims(response.text)["status_list"]
-    bits = zlib.decompress(base64.urlsafe_b64decode(body["lst"] + "=" * (-len(body["lst"]) % 4)))
-    return {index for index in range(len(bits) * 8) if bits[index >> 3] >> (index & 7) & 1}
 
 
 def test_an_access_token_names_its_place_in_a_list(oauth: OAuth, person: Person):
@@ -92,10 +81,23 @@ def test_a_session_is_listed_until_its_last_access_token_has_expired_with_leeway
 def test_shortening_a_lifetime_shortens_no_listing(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):
     app = stage.an_app(access_token_lifetime=3600)
     long_lived = oauth.as_app(app).sign_in(person).json()
-    stage.transaction(lambda c: clients.change(c, app.client_id, {"access_token_lifetime": 60}))
+    stage.change_app(app.client_id, access_token_lifetime=60)
     oauth.as_app(app).revoke(long_lived["refresh_token"])
     stage.back_date(claims(long_lived["access_token"])["sid"], 1800)
     assert listed(fresh(oauth)) == {index_of(long_lived["access_token"])}
+
+
+def test_shortening_a_lifetime_shortens_no_listing_of_a_clients_own_tokens(oauth: OAuth, stage: Stage, fresh: Fresh):
+    """Nothing is stored for each, so they are listed for as long as the longest that any client may have."""
+    app = stage.an_app(access_token_lifetime=86_400)
+    own = oauth.as_app(app).own_token().json()["access_token"]
+    stage.change_app(app.client_id, access_token_lifetime=60)
+    oauth.as_app(app).revoke(own)
+    left = claims(own)["exp"] + 300 - int(stage.database.now() / 1000)
+    stage.sql("UPDATE ended_own_tokens SET listed_until = listed_until - :ms", ms=left * 1000)
+    assert listed(fresh(oauth)) == {index_of(own)}
+    stage.sql("UPDATE ended_own_tokens SET listed_until = listed_until - 60000")
+    assert listed(fresh(oauth)) == set()
 
 
 def test_disabling_a_user_lists_every_session(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):

@@ -29,13 +29,15 @@ from authserver.settings import CacheSettings, DatabaseSettings, PasswordSetting
 from authserver.users import store as users
 from authserver.users.hashing import PasswordHasher
 from authserver.users.names import fold
-from tests.support.oauth import App, Person
+from tests.support.oauth import App, OAuth, Person
 from tests.support.postgres import Postgres, postgres_or_skip
 
 #: As cheap as Argon2id gets: what is tested is what happens around a hash.
 CHEAP = PasswordSettings(argon2_memory_kib=8, argon2_time_cost=1)
 #: Older than any test gets: such a node notices nothing by itself. The settings allow 5 seconds, which a test may take.
 STALE = CacheSettings().model_copy(update={"max_age": 3600.0})
+#: Makes a node with these caches: the fixture `a_node`.
+ANode = Callable[[CacheSettings], OAuth]
 API = "https://api.example.com"
 ISSUER = "http://127.0.0.1:8000"
 
@@ -88,6 +90,15 @@ class Stage:
         with self.database.transaction() as connection:
             clients.add(connection, values)
         return App(values["client_id"], secret)
+
+    def change_app(self, client_id: str, **values: Any) -> None:
+        """Change columns of a client, as another node does it: no cache notices."""
+        self.transaction(lambda connection: clients.change(connection, client_id, values))
+
+    def end_epoch(self, client_id: str, *, enabled: bool) -> None:
+        """Disable a client, or enable it again, and leave the sweep to somebody else."""
+        self.transaction(lambda connection: clients.end_epoch(connection, client_id, enabled=False))
+        self.change_app(client_id, enabled=enabled)
 
     def a_person(self, **changes: Any) -> Person:
         """A user with a password; `roles` space-separated."""

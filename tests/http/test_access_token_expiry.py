@@ -1,0 +1,229 @@
+"""No access token lives longer than its session's row says, whichever copies of a client a node has had.
+
+Nodes cache clients, and a request can meet two copies. A token took its `exp` from one and the row its
+`access_expires_at` from the other: a revoked token was good again when the status list had forgotten it.
+"""
+
+import itertools
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from threading import Event
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from flask import Flask
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from authserver.apis.model import Catalogue
+from authserver.identifiers import new_id
+from authserver.oauth.server import Domain
+from authserver.sessions.values import Session
+from authserver.settings import CacheSettings
+from authserver.tokens.scopes import Access
+from tests.support.held import Held, held
+from tests.support.oauth import App, OAuth, Person, claims
+from tests.support.stage import STALE, ANode, Stage
+from tests.support.status import index_of, listed
+
+SHORT, LONG = 60, 3600
+VERIFIERS_LEEWAY = 300
+QUICK = CacheSettings(max_age=0.02)
+MS = 1_700_000_000_000
+times = st.integers(MS, MS + 5000) | st.integers(MS, MS + 100_000_000)
+
+
+def believed_longer(stage: Stage, token: Held) -> int:
+    """By how many milliseconds a token outlives what its session's row says; at most 0 is right."""
+    expires_at: int = stage.session(token.session_id).access_expires_at
+    return token.claims["exp"] * 1000 - expires_at
+
+
+def forget_tokens(stage: Stage, token: Held) -> None:
+    """Let the tokens of a session have expired, so that the next one alone decides what the row says."""
+    stage.sql("UPDATE sessions SET access_expires_at = created_at WHERE id = :id", id=UUID(token.session_id))
+
+
+@dataclass(frozen=True)
+class Nodes:
+    """Two nodes that serve one app: the copy of the one that is behind is from before the app was changed."""
+
+    behind: OAuth
+    fresh: OAuth
+    stage: Stage
+    person: Person
+
+    def signed_in(self) -> Held:
+        """A session of the node that knows the present client. Its row says that no token is out any more."""
+        token = held(self.fresh.sign_in(self.person))
+        forget_tokens(self.stage, token)
+        return token
+
+
+# --- the ways to an access token: each with what the row shows of it ------------------------------------------------
+
+
+def sign_in(nodes: Nodes) -> httpx.Response:
+    return nodes.behind.sign_in(nodes.person, scope="read write")
+
+
+def rotate(nodes: Nodes) -> httpx.Response:
+    return nodes.behind.refresh(nodes.signed_in().refresh_token)
+
+
+def keep(nodes: Nodes) -> httpx.Response:
+    second = held(nodes.fresh.refresh(nodes.signed_in().refresh_token))
+    forget_tokens(nodes.stage, second)
+    return nodes.behind.refresh(second.refresh_token)
+
+
+def retry(nodes: Nodes) -> httpx.Response:
+    first = nodes.signed_in()
+    forget_tokens(nodes.stage, held(nodes.fresh.refresh(first.refresh_token)))
+    return nodes.behind.refresh(first.refresh_token)
+
+
+def retry_late(nodes: Nodes) -> httpx.Response:
+    first = nodes.signed_in()
+    forget_tokens(nodes.stage, held(nodes.fresh.refresh(first.refresh_token)))
+    nodes.stage.back_date(first.session_id, 31)
+    return nodes.behind.refresh(first.refresh_token)
+
+
+#: The client's policy; generation, whether the current token was presented, retries and late retries afterwards.
+WAYS: dict[Callable[[Nodes], httpx.Response], tuple[str, tuple[int, bool, int, int]]] = {
+    sign_in: ("rotate", (0, False, 0, 0)),
+    rotate: ("rotate", (1, False, 0, 0)),
+    keep: ("rotate", (1, True, 0, 0)),
+    retry: ("rotate", (1, False, 1, 0)),
+    retry_late: ("rotate", (2, False, 0, 1)),
+}
+STABLE = (rotate, ("stable", (0, True, 0, 0)))
+
+
+# --- the ways in which a node meets a second copy -------------------------------------------------------------------
+
+
+def grants_more(stage: Stage, app: App) -> None:
+    """The node that is behind misses a scope, and looks before it takes it away."""
+    stage.change_app(app.client_id, access_token_lifetime=LONG, scopes=frozenset({"read", "write"}))
+
+
+def begins_an_epoch(stage: Stage, app: App) -> None:
+    """The node that is behind finds a session of a newer epoch than its copy of the client."""
+    stage.end_epoch(app.client_id, enabled=True)
+    stage.change_app(app.client_id, access_token_lifetime=SHORT)
+
+
+BEFORE: dict[Callable[[Stage, App], None], dict[str, Any]] = {
+    grants_more: {"access_token_lifetime": SHORT, "scopes": {"read"}},
+    begins_an_epoch: {"access_token_lifetime": LONG, "scopes": {"read", "write"}},
+}
+
+
+@pytest.mark.parametrize(
+    ("way", "policy", "expected"),
+    [pytest.param(way, *told, id=f"{way.__name__}-{told[0]}") for way, told in [*WAYS.items(), STABLE]],
+)
+@pytest.mark.parametrize("change", BEFORE, ids=lambda change: change.__name__)
+def test_a_revoked_token_is_listed_for_as_long_as_it_could_be_believed(
+    a_node: ANode,
+    person: Person,
+    stage: Stage,
+    change: Callable[[Stage, App], None],
+    way: Callable[[Nodes], httpx.Response],
+    policy: str,
+    expected: tuple[int, bool, int, int],
+):
+    app = stage.an_app(refresh_policy=policy, late_retries=1, **BEFORE[change])
+    behind, fresh, other = (a_node(STALE).as_app(app) for _ in range(3))
+    assert behind.own_token().status_code == 200, "it has the client as it was"
+    change(stage, app)
+    token = held(way(Nodes(behind, fresh, stage, person)))
+    row = stage.session(token.session_id)
+    assert (row.generation, bool(row.current_presented), row.retries, row.late_retries) == expected
+    assert believed_longer(stage, token) <= 0
+    assert fresh.revoke(token.refresh_token).status_code == 200
+    left = token.claims["exp"] + VERIFIERS_LEEWAY - stage.database.now() / 1000
+    stage.back_date(token.session_id, left - 10)  # a slow machine may need some of the ten seconds
+    assert index_of(token.access_token) in listed(other.http.get("/status/0"))
+
+
+# --- whatever the copies --------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(now=times, row=times, session=times, lifetime=st.integers(1, 86_400))
+@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)  # no statement is run
+def test_exp_is_the_last_whole_second_that_client_row_and_session_allow(
+    app: Flask, oauth: OAuth, now: int, row: int, session: int, lifetime: int
+):
+    domain: Domain = app.extensions["authserver"].oauth.domain
+    client = domain.clients.find(oauth.app.client_id)
+    assert client is not None
+    of_row = Session(
+        id=new_id(),
+        user_id=new_id(),
+        scopes=frozenset(),
+        audiences=frozenset(),
+        roles=frozenset(),
+        auth_time=now,
+        status_index=0,
+        access_expires_at=row,
+        expires_at=session,
+    )
+    access = Access(frozenset(), frozenset({"x"}))
+    copy = replace(client, access_token_lifetime=lifetime)
+    token = domain.access_tokens.for_session(of_row, copy, access, Catalogue({}, {}), now)
+    expires_at, last = claims(token.text)["exp"], min(row, session)
+    assert expires_at * 1000 <= last
+    assert expires_at <= now // 1000 + lifetime
+    assert (expires_at + 1) * 1000 > last or expires_at == now // 1000 + lifetime, "and not sooner than it has to"
+
+
+def test_no_token_outlives_its_row_while_the_client_changes_all_the_time(a_node: ANode, stage: Stage):
+    app = stage.an_app(late_retries=1)
+    nodes = [a_node(QUICK).as_app(app) for _ in range(2)]
+    over = Event()
+
+    def change() -> None:
+        for lifetime, scopes in itertools.cycle([(SHORT, {"read"}), (LONG, {"read", "write"})]):
+            stage.change_app(app.client_id, access_token_lifetime=lifetime, scopes=frozenset(scopes))
+            if over.wait(0.01):
+                return
+
+    def live(seed: int) -> list[tuple[int, int]]:
+        """Go every way to a token, each at some node. Returns what each token is good for, and how much too long."""
+        chance, person = random.Random(seed), stage.a_person()
+        seen = []
+
+        def got(answer: httpx.Response) -> Held:
+            token = held(answer)
+            seen.append((token.body["expires_in"], believed_longer(stage, token)))
+            forget_tokens(stage, token)
+            return token
+
+        for round_ in range(8):
+            first = got(chance.choice(nodes).sign_in(person))
+            second = got(chance.choice(nodes).refresh(first.refresh_token))
+            got(chance.choice(nodes).refresh(first.refresh_token))
+            if round_ % 2:
+                got(chance.choice(nodes).refresh(second.refresh_token))
+            else:
+                stage.back_date(first.session_id, 31)
+                got(chance.choice(nodes).refresh(first.refresh_token))
+        return seen
+
+    with ThreadPoolExecutor(5) as threads:
+        changing = threads.submit(change)
+        try:
+            seen = [each for of_one in threads.map(live, range(4)) for each in of_one]
+        finally:
+            over.set()
+        changing.result()
+    assert {SHORT, LONG} <= {good_for for good_for, _ in seen}, "both copies were met"
+    assert max(too_long for _, too_long in seen) <= 0
