@@ -21,6 +21,8 @@ from authserver.apis.store import CatalogueCache
 from authserver.audit import Bounded, Entry, Event
 from authserver.browser.delivery import CookieJar, read_cookie
 from authserver.clients import authentication
+from authserver.clients.authentication.presented import Presented
+from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
 from authserver.database import Database, Unavailable
 from authserver.metrics import REQUESTS
@@ -38,6 +40,14 @@ from authserver.users.hashing import PasswordHasher
 
 #: No answer that carries or refuses a token may be kept by anyone (RFC 6749 section 5.1).
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+#: Refusals that a cached client or cached APIs may give for what was allowed a moment ago.
+_MAY_BE_STALE = frozenset(
+    {Reason.ORIGIN_NOT_ALLOWED, Reason.GRANT_NOT_ALLOWED, Reason.SCOPE_NOT_ALLOWED, Reason.RESOURCE_UNKNOWN}
+)
+
+#: May refuse a client by raising `Refused`. Is called twice where the first copy of the client was too old.
+Admit = Callable[[Client], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +95,13 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         def run(token_request: TokenRequest) -> Response:
             token_request.need("grant_type")
             grant = self._grant(token_request)
-            self.authenticate(token_request)
-            if grant.GRANT_TYPE not in token_request.client.grants:
-                self.look_afresh(token_request)
-            if grant.GRANT_TYPE not in token_request.client.grants:
-                raise Refused(Reason.GRANT_NOT_ALLOWED)
-            grant.validate_token_request()
+
+            def admit(client: Client) -> None:
+                if grant.GRANT_TYPE not in client.grants:
+                    raise Refused(Reason.GRANT_NOT_ALLOWED)
+                grant.validate_token_request(client)
+
+            self.authenticate(token_request, admit)
             return self.handle_response(*self._delivered(token_request, *grant.create_token_response()))
 
         return self.answer("token", request, run)
@@ -114,23 +125,31 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         finally:
             REQUESTS.labels(endpoint, grant, outcome).inc()
 
-    def authenticate(self, request: TokenRequest) -> None:
-        """Authenticate the client of a request, by the one method that it presents.
+    def authenticate(self, request: TokenRequest, admit: Admit | None = None) -> None:
+        """Authenticate the client of a request, by the one method that it presents, and fix it for the whole request.
+
+        What is refused for the origin or by `admit` may have been allowed a moment ago: then the client is read afresh,
+        authenticated anew and checked once more. So one copy of the client passes all checks, and a secret that was
+        replaced gets nothing by the copy that replaced it.
 
         Raises:
-            Refused: no client, two authentications, or a client that could not be proved.
+            Refused: no client, two authentications, a client that could not be proved, a foreign origin; or by `admit`.
         """
         presented = authentication.read(request.authorization, request.form)
         request.presented_client_id = presented.client_id
+        client = self._proved(request, presented)
         try:
-            request.client = authentication.authenticate(self.domain.clients, presented)
+            self._check(request, client, admit)
         except Refused as refusal:
-            self._record_client_refusal(refusal, request)
-            raise
-        if request.client.uses_cookies:
-            self._check_origin(request)
+            if refusal.reason not in _MAY_BE_STALE:
+                raise
+            self.domain.catalogue.refresh()
+            client = self._proved(request, presented, afresh=True)
+            self._check(request, client, admit)
+        finally:
+            request.client = client  # also where it is refused: a page of its origin may read why
 
-    def presented_token(self, request: TokenRequest, parameter: str) -> str | None:
+    def presented_token(self, request: TokenRequest, client: Client, parameter: str) -> str | None:
         """The token that a request is about: a parameter of the body or, for a client with cookies, its cookie.
 
         A client that was set to cookies a while ago may still hold a token that it got in a body, and sends it once.
@@ -139,19 +158,12 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             Refused: both at once.
         """
         body = request.form.get(parameter)
-        if not request.client.uses_cookies:
+        if not client.uses_cookies:
             return body
-        cookie = read_cookie(request.headers.get("Cookie"), self.domain.cookies.refresh_name(request.client))
+        cookie = read_cookie(request.headers.get("Cookie"), self.domain.cookies.refresh_name(client))
         if cookie is not None and body is not None:
             raise Refused(Reason.MALFORMED_REQUEST, detail="a token in the body and in a cookie at once")
         return cookie or body
-
-    def look_afresh(self, request: TokenRequest) -> None:
-        """Read the request's client and the APIs anew, before refusing what may have been allowed a moment ago."""
-        client = self.domain.clients.find_afresh(request.client.client_id)
-        if client is not None and client.enabled:
-            request.client = client
-        self.domain.catalogue.refresh()
 
     def create_oauth2_request(self, request: Request) -> TokenRequest:
         """Authlib's seam for reading a request."""
@@ -180,12 +192,18 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
                 return grant(request, self)
         raise Refused(Reason.UNKNOWN_GRANT)
 
-    def _check_origin(self, request: TokenRequest) -> None:
+    def _proved(self, request: TokenRequest, presented: Presented, *, afresh: bool = False) -> Client:
         try:
-            self.domain.cookies.check_origin(request.client, request.headers.get)
-        except Refused:
-            self.look_afresh(request)  # an origin that was registered a moment ago counts at once
-            self.domain.cookies.check_origin(request.client, request.headers.get)
+            return authentication.authenticate(self.domain.clients, presented, afresh=afresh)
+        except Refused as refusal:
+            self._record_client_refusal(refusal, request)
+            raise
+
+    def _check(self, request: TokenRequest, client: Client, admit: Admit | None) -> None:
+        if client.uses_cookies:
+            self.domain.cookies.check_origin(client, request.headers.get)
+        if admit is not None:
+            admit(client)
 
     def _delivered(
         self, request: TokenRequest, status: int, body: dict[str, Any], headers: list[tuple[str, str]]

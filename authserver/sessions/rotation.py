@@ -39,10 +39,11 @@ _AUDITED_RETRIES = 8
 _FUTURE_RETRY_AFTER = 30
 
 
-#: May refuse by raising `Refused`. Gets the connection of the transaction, for what it has to read.
 _ROTATED = {False: Outcome.ROTATED, True: Outcome.KEPT}
 
-Check = Callable[[Connection, Session], None]
+#: May refuse by raising `Refused`. Gets the connection of the transaction, for what it has to read, and the copy of the
+#: client that decided.
+Check = Callable[[Connection, Session, Client], None]
 
 
 class Rotation:
@@ -113,7 +114,7 @@ class Rotation:
             if row is None:
                 return None
             kept = row.generation == presented.generation
-            answer = _answer(connection, row, presented if kept else following, _ROTATED[kept], check)
+            answer = _answer(connection, row, presented if kept else following, _ROTATED[kept], client, check)
         if kept and client.refresh_policy == "rotate" and decision.is_foreign(row, caller):
             self._record_foreign(Event.SESSION_KEPT, row, presented, client, caller)
         return answer
@@ -164,7 +165,7 @@ class Rotation:
             row = store.apply(connection, store.RETRY, parameters)
             if row is None:
                 return None
-            answer = _answer(connection, row, again, Outcome.RETRIED, check)
+            answer = _answer(connection, row, again, Outcome.RETRIED, client, check)
             if row.recent_retries <= _AUDITED_RETRIES:
                 record_retry(connection, Event.SESSION_RETRY, row, presented, client, caller, foreign_to=seen)
             return answer
@@ -183,7 +184,7 @@ class Rotation:
             row = store.apply(connection, store.RETRY_LATE, parameters)
             if row is None:
                 return None
-            answer = _answer(connection, row, following, Outcome.RETRIED_LATE, check)
+            answer = _answer(connection, row, following, Outcome.RETRIED_LATE, client, check)
             record_retry(connection, Event.SESSION_LATE_RETRY, row, presented, client, caller, foreign_to=seen)
             return answer
 
@@ -271,9 +272,9 @@ def _place(caller: Caller) -> dict[str, Any]:
 
 
 def _answer(
-    connection: Connection, row: AnyRow, token: RefreshToken, outcome: Outcome, check: Check | None
+    connection: Connection, row: AnyRow, token: RefreshToken, outcome: Outcome, client: Client, check: Check | None
 ) -> Refreshed:
     session = session_of(row)
     if check is not None:
-        check(connection, session)
-    return Refreshed(session, token, outcome, row.now)
+        check(connection, session, client)
+    return Refreshed(session, token, outcome, row.now, client)

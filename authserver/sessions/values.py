@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from uuid import UUID
 
+from authserver.clients.model import Client
 from authserver.database import AnyRow
 from authserver.sessions.refresh_token import RefreshToken
 
@@ -49,12 +50,16 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Refreshed:
-    """An answered refresh: the session, the token that is now current, the database's time in milliseconds."""
+    """An answered refresh: the session, the token that is now current, the database's time in milliseconds.
+
+    `client` is the copy that decided. It is newer than the caller's where the session's row showed that one too old.
+    """
 
     session: Session
     refresh_token: RefreshToken
     outcome: Outcome
     now: int
+    client: Client
 
 
 def session_of(row: AnyRow) -> Session:

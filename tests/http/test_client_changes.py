@@ -175,3 +175,62 @@ def test_a_node_that_has_not_noticed_a_change_still_finds_reuse_out(a_node: ANod
     stage.change_app(behind.app.client_id, retry_window=30)
     assert reason(stage, behind.refresh(first.refresh_token)) is Reason.TOKEN_REUSED
     assert stage.session(first.session_id).revoked_because == "reuse"
+
+
+# --- one copy for a whole request ------------------------------------------------------------------------------------
+
+
+def test_a_grant_that_was_given_a_moment_ago_works_at_once(a_node: ANode, person: Person, stage: Stage):
+    node = a_node(STALE).as_app(stage.an_app(grants={"password"}))
+    assert node.sign_in(person).status_code == 200, "it has the client as it was"
+    stage.change_app(node.app.client_id, grants=frozenset({"password", "client_credentials"}))
+    assert node.own_token().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wanted"),
+    [
+        ({"grants": {"password"}}, {"grants": frozenset({"client_credentials"})}, {}),
+        ({"scopes": {"read"}}, {"scopes": frozenset({"read", "write"})}, {"scope": "write"}),
+    ],
+    ids=["grant", "scope"],
+)
+def test_a_secret_that_was_replaced_gets_nothing_by_the_copy_that_replaced_it(
+    a_node: ANode,
+    admin: Administration,
+    stage: Stage,
+    before: dict[str, set[str]],
+    after: dict[str, frozenset[str]],
+    wanted: dict[str, str],
+):
+    """The old copy took the secret and refused the request, and the new one answered it without a look at the secret."""
+    behind = a_node(STALE).as_app(stage.an_app(**before))
+    app = behind.app
+    assert behind.revoke("x").status_code == 200, "it has the client as it was"
+    stage.change_app(app.client_id, **after)
+    replaced = admin_clients.rotate_secret(admin, app.client_id, overlap=0)
+    assert refused_as(behind.own_token(**wanted), "invalid_client", 401)
+    assert behind.as_app(App(app.client_id, replaced)).own_token(**wanted).status_code == 200
+
+
+def test_a_refresh_that_met_a_newer_client_grants_no_more_than_that_one_may(
+    a_node: ANode, person: Person, stage: Stage
+):
+    behind, fresh = a_node(STALE), a_node(STALE)
+    assert behind.own_token().status_code == 200, "it has the client of the first epoch now"
+    stage.end_epoch(behind.app.client_id, enabled=True)
+    first = held(fresh.sign_in(person))
+    assert first.body["scope"] == "read write"
+    stage.change_app(behind.app.client_id, scopes=frozenset({"read"}))
+    assert held(behind.refresh(first.refresh_token)).body["scope"] == "read"
+
+
+def test_a_second_look_at_scopes_changes_nothing_else_of_a_token(a_node: ANode, person: Person, stage: Stage):
+    app = stage.an_app(access_token_lifetime=60, scopes={"read"})
+    behind, fresh = a_node(STALE).as_app(app), a_node(STALE).as_app(app)
+    assert behind.own_token().status_code == 200, "it has the client as it was"
+    stage.change_app(app.client_id, access_token_lifetime=3600, scopes=frozenset({"read", "write"}))
+    first = held(fresh.sign_in(person))
+    refreshed = held(behind.refresh(first.refresh_token))
+    assert (first.body["scope"], first.body["expires_in"]) == ("read write", 3600)
+    assert (refreshed.body["scope"], refreshed.body["expires_in"]) == ("read write", 60)

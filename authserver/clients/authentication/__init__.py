@@ -49,10 +49,11 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented:
     return found[0]
 
 
-def authenticate(registry: ClientRegistry, presented: Presented) -> Client:
-    """Return the client that was proved.
+def authenticate(registry: ClientRegistry, presented: Presented, *, afresh: bool = False) -> Client:
+    """Return the client that was proved, in the very copy that proved it.
 
-    When the cached copy says no, it is read afresh once: a client or secret made a moment ago works at once.
+    When the cached copy says no, it is read afresh once: a client or secret made a moment ago works at once. With
+    `afresh` that is done in any case, for a caller that would refuse for another reason.
 
     Raises:
         Refused: unknown or disabled client, a method that is not its own, a wrong or expired secret.
@@ -60,7 +61,7 @@ def authenticate(registry: ClientRegistry, presented: Presented) -> Client:
     asked_at = time.monotonic()
     client = registry.find(presented.client_id)
     refusal, matched = _examine(client, presented)
-    if refusal is not None:
+    if afresh or refusal is not None:
         # An unknown client was read just now, a known one is read here: one statement for either.
         client = registry.find_afresh(presented.client_id, asked_at=asked_at)
         refusal, matched = _examine(client, presented)

@@ -29,7 +29,7 @@ def _view(context: Context) -> View:
         server = context.server
         server.authenticate(token_request)
         client, jar = token_request.client, server.domain.cookies
-        token = server.presented_token(token_request, "token")
+        token = server.presented_token(token_request, client, "token")
         if client.uses_cookies:
             # Signed out is signed out, whatever the cookie was: whoever has none is.
             if token is not None:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
-from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
 from authserver.oauth.request import TokenRequest
 from authserver.oauth.server import Domain, OAuthServer
-from authserver.refusals import Reason, Refused
 from authserver.sessions.refresh_token import RefreshToken
 from authserver.sessions.values import Session
 from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access, Asked, parse_scope
 
 TokenResponse = tuple[int, dict[str, Any], list[tuple[str, str]]]
-Resolve = Callable[[Client, Catalogue], Access]
-
-_MAY_BE_STALE = frozenset({Reason.SCOPE_NOT_ALLOWED, Reason.SCOPE_NEEDS_ROLE, Reason.RESOURCE_UNKNOWN})
 
 
 class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib has no types
     """What a grant starts from: the request is read, the client authenticated, and allowed to use the grant.
 
     A grant fills in `validate_token_request`, where all that can refuse cheaply refuses, and `create_token_response`.
+    The first gets the client as an argument, and runs again with a newer copy when it refuses what may have been allowed
+    a moment ago. The copy that passed is `request.client` from then on.
     """
 
     GRANT_TYPE: ClassVar[str]
@@ -38,22 +34,12 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
     def domain(self) -> Domain:
         return self.server.domain
 
-    def validate_token_request(self) -> None:
+    def validate_token_request(self, client: Client) -> None:  # noqa: ARG002 - for grants that extend this
         """Read what is asked for; grants with parameters of their own extend this."""
         self.asked = Asked(parse_scope(self.request.form.get("scope")), self.request.resources)
 
     def create_token_response(self) -> TokenResponse:
         raise AssertionError("every grant has its own")
-
-    def resolve(self, resolve: Resolve) -> Access:
-        """Decide on scopes and audience from the cached client and APIs; when those say no, look afresh once."""
-        try:
-            return resolve(self.request.client, self.domain.catalogue.current())
-        except Refused as refusal:
-            if refusal.reason not in _MAY_BE_STALE:
-                raise
-        self.server.look_afresh(self.request)
-        return resolve(self.request.client, self.domain.catalogue.current())
 
 
 def response(access_token: AccessToken, access: Access) -> dict[str, Any]:

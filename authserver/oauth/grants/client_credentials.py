@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response
 from authserver.refusals import Reason, Refused
 from authserver.tokens import scopes
+from authserver.tokens.scopes import Access
 
 
 class ClientCredentialsGrant(TokenGrant):
     GRANT_TYPE = "client_credentials"
+    _access: Access
 
-    def validate_token_request(self) -> None:
-        if self.request.client.is_public:  # registration refuses this too; a client without a secret proves nothing
+    def validate_token_request(self, client: Client) -> None:
+        if client.is_public:  # registration refuses this too; a client without a secret proves nothing
             raise Refused(Reason.GRANT_NOT_ALLOWED)
-        super().validate_token_request()
+        super().validate_token_request(client)
+        self._access = scopes.of_client(client, self.asked, self.domain.catalogue.current(), self.domain.issuer)
 
     def create_token_response(self) -> TokenResponse:
-        access = self.resolve(
-            lambda client, catalogue: scopes.of_client(client, self.asked, catalogue, self.domain.issuer)
-        )
-        catalogue = self.domain.catalogue.current()
-        token = self.domain.access_tokens.for_client(self.request.client, access, catalogue, self.request.received_at)
-        return 200, response(token, access), []
+        client, catalogue = self.request.client, self.domain.catalogue.current()
+        token = self.domain.access_tokens.for_client(client, self._access, catalogue, self.request.received_at)
+        return 200, response(token, self._access), []

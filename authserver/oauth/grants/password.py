@@ -15,6 +15,7 @@ from authserver import metrics
 from authserver.activity import SIGN_IN
 from authserver.audit import Entry, Event
 from authserver.browser.delivery import read_cookie
+from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
 from authserver.refusals import Reason, Refused, TryLater
 from authserver.sessions import ending, store
@@ -33,15 +34,15 @@ _DEVICE_NAME_LENGTH = 100
 class PasswordGrant(TokenGrant):
     GRANT_TYPE = "password"
 
-    def validate_token_request(self) -> None:
-        super().validate_token_request()
+    def validate_token_request(self, client: Client) -> None:
+        super().validate_token_request(client)
         self.request.need("username")
         self.request.need("password")
         device_name = self.request.form.get("device_name", "")
         if len(device_name) > _DEVICE_NAME_LENGTH or not device_name.isprintable():
             raise Refused(Reason.BAD_PARAMETER, parameter="device_name: at most 100 printable characters")
         # What the client may not ask for is refused before a password is hashed for it.
-        self.resolve(lambda client, catalogue: scopes.of_client_for_user(client, self.asked, catalogue))
+        scopes.of_client_for_user(client, self.asked, self.domain.catalogue.current())
 
     def create_token_response(self) -> TokenResponse:
         opened = self._sign_in()

@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from authserver.activity import REFRESH
 from authserver.apis.model import Catalogue
+from authserver.clients.model import Client
 from authserver.metrics import ROTATIONS
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
 from authserver.refusals import Reason, Refused, TryLater
@@ -21,20 +22,20 @@ class RefreshTokenGrant(TokenGrant):
     _checked: Access | None = None
     _presented: str
 
-    def validate_token_request(self) -> None:
-        super().validate_token_request()
-        token = self.server.presented_token(self.request, "refresh_token")
-        if token is None and self.request.client.uses_cookies:
+    def validate_token_request(self, client: Client) -> None:
+        super().validate_token_request(client)
+        token = self.server.presented_token(self.request, client, "refresh_token")
+        if token is None and client.uses_cookies:
             raise Refused(Reason.NO_COOKIE)
         self._presented = token or self.request.need("refresh_token")
 
     def create_token_response(self) -> TokenResponse:
         refreshed = self._refresh()
-        session = refreshed.session
-        access = self._access(session)
+        session, client = refreshed.session, refreshed.client
+        access = self._access(session, client)
         # The commit came before the signature: if the process dies here, the client's retry gets the same successor.
         catalogue = self.domain.catalogue.current()
-        token = self.domain.access_tokens.for_session(session, self.request.client, access, catalogue, refreshed.now)
+        token = self.domain.access_tokens.for_session(session, client, access, catalogue, refreshed.now)
         body = response(token, access)
         return 200, with_refresh_token(body, refreshed.refresh_token, session, refreshed.now), []
 
@@ -55,22 +56,24 @@ class RefreshTokenGrant(TokenGrant):
         ROTATIONS.labels(outcome).inc()
         self.domain.activity.count(REFRESH + outcome)
 
-    def _check(self, connection: Connection, session: Session) -> None:
+    def _check(self, connection: Connection, session: Session, client: Client) -> None:
         try:
-            self._checked = self._resolve(session, self.domain.catalogue.current(connection))
+            self._checked = self._resolve(session, client, self.domain.catalogue.current(connection))
         except Refused as refusal:
             refusal.session_id = session.id
             raise
 
-    def _access(self, session: Session) -> Access:
+    def _access(self, session: Session, client: Client) -> Access:
         # What the transaction was committed for stands: a second look at what was asked for might refuse it now.
-        access = self._checked or self._resolve(session, self.domain.catalogue.current())
+        access = self._checked or self._resolve(session, client, self.domain.catalogue.current())
         if self.asked.scopes is None and access.scopes != session.scopes:
-            # Narrowed by the administrator, or this node has not heard of a new API yet: look before taking away.
-            self.server.look_afresh(self.request)
-            access = self._resolve(session, self.domain.catalogue.current())
+            # Narrowed by the administrator, or this node has not heard of a new API yet: look before taking away. All
+            # but the scopes is still decided by the copy that moved the session.
+            present = self.domain.clients.find_afresh(client.client_id)
+            usable = client if present is None or not present.enabled else present
+            access = self._resolve(session, usable, self.domain.catalogue.refresh())
         return access
 
-    def _resolve(self, session: Session, catalogue: Catalogue) -> Access:
+    def _resolve(self, session: Session, client: Client, catalogue: Catalogue) -> Access:
         granted = Access(session.scopes, session.audiences)
-        return scopes.of_refresh(self.request.client, self.asked, granted, session.roles, catalogue)
+        return scopes.of_refresh(client, self.asked, granted, session.roles, catalogue)
