@@ -17,9 +17,10 @@ from sqlalchemy.exc import IntegrityError
 from authserver import audit
 from authserver.admin.authority import require_roles
 from authserver.admin.context import Administration
+from authserver.admin.csv_records import Source
 from authserver.admin.errors import Forbidden, Invalid
 from authserver.admin.users import Profile, check_new_password, is_id
-from authserver.admin.users_lines import Format, Given, Problem, Source, first_line, line_of, read
+from authserver.admin.users_lines import Format, Given, Problem, first_line, line_of, read
 from authserver.audit import Event
 from authserver.database import AnyRow
 from authserver.identifiers import new_id

@@ -9,10 +9,13 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from functools import partial
+from typing import Any, Literal
 
+from authserver.admin import csv_records
+from authserver.admin.csv_records import BrokenRecord, Header, Source
 from authserver.admin.errors import Invalid
 from authserver.database import AnyRow
 
@@ -21,18 +24,9 @@ Format = Literal["csv", "jsonl"]
 #: The columns and members, in the order in which they are written.
 FIELDS = ("username", "email", "roles", "enabled", "password_hash", "password")
 
-#: More than the longest values together; a file of another kind has no line ends at all.
-_LONGEST_LINE = 16 * 1024
-_BOM = b"\xef\xbb\xbf"
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # What begins a formula in a spreadsheet, the full-width forms too (OWASP, CSV injection).
 _FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - just these
-
-
-class Source(Protocol):
-    """What lines are read from: a file, or the body of a request."""
-
-    def readline(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +65,11 @@ def read(source: Source, form: Format) -> Iterator[Given | Problem]:
     Raises:
         Invalid: the first line of a CSV file does not name columns that are known.
     """
-    lines = _lines(source)
-    parse = _parse_json if form == "jsonl" else _csv_parser(lines)
-    for number, line in lines:
+    first, parse = 1, _parse_json
+    if form == "csv":
+        header = _read_columns(source)
+        first, parse = header.next_line, partial(_parse_csv, header)
+    for number, line in _lines(source, first):
         if isinstance(line, Problem):
             yield line
         elif line.strip():
@@ -101,56 +97,48 @@ def line_of(form: Format, row: AnyRow, *, with_password_hash: bool) -> str:
     return _csv_line([_harmless(value or "") for value in values.values()])
 
 
-def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
-    number = 0
-    while raw := source.readline(_LONGEST_LINE):
+def _lines(source: Source, first: int) -> Iterator[tuple[int, str | Problem]]:
+    number = first - 1
+    while raw := source.readline(csv_records.LONGEST):
         number += 1
         if number == 1:
-            raw = raw.removeprefix(_BOM)
-        if len(raw) == _LONGEST_LINE and not raw.endswith(b"\n"):
-            while (more := source.readline(_LONGEST_LINE)) and not more.endswith(b"\n"):
+            raw = raw.removeprefix(csv_records.BOM)
+        if len(raw) == csv_records.LONGEST and not raw.endswith(b"\n"):
+            while (more := source.readline(csv_records.LONGEST)) and not more.endswith(b"\n"):
                 pass  # to the next line, without keeping this one
-            yield number, Problem(number, "line", f"is longer than {_LONGEST_LINE:,} bytes")
+            yield number, Problem(number, "line", csv_records.TOO_LONG)
             continue
         try:
             yield number, raw.removesuffix(b"\n").removesuffix(b"\r").decode()
         except UnicodeDecodeError:
-            yield number, Problem(number, "line", "is not text in UTF-8")
+            yield number, Problem(number, "line", csv_records.NOT_UTF8)
 
 
-def _csv_parser(lines: Iterator[tuple[int, str | Problem]]) -> Callable[[str], Mapping[str, Any]]:
-    for _, line in lines:
-        if isinstance(line, Problem):
-            raise Invalid([f"the first line {line.text}: it has to name the columns, in UTF-8"])
-        if line.strip():
-            columns = [name.strip().lower() for name in _cells(line)]
-            break
-    else:
-        raise Invalid(["the file is empty: its first line has to name the columns, such as username,email,roles"])
-    known = f"there are {', '.join(FIELDS)}, separated by commas"
-    problems = [f"there is no column {name!r}; {known}" for name in columns if name not in FIELDS]
+def _read_columns(source: Source) -> Header:
+    """The header of a CSV file, with columns that are known."""
+    try:
+        header = csv_records.read_header(source)
+    except BrokenRecord as broken:
+        raise Invalid([f"the first line {broken}; it has to name the columns, such as username,email,roles"]) from None
+    columns = [name.strip().lower() for name in header.names]
+    known = f"there are {', '.join(FIELDS)}, separated by commas or semicolons"
+    problems = [f"there is no column {name[:40]!r}; {known}" for name in columns if name not in FIELDS]
     problems += [f"the column {name} is there twice" for name in FIELDS if columns.count(name) > 1]
     if "username" not in columns and not problems:
         problems = [f"there is no column username; {known}"]
     if problems:
         raise Invalid(problems)
-
-    def parse(line: str) -> Mapping[str, Any]:
-        cells = _cells(line)
-        if len(cells) != len(columns):
-            raise _Wrong("line", f"has {len(cells)} cells, and the first line names {len(columns)} columns")
-        return {name: _meant(cell) for name, cell in zip(columns, cells, strict=True) if cell}
-
-    return parse
+    return header._replace(names=columns)
 
 
-def _cells(line: str) -> list[str]:
+def _parse_csv(header: Header, line: str) -> Mapping[str, Any]:
     try:
-        return next(csv.reader([line], strict=True), [])
+        cells = csv_records.cells_of(line, header.separator)
     except csv.Error:
-        raise _Wrong(
-            "line", "is no CSV: a quotation mark is open, or stands within a cell without being doubled"
-        ) from None
+        raise _Wrong("line", csv_records.NO_CSV) from None
+    if len(cells) != len(header.names):
+        raise _Wrong("line", f"has {len(cells)} cells, and the first line names {len(header.names)} columns")
+    return {name: _meant(cell) for name, cell in zip(header.names, cells, strict=True) if cell}
 
 
 def _parse_json(line: str) -> Mapping[str, Any]:

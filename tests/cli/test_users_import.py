@@ -141,6 +141,23 @@ def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell
     assert (again.returncode, again.stdout) == (0, "Added 0 users; 1 was there already; 0 lines refused.\n")
 
 
+def test_a_file_whose_first_line_cannot_be_read_is_refused_with_the_reason(shell: Shell, tmp_path: Path):
+    file = tmp_path / "users.csv"
+    for text, said in (
+        (b'username,"email\nanna,\n', "the first line is no CSV: a quotation mark is left open"),
+        ("username,email\nanna,\n".encode("utf-16"), "the first line is not text in UTF-8, but looks like UTF-16"),
+    ):
+        file.write_bytes(text)
+        assert said in shell.refused("users", "import", str(file))
+
+
+def test_a_file_as_excel_writes_it_with_semicolons_is_imported(shell: Shell, stage: Stage, tmp_path: Path):
+    file = tmp_path / "users.csv"
+    file.write_bytes('\ufeffusername;email;enabled\r\nJürgen;j@example.com;TRUE\r\n"a;b";;FALSE\r\n'.encode())
+    assert shell.json("users", "import", str(file))["added"] == 2
+    assert {row.username for row in stage.sql("SELECT username FROM users")} == {"Jürgen", "a;b"}
+
+
 def test_a_file_of_another_kind_prints_no_more_than_anybody_reads(shell: Shell, tmp_path: Path):
     file = tmp_path / "users.jsonl"
     file.write_text("no JSON\n" * 200)

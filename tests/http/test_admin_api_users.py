@@ -51,3 +51,21 @@ def test_a_user_who_is_disabled_and_enabled_again_signs_in(api: AdminApi, path: 
     assert oauth.sign_in(person).status_code == 400
     assert api.post(f"{path}/enable").json()["enabled"] is True
     assert oauth.sign_in(person).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (b'username,"email\nanna,\n', "a quotation mark is left open"),
+        (b"username,email\ranna,\r", "ends in CR alone"),
+        ("username,email\nanna,\n".encode("utf-16"), "looks like UTF-16"),
+    ],
+    ids=range(3),
+)
+def test_a_file_whose_first_line_cannot_be_read_is_refused_with_the_reason(api: AdminApi, text: bytes, said: str):
+    csv = {"Content-Type": "text/csv"}
+    assert api.send("POST", "/users/import", content=b"username,email\nanna,\n", headers=csv).json()["added"] == 1
+    response = api.send("POST", "/users/import", content=text, headers=csv)
+    assert refused(response, 422, "invalid")
+    (error,) = response.json()["errors"]
+    assert said in error["detail"]

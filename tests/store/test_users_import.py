@@ -66,6 +66,7 @@ ANNA = Given(
         f"username,email,roles,enabled,password_hash\nanna,anna@example.com,editor writer,false,{HASH}\n",
         f"\ufeffusername,email,roles,enabled,password_hash\r\nanna,anna@example.com,writer editor,no,{HASH}\r\n",
         f' PASSWORD_HASH , Enabled,email,roles,Username\n"{HASH}","0","anna@example.com","editor writer","anna"',
+        f"\ufeffusername;email;roles;enabled;password_hash\r\nanna;anna@example.com;editor writer;no;{HASH}\r\n",
     ],
 )
 def test_a_csv_line_is_read_however_spreadsheets_write_it(text: str):
@@ -90,10 +91,19 @@ def test_a_json_line_is_read_with_lists_or_words(members: dict[str, Any]):
         ("", "the file is empty"),
         ("\n\n", "the file is empty"),
         ("name,email\nanna,\n", "there is no column 'name'; there are username, email, roles, enabled"),
-        ("username;email\nanna;\n", "there is no column 'username;email'.* separated by commas"),
+        ("username\temail\nanna\t\n", r"there is no column 'username\\temail'.* separated by commas or semicolons"),
+        ("username,email;roles\nanna,;\n", "there is no column 'email;roles'"),
+        (f"{'n' * 500},username\n", "there is no column 'n{40}';"),
         ("username,username\nanna,\n", "the column username is there twice"),
         ("email\nanna@example.com\n", "there is no column username"),
-        ("username,email".encode("utf-16"), "the first line is not text in UTF-8"),
+        ("username,email".encode("utf-16"), "the first line is not text in UTF-8, but looks like UTF-16: save"),
+        ("\nusername,email\n".encode("utf-16-le"), "looks like UTF-16"),
+        ("username,émail".encode("latin-1"), "the first line is not text in UTF-8; it has to name the columns"),
+        ("username,email\ranna,\r", "the first line ends in CR alone: save the file with LF or CR LF"),
+        ("username\ranna\r" * 2000, "the first line ends in CR alone"),
+        ('username,"email\nanna,\n', "the first line is no CSV: a quotation mark is left open"),
+        ('username,"email\nanna",\n', "the first line is no CSV: a quotation mark is left open"),
+        (f"\ufeffusername{' ' * 20_000}\nanna\n", "the first line is longer than 16,384 bytes"),
     ],
 )
 def test_a_file_whose_columns_are_not_known_is_refused_whole(admin: Administration, text: str | bytes, reason: str):
@@ -106,7 +116,7 @@ def test_a_file_whose_columns_are_not_known_is_refused_whole(admin: Administrati
     [
         ("anna", "line", "has 1 cells, and the first line names 6 columns"),
         ("anna,,,,,,", "line", "has 7 cells"),
-        ('"anna,,,,,', "line", "is no CSV: a quotation mark is open"),
+        ('"anna,,,,,', "line", "is no CSV: a quotation mark is left open"),
         (",,,,,", "username", "is missing"),
         ("a@b,,,,,", "username", "a user name has no @"),
         ("01a1febe-70ec-7c74-a485-0129a8adee4e,,,,,", "username", "has not the form of an id"),
