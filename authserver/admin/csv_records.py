@@ -1,17 +1,24 @@
-"""The first line of a CSV file: what it says of the others, or by name why it cannot be read."""
+"""CSV as RFC 4180 has it, in bounded memory: a cell in quotation marks may hold separators, line ends and doubled marks.
+
+A record that breaks these rules ends the reading. Readers differ in where such a record ends, so what follows may be the
+inside of one of its cells.
+"""
 
 from __future__ import annotations
 
 import csv
+import io
+from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-#: The bytes of a line: more than the longest values of a user together; a file of another kind has no line ends at all.
+#: The bytes of a record: more than the longest values of a user together. Without a bound, a quotation mark that is left
+#: open makes one record of the rest of the file.
 LONGEST = 16 * 1024
 BOM = b"\xef\xbb\xbf"
 
 TOO_LONG = f"is longer than {LONGEST:,} bytes"
 NOT_UTF8 = "is not text in UTF-8"
-NO_CSV = "is no CSV: a quotation mark is left open or is not doubled within a cell, or a CR is no part of a line end"
+_NO_CSV = "is no CSV: a quotation mark is left open or is not doubled within a cell, or a CR is no part of a line end"
 
 
 class Source(Protocol):
@@ -21,7 +28,7 @@ class Source(Protocol):
 
 
 class BrokenRecord(Exception):
-    """The record that begins in `line` breaks the rules."""
+    """The record that begins in `line` breaks the rules. What follows it must not be read."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -59,13 +66,47 @@ def read_header(source: Source) -> Header:
         separator = max(",;", key=cells.decode().count)
     except UnicodeDecodeError:
         raise BrokenRecord(line, NOT_UTF8) from None
-    try:
-        names = cells_of(cells.decode(), separator)
-    except csv.Error:
-        raise BrokenRecord(line, NO_CSV) from None
+    _, names = _read_record(io.BytesIO(cells), line, separator)
     return Header(names, separator, line + 1)
 
 
-def cells_of(line: str, separator: str) -> list[str]:
-    """Raises `csv.Error` for a line that is no CSV."""
-    return next(csv.reader([line], delimiter=separator, strict=True), [])
+def read_records(source: Source, header: Header) -> Iterator[tuple[int, list[str]]]:
+    """The cells of each record after the header, with the number of its first line. Empty lines are passed over.
+
+    What is not UTF-8 comes as lone surrogates: the other records can still be read.
+
+    Raises:
+        BrokenRecord: it was the last one that could be read.
+    """
+    line = header.next_line
+    while True:
+        count, cells = _read_record(source, line, header.separator)
+        if not count:
+            return
+        if cells:
+            yield line, cells
+        line += count
+
+
+def _read_record(source: Source, line: int, separator: str) -> tuple[int, list[str]]:
+    """How many lines the next record has, and its cells."""
+    taken = bytearray()
+
+    def lines() -> Iterator[str]:
+        """What csv asks for: one line, and more while a quotation mark is open."""
+        while raw := source.readline(LONGEST + 1 - len(taken)):
+            taken.extend(raw)
+            if len(taken) > LONGEST:
+                raise BrokenRecord(line, TOO_LONG)
+            yield raw.decode(errors="surrogateescape")
+
+    reader = csv.reader(lines(), delimiter=separator, strict=True)
+    try:
+        cells = next(reader, [])
+    except csv.Error:
+        raise BrokenRecord(line, _NO_CSV) from None
+    # csv takes a mark within an unquoted cell for a letter, strict or not, and the next line end for the record's. The
+    # text before a mark ends with a separator if the mark opens a cell, and is empty if it is the second of a pair.
+    if any(part and not part.endswith(separator.encode()) for part in taken.split(b'"')[:-1:2]):
+        raise BrokenRecord(line, _NO_CSV)
+    return reader.line_num, cells if taken.strip() else []

@@ -20,7 +20,7 @@ from authserver.admin.context import Administration
 from authserver.admin.csv_records import Source
 from authserver.admin.errors import Forbidden, Invalid
 from authserver.admin.users import Profile, check_new_password, is_id
-from authserver.admin.users_lines import Format, Given, Problem, first_line, line_of, read
+from authserver.admin.users_lines import Format, Given, Problem, Unreadable, first_line, line_of, read
 from authserver.audit import Event
 from authserver.database import AnyRow
 from authserver.identifiers import new_id
@@ -35,6 +35,7 @@ class Tally:
     """How far an import has come, in lines: those added, those whose user was there just so, those refused.
 
     `without_password` of the added ones cannot sign in until they get a password; `plain_passwords` took long.
+    `stopped_at` is the first line of a CSV record so broken that nothing after it was read.
     """
 
     lines: int = 0
@@ -43,6 +44,7 @@ class Tally:
     refused: int = 0
     without_password: int = 0
     plain_passwords: int = 0
+    stopped_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,7 @@ def _import(
             tally.refused + len({problem.line for problem in sorted_out.problems}),
             tally.without_password + sum(given.password is given.password_hash is None for given in new),
             tally.plain_passwords + sum(given.password is not None for given in new),
+            some[-1].line if isinstance(some[-1], Unreadable) else None,
         )
         yield Step(tally, sorted(sorted_out.problems, key=lambda problem: problem.line))
     if not dry_run:

@@ -1,7 +1,7 @@
 """Users as lines of a file, CSV or JSON: what an import reads and an export writes, in the same form.
 
-A line is one user, so a mistake in one harms no other, and nothing is held in memory but the line. A CSV cell that a
-spreadsheet would take for a formula is written with an apostrophe before it, which reading takes away again.
+A line of JSON or a record of CSV is one user, so a mistake in one harms no other, and nothing else is held in memory. A
+CSV cell that a spreadsheet would take for a formula is written with an apostrophe before it, which reading takes away.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from authserver.admin import csv_records
 from authserver.admin.csv_records import BrokenRecord, Header, Source
@@ -24,6 +24,7 @@ Format = Literal["csv", "jsonl"]
 #: The columns and members, in the order in which they are written.
 FIELDS = ("username", "email", "roles", "enabled", "password_hash", "password")
 
+_Entry = TypeVar("_Entry")
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 # What begins a formula in a spreadsheet, the full-width forms too (OWASP, CSV injection).
 _FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - just these
@@ -51,6 +52,11 @@ class Given:
     password: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Unreadable(Problem):
+    """A broken record of CSV: nothing after it was read."""
+
+
 class _Wrong(Exception):
     """A line that says nothing that can be used."""
 
@@ -60,23 +66,28 @@ class _Wrong(Exception):
 
 
 def read(source: Source, form: Format) -> Iterator[Given | Problem]:
-    """One user or one problem for each line that is not empty.
+    """One user or one problem for each record of CSV, or line of JSON, that is not empty.
 
     Raises:
         Invalid: the first line of a CSV file does not name columns that are known.
     """
-    first, parse = 1, _parse_json
-    if form == "csv":
-        header = _read_columns(source)
-        first, parse = header.next_line, partial(_parse_csv, header)
-    for number, line in _lines(source, first):
-        if isinstance(line, Problem):
-            yield line
-        elif line.strip():
+    if form == "jsonl":
+        return _users(_lines(source), _parse_json)
+    header = _read_columns(source)
+    return _users(csv_records.read_records(source, header), partial(_parse_csv, header.names))
+
+
+def _users(
+    entries: Iterator[tuple[int, _Entry | Problem]], parse: Callable[[_Entry], Mapping[str, Any]]
+) -> Iterator[Given | Problem]:
+    try:
+        for number, entry in entries:
             try:
-                yield _given(number, parse(line))
+                yield entry if isinstance(entry, Problem) else _given(number, parse(entry))
             except _Wrong as wrong:
                 yield Problem(number, wrong.field, str(wrong))
+    except BrokenRecord as broken:
+        yield Unreadable(broken.line, "line", str(broken))
 
 
 def first_line(form: Format, fields: Sequence[str]) -> str:
@@ -97,8 +108,8 @@ def line_of(form: Format, row: AnyRow, *, with_password_hash: bool) -> str:
     return _csv_line([_harmless(value or "") for value in values.values()])
 
 
-def _lines(source: Source, first: int) -> Iterator[tuple[int, str | Problem]]:
-    number = first - 1
+def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
+    number = 0
     while raw := source.readline(csv_records.LONGEST):
         number += 1
         if number == 1:
@@ -109,9 +120,12 @@ def _lines(source: Source, first: int) -> Iterator[tuple[int, str | Problem]]:
             yield number, Problem(number, "line", csv_records.TOO_LONG)
             continue
         try:
-            yield number, raw.removesuffix(b"\n").removesuffix(b"\r").decode()
+            line = raw.decode()
         except UnicodeDecodeError:
             yield number, Problem(number, "line", csv_records.NOT_UTF8)
+        else:
+            if line.strip():
+                yield number, line
 
 
 def _read_columns(source: Source) -> Header:
@@ -131,14 +145,14 @@ def _read_columns(source: Source) -> Header:
     return header._replace(names=columns)
 
 
-def _parse_csv(header: Header, line: str) -> Mapping[str, Any]:
+def _parse_csv(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any]:
+    if len(cells) != len(columns):
+        raise _Wrong("line", f"has {len(cells)} cells, and the first line names {len(columns)} columns")
     try:
-        cells = csv_records.cells_of(line, header.separator)
-    except csv.Error:
-        raise _Wrong("line", csv_records.NO_CSV) from None
-    if len(cells) != len(header.names):
-        raise _Wrong("line", f"has {len(cells)} cells, and the first line names {len(header.names)} columns")
-    return {name: _meant(cell) for name, cell in zip(header.names, cells, strict=True) if cell}
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        raise _Wrong("line", csv_records.NOT_UTF8) from None
+    return {name: _meant(cell) for name, cell in zip(columns, cells, strict=True) if cell}
 
 
 def _parse_json(line: str) -> Mapping[str, Any]:

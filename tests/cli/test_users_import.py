@@ -141,6 +141,21 @@ def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell
     assert (again.returncode, again.stdout) == (0, "Added 0 users; 1 was there already; 0 lines refused.\n")
 
 
+def test_a_cell_with_line_ends_is_read_as_one_and_a_file_with_a_broken_one_is_not_read_further(
+    shell: Shell, stage: Stage, tmp_path: Path
+):
+    file = tmp_path / "users.csv"
+    file.write_text('username,roles\n"x""\nroot2,administrator\n""y",\nanna,"editor\nwriter"\n"bob,\ncarl,\n')
+    done = shell.run("users", "import", str(file))
+    assert (done.returncode, done.stdout) == (1, "Added 1 user; 0 were there already; 2 lines refused.\n")
+    said = [line for line in done.stderr.splitlines() if not line.startswith("{")]
+    assert said[0].startswith("line 2: username: a user name has no control")
+    assert said[1].startswith("line 7: line: is no CSV: a quotation mark is left open")
+    assert said[2] == "warning: nothing after line 7 was read: mend it, and run the import again"
+    (row,) = stage.sql("SELECT username, roles FROM users")
+    assert (row.username, row.roles) == ("anna", "editor writer")
+
+
 def test_a_file_whose_first_line_cannot_be_read_is_refused_with_the_reason(shell: Shell, tmp_path: Path):
     file = tmp_path / "users.csv"
     for text, said in (

@@ -67,9 +67,10 @@ ANNA = Given(
         f"\ufeffusername,email,roles,enabled,password_hash\r\nanna,anna@example.com,writer editor,no,{HASH}\r\n",
         f' PASSWORD_HASH , Enabled,email,roles,Username\n"{HASH}","0","anna@example.com","editor writer","anna"',
         f"\ufeffusername;email;roles;enabled;password_hash\r\nanna;anna@example.com;editor writer;no;{HASH}\r\n",
+        f'username,email,roles,enabled,password_hash\nanna,anna@example.com,"editor\nwriter",no,{HASH}\n',
     ],
 )
-def test_a_csv_line_is_read_however_spreadsheets_write_it(text: str):
+def test_a_csv_record_is_read_however_spreadsheets_write_it(text: str):
     assert list(read(io.BytesIO(text.encode()), "csv")) == [ANNA]
 
 
@@ -103,6 +104,7 @@ def test_a_json_line_is_read_with_lists_or_words(members: dict[str, Any]):
         ("username\ranna\r" * 2000, "the first line ends in CR alone"),
         ('username,"email\nanna,\n', "the first line is no CSV: a quotation mark is left open"),
         ('username,"email\nanna",\n', "the first line is no CSV: a quotation mark is left open"),
+        ('username, "email"\n', "the first line is no CSV"),
         (f"\ufeffusername{' ' * 20_000}\nanna\n", "the first line is longer than 16,384 bytes"),
     ],
 )
@@ -116,7 +118,9 @@ def test_a_file_whose_columns_are_not_known_is_refused_whole(admin: Administrati
     [
         ("anna", "line", "has 1 cells, and the first line names 6 columns"),
         ("anna,,,,,,", "line", "has 7 cells"),
-        ('"anna,,,,,', "line", "is no CSV: a quotation mark is left open"),
+        ('"anna\nbob",,,,,', "username", "no control, invisible or unassigned characters, and this has U\\+000A"),
+        ('"anna\r\nbob"', "line", "has 1 cells"),
+        ("a\0b,,,,,", "username", "this has U\\+0000"),
         (",,,,,", "username", "is missing"),
         ("a@b,,,,,", "username", "a user name has no @"),
         ("01a1febe-70ec-7c74-a485-0129a8adee4e,,,,,", "username", "has not the form of an id"),
@@ -128,8 +132,8 @@ def test_a_file_whose_columns_are_not_known_is_refused_whole(admin: Administrati
         ("anna,,,,$pbkdf2-sha256$2147483648$c2FsdA$c2FsdHNhbHRzYWx0c2FsdA,", "password_hash", "the iterations"),
         ("anna,,,,,short", "password", "a password has 8 to 256 characters, not 5"),
         (f"anna,,,,{HASH},correct horse", "password", "give one of the two"),
-        ("x" * 20_000 + ",,,,,", "line", "is longer than 16,384 bytes"),
         (b"ann\xe4,,,,,", "line", "is not text in UTF-8"),
+        (b'"ann\xe4\nbob",,,,,', "line", "is not text in UTF-8"),
     ],
 )
 def test_a_bad_line_is_told_by_number_field_and_reason_and_the_rest_is_imported(
@@ -144,6 +148,29 @@ def test_a_bad_line_is_told_by_number_field_and_reason_and_the_rest_is_imported(
     assert names(admin) == {"before", "after"}
     for secret in (HASH, "short", "correct horse", "5f4dcc3b"):
         assert secret not in problem.text
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        ('"anna,', "is no CSV: a quotation mark is left open"),
+        ('"an"na,', "is no CSV"),
+        ('an"na,', "is no CSV: .* is not doubled within a cell"),
+        ("anna,\rbob,", "is no CSV: .* a CR is no part of a line end"),
+        ("x" * 20_000 + ",", "is longer than 16,384 bytes"),
+    ],
+)
+@pytest.mark.parametrize("batch", [1, 2, 500])
+def test_a_broken_record_ends_the_import_and_is_told_by_its_first_line(
+    admin: Administration, record: str, text: str, batch: int
+):
+    tally, (problem,) = run(admin, f"username,email\n\nbefore,\n{record}\nafter,\n", batch=batch)
+    assert (problem.line, problem.field, tally.stopped_at) == (4, "line", 4)
+    assert re.search(text, problem.text), problem
+    assert (tally.lines, tally.added, tally.refused) == (2, 1, 1)
+    assert names(admin) == {"before"}
+    mended, problems = run(admin, "username,email\n\nbefore,\nanna,\nafter,\n")
+    assert (mended.added, mended.present, mended.stopped_at, problems) == (2, 1, None, [])
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class LineProblem(Document):
 
 
 class ImportReport(Document):
-    """What came of the lines. Those with a problem were left out, all others are there."""
+    """What came of the lines. Those with a problem were left out, all others that were read are there."""
 
     dry_run: bool
     lines: int
@@ -39,6 +39,9 @@ class ImportReport(Document):
     present: int
     refused: int
     without_password: int
+    stopped_at: int | None = Field(
+        description="The first line of a CSV record so broken that nothing after it was read."
+    )
     problems: list[LineProblem]
 
 
@@ -56,6 +59,7 @@ def import_(admin: Administration, content: bytes, query: ImportQuery) -> Answer
             present=tally.present,
             refused=tally.refused,
             without_password=tally.without_password,
+            stopped_at=tally.stopped_at,
             problems=problems,
         )
     )

@@ -132,6 +132,8 @@ def _line(problem: Problem) -> str:
 
 
 def _warn_of(tally: Tally) -> None:
+    if tally.stopped_at is not None:
+        warn([f"nothing after line {tally.stopped_at} was read: mend it, and run the import again"])
     if tally.plain_passwords:
         count = counted(tally.plain_passwords, "password")
         warn([f"{count} stood in the file as plain text: delete the file and whatever copies there are of it"])

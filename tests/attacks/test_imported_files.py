@@ -1,0 +1,85 @@
+"""What an attacker puts into a cell, such as the own name in another system, to become an administrator when it moves in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.support.admin_api import AdminApi, a_program
+from tests.support.oauth import OAuth
+from tests.support.stage import Stage
+
+#: How a file is cut into records has nothing to do with the database.
+pytestmark = pytest.mark.parametrize("stage", ["sqlite"], indirect=True)
+
+ROOT = b"root2,,administrator"
+#: Cells that a careful program has written: one record, which is refused for its name alone.
+IN_MARKS = [
+    b'"x""\n' + ROOT + b'\n""y"',
+    b'"x\n' + ROOT + b'\ny"',
+    b'"x\r\n' + ROOT + b'\r\ny"',
+    b'"x\r' + ROOT + b'\ry"',
+    b'"\n' + ROOT + b'\n"',
+    b'"x\xe4\n' + ROOT + b'\ny"',
+    '"x\u2028'.encode() + ROOT + '\u2028y"'.encode(),
+    b'"x\x00\n' + ROOT + b'\ny"',
+    b'"' + b"\n" * 5000 + ROOT + b'\ny"',
+]
+#: Cells that readers end in different places, or whose end is too far away to be looked for.
+BROKEN = [
+    b'x"\n' + ROOT + b'\n"',
+    b' "x\n' + ROOT + b'\ny"',
+    b'"x" "\n' + ROOT + b'\ny"',
+    b'x"y,"\n' + ROOT + b'\n",y"',
+    b"x\r" + ROOT + b"\ry",
+    b'"x\n' + ROOT + b"\ny",
+    b'"' + b"x" * 20_000 + b"\n" + ROOT + b'\n"',
+    b"x" * 20_000 + b"\n" + ROOT + b"\n",
+]
+
+
+@pytest.fixture
+def api(stage: Stage, oauth: OAuth) -> AdminApi:
+    return a_program(stage, oauth.http)
+
+
+def imported(api: AdminApi, cell: bytes, *, dry_run: bool = False) -> dict[str, Any]:
+    response = api.send(
+        "POST",
+        "/users/import",
+        content=b"username,email,roles\nbefore,,\n" + cell + b",x@example.com,\nafter,,\n",
+        headers={"Content-Type": "text/csv"},
+        params={"dry_run": dry_run},
+    )
+    assert response.status_code == 200, response.text
+    report: dict[str, Any] = response.json()
+    return report
+
+
+def names(stage: Stage) -> set[str]:
+    return {row.username for row in stage.sql("SELECT username FROM users")}
+
+
+def test_a_file_makes_users_of_its_records_with_the_roles_that_they_name(api: AdminApi, stage: Stage):
+    """What stands in the cells of the attacks is good enough to make this administrator, were it a record."""
+    assert imported(api, ROOT + b'\n"y"')["added"] == 4
+    assert names(stage) == {"before", "root2", "y", "after"}
+
+
+@pytest.mark.parametrize("cell", IN_MARKS, ids=range(len(IN_MARKS)))
+def test_no_user_is_made_of_the_inside_of_a_cell(api: AdminApi, stage: Stage, cell: bytes):
+    assert imported(api, b'"x"', dry_run=True)["added"] == 3
+    report = imported(api, cell)
+    assert names(stage) == {"before", "after"}
+    assert [problem["line"] for problem in report["problems"]] == [3]
+    assert (report["lines"], report["added"], report["refused"], report["stopped_at"]) == (3, 2, 1, None)
+
+
+@pytest.mark.parametrize("cell", BROKEN, ids=range(len(BROKEN)))
+def test_no_user_is_made_of_what_follows_a_broken_record(api: AdminApi, stage: Stage, cell: bytes):
+    assert imported(api, b'"x"', dry_run=True)["added"] == 3
+    report = imported(api, cell)
+    assert names(stage) == {"before"}
+    assert [(problem["line"], problem["field"]) for problem in report["problems"]] == [(3, "line")]
+    assert (report["lines"], report["added"], report["refused"], report["stopped_at"]) == (2, 1, 1, 3)
