@@ -112,13 +112,13 @@ def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
     number = 0
     while raw := source.readline(csv_records.LONGEST):
         number += 1
-        if number == 1:
-            raw = raw.removeprefix(csv_records.BOM)
         if len(raw) == csv_records.LONGEST and not raw.endswith(b"\n"):
             while (more := source.readline(csv_records.LONGEST)) and not more.endswith(b"\n"):
                 pass  # to the next line, without keeping this one
             yield number, Problem(number, "line", csv_records.TOO_LONG)
             continue
+        if number == 1:
+            raw = raw.removeprefix(csv_records.BOM)
         try:
             line = raw.decode()
         except UnicodeDecodeError:

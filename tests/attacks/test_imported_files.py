@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from authserver.admin.csv_records import LONGEST
 from tests.support.admin_api import AdminApi, a_program
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage
@@ -83,3 +84,13 @@ def test_no_user_is_made_of_what_follows_a_broken_record(api: AdminApi, stage: S
     assert names(stage) == {"before"}
     assert [(problem["line"], problem["field"]) for problem in report["problems"]] == [(3, "line")]
     assert (report["lines"], report["added"], report["refused"], report["stopped_at"]) == (2, 1, 1, 3)
+
+
+def test_no_user_is_made_of_the_end_of_a_long_line_of_json_behind_a_byte_order_mark(api: AdminApi, stage: Stage):
+    """Such a line was measured without its mark, taken for a whole one, and read on in its middle."""
+    root = b'{"username": "root2", "roles": ["administrator"]}'
+    for before, added in ((b"\n", 1), (b'{"username": "', 0)):
+        body = b"\xef\xbb\xbf" + before.rjust(LONGEST - 3) + root + b"\n"
+        response = api.send("POST", "/users/import", content=body, headers={"Content-Type": "application/jsonl"})
+        assert (response.status_code, response.json()["added"]) == (200, added)
+        stage.sql("DELETE FROM users")
