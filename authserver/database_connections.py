@@ -1,0 +1,88 @@
+"""The connections to the database: what each driver is told, and what a connection gets before it is used."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, event
+
+from authserver.settings import Settings
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """What SQLAlchemy's `create_engine` is given."""
+    database = settings.database
+    pool = {
+        "pool_size": database.pool_size,
+        "max_overflow": 0,
+        "pool_timeout": database.timeout,
+        "hide_parameters": True,  # an error's text must not carry digests and hashes into the log
+        "isolation_level": "AUTOCOMMIT",
+        # Each would be one more round trip a statement, to end a transaction that was never begun.
+        "skip_autocommit_rollback": True,
+        "pool_reset_on_return": None,
+    }
+    if settings.database_url.get_backend_name() == "sqlite":
+        return {**pool, "connect_args": {"timeout": database.timeout}}
+    return {
+        **pool,
+        "pool_use_lifo": True,  # lets idle connections age out on the server's side after a storm
+        "connect_args": {
+            "connect_timeout": database.timeout,
+            "application_name": "authserver",
+            # A server that lost its power closes no connection. By the kernel's defaults a thread would wait 15 minutes
+            # for the answer to a statement that has been received, and a pool of them longer than any outage.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": database.timeout * 1000,
+            "options": f"-c lock_timeout={database.timeout * 1000} "
+            f"-c idle_in_transaction_session_timeout={database.timeout * 3000}",
+        },
+    }
+
+
+def prepare(engine: Engine, settings: Settings) -> None:
+    """Make each connection of an engine ready for use when it is opened."""
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
+
+
+def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:
+    """A private file, WAL with full syncs, and patience when another process writes."""
+
+    @event.listens_for(engine, "do_connect")
+    def _make_private(*_: Any) -> None:
+        if not file.exists():
+            with suppress(OSError):  # SQLite will say what is wrong
+                _create_private(file)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {timeout * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a rotation that was answered survives a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _create_private(file: Path) -> None:
+    """Make an empty database of mode 0600, in WAL mode: SQLite's own is readable by all, and its log has the same mode.
+
+    Made aside and linked into place. Of several processes that turn one new file to WAL at once, one in ten rounds has a
+    loser, whatever its patience. And opened under its name, by us and not by SQLite, closing it would drop every lock
+    that SQLite holds on it in this process (POSIX): two writers would tear the database.
+    """
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):  # another process was first
+            os.link(draft, file)
+    finally:
+        draft.unlink()
