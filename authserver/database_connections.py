@@ -53,6 +53,14 @@ def prepare(engine: Engine, settings: Settings) -> None:
         _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
 
 
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether a driver's error says that the server, or the file, takes no writes."""
+    return (
+        getattr(error, "sqlstate", None) == "25006"
+        or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    )
+
+
 def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:
     """A private file, WAL with full syncs, and patience when another process writes."""
 

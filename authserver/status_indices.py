@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import threading
 
-from sqlalchemy import BigInteger, Connection, Integer, update
+from sqlalchemy import BigInteger, Connection, Integer, select, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database import Database, Model
@@ -35,6 +35,18 @@ def lease(connection: Connection, count: int = 1) -> int:
         .returning(StatusCounter.next_index)
     )
     return connection.execute(statement).scalar_one() - count
+
+
+def prove_writable(database: Database) -> None:
+    """Write what is there already: fails where a sign-in or a refresh would fail. One statement.
+
+    PostgreSQL writes a row's lock in place, to the disk and to synchronous standbys, where a new version of the row
+    would be one more to clean up. SQLite has no locks of rows.
+    """
+    row = select(StatusCounter.next_index).with_for_update()
+    same = update(StatusCounter).values(next_index=StatusCounter.next_index)
+    with database.autocommit() as connection:
+        connection.execute(same if database.is_sqlite else row)
 
 
 class StatusIndices:

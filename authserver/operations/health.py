@@ -9,43 +9,55 @@ from flask import Flask, Response, jsonify
 
 from authserver import schema
 from authserver.database import Database, Unavailable
+from authserver.database_connections import is_read_only
 from authserver.keys.keyring import Keyring, NoKeys
 from authserver.keys.vault import MasterKeyError
+from authserver.status_indices import prove_writable
 
 #: A load balancer asks often, and anyone may ask: the checks run at most this often, in seconds.
 _FRESH = 1.0
+#: Older results, in seconds, count no more: while a check hangs, the last one says nothing about now.
+_EXPIRED = 5.0
+#: How long a request without a result waits for the check of another, in seconds.
+_PATIENCE = 1.0
 
 
 class Readiness:
-    """Checks what a request needs: the database, its schema, its clock, and keys that open."""
+    """Checks what a request needs: a database that takes writes, its schema, its clock, and keys that open."""
 
     def __init__(self, database: Database, keyring: Keyring, *, max_clock_skew: int) -> None:
         self._database = database
         self._keyring = keyring
         self._max_clock_skew = max_clock_skew
         self._lock = threading.Lock()
-        self._problems = ["not looked at yet"]
-        self._checked_at = float("-inf")
+        self._last: tuple[float, list[str]] = (float("-inf"), [])
 
     def problems(self) -> list[str]:
-        """What keeps this node from working, at most a second old; empty when it is ready."""
-        if not self._lock.acquire(blocking=False):
-            return self._problems  # somebody is looking; when the database hangs, the others must not hang with him
+        """What keeps this node from working, at most `_EXPIRED` seconds old; empty when it is ready."""
+        checked_at, problems = self._last
+        good = time.monotonic() - checked_at < _EXPIRED
+        # One request checks. The others take the last result while it is good: when the database hangs, they answer.
+        if not self._lock.acquire(timeout=0 if good else _PATIENCE):
+            return problems if good else ["the database answers too slowly"]
         try:
-            if time.monotonic() - self._checked_at >= _FRESH:
-                self._problems = self._check()
-                self._checked_at = time.monotonic()
-            return self._problems
+            checked_at, problems = self._last
+            if time.monotonic() - checked_at >= _FRESH:
+                problems = self._check()
+                self._last = (time.monotonic(), problems)
+            return problems
         finally:
             self._lock.release()
 
     def _check(self) -> list[str]:
         try:
             schema.check(self._database)
+            self._keyring.refresh()
+            prove_writable(self._database)
             before = time.time()
             database = self._database.now() / 1000
-            self._keyring.refresh()
-        except Unavailable:
+        except Unavailable as away:
+            if is_read_only(getattr(away, "orig", None)):
+                return ["the database takes no writes"]
             return ["the database does not answer"]
         except (schema.SchemaOutdated, NoKeys, MasterKeyError) as problem:
             return [str(problem)]

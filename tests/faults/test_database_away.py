@@ -1,15 +1,22 @@
-"""A database that does not answer: nobody waits longer than one time-out, and it is told from a failure."""
+"""A database that does not answer, or takes no writes: nobody waits longer than one time-out, and readiness says so."""
 
+import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 import httpx
 import pytest
-from sqlalchemy import Connection
+from flask import Flask
+from pydantic import SecretStr
+from sqlalchemy import Connection, text
 
 from authserver.app import create_app
+from authserver.database import open_database
 from authserver.settings import CacheSettings
+from tests.support.hasher import PATIENCE, until
+from tests.support.health import a_node, problem
 from tests.support.oauth import refused_as
 from tests.support.stage import Stage
 
@@ -47,3 +54,71 @@ def test_the_metadata_are_temporarily_unavailable_and_nobody_waits_for_the_other
         assert answer.headers["retry-after"] == "1"
     assert waited < CALLERS / 2, "one after the other: each waited for the time-outs of all before it"
     assert get_one(METADATA).status_code == 200
+
+
+# --- Readiness --------------------------------------------------------------------------------------------------------
+
+Reopen = Callable[..., Stage]
+
+
+@pytest.fixture
+def reopened(stage: Stage, app: Flask) -> Iterator[Reopen]:
+    """The stage as another node has it, with connections of its own and other settings of the database."""
+    opened: list[Stage] = []
+
+    def reopen(**changes: object) -> Stage:
+        settings = stage.with_settings(database=stage.settings.database.model_copy(update=changes))
+        opened.append(replace(stage, settings=settings, database=open_database(Flask("another"), settings)))
+        return opened[-1]
+
+    yield reopen
+    for another in opened:
+        another.database.dispose()
+
+
+def test_a_node_whose_database_takes_no_writes_is_not_ready(stage: Stage, reopened: Reopen):
+    """It said that it was ready, and every sign-in and every refresh was answered 503."""
+    assert a_node(reopened()).get("/readyz").status_code == 200
+    name = stage.settings.database_url.database
+    if stage.kind == "sqlite":
+        read_only = reopened(url=SecretStr(f"sqlite:///file:{name}?mode=ro&uri=true"))
+    else:
+        stage.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")  # counts for new connections
+        read_only = reopened()
+    assert problem(a_node(read_only)) == "the database takes no writes"
+
+
+def test_a_result_of_readiness_expires_while_the_next_check_hangs(stage: Stage, reopened: Reopen):
+    """Who asked meanwhile got the last result, for as long as the database hung."""
+    node = a_node(reopened(timeout=PATIENCE))
+    assert node.get("/readyz").status_code == 200
+    over = threading.Event()
+
+    def until_unready() -> list[str]:
+        until(lambda: over.is_set() or node.get("/readyz").status_code != 200)
+        return node.get("/readyz").json().get("problems", [])
+
+    with ThreadPoolExecutor(2) as asking:
+        with stage.database.transaction() as holder:
+            holder.execute(text("UPDATE status_counter SET next_index = next_index"))
+            done, hanging = wait([asking.submit(until_unready) for _ in range(2)], PATIENCE, FIRST_COMPLETED)
+            assert [answer.result() for answer in done] == [["the database answers too slowly"]]
+            assert len(hanging) == 1
+        over.set()
+    assert node.get("/readyz").status_code == 200
+
+
+def test_those_who_ask_during_the_first_check_get_its_result(stage: Stage, reopened: Reopen):
+    """While the first check of a node ran, all others were told that it was not ready."""
+    another = reopened()
+
+    def all_were_told_that_it_is_ready() -> bool:
+        node = a_node(another)
+        with ThreadPoolExecutor(4) as balancers:
+            with stage.database.transaction() as holder:
+                holder.execute(text("UPDATE status_counter SET next_index = next_index"))
+                asked = [balancers.submit(node.get, "/readyz") for _ in range(4)]
+                wait(asked, 0.3, FIRST_COMPLETED)  # the check hangs for so long, or until somebody has an answer
+            return {answer.result().status_code for answer in asked} == {200}
+
+    until(all_were_told_that_it_is_ready)  # a slow machine takes a few tries: nobody waits longer than a second

@@ -17,33 +17,15 @@ from authserver.database import open_database
 from authserver.keys.keyring import Keyring
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
-from authserver.operations import health
 from authserver.operations.health import Readiness
 from authserver.settings import MetricsSettings
+from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, Person
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
 
 METRICS_TOKEN = "a-metrics-token-of-the-tests"
-
-
-def a_node(stage: Stage, *, vault: Vault | None = None) -> httpx.Client:
-    """Health alone, unasked before: an answer of the last second would hide what has just been done."""
-    app = Flask("node")
-    keyring = Keyring(stage.database, vault or open_vault(stage.settings), max_age=4)
-    skew = stage.settings.database.max_clock_skew
-    health.register(app, Readiness(stage.database, keyring, max_clock_skew=skew))
-    return httpx.Client(transport=httpx.WSGITransport(app), base_url=stage.settings.issuer)
-
-
-def problem(node: httpx.Client) -> str:
-    """The one thing that keeps a node from being ready."""
-    answer = node.get("/readyz")
-    assert answer.status_code == 503
-    assert answer.json()["status"] == "not ready"
-    (text,) = answer.json()["problems"]
-    return text
 
 
 # --- /healthz and /readyz ---------------------------------------------------------------------------------------------

@@ -17,8 +17,10 @@ from sqlalchemy import text
 from authserver import schema
 from authserver.database import Database, open_database
 from authserver.settings import DatabaseSettings, Settings
+from authserver.status_indices import prove_writable
 from tests.support.hasher import until
 from tests.support.postgres import postgres_or_skip
+from tests.support.stage import Stage
 
 
 @pytest.fixture
@@ -88,3 +90,20 @@ def test_a_server_that_falls_silent_is_given_up_in_seconds(empty_postgresql: Dat
             assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 10
             assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000
+
+
+def test_the_proof_that_a_database_takes_writes_changes_nothing(stage: Stage):
+    stage.sql("UPDATE status_counter SET next_index = 7")
+    prove_writable(stage.database)
+    assert stage.sql("SELECT next_index FROM status_counter") == [(7,)]
+
+
+@pytest.mark.postgresql
+@pytest.mark.parametrize("stage", ["postgresql"], indirect=True)
+def test_the_proof_writes_into_the_row_that_is_there(stage: Stage):
+    """A new version of it for each check would be kept for as long as the longest transaction, such as a backup."""
+    ((place, locked_by),) = stage.sql("SELECT ctid, xmax FROM status_counter")
+    prove_writable(stage.database)
+    ((place_after, locked_by_after),) = stage.sql("SELECT ctid, xmax FROM status_counter")
+    assert place_after == place
+    assert locked_by_after != locked_by
