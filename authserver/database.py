@@ -44,7 +44,7 @@ AnyRow = Row[*tuple[Any, ...]]
 #: Where a connection keeps what waits for its transaction to be committed.
 _WAITING = "authserver.after_commit"
 
-#: What a caller may meet when the database is away, restarting, full or too slow: worth a retry, never a 500.
+#: What a caller may meet when the database is away, restarting, full, too slow or read-only: a retry, never a 500.
 Unavailable = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 
 

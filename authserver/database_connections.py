@@ -1,4 +1,8 @@
-"""The connections to the database: what each driver is told, and what a connection gets before it is used."""
+"""The connections to the database: what each driver is told, and which connections are of no use.
+
+A connection may be open and lead to the wrong place, such as a hot standby after a failover. It is refused when it is
+opened, and dropped with all others of its pool when a statement finds out later.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, event
+from sqlalchemy import Engine, ExceptionContext, event
 
 from authserver.settings import Settings
 
@@ -48,9 +52,12 @@ def engine_options(settings: Settings) -> dict[str, Any]:
 
 
 def prepare(engine: Engine, settings: Settings) -> None:
-    """Make each connection of an engine ready for use when it is opened."""
+    """Make each connection of an engine ready for use when it is opened, and drop it when it turns out useless."""
+    event.listen(engine, "handle_error", _drop_read_only)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
+    elif "target_session_attrs" not in engine.url.query:
+        _refuse_read_only_servers(engine)
 
 
 def is_read_only(error: BaseException | None) -> bool:
@@ -59,6 +66,32 @@ def is_read_only(error: BaseException | None) -> bool:
         getattr(error, "sqlstate", None) == "25006"
         or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
     )
+
+
+def _drop_read_only(context: ExceptionContext) -> None:
+    """Treat a connection that takes no writes as a broken one. The whole pool goes, since all of it leads there."""
+    if is_read_only(context.original_exception):
+        context.is_disconnect = True
+
+
+def _refuse_read_only_servers(engine: Engine) -> None:
+    """Ask the server on each new connection whether it takes writes, and close the connection when it does not.
+
+    libpq could check that by itself, but it believes what the server reports at login. PgBouncer repeats there what its
+    first server reported, so after a failover libpq would refuse the right server for good.
+    """
+
+    @event.listens_for(engine, "do_connect")
+    def _choose(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+        if "," in options.get("host", ""):  # several hosts: only libpq can go on to the next
+            options["target_session_attrs"] = "read-write"
+
+    @event.listens_for(engine, "connect")
+    def _check(connection: Any, _record: Any) -> None:
+        from psycopg.errors import ReadOnlySqlTransaction  # noqa: PLC0415 - SQLite does without this driver
+
+        if connection.execute("SHOW transaction_read_only").fetchone() == ("on",):
+            raise ReadOnlySqlTransaction("the server is read-only: a standby, or default_transaction_read_only is on")
 
 
 def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:

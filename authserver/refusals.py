@@ -143,7 +143,11 @@ class Reason(Enum):
         "The user signs in. If that does not last: are page and server on hosts of one site, over https?",
     )
 
-    DATABASE_UNAVAILABLE = (60, "The database could not be reached or answered too late.", "The client tries again.")
+    DATABASE_UNAVAILABLE = (
+        60,
+        "The database could not be reached, answered too late or takes no writes.",
+        "The client tries again.",
+    )
     INTERNAL = (61, "The server failed.", "Its log has a traceback with this reference.")
 
     def __init__(self, number: int, text: str, advice: str) -> None:

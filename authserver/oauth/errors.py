@@ -137,8 +137,9 @@ class Refusals:
         return RefusedRequest(public, reference, parameter=parameter, headers=headers)
 
     def unavailable(self, error: Exception, client_id: str | None = None) -> RefusedRequest:
-        """The error for a database that is away, restarting, full or too slow."""
-        later = TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=_DATABASE_RETRY_AFTER, detail=type(error).__name__)
+        """The error for a database that is away, restarting, full, too slow or read-only."""
+        cause = getattr(error, "orig", None) or error  # the driver's own name for it says more than SQLAlchemy's
+        later = TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=_DATABASE_RETRY_AFTER, detail=type(cause).__name__)
         return self.translate(later, client_id=client_id)
 
     def unexpected(self) -> RefusedRequest:

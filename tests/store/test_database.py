@@ -5,17 +5,20 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from authserver import schema
-from authserver.database import Database, open_database
+from authserver.database import Database, Unavailable, open_database
 from authserver.settings import DatabaseSettings, Settings
 from authserver.status_indices import prove_writable
 from tests.support.hasher import until
@@ -90,6 +93,36 @@ def test_a_server_that_falls_silent_is_given_up_in_seconds(empty_postgresql: Dat
             assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 10
             assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000
+
+
+def on_every_connection(database: Database, statement: str, count: int = 4) -> None:
+    """Run a statement on so many connections at once, which are then back in the pool."""
+    with ExitStack() as held:
+        for _ in range(count):
+            held.enter_context(database.autocommit()).execute(text(statement))
+
+
+@pytest.mark.parametrize("way", [Database.autocommit, Database.transaction], ids=lambda way: way.__name__)
+def test_a_refused_write_drops_all_connections_that_take_none(stage: Stage, way: Callable[[Database], Any]):
+    """After a failover a pool led to a standby for good: a connection that is open was never replaced."""
+    sqlite = stage.database.is_sqlite
+    on_every_connection(stage.database, "PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
+    with pytest.raises(Unavailable, match=r"read-?only"), way(stage.database) as connection:
+        connection.execute(text("UPDATE status_counter SET next_index = 1"))
+    on_every_connection(stage.database, "UPDATE status_counter SET next_index = 2")
+
+
+@pytest.mark.postgresql
+def test_connections_that_a_server_ends_are_dropped_together(empty_postgresql: Database):
+    on_every_connection(empty_postgresql, "SELECT 1")
+    url = empty_postgresql.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    with psycopg.connect(url) as other:
+        theirs = "datname = current_database() AND application_name = 'authserver'"
+        ended = other.execute(f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE {theirs}")
+        assert ended.fetchall() == [(True,)] * 4
+    with pytest.raises(Unavailable, match="terminating connection"):
+        empty_postgresql.now()
+    on_every_connection(empty_postgresql, "SELECT 1")
 
 
 def test_the_proof_that_a_database_takes_writes_changes_nothing(stage: Stage):

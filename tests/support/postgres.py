@@ -4,6 +4,8 @@ One cluster serves one test process (under pytest-xdist: one worker). TESTS_POST
 server that runs already instead; its role must be allowed to create databases.
 """
 
+from __future__ import annotations
+
 import atexit
 import contextlib
 import functools
@@ -101,10 +103,11 @@ class Cluster(Postgres):
     """A cluster of our own in a temporary directory, reached by unix socket (trust) and loopback TCP (password).
 
     It may be stopped, killed and started again in the middle of a test. It is stopped and removed when this process
-    ends, however it ends: a keeper process waits for that at the other end of a pipe.
+    ends, however it ends: a keeper process waits for that at the other end of a pipe. With a `primary` it is a hot
+    standby of that cluster.
     """
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, *, primary: Cluster | None = None) -> None:
         self.account = programs.account_to_run_under()
         self.directory = Path(tempfile.mkdtemp(prefix="authserver-pg-"))
         # Started before anything else, so that a crash half way leaves nothing behind either.
@@ -118,18 +121,22 @@ class Cluster(Postgres):
         if self.account:
             shutil.chown(self.directory, self.account)
         self.log = self.directory / "log"
-        password = secrets.token_hex(16)
-        self._initialise(binaries)
-        port = self._start_on_a_free_port(binaries)
-        address = f"host={quote(str(self.directory), safe='')}&port={port}"
+        self._password: str = primary._password if primary else secrets.token_hex(16)
+        if primary:
+            self._copy(primary)
+        else:
+            self._initialise(binaries)
+        self.port = self._start_on_a_free_port(binaries)
+        address = f"host={quote(str(self.directory), safe='')}&port={self.port}"
         super().__init__(
             admin_url=f"postgresql://postgres@/postgres?{address}",
-            role_url=f"postgresql://{ROLE}:{password}@127.0.0.1:{port}/",
+            role_url=f"postgresql://{ROLE}:{self._password}@127.0.0.1:{self.port}/",
             binaries=binaries,
         )
-        self._administer(
-            sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(ROLE), sql.Literal(password))
-        )
+        if not primary:
+            self._administer(
+                sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(ROLE), sql.Literal(self._password))
+            )
 
     def start(self) -> None:
         """Start the cluster again on its port; returns when it answers."""
@@ -151,15 +158,21 @@ class Cluster(Postgres):
         # --no-sync concerns the making of the cluster only; while it runs, fsync is on as in production.
         programs.run([*initdb, *options, "--no-sync"], self.account)
 
+    def _copy(self, primary: Cluster) -> None:
+        places = ["--dbname", primary.admin_url, "--pgdata", str(self.directory / "data")]
+        options = ["--write-recovery-conf", "--checkpoint", "fast", "--no-sync"]
+        programs.run([primary.program("pg_basebackup"), *places, *options], self.account)
+
     def _start_on_a_free_port(self, binaries: Path) -> int:
         self.binaries = binaries
         for attempt in range(5):
             port = free_port()
             settings = self.directory / "data" / "postgresql.auto.conf"
-            settings.write_text(
-                f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.directory}'\n"
-                "max_connections = 200\nshared_buffers = '64MB'\ntimezone = 'UTC'\nfsync = on\n"
-            )
+            with settings.open("a") as file:  # the last line of a name counts; others say whom a standby follows
+                file.write(
+                    f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.directory}'\n"
+                    "max_connections = 200\nshared_buffers = '64MB'\ntimezone = 'UTC'\nfsync = on\n"
+                )
             try:
                 self.start()
             except programs.Unavailable:

@@ -1,0 +1,135 @@
+"""A database's address that leads to a hot standby for a while, as in a failover: refreshes wait, nobody is signed out."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from flask import Flask
+from pydantic import SecretStr
+
+from authserver.database import Database, Unavailable, open_database
+from authserver.settings import DatabaseSettings, Settings
+from authserver.status_indices import prove_writable
+from tests.support.forwarder import Forwarder
+from tests.support.oauth import OAuth, refused_as
+from tests.support.postgres import Cluster, postgres_or_skip
+from tests.support.server import LiveServer
+from tests.support.stage import Stage, make_stage
+from tests.support.wsgi_server import wait_for
+
+pytestmark = pytest.mark.postgresql
+
+ANY_SERVER = "?target_session_attrs=any"
+
+
+@pytest.fixture(scope="module")
+def primary() -> Cluster:
+    cluster = postgres_or_skip()
+    if not isinstance(cluster, Cluster):
+        pytest.skip("a server named by TESTS_POSTGRES is not ours to copy")
+    return cluster
+
+
+@pytest.fixture(scope="module")
+def standby(primary: Cluster) -> Iterator[Cluster]:
+    made = Cluster(primary.binaries, primary=primary)
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def stage(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Stage]:
+    """A database that the standby has as well."""
+    made = make_stage("postgresql", tmp_path, postgres=primary)
+    made.an_api()
+    with psycopg.connect(primary.admin_url) as leader, psycopg.connect(standby.admin_url, autocommit=True) as follower:
+        written = leader.execute("SELECT pg_current_wal_lsn()").fetchone()
+        wait_for(lambda: follower.execute("SELECT pg_last_wal_replay_lsn() >= %s", written).fetchone() == (True,))
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def address(primary: Cluster, stage: Stage) -> Callable[[str], str]:
+    """The URL of the stage's database at another host and port."""
+    assert stage.settings.database.url is not None
+    url = stage.settings.database.url.get_secret_value()
+    return lambda place: url.replace(f"127.0.0.1:{primary.port}", place)
+
+
+@pytest.fixture
+def connected() -> Iterator[Callable[[str], Database]]:
+    opened: list[Database] = []
+
+    def connect(url: str) -> Database:
+        settings = Settings(database=DatabaseSettings(url=SecretStr(url)))
+        opened.append(open_database(Flask("another"), settings))
+        return opened[-1]
+
+    yield connect
+    for database in opened:
+        database.dispose()
+
+
+@pytest.fixture
+def name(primary: Cluster) -> Iterator[Forwarder]:
+    with Forwarder(primary.port) as leading:
+        yield leading
+
+
+@pytest.fixture(params=["", ANY_SERVER], ids=["a writable server", "any server"])
+def server(
+    request: pytest.FixtureRequest, name: Forwarder, stage: Stage, address: Callable[[str], str]
+) -> Iterator[LiveServer]:
+    """A live server that knows its database by that name."""
+    url = address(f"127.0.0.1:{name.port}") + request.param
+    # One connection: a second one, opened later, would hide that the first stays where it is.
+    only_one = {"AUTHSERVER_DATABASE__URL": url, "AUTHSERVER_DATABASE__POOL_SIZE": "1"}
+    made = LiveServer(stage, workers=1, **only_one).start()
+    yield made
+    made.stop()
+
+
+def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
+    server: LiveServer, name: Forwarder, primary: Cluster, standby: Cluster
+):
+    """It kept its connections to the standby, refused every refresh for good, and said that it was ready."""
+    with server.http() as http:
+        app = OAuth(http, server.stage.an_app())
+        answer = app.refresh(app.sign_in(server.stage.a_person()).json()["refresh_token"])
+        assert answer.status_code == 200
+        token = answer.json()["refresh_token"]
+
+        name.lead_to(standby.port)
+        name.cut()
+        wait_for(lambda: not server.is_ready())
+        for _ in range(20):
+            answer = app.refresh(token)
+            assert refused_as(answer, "temporarily_unavailable", 503)
+            assert answer.headers["retry-after"] == "1"
+            assert not server.is_ready()
+        assert '"detail": "ReadOnlySqlTransaction"' in server.log.read_text()
+
+        app.own_token()  # reads only: where any server will do, its connection to the standby stays open
+        name.lead_to(primary.port)
+        wait_for(lambda: all(app.refresh(token).status_code == 200 for _ in range(10)))
+        wait_for(server.is_ready)
+
+
+def test_a_standby_is_refused_unless_the_url_takes_any_server(
+    standby: Cluster, address: Callable[[str], str], connected: Callable[[str], Database]
+):
+    url = address(f"127.0.0.1:{standby.port}")
+    with pytest.raises(Unavailable, match="the server is read-only"):
+        connected(url).now()
+    careless = connected(url + ANY_SERVER)
+    assert careless.now()
+    with pytest.raises(Unavailable, match="read-only transaction"):
+        prove_writable(careless)
+
+
+def test_of_several_hosts_the_one_that_takes_writes_is_used(
+    primary: Cluster, standby: Cluster, address: Callable[[str], str], connected: Callable[[str], Database]
+):
+    prove_writable(connected(address("") + f"?host=127.0.0.1:{standby.port}&host=127.0.0.1:{primary.port}"))
