@@ -25,7 +25,7 @@ $(shell [ -x $(BIN)/python ] && [ "$$(cat $(VENV)/.checkout 2>/dev/null)" = "$(C
 
 .PHONY: run
 run: $(VENV)/.server example ## Start the server with a demo client, API and user on http://127.0.0.1:8000
-	@exec $(BIN)/python -m authserver.admin.demo
+	@exec $(BIN)/python -m authserver.demo
 
 .PHONY: environment
 environment: $(VENV)/.server ## Create .venv with the locked dependencies and the `authserver` command

@@ -7,27 +7,21 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+from wsgiref.types import WSGIApplication
 
 from flask import Flask
 
-from authserver import account, schema
-from authserver.activity import Activity
-from authserver.admin import api, console
-from authserver.admin.api.dispatch import Office
-from authserver.admin.console.entry import Console
-from authserver.admin.context import Tools
+from authserver import account, console
+from authserver import admin_api as api
+from authserver.admin_api.dispatch import Office
+from authserver.administration.context import Tools
 from authserver.apis.store import CatalogueCache
-from authserver.audit import Bounded
-from authserver.browser import module, sign_in
-from authserver.browser.delivery import CookieJar
-from authserver.browser.errors import ErrorForms, ErrorPages
-from authserver.browser.flashes import FlashSigner
-from authserver.browser.pages import Pages
-from authserver.browser.passwords import PasswordCheck
-from authserver.browser.visits import Visits
 from authserver.clients.registry import ClientRegistry, Defaults
 from authserver.clients.store import give_status_indices
-from authserver.database import Database, open_database
+from authserver.console.entry import Console
+from authserver.database import schema
+from authserver.database.engine import Database, open_database
+from authserver.database.status_indices import StatusIndices
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
@@ -41,16 +35,25 @@ from authserver.operations.health import Readiness
 from authserver.operations.housekeeping import Housekeeping
 from authserver.operations.logs import configure_logging
 from authserver.operations.proxies import TrustedProxies
-from authserver.refusals import References
+from authserver.pages import sign_in
+from authserver.pages.errors import ErrorForms, ErrorPages
+from authserver.pages.flashes import FlashSigner
+from authserver.pages.pages import Pages
+from authserver.pages.visits import Visits
+from authserver.passwords.hasher import PasswordHasher
+from authserver.records.activity import Activity
+from authserver.records.audit import Bounded
+from authserver.refusals.references import References
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
-from authserver.settings import Settings
-from authserver.status_indices import StatusIndices
+from authserver.settings.model import Settings
+from authserver.sign_in.password import PasswordCheck
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
 from authserver.tokens.status_list import StatusLists
-from authserver.users.hashing import PasswordHasher
+from authserver.web_apps import module
+from authserver.web_apps.cookies import CookieJar
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,19 @@ def create_app(settings: Settings) -> Flask:
     housekeeping = Housekeeping(database, key_rotation, settings.retention, counted=activity, uses=clients.uses)
     app.extensions["authserver"] = Parts(settings, database, keyring, hasher, housekeeping, oauth)
     return app
+
+
+def make_app(settings: Settings) -> Flask:
+    """Build the application of one worker, with its housekeeping under way."""
+    app = create_app(settings)
+    app.extensions["authserver"].housekeeping.start()
+    return app
+
+
+def stop_app(app: WSGIApplication) -> None:
+    """End what `make_app` began: housekeeping writes what it still holds."""
+    if isinstance(app, Flask):
+        app.extensions["authserver"].housekeeping.stop()
 
 
 def client_defaults(settings: Settings) -> Defaults:

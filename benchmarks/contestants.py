@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 
 import argon2
 
-from authserver.settings import PasswordSettings
+from authserver.settings.values import PasswordSettings
 from benchmarks import textbook
 from benchmarks.kinds import Target
 from tests.support.postgres import Cluster

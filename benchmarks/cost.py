@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import argon2
 
-from authserver.settings import PasswordSettings
+from authserver.settings.values import PasswordSettings
 from benchmarks import machine
 from benchmarks.contestants import CONTESTANTS, Contestant
 from benchmarks.load import Load, Result

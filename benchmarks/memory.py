@@ -32,7 +32,7 @@ _STEPS = (
     ("Alembic, Flask-Migrate", "import flask_migrate"),
     ("uvicorn, uvloop, httptools", "import uvicorn, uvloop, httptools, uvicorn.protocols.http.httptools_impl"),
     ("click, rich", "import click, rich.table"),
-    ("authserver", "import authserver.app, authserver.admin.cli"),
+    ("authserver", "import authserver.app, authserver.cli"),
 )
 _MEASURE = "from benchmarks.processes import uss_mib; print(uss_mib())"
 

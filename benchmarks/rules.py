@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
-from authserver.audit import Caller
 from authserver.clients.model import Client
+from authserver.records.audit import Caller
 from authserver.sessions.decision import Act, Presented, decide
 
 #: Of our window and of the others' grace, in seconds.

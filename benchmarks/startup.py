@@ -25,7 +25,7 @@ def measure(times: int) -> Iterator[list[str]]:
         name, command = "make run", ["make", "--silent", "run"]
     else:
         # Without the environment that the Makefile makes: what `make run` executes, by this interpreter.
-        name, command = "python -m authserver.admin.demo", [sys.executable, "-m", "authserver.admin.demo"]
+        name, command = "python -m authserver.demo", [sys.executable, "-m", "authserver.demo"]
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         first = _start(command, directory)
         yield [f"{name}, first", f"{first:.2f}", ""]

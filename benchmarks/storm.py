@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from authserver.settings import PasswordSettings
+from authserver.settings.values import PasswordSettings
 from benchmarks.contestants import authserver
 from benchmarks.cost import bare_argon2
 from benchmarks.load import Load, Result

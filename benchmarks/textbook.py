@@ -172,7 +172,7 @@ def prepare(app: Flask) -> None:
 
 
 def main(url: str, port: int) -> int:
-    from authserver.operations.serving import run
+    from authserver.serving.processes import run
 
     os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # the docs' way to run it on http
     issuer = f"http://127.0.0.1:{port}"

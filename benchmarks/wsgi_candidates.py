@@ -175,9 +175,9 @@ def serve_uvicorn(port: int) -> None:
 
 
 def serve_authserver(port: int) -> None:
-    """Ours: uvicorn with a shared socket, bounds and a thread pool (authserver/operations/serving.py)."""
+    """Ours: uvicorn with a shared socket, bounds and a thread pool (authserver/serving/)."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
-    from authserver.operations.serving import run
+    from authserver.serving.processes import run
 
     run(make_app, host="127.0.0.1", port=port, workers=WORKERS, threads=THREADS, max_body_bytes=65536)
 

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 
 from authserver.app import Parts, create_app
-from authserver.settings import CacheSettings
+from authserver.settings.values import CacheSettings
 from tests.support.console import an_administrator
 from tests.support.needs import required
 from tests.support.oauth import OAuth, Person

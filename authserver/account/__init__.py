@@ -7,9 +7,9 @@ from flask import Flask
 from authserver.account import link_pages, pages
 from authserver.account.use_cases import Account
 from authserver.apis.store import CatalogueCache
-from authserver.browser.pages import Pages
-from authserver.database import Database
-from authserver.settings import Settings
+from authserver.database.engine import Database
+from authserver.pages.pages import Pages
+from authserver.settings.model import Settings
 
 
 def register(app: Flask, shared: Pages, database: Database, settings: Settings, catalogue: CatalogueCache) -> None:

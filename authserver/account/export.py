@@ -6,10 +6,10 @@ from typing import Any
 
 from authserver.account import words
 from authserver.account.use_cases import Account
-from authserver.browser.pages import Pages
-from authserver.browser.texts import iso
-from authserver.browser.visits import Visit
-from authserver.database import AnyRow
+from authserver.database.tables import AnyRow
+from authserver.pages.pages import Pages
+from authserver.pages.texts import iso
+from authserver.pages.visits import Visit
 
 _MOST_EVENTS = 10_000
 

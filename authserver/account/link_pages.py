@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, request
 
 from authserver.account.use_cases import Account, LinkGone, PasswordRefused
-from authserver.browser.pages import Page, Pages, caller, flash, render, see_other
+from authserver.pages.pages import Page, Pages, caller, flash, render, see_other
 
 
 def blueprint(pages: Pages, account: Account) -> Blueprint:

@@ -12,8 +12,8 @@ from authserver.account.use_cases import MOST_EVENTS, MOST_SESSIONS, Account, Pa
 from authserver.apis.administration import SCOPES
 from authserver.apis.model import Catalogue
 from authserver.apis.store import CatalogueCache
-from authserver.browser.pages import Area, Page, Pages, caller, current_visit, flash, render, see_other
-from authserver.browser.texts import counted
+from authserver.pages.pages import Area, Page, Pages, caller, current_visit, flash, render, see_other
+from authserver.pages.texts import counted
 
 AREA = Area("Your account", "account.overview", lambda _visit: True)
 

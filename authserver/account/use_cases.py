@@ -8,19 +8,20 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from authserver import audit
-from authserver.audit import Caller, Entry, Event, Search
-from authserver.browser import visits
-from authserver.browser.passwords import PasswordCheck
-from authserver.browser.visits import Visit
 from authserver.clients import store as clients
-from authserver.database import AnyRow, Database
+from authserver.database.engine import Database
+from authserver.database.tables import AnyRow
+from authserver.pages import visits
+from authserver.pages.visits import Visit
+from authserver.passwords.rules import check_new_password
+from authserver.records import audit
+from authserver.records.audit import Caller, Entry, Event, Search
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End
-from authserver.settings import Settings
+from authserver.settings.model import Settings
+from authserver.sign_in.password import PasswordCheck
 from authserver.users import links, store
 from authserver.users.links import store as link_store
-from authserver.users.new_password import check_new_password
 
 MOST_SESSIONS = 200
 MOST_EVENTS = 50

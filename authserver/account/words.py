@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from authserver.audit import Event
-from authserver.browser.texts import iso
-from authserver.database import AnyRow
+from authserver.database.tables import AnyRow
+from authserver.pages.texts import iso
+from authserver.records.audit import Event
 from authserver.sessions.model import End
 
 _ENDED = {

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ForeignKey, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from authserver.database import Model, WordSet
+from authserver.database.tables import Model, WordSet
 
 
 class ApiRecord(Model):

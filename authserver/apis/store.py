@@ -9,7 +9,8 @@ from collections import defaultdict
 from sqlalchemy import Connection, delete, insert, select, update
 
 from authserver.apis.model import Api, ApiRecord, Catalogue, Scope, ScopeRecord
-from authserver.database import Database, now_ms
+from authserver.database.engine import Database
+from authserver.database.sql import now_ms
 
 #: After a refusal the catalogue is read afresh at most this often, so that wrong scopes do not become database load.
 _AFRESH_SECONDS = 1.0

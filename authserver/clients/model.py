@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, String, Text, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.clients.origins import TokenDelivery
-from authserver.database import Model, WordSet
+from authserver.database.tables import Model, WordSet
 
 RefreshPolicy = Literal["rotate", "stable"]
 AccessTokenFormat = Literal["jwt", "opaque"]

@@ -19,7 +19,7 @@ from authserver.apis.registration import scope_problem
 from authserver.clients import origins, uris
 from authserver.clients.authentication import METHODS
 from authserver.clients.registry import CLIENT_ID
-from authserver.hints import Hinted
+from authserver.refusals.hints import Hinted
 
 #: Grants by name, and whether one gives a client its first token. `refresh_token` only goes on from another grant.
 GRANTS: Final[Mapping[str, bool]] = {"password": True, "refresh_token": False, "client_credentials": True}

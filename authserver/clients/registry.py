@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from authserver.clients import store
 from authserver.clients.model import Client
 from authserver.clients.secret_use import SecretUses
-from authserver.database import AnyRow, Database
-from authserver.refusals import Reason, Refused
+from authserver.database.engine import Database
+from authserver.database.tables import AnyRow
+from authserver.refusals.reasons import Reason, Refused
 
 #: What a client_id may look like. At most 32 characters, while a user id has 36: the two can never be equal as `sub`.
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,32}")

@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from authserver.clients import store
-from authserver.database import Database
+from authserver.database.engine import Database
 
 #: A secret that is used all the time is written at most this often by each process.
 _EVERY_MS: Final = 180_000

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
-from authserver.database import AnyRow, now_ms
-from authserver.settings import LONGEST_ACCESS_TOKEN
-from authserver.status_indices import lease
+from authserver.database.sql import now_ms
+from authserver.database.status_indices import lease
+from authserver.database.tables import AnyRow
+from authserver.settings.values import LONGEST_ACCESS_TOKEN
 
 #: A verifier may allow this much clock skew, and a node may sign by a client that it cached a few seconds ago.
 _LEEWAY_SECONDS = 310

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import structlog
 from joserfc.jwk import KeySet
 
-from authserver.database import AnyRow, Database, Unavailable
+from authserver.database.engine import Database, Unavailable
+from authserver.database.tables import AnyRow
 from authserver.keys import store
 from authserver.keys.material import (
     OpaqueKey,
@@ -30,7 +31,7 @@ from authserver.keys.material import (
 )
 from authserver.keys.model import Kind, State
 from authserver.keys.vault import MasterKeyError, Vault
-from authserver.refusals import Reason, TryLater
+from authserver.refusals.reasons import Reason, TryLater
 
 _Key = TypeVar("_Key", TokenKey, OpaqueKey)
 

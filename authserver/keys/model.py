@@ -7,7 +7,7 @@ from enum import StrEnum
 from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from authserver.database import Model
+from authserver.database.tables import Model
 
 
 class Kind(StrEnum):

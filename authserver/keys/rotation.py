@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from authserver import audit
-from authserver.audit import Caller, Event
-from authserver.database import AnyRow, Database
-from authserver.hints import Hinted
+from authserver.database.engine import Database
+from authserver.database.tables import AnyRow
 from authserver.keys import store
 from authserver.keys.material import NewKey, new_key
 from authserver.keys.model import Kind, State
 from authserver.keys.vault import Vault
+from authserver.records import audit
+from authserver.records.audit import Caller, Event
+from authserver.refusals.hints import Hinted
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from authserver.keys.model import Kind
 from authserver.keys.rotation import Schedule
 from authserver.keys.vault import MasterKeyError, Vault, embedded_master_key
-from authserver.settings import Settings, decode_master_key
+from authserver.settings.model import Settings
+from authserver.settings.types import decode_master_key
 
 #: What verifiers may allow for clock skew, so that a key outlives the last token made with it by as much.
 _LEEWAY_SECONDS = 300

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
-from authserver.database import AnyRow, now_ms
+from authserver.database.sql import now_ms
+from authserver.database.tables import AnyRow
 from authserver.keys.material import NewKey, purpose
 from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.vault import Vault

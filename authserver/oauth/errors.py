@@ -11,11 +11,12 @@ from typing import Any
 import structlog
 from authlib.oauth2 import OAuth2Error
 
-from authserver.activity import REFUSAL, Activity
 from authserver.clients.registry import CLIENT_ID
-from authserver.metrics import REFUSALS
 from authserver.oauth.request import TooLarge
-from authserver.refusals import Reason, References, Refused, TryLater
+from authserver.records.activity import REFUSAL, Activity
+from authserver.records.metrics import REFUSALS
+from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.references import References
 
 _log = structlog.get_logger("authserver.refusals")
 

@@ -1,6 +1,6 @@
 """The Flask error handlers: whatever goes wrong is answered with OAuth's error JSON, never with a traceback.
 
-Other parts have a form of their own for what goes wrong below their paths: they are asked first (`browser/errors`).
+Other parts have a form of their own for what goes wrong below their paths: they are asked first (`pages/errors`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import structlog
 from flask import Flask, Response
 from werkzeug.exceptions import HTTPException
 
-from authserver.browser.errors import ErrorForms
-from authserver.database import Unavailable
+from authserver.database.engine import Unavailable
 from authserver.oauth.errors import RefusedRequest
 from authserver.oauth.server import OAuthServer
+from authserver.pages.errors import ErrorForms
 
 _log = structlog.get_logger("authserver.errors")
 

@@ -16,9 +16,9 @@ from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
 from flask import Request
 from werkzeug.exceptions import HTTPException
 
-from authserver.audit import Caller
 from authserver.clients.model import Client
-from authserver.refusals import Reason, Refused
+from authserver.records.audit import Caller
+from authserver.refusals.reasons import Reason, Refused
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")

@@ -16,27 +16,27 @@ from typing import Any
 from authlib.oauth2.rfc6749 import AuthorizationServer
 from flask import Request, Response
 
-from authserver.activity import Activity
 from authserver.apis.store import CatalogueCache
-from authserver.audit import Bounded, Entry, Event
-from authserver.browser.delivery import CookieJar, read_cookie
 from authserver.clients import authentication
 from authserver.clients.authentication.presented import Presented
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
-from authserver.database import Database, Unavailable
-from authserver.metrics import REQUESTS
-from authserver.oauth import cors
+from authserver.database.engine import Database, Unavailable
 from authserver.oauth.errors import Refusals, RefusedRequest
 from authserver.oauth.request import TokenRequest
-from authserver.refusals import Reason, Refused, TryLater
+from authserver.passwords.hasher import PasswordHasher
+from authserver.records.activity import Activity
+from authserver.records.audit import Bounded, Entry, Event
+from authserver.records.metrics import REQUESTS
+from authserver.refusals.reasons import Reason, Refused, TryLater
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
 from authserver.tokens.status_list import StatusLists
-from authserver.users.hashing import PasswordHasher
+from authserver.web_apps import cors
+from authserver.web_apps.cookies import CookieJar, read_cookie
 
 #: No answer that carries or refuses a token may be kept by anyone (RFC 6749 section 5.1).
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}

@@ -7,12 +7,12 @@ import time
 
 from flask import Flask, Response, jsonify
 
-from authserver import schema
-from authserver.database import Database, Unavailable
-from authserver.database_connections import is_read_only
+from authserver.database import schema
+from authserver.database.connections import is_read_only
+from authserver.database.engine import Database, Unavailable
+from authserver.database.status_indices import prove_writable
 from authserver.keys.keyring import Keyring, NoKeys
 from authserver.keys.vault import MasterKeyError
-from authserver.status_indices import prove_writable
 
 #: A load balancer asks often, and anyone may ask: the checks run at most this often, in seconds.
 _FRESH = 1.0

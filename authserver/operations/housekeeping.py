@@ -14,16 +14,16 @@ from dataclasses import dataclass
 
 import structlog
 
-from authserver import activity
-from authserver.activity import ACTIVE_SESSIONS, Activity
-from authserver.admin.pruning import prune_idempotency_keys
-from authserver.browser import visits
+from authserver.administration.pruning import prune_idempotency_keys
 from authserver.clients.secret_use import SecretUses
-from authserver.database import Database, Unavailable
+from authserver.database.engine import Database, Unavailable
 from authserver.keys.rotation import KeyRotation
+from authserver.pages import visits
+from authserver.records import activity
+from authserver.records.activity import ACTIVE_SESSIONS, Activity
 from authserver.sessions import listing, retention
 from authserver.sessions.sweep import sweep
-from authserver.settings import RetentionSettings
+from authserver.settings.values import RetentionSettings
 
 _log = structlog.get_logger("authserver.housekeeping")
 

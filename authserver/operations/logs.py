@@ -7,7 +7,7 @@ import sys
 
 import structlog
 
-from authserver.settings import LogSettings
+from authserver.settings.values import LogSettings
 
 
 def configure_logging(settings: LogSettings) -> None:

@@ -11,9 +11,9 @@ from enum import Enum, auto
 from typing import Protocol
 from uuid import UUID
 
-from authserver.audit import Caller
 from authserver.clients.model import Client
-from authserver.refusals import Reason
+from authserver.records.audit import Caller
+from authserver.refusals.reasons import Reason
 
 
 class SeenSession(Protocol):

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, select, update
 
-from authserver import audit
-from authserver.audit import Caller, Event
-from authserver.database import now_ms
+from authserver.database.sql import now_ms
+from authserver.records import audit
+from authserver.records.audit import Caller, Event
 from authserver.sessions.model import End, SessionRecord
 
 _S = SessionRecord

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, func, select, true
 
-from authserver.database import Database, now_ms
+from authserver.database.engine import Database
+from authserver.database.sql import now_ms
 from authserver.sessions import store
 from authserver.sessions.model import SessionRecord
 

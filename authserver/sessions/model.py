@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from authserver.database import Model, WordSet
+from authserver.database.tables import Model, WordSet
 
 _REVOKED = text("revoked_at IS NOT NULL")
 

@@ -13,18 +13,19 @@ from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select, update
 
-from authserver import audit
-from authserver.audit import Caller, Event
 from authserver.clients.model import Client
-from authserver.database import Database, least, now_ms
-from authserver.identifiers import new_id
+from authserver.database.engine import Database
+from authserver.database.identifiers import new_id
+from authserver.database.sql import least, now_ms
+from authserver.database.status_indices import StatusIndices
 from authserver.keys.keyring import Keyring
-from authserver.refusals import Reason, Refused
+from authserver.records import audit
+from authserver.records.audit import Caller, Event
+from authserver.refusals.reasons import Reason, Refused
 from authserver.sessions import store
 from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.refresh_token import RefreshToken, first_token
 from authserver.sessions.values import Opened, session_of
-from authserver.status_indices import StatusIndices
 from authserver.users import store as users
 from authserver.users.model import LockedUser
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from authserver import audit
-from authserver.audit import Caller, Event
 from authserver.clients.model import Client
-from authserver.database import AnyRow
+from authserver.database.tables import AnyRow
+from authserver.records import audit
+from authserver.records.audit import Caller, Event
 from authserver.sessions import decision
 from authserver.sessions.refresh_token import RefreshToken
 

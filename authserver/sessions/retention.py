@@ -12,10 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import delete, or_, select
 
-from authserver.audit import AuditRecord
 from authserver.clients import store as clients
 from authserver.clients.model import ClientRecord
-from authserver.database import Database, now_ms
+from authserver.database.engine import Database
+from authserver.database.sql import now_ms
+from authserver.records.audit import AuditRecord
 from authserver.sessions.model import SessionRecord
 from authserver.users import store as users
 from authserver.users.model import UserRecord

@@ -15,14 +15,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from authserver import audit
-from authserver.audit import Bounded, Caller, Event
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
-from authserver.database import AnyRow, Database
+from authserver.database.engine import Database
+from authserver.database.tables import AnyRow
 from authserver.keys.keyring import Keyring
 from authserver.keys.material import TokenKey
-from authserver.refusals import Reason, References, Refused, TryLater
+from authserver.records import audit
+from authserver.records.audit import Bounded, Caller, Event
+from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.references import References
 from authserver.sessions import decision, store
 from authserver.sessions.decision import Act, Presented
 from authserver.sessions.recording import entry_of, record_retry

@@ -26,7 +26,8 @@ from sqlalchemy import (
     update,
 )
 
-from authserver.database import AnyRow, greatest, least, now_ms
+from authserver.database.sql import greatest, least, now_ms
+from authserver.database.tables import AnyRow
 from authserver.sessions.model import End, SessionRecord
 
 _S = SessionRecord

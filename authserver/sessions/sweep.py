@@ -11,12 +11,14 @@ from uuid import UUID
 
 from sqlalchemy import select, update
 
-from authserver import audit
 from authserver.apis import store as apis
 from authserver.apis.model import Catalogue
-from authserver.audit import Event
 from authserver.clients import store as clients
-from authserver.database import AnyRow, Database, now_ms
+from authserver.database.engine import Database
+from authserver.database.sql import now_ms
+from authserver.database.tables import AnyRow
+from authserver.records import audit
+from authserver.records.audit import Event
 from authserver.sessions.model import End, SessionRecord
 
 _S = SessionRecord

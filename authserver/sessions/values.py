@@ -7,7 +7,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from authserver.clients.model import Client
-from authserver.database import AnyRow
+from authserver.database.tables import AnyRow
 from authserver.sessions.refresh_token import RefreshToken
 
 

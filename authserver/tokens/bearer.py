@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from authserver.apis import store as apis
-from authserver.database import Database
-from authserver.refusals import Reason, Refused
+from authserver.database.engine import Database
+from authserver.refusals.reasons import Reason, Refused
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.standing import look_up
 

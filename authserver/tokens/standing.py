@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from authserver.clients import store as clients
-from authserver.database import AnyRow
-from authserver.refusals import Reason
+from authserver.database.tables import AnyRow
+from authserver.refusals.reasons import Reason
 from authserver.sessions import store as sessions
 from authserver.tokens.access_token import OwnToken
 

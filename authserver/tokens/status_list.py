@@ -20,11 +20,12 @@ from typing import Any
 from sqlalchemy import Connection, and_, select, union_all
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
-from authserver.database import Database, now_ms
+from authserver.database.engine import Database
+from authserver.database.sql import now_ms
+from authserver.database.status_indices import StatusCounter
 from authserver.keys.keyring import Keyring
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.retention import LEEWAY_MS
-from authserver.status_indices import StatusCounter
 from authserver.tokens.signing import sign
 
 #: Indices of one list: 128 KiB of bits, which a verifier holds in memory as they are.

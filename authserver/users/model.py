@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
-from authserver.database import Model, WordSet
+from authserver.database.tables import Model, WordSet
 
 
 class UserRecord(Model):

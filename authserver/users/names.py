@@ -1,4 +1,4 @@
-"""Which user names, e-mail addresses, passwords and roles are possible, and when two names are the same.
+"""Which user names, e-mail addresses and roles are possible, and when two names are the same.
 
 A name is the same as another when both fold to one text: NFKC and case folding (Unicode chapter 3.13, D146; the idea of
 UsernameCaseMapped in RFC 8265 section 3.3, with compatibility forms folded too, as they look alike).
@@ -13,7 +13,6 @@ from typing import Literal
 USERNAME_LENGTH = 100
 EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3: 256 with the angle brackets
 LOCAL_PART_LENGTH = 64
-PASSWORD_LENGTHS = (8, 256)
 
 # Control, format, surrogate, private use, unassigned, line separator, paragraph separator: not to be seen, told apart
 # or stored (PostgreSQL refuses NUL, UTF-8 refuses surrogates). How unassigned ones fold is not settled yet: a later
@@ -75,21 +74,6 @@ def check_email(text: str) -> str:
         )
     if not all(map(_DOMAIN_LABEL.fullmatch, domain.split("."))):
         raise ValueError("the part of an e-mail address after the @ is a host name, as in name@example.com")
-    return text
-
-
-def check_password(text: str) -> str:
-    """Return the text if it can be a password. Errors never contain it.
-
-    Passwords are compared exactly as sent, code point by code point. RFC 8265 section 4.2 (OpaqueString) would apply NFC and
-    turn all spaces into plain ones; then every imported hash and every other check of the same password had to
-    do so too, in the same version of Unicode, and a difference would lock people out for no reason they can see.
-    """
-    shortest, longest = PASSWORD_LENGTHS
-    if not shortest <= len(text) <= longest:
-        raise ValueError(f"a password has {shortest} to {longest} characters, not {len(text)}")
-    if any(character == "\0" or unicodedata.category(character) == "Cs" for character in text):
-        raise ValueError("a password has neither NUL nor surrogate characters: it has to be text in UTF-8")
     return text
 
 

@@ -23,7 +23,8 @@ from sqlalchemy import (
 )
 
 from authserver.clients.model import ClientRecord
-from authserver.database import AnyRow, now_ms, position
+from authserver.database.sql import now_ms, position
+from authserver.database.tables import AnyRow
 from authserver.users.model import HashCount, LockedUser, UserRecord
 from authserver.users.names import fold, login_key
 

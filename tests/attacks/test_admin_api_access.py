@@ -10,11 +10,11 @@ import httpx
 import pytest
 from flask import Flask
 
-from authserver.admin import users
-from authserver.admin.api.route import PREFIX, Route
-from authserver.admin.api.routes import ROUTES
-from authserver.admin.context import Administration
-from authserver.admin.users import Profile
+from authserver.admin_api.route import PREFIX, Route
+from authserver.admin_api.routes import ROUTES
+from authserver.administration import users
+from authserver.administration.context import Administration
+from authserver.administration.users import Profile
 from authserver.apis.administration import AUDIENCE, ROLE, SCOPES
 from tests.support.admin_api import AdminApi, a_program, administrator_token, refused, token_of
 from tests.support.console import browser

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from authserver.admin import apis, clients, password_links, sessions, users
-from authserver.admin.context import Administration
-from authserver.admin.users import Profile
+from authserver.administration import apis, clients, password_links, sessions, users
+from authserver.administration.context import Administration
+from authserver.administration.users import Profile
 from authserver.app import create_app
 from tests.support.oauth import App, OAuth, Person
 from tests.support.stage import API, Stage, make_stage

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 from werkzeug.routing import Rule
 
-from authserver.admin.console import SECTIONS
 from authserver.apis.administration import AUDIENCE, SCOPES
+from authserver.console import SECTIONS
 from tests.support.console import an_administrator, browser
 from tests.support.stage import API, Stage
 from tests.support.visitor import Visitor

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from authserver import audit
-from authserver.audit import Caller, Entry, Event
+from authserver.records import audit
+from authserver.records.audit import Caller, Entry, Event
 from tests.support.console import Elements, an_administrator
 from tests.support.oauth import OAuth, claims
 from tests.support.stage import Stage

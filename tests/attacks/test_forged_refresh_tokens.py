@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Flask
 
-from authserver.identifiers import new_id
+from authserver.database.identifiers import new_id
 from authserver.keys.material import TokenKey
 from authserver.sessions.refresh_token import PREFIX, first_token, issue, parse
 from tests.support.oauth import OAuth, Person, refused_as

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from authserver.admin.csv_records import LONGEST
+from authserver.administration.csv_records import LONGEST
 from tests.support.admin_api import AdminApi, a_program
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage

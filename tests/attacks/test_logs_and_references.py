@@ -11,8 +11,9 @@ from flask import Flask
 
 from authserver.app import create_app
 from authserver.keys.setup import open_vault
-from authserver.refusals import Reason, References
-from authserver.settings import LogSettings
+from authserver.refusals.reasons import Reason
+from authserver.refusals.references import References
+from authserver.settings.values import LogSettings
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
 from tests.support.stage import ISSUER, Stage
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from flask import Flask
 
-from authserver.admin import password_links
-from authserver.admin.context import Administration
+from authserver.administration import password_links
+from authserver.administration.context import Administration
 from authserver.app import create_app
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage

@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from playwright.sync_api import BrowserContext, Page
 
-from authserver.admin import password_links
-from authserver.admin.context import Administration
+from authserver.administration import password_links
+from authserver.administration.context import Administration
 from tests.support.chromium import violations
 from tests.support.driving import sign_in
 from tests.support.every_page import EveryPage, page_routes

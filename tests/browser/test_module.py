@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from authserver.browser.module import read_modules
+from authserver.web_apps.module import read_modules
 from tests.support.front import Exchange
 from tests.support.site import APP, Site
 

@@ -13,11 +13,13 @@ import httpx
 import pytest
 from flask import Flask
 
-from authserver.admin import demo, users
-from authserver.admin.context import Administration
+from authserver.administration import users
+from authserver.administration.context import Administration
 from authserver.app import create_app
-from authserver.database import open_database
-from authserver.settings import PasswordSettings, Settings
+from authserver.database.engine import open_database
+from authserver.demo import __main__ as demo
+from authserver.settings.model import Settings
+from authserver.settings.values import PasswordSettings
 from tests.support.oauth import Person
 from tests.support.server import ROOT, LiveServer
 from tests.support.stage import Stage

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from authserver.refusals import Reason, References, Refusal
+from authserver.refusals.reasons import Reason
+from authserver.refusals.references import References, Refusal
 from tests.support.server import ROOT
 from tests.support.shell import COMMAND, Shell
 from tests.support.stage import API, Stage

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from authserver.settings import PasswordSettings
+from authserver.settings.values import PasswordSettings
 from tests.support.server import ROOT, LiveServer
 from tests.support.stage import Stage
 

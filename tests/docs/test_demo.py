@@ -6,10 +6,11 @@ from pathlib import Path
 
 from flask import Flask
 
-from authserver.admin import apis, clients, demo, users
-from authserver.admin.context import Administration
-from authserver.database import open_database
-from authserver.settings import Settings, load_settings
+from authserver.administration import apis, clients, users
+from authserver.administration.context import Administration
+from authserver.database.engine import open_database
+from authserver.demo import __main__ as demo
+from authserver.settings.model import Settings, load_settings
 
 
 def _settings(directory: Path) -> Settings:

@@ -14,13 +14,13 @@ import pytest
 from prometheus_client import Counter
 from prometheus_client.metrics import MetricWrapperBase
 
-from authserver import metrics
-from authserver.admin.cli.command import command as authserver
-from authserver.audit import Event
-from authserver.refusals import Reason
+from authserver.cli.command import command as authserver
+from authserver.records import metrics
+from authserver.records.audit import Event
+from authserver.refusals.reasons import Reason
 from authserver.sessions.values import Outcome
-from authserver.settings import Settings
-from authserver.settings_loading import fields_of
+from authserver.settings.loading import fields_of
+from authserver.settings.model import Settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(

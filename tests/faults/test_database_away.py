@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
 from authserver.app import create_app
-from authserver.database import open_database
-from authserver.settings import CacheSettings
+from authserver.database.engine import open_database
+from authserver.settings.values import CacheSettings
 from tests.support.hasher import PATIENCE, until
 from tests.support.health import a_node, problem
 from tests.support.oauth import refused_as

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from authserver.users.hashing import HashingOverloaded
-from authserver.users.hashing_pool import HashingPool
+from authserver.passwords.hasher import HashingOverloaded
+from authserver.passwords.pool import HashingPool
 
 PREAMBLE = """
 import fcntl, os, sys, threading
 from pathlib import Path
-from authserver.users.hashing_pool import HashingOverloaded, HashingPool
+from authserver.passwords.pool import HashingOverloaded, HashingPool
 slots, capacity, argument = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 pool = HashingPool(slots, capacity=capacity, queue=64, patience=60)
 def say(text):

@@ -16,7 +16,7 @@ from authserver.keys.keyring import Keyring
 from authserver.keys.model import Kind
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
-from authserver.settings import CacheSettings, KeySettings
+from authserver.settings.values import CacheSettings, KeySettings
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.stage import API, ISSUER, Stage

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from authserver.app import create_app
-from authserver.settings import CacheSettings
+from authserver.settings.values import CacheSettings
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.stage import Stage
 

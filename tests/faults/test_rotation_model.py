@@ -18,8 +18,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from authserver.admin import clients, users
-from authserver.admin.context import Administration
+from authserver.administration import clients, users
+from authserver.administration.context import Administration
 from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
 from tests.support.session_model import Policy

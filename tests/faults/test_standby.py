@@ -8,9 +8,10 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 
-from authserver.database import Database, Unavailable, open_database
-from authserver.settings import DatabaseSettings, Settings
-from authserver.status_indices import prove_writable
+from authserver.database.engine import Database, Unavailable, open_database
+from authserver.database.status_indices import prove_writable
+from authserver.settings.model import Settings
+from authserver.settings.values import DatabaseSettings
 from tests.support.forwarder import Forwarder
 from tests.support.oauth import OAuth, refused_as
 from tests.support.postgres import Cluster, postgres_or_skip

@@ -20,10 +20,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from authserver.apis.model import Catalogue
-from authserver.identifiers import new_id
+from authserver.database.identifiers import new_id
 from authserver.oauth.server import Domain
 from authserver.sessions.values import Session
-from authserver.settings import CacheSettings
+from authserver.settings.values import CacheSettings
 from authserver.tokens.scopes import Access
 from tests.support.held import Held, held
 from tests.support.oauth import App, OAuth, Person, claims

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from authserver.admin import password_links, pruning, users
-from authserver.admin.context import Administration
-from authserver.admin.errors import Conflict, Forbidden
-from authserver.admin.password_links import Issued
-from authserver.settings import PageSettings
+from authserver.administration import password_links, pruning, users
+from authserver.administration.context import Administration
+from authserver.administration.errors import Conflict, Forbidden
+from authserver.administration.password_links import Issued
+from authserver.settings.values import PageSettings
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor

@@ -8,15 +8,15 @@ from uuid import UUID
 
 import pytest
 
-from authserver.admin import apis, clients, keys, pruning, sessions, users
-from authserver.admin.apis import Plan
-from authserver.admin.clients import registration_of
-from authserver.admin.context import Administration
-from authserver.admin.errors import Conflict, Invalid, NotFound
-from authserver.admin.users import Profile
+from authserver.administration import apis, clients, keys, pruning, sessions, users
+from authserver.administration.apis import Plan
+from authserver.administration.clients import registration_of
+from authserver.administration.context import Administration
+from authserver.administration.errors import Conflict, Invalid, NotFound
+from authserver.administration.users import Profile
 from authserver.clients.registration import Registration
 from authserver.keys.model import Kind
-from authserver.settings import CacheSettings, RetentionSettings
+from authserver.settings.values import CacheSettings, RetentionSettings
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.stage import API, Stage
 

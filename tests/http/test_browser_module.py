@@ -16,7 +16,7 @@ import httpx
 import pytest
 from flask import Flask
 
-from authserver.browser.module import read_modules, register
+from authserver.web_apps.module import read_modules, register
 from tests.support.oauth import OAuth
 
 ROOT = Path(__file__).parents[2]

@@ -3,10 +3,10 @@
 import pytest
 from pydantic import ValidationError
 
-from authserver.admin import clients as admin_clients
-from authserver.admin.context import Administration
-from authserver.refusals import Reason
-from authserver.settings import CacheSettings
+from authserver.administration import clients as admin_clients
+from authserver.administration.context import Administration
+from authserver.refusals.reasons import Reason
+from authserver.settings.values import CacheSettings
 from tests.support.hasher import until
 from tests.support.held import held, reason
 from tests.support.oauth import App, Person, refused_as

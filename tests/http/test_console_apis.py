@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from authserver.admin import apis as use_cases
-from authserver.admin.console.apis import written
-from authserver.admin.context import Administration
+from authserver.administration import apis as use_cases
+from authserver.administration.context import Administration
 from authserver.apis.administration import AUDIENCE, SCOPES
 from authserver.apis.registration import BUILT_IN
+from authserver.console.apis import written
 from tests.support.console import Elements, an_administrator, browser
 from tests.support.forms import codes_of, filled
 from tests.support.oauth import OAuth

@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from authserver import audit
-from authserver.audit import Entry, Event
-from authserver.identifiers import new_id
+from authserver.database.identifiers import new_id
+from authserver.records import audit
+from authserver.records.audit import Entry, Event
 from tests.support.console import Elements, an_administrator
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage

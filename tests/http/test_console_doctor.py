@@ -6,9 +6,9 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 
-from authserver.admin.doctor import CHECKS
-from authserver.admin.doctor.settings import CHECKS as OF_SETTINGS
-from authserver.settings import MetricsSettings
+from authserver.administration.doctor import CHECKS
+from authserver.administration.doctor.settings import CHECKS as OF_SETTINGS
+from authserver.settings.values import MetricsSettings
 from tests.support.console import Elements, an_administrator
 from tests.support.server import ROOT
 from tests.support.stage import Stage
@@ -72,7 +72,7 @@ def test_both_need_the_scope_of_settings(stage: Stage, visitor: Visitor):
 
 def test_the_documents_name_every_check(app: Flask):
     documented = (ROOT / "docs/doctor.md").read_text()
-    sources = "".join(path.read_text() for path in (ROOT / "authserver/admin/doctor").glob("*.py"))
+    sources = "".join(path.read_text() for path in (ROOT / "authserver/administration/doctor").glob("*.py"))
     prefixes = ("client", "api", "scope", "users", "key", "node", "database", "settings")
     named = {
         word for word in documented.split("`") if word.partition(".")[0] in prefixes and "-" in word and " " not in word

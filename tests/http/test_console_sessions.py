@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from authserver.identifiers import new_id
+from authserver.database.identifiers import new_id
 from authserver.sessions.sweep import sweep
 from tests.support.console import an_administrator, words
 from tests.support.oauth import OAuth, Person, claims

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from authserver.settings import PageSettings
+from authserver.settings.values import PageSettings
 from tests.support.console import Elements, an_administrator, words
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage

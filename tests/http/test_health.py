@@ -11,14 +11,14 @@ from flask import Flask
 from prometheus_client.parser import text_string_to_metric_families
 from pydantic import SecretStr
 
-from authserver import schema
 from authserver.app import create_app
-from authserver.database import open_database
+from authserver.database import schema
+from authserver.database.engine import open_database
 from authserver.keys.keyring import Keyring
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
 from authserver.operations.health import Readiness
-from authserver.settings import MetricsSettings
+from authserver.settings.values import MetricsSettings
 from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, Person
 from tests.support.postgres import Cluster, postgres_or_skip

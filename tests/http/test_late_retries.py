@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from authserver.refusals import Reason
+from authserver.refusals.reasons import Reason
 from authserver.sessions.refresh_token import parse
 from tests.support.held import Held, held, reason
 from tests.support.oauth import OAuth, Person, refused_as

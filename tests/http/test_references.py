@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
-from authserver.refusals import Reason, References, Refusal
+from authserver.refusals.reasons import Reason
+from authserver.refusals.references import References, Refusal
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.stage import Stage
 

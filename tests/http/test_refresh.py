@@ -8,7 +8,7 @@ import pytest
 from flask import Flask
 
 from authserver.keys.model import Kind
-from authserver.refusals import Reason
+from authserver.refusals.reasons import Reason
 from authserver.sessions.refresh_token import parse
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as

@@ -9,8 +9,8 @@ import pytest
 from flask import Flask
 
 from authserver.app import create_app
-from authserver.refusals import Reason
-from authserver.settings import TokenSettings
+from authserver.refusals.reasons import Reason
+from authserver.settings.values import TokenSettings
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage

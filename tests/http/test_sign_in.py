@@ -8,11 +8,11 @@ import argon2
 import httpx
 import pytest
 
-from authserver.admin import users as admin_users
-from authserver.admin.context import Administration
+from authserver.administration import users as admin_users
+from authserver.administration.context import Administration
 from authserver.app import create_app
-from authserver.refusals import Reason
-from authserver.settings import ServerSettings
+from authserver.refusals.reasons import Reason
+from authserver.settings.values import ServerSettings
 from tests.support.hasher import blocked_hasher, make_patient, pool_of, until, waiting_for_locks
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as

@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 
 from authserver.app import create_app
-from authserver.settings import PageSettings
+from authserver.settings.values import PageSettings
 from tests.support.hasher import blocked_hasher, pool_of, until
 from tests.support.oauth import Person
 from tests.support.server import LiveServer

@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from flask import Flask
 
-from authserver import activity
-from authserver.activity import ACTIVE_SESSIONS, BUCKET_MS, Activity
-from authserver.admin import activity as use_cases
-from authserver.admin import clients as admin_clients
-from authserver.admin.context import Administration
-from authserver.admin.errors import Invalid
+from authserver.administration import activity as use_cases
+from authserver.administration import clients as admin_clients
+from authserver.administration.context import Administration
+from authserver.administration.errors import Invalid
 from authserver.operations.housekeeping import Housekeeping
+from authserver.records import activity
+from authserver.records.activity import ACTIVE_SESSIONS, BUCKET_MS, Activity
 from tests.support.held import held
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import ROOT, LiveServer
@@ -103,9 +103,9 @@ _FLUSHER = """
 import sys
 from pathlib import Path
 from flask import Flask
-from authserver.activity import Activity
-from authserver.database import open_database
-from authserver.settings import load_settings
+from authserver.records.activity import Activity
+from authserver.database.engine import open_database
+from authserver.settings.model import load_settings
 import os
 database = open_database(Flask("flusher"), load_settings(None, os.environ))
 names = [f"refusal.{number}" for number in range(20)]

@@ -14,15 +14,16 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-from authserver import audit
-from authserver.admin import audit as use_cases
-from authserver.admin import users
-from authserver.admin.context import Administration
-from authserver.admin.errors import Conflict, Invalid
-from authserver.admin.users import Profile
-from authserver.audit import Caller, Entry, Event, Outcome, Position, Search
+from authserver.administration import audit as use_cases
+from authserver.administration import users
+from authserver.administration.context import Administration
+from authserver.administration.errors import Conflict, Invalid
+from authserver.administration.users import Profile
 from authserver.keys.setup import open_vault
-from authserver.refusals import Reason, References, Refused
+from authserver.records import audit
+from authserver.records.audit import Caller, Entry, Event, Outcome, Position, Search
+from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.references import References
 from tests.support.held import held
 from tests.support.oauth import App, OAuth, Person
 from tests.support.stage import Stage

@@ -18,19 +18,19 @@ from uuid import UUID
 import pytest
 from flask import Flask
 
-import authserver.admin
-from authserver.admin import apis, clients, keys, password_links, pruning, sessions, users, users_import
-from authserver.admin.apis import Plan
-from authserver.admin.clients import registration_of
-from authserver.admin.context import Administration
-from authserver.admin.sessions import Whose
-from authserver.admin.users import Profile
+import authserver.administration
+from authserver.administration import apis, clients, keys, password_links, pruning, sessions, users, users_import
+from authserver.administration.apis import Plan
+from authserver.administration.clients import registration_of
+from authserver.administration.context import Administration
+from authserver.administration.sessions import Whose
+from authserver.administration.users import Profile
 from authserver.apis.administration import SCOPES
-from authserver.audit import Caller
-from authserver.browser.visits import Visits
 from authserver.clients.registration import Registration
 from authserver.keys.model import Kind
-from authserver.settings import CacheSettings
+from authserver.pages.visits import Visits
+from authserver.records.audit import Caller
+from authserver.settings.values import CacheSettings
 from tests.support.foreign_hashes import HASHES
 from tests.support.held import held
 from tests.support.oauth import OAuth, Person
@@ -267,12 +267,9 @@ STORIES: dict[str, Callable[[World], Expected]] = {
 
 
 def use_cases() -> Iterator[str]:
-    """The public functions under authserver.admin that begin with an Administration; the edges only call them."""
-    edges = ("api", "cli", "console", "demo")
-    for module in pkgutil.walk_packages(authserver.admin.__path__, "authserver.admin."):
-        short = module.name.removeprefix("authserver.admin.")
-        if short.split(".")[0] in edges:
-            continue
+    """The public functions under authserver.administration that begin with an Administration; the edges only call them."""
+    for module in pkgutil.walk_packages(authserver.administration.__path__, "authserver.administration."):
+        short = module.name.removeprefix("authserver.administration.")
         for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
             first = next(iter(inspect.signature(function).parameters.values()), None)
             own = function.__module__ == module.name and not name.startswith("_")

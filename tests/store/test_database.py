@@ -17,10 +17,11 @@ from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import text
 
-from authserver import schema
-from authserver.database import Database, Unavailable, open_database
-from authserver.settings import DatabaseSettings, Settings
-from authserver.status_indices import prove_writable
+from authserver.database import schema
+from authserver.database.engine import Database, Unavailable, open_database
+from authserver.database.status_indices import prove_writable
+from authserver.settings.model import Settings
+from authserver.settings.values import DatabaseSettings
 from tests.support.hasher import until
 from tests.support.postgres import postgres_or_skip
 from tests.support.stage import Stage

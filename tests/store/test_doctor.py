@@ -14,11 +14,11 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 
-from authserver.admin.context import Administration
-from authserver.admin.doctor import Finding, Severity, check, examine, survey
-from authserver.database import open_database
+from authserver.administration.context import Administration
+from authserver.administration.doctor import Finding, Severity, check, examine, survey
+from authserver.database.engine import open_database
 from authserver.keys.model import Kind
-from authserver.settings import DatabaseSettings, MetricsSettings, PageSettings, PasswordSettings
+from authserver.settings.values import DatabaseSettings, MetricsSettings, PageSettings, PasswordSettings
 from tests.support.commands import parse, run
 from tests.support.stage import Stage
 

@@ -14,15 +14,16 @@ from flask import Flask
 from pydantic import SecretStr
 
 from authserver.app import create_app
-from authserver.audit import Event
 from authserver.keys.keyring import Keyring
 from authserver.keys.material import open_token_key
 from authserver.keys.model import Kind
 from authserver.keys.rotation import KeyRotation, RotationRefused
 from authserver.keys.setup import open_vault, schedule
 from authserver.keys.vault import MasterKeyError
+from authserver.records.audit import Event
 from authserver.sessions.refresh_token import issue
-from authserver.settings import CacheSettings, Settings, TokenSettings
+from authserver.settings.model import Settings
+from authserver.settings.values import CacheSettings, TokenSettings
 from tests.support.at_once import at_once
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.stage import API, Stage

@@ -17,10 +17,12 @@ from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import Connection, inspect, text
 
-from authserver import schema
 from authserver.app import create_app
-from authserver.database import Database, db, open_database
-from authserver.settings import DatabaseSettings, PasswordSettings, Settings
+from authserver.database import schema
+from authserver.database.engine import Database, open_database
+from authserver.database.tables import db
+from authserver.settings.model import Settings
+from authserver.settings.values import DatabaseSettings, PasswordSettings
 from tests.support import old_rows
 from tests.support.at_once import at_once
 from tests.support.oauth import App, OAuth, Person
@@ -198,8 +200,8 @@ def _sqlite_shape(connection: Connection) -> list[Any]:
 def test_several_upgrades_at_once_bring_one_schema(settings: Settings, database: Database):
     prepare = """
 from flask import Flask
-from authserver import schema
-from authserver.database import open_database
+from authserver.database import schema
+from authserver.database.engine import open_database
 database = open_database(Flask("upgrade"), settings)
 """
     at_once(prepare, "schema.upgrade(database)\nschema.check(database)", count=6, settings=settings)
@@ -269,7 +271,7 @@ def test_the_version_before_works_on_a_newer_schema_says_so_once_and_leaves_it_a
     for _ in range(3):
         schema.check(database)
         schema.upgrade(database)
-    (said,) = [record.getMessage() for record in caplog.records if record.name == "authserver.schema"]
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "authserver.database.schema"]
     assert said.startswith(f"The database schema 9999 is newer than this authserver ({REVISIONS[-1]}) knows")
     with database.autocommit() as connection:
         assert schema.current(connection) == "9999"

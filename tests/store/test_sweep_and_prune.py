@@ -10,19 +10,19 @@ from uuid import UUID
 import pytest
 from sqlalchemy import insert
 
-from authserver.admin import apis as admin_apis
-from authserver.admin import clients as admin_clients
-from authserver.admin import users as admin_users
-from authserver.admin.context import Administration
+from authserver.administration import apis as admin_apis
+from authserver.administration import clients as admin_clients
+from authserver.administration import users as admin_users
+from authserver.administration.context import Administration
 from authserver.clients import store as clients
-from authserver.database import now_ms
-from authserver.identifiers import new_id
+from authserver.database.identifiers import new_id
+from authserver.database.sql import now_ms
+from authserver.database.status_indices import BLOCK, StatusIndices
 from authserver.sessions import retention
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.store import insert_values
 from authserver.sessions.sweep import sweep
-from authserver.settings import CacheSettings
-from authserver.status_indices import BLOCK, StatusIndices
+from authserver.settings.values import CacheSettings
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.server import ROOT, LiveServer
 from tests.support.stage import API, Stage
@@ -375,8 +375,8 @@ def test_status_indices_are_unique_over_nodes_and_give_no_order_away(stage: Stag
 
 def test_status_indices_are_unique_over_processes(stage: Stage):
     program = (
-        "from authserver.settings import load_settings; import os; from flask import Flask\n"
-        "from authserver.database import open_database; from authserver.status_indices import StatusIndices\n"
+        "from authserver.settings.model import load_settings; import os; from flask import Flask\n"
+        "from authserver.database.engine import open_database; from authserver.database.status_indices import StatusIndices\n"
         "database = open_database(Flask('node'), load_settings(None, os.environ))\n"
         "indices = StatusIndices(database); print(*[indices.take() for _ in range(1500)])"
     )

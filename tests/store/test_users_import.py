@@ -14,13 +14,13 @@ from flask import Flask
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authserver.admin import users, users_import
-from authserver.admin.context import Administration
-from authserver.admin.errors import Forbidden, Invalid
-from authserver.admin.users import Profile
-from authserver.admin.users_import import Tally
-from authserver.admin.users_lines import FIELDS, Format, Given, Problem, first_line, line_of, read
-from authserver.audit import Caller
+from authserver.administration import users, users_import
+from authserver.administration.context import Administration
+from authserver.administration.errors import Forbidden, Invalid
+from authserver.administration.users import Profile
+from authserver.administration.users_import import Tally
+from authserver.administration.users_lines import FIELDS, Format, Given, Problem, first_line, line_of, read
+from authserver.records.audit import Caller
 from authserver.users.names import check_email, check_username
 from tests.support.foreign_hashes import HASHES, PASSWORD
 from tests.support.oauth import OAuth, Person, refused_as

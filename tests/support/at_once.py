@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from authserver.settings import Settings
+from authserver.settings.model import Settings
 
 _ROOT = Path(__file__).parent.parent.parent
 _GIVEN = "import base64, pickle\nsettings = pickle.loads(base64.b64decode({settings!r}))\n"

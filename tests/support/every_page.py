@@ -12,7 +12,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, RequestRedirect
 
 from authserver.app import create_app
-from authserver.settings import Settings
+from authserver.settings.model import Settings
 
 _AREAS = ("/admin", "/account")
 #: Lies under the same paths and answers with JSON; it has tests of its own.

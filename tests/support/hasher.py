@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Flask
 
-from authserver.users.hashing_pool import HashingPool
+from authserver.passwords.pool import HashingPool
 from tests.support.stage import Stage
 
 #: Seconds: does it happen at all? Never a figure of speed.

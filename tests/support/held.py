@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 
 from authserver.keys.setup import open_vault
-from authserver.refusals import Reason, References
+from authserver.refusals.reasons import Reason
+from authserver.refusals.references import References
 from tests.support.oauth import claims
 from tests.support.stage import Stage
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from authserver.database import db
+from authserver.database.tables import db
 from tests.support.stage import Stage
 
 #: What anyone may cause by asking, at a bounded rate; they tell of refusals and change nothing.

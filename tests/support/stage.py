@@ -16,18 +16,19 @@ from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import Connection, text
 
-from authserver import schema
 from authserver.apis import store as apis
 from authserver.apis.model import Api, Scope
 from authserver.clients import store as clients
 from authserver.clients.secrets import digest, new_secret
-from authserver.database import Database, open_database
-from authserver.identifiers import new_id
+from authserver.database import schema
+from authserver.database.engine import Database, open_database
+from authserver.database.identifiers import new_id
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
-from authserver.settings import CacheSettings, DatabaseSettings, PasswordSettings, ServerSettings, Settings
+from authserver.passwords.hasher import PasswordHasher
+from authserver.settings.model import Settings
+from authserver.settings.values import CacheSettings, DatabaseSettings, PasswordSettings, ServerSettings
 from authserver.users import store as users
-from authserver.users.hashing import PasswordHasher
 from authserver.users.names import fold
 from tests.support.oauth import App, OAuth, Person
 from tests.support.postgres import Postgres, postgres_or_skip

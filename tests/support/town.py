@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 import httpx
 from sqlalchemy import insert
 
-from authserver.activity import BUCKET_MS, ActivityRecord
-from authserver.admin import apis, clients, users
-from authserver.admin.apis import Plan
-from authserver.admin.context import Administration
-from authserver.admin.users import Profile
+from authserver.administration import apis, clients, users
+from authserver.administration.apis import Plan
+from authserver.administration.context import Administration
+from authserver.administration.users import Profile
 from authserver.clients.registration import Registration
+from authserver.records.activity import BUCKET_MS, ActivityRecord
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer
 from tests.support.stage import Stage

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from authserver.database import Unavailable
+from authserver.database.engine import Unavailable
 from tests.support.crowd import post_refresh
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer

@@ -1,4 +1,4 @@
-"""A server of its own process around authserver.operations.serving, and a client that speaks bytes."""
+"""A server of its own process around authserver.serving, and a client that speaks bytes."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ SCRIPT = """
 import os, resource, signal, sys, threading, time
 from pathlib import Path
 from flask import Flask, request
-from authserver.operations.serving import run
+from authserver.serving.processes import run
 
 release = Path(sys.argv[1])
 

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from authserver.audit import Bounded, Entry, Event
+from authserver.records.audit import Bounded, Entry, Event
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage
 

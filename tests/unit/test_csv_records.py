@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from authserver.admin.csv_records import LONGEST, BrokenRecord, read_header, read_records
+from authserver.administration.csv_records import LONGEST, BrokenRecord, read_header, read_records
 
 Reading = tuple[list[tuple[int, list[str]]], int | None]
 

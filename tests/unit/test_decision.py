@@ -7,9 +7,9 @@ from uuid import UUID
 
 import pytest
 
-from authserver.audit import Caller
 from authserver.clients.model import Client
-from authserver.refusals import Reason
+from authserver.records.audit import Caller
+from authserver.refusals.reasons import Reason
 from authserver.sessions.decision import Act, Decision, Presented, decide, is_foreign
 
 NOW = 1_000_000_000_000

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from authserver.admin.doctor.finding import Finding, Severity, authserver, set_to
-from authserver.admin.doctor.settings import examine
-from authserver.settings import Settings, load_settings
+from authserver.administration.doctor.finding import Finding, Severity, authserver, set_to
+from authserver.administration.doctor.settings import examine
+from authserver.settings.model import Settings, load_settings
 from tests.support.commands import parse
 
 A_KEY = "q0sTgJ4rC1nYxW7uE2mZb9kVdP6hFaLo8iRcS5tGwXk="

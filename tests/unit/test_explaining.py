@@ -6,10 +6,11 @@ import json
 
 import pytest
 
-from authserver.admin.errors import Invalid
-from authserver.admin.explaining import explain, reference_in
+from authserver.administration.errors import Invalid
+from authserver.administration.explaining import explain, reference_in
 from authserver.keys.vault import Vault
-from authserver.refusals import Reason, References, Refusal
+from authserver.refusals.reasons import Reason
+from authserver.refusals.references import References, Refusal
 
 VAULT = Vault(b"k" * 32)
 REFERENCE = References(VAULT.reference_key()).seal(Refusal(Reason.WRONG_SECRET, 1_700_000_000_000, "shop"))

@@ -14,8 +14,8 @@ from typing import Any
 import argon2
 import pytest
 
-from authserver.users.hashing import HashingDirectoryRefused, HashingOverloaded, PasswordHasher
-from authserver.users.hashing_pool import HashingPool, usable_cores
+from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverloaded, PasswordHasher
+from authserver.passwords.pool import HashingPool, usable_cores
 
 PASSWORD = "correct horse battery staple"
 UNREADABLE = [

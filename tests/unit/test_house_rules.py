@@ -21,20 +21,20 @@ ORM_HANDLES = {"Session", "scoped_session", "sessionmaker"}
 
 # Files that speak SQL under another name than model.py or store.py, each with its reason.
 SQL_FILES: dict[str, str] = {
-    "authserver/database.py": "the engine, the clock and the transactions",
-    "authserver/schema.py": "the advisory lock around a migration",
-    "authserver/audit.py": "its table, its one insert and its one query make a single file",
-    "authserver/activity.py": "its table, the counting and the few statements of it make a single file",
+    "authserver/database/engine.py": "the engine, the clock and the transactions",
+    "authserver/database/schema.py": "the advisory lock around a migration",
+    "authserver/records/audit.py": "its table, its one insert and its one query make a single file",
+    "authserver/records/activity.py": "its table, the counting and the few statements of it make a single file",
     # What the statements of sessions/ do is what those files are about; the hot path's are in sessions/store.py.
     "authserver/sessions/ending.py": "ending sessions inside somebody else's transaction",
     "authserver/sessions/listing.py": "a user's own sessions",
     "authserver/sessions/opening.py": "the sign-in's locks and insert",
     "authserver/sessions/retention.py": "deleting ended sessions in batches",
     "authserver/sessions/sweep.py": "carrying marks into sessions in batches",
-    "authserver/status_indices.py": "leasing status indices",
+    "authserver/database/status_indices.py": "leasing status indices",
     "authserver/tokens/status_list.py": "the one query that a status list is built from",
 }
-# Files outside endpoints, browser/ and admin/ that may touch Flask's request globals, each with its reason.
+# Files outside the rooms of pages and faces that may touch Flask's request globals, each with its reason.
 REQUEST_FILES: dict[str, str] = {
     "authserver/operations/exposition.py": "an endpoint itself: /metrics asks for its bearer token",
 }
@@ -90,9 +90,11 @@ def authlib_outside_oauth(file: SourceFile) -> Breaches:
 def request_globals_in_the_core(file: SourceFile) -> Breaches:
     allowed = (
         "authserver/oauth/endpoints",
-        "authserver/browser",
+        "authserver/pages",
+        "authserver/web_apps",
         "authserver/account",
-        "authserver/admin",
+        "authserver/admin_api",
+        "authserver/console",
         *REQUEST_FILES,
     )
     if file.inside(*allowed):
@@ -106,7 +108,7 @@ def request_globals_in_the_core(file: SourceFile) -> Breaches:
 
 
 def commits_outside_the_database_file(file: SourceFile) -> Breaches:
-    if file.path.as_posix() == "authserver/database.py":
+    if file.path.as_posix() == "authserver/database/engine.py":
         return
     yield from (f"{file.path}:{line} calls commit" for line, _, name in file.attributes() if name == "commit")
     for node in ast.walk(file.tree):
@@ -119,7 +121,7 @@ def commits_outside_the_database_file(file: SourceFile) -> Breaches:
 
 
 def orm_sessions_outside_the_database_file(file: SourceFile) -> Breaches:
-    if file.path.as_posix() == "authserver/database.py":
+    if file.path.as_posix() == "authserver/database/engine.py":
         return
     for line, module, name in file.imports():
         if _is(module, "sqlalchemy") and name in ORM_HANDLES:
@@ -130,7 +132,7 @@ def orm_sessions_outside_the_database_file(file: SourceFile) -> Breaches:
 
 
 def imports_of_the_application(file: SourceFile) -> Breaches:
-    if file.inside("authserver/app.py", "authserver/__main__.py", "authserver/admin/cli", "authserver/admin/demo.py"):
+    if file.inside("authserver/app.py", "authserver/__main__.py", "authserver/demo"):
         return
     for line, module, name in file.imports():
         if _is(module, "authserver.app") or (module == "authserver" and name == "app"):
@@ -217,7 +219,7 @@ RULES = [
     Rule(
         authlib_outside_oauth, "authserver/app.py", "import authlib.oauth2.rfc6749 as o", "authserver/oauth/grants/a.py"
     ),
-    Rule(request_globals_in_the_core, "authserver/users/a.py", "from flask import g", "authserver/browser/a.py"),
+    Rule(request_globals_in_the_core, "authserver/users/a.py", "from flask import g", "authserver/pages/a.py"),
     Rule(
         request_globals_in_the_core,
         "authserver/oauth/a.py",
@@ -225,26 +227,31 @@ RULES = [
         "authserver/oauth/endpoints/a.py",
     ),
     Rule(
-        commits_outside_the_database_file, "authserver/users/store.py", "connection.commit()", "authserver/database.py"
+        commits_outside_the_database_file,
+        "authserver/users/store.py",
+        "connection.commit()",
+        "authserver/database/engine.py",
     ),
-    Rule(commits_outside_the_database_file, "authserver/keys/store.py", "run('COMMIT')", "authserver/database.py"),
+    Rule(
+        commits_outside_the_database_file, "authserver/keys/store.py", "run('COMMIT')", "authserver/database/engine.py"
+    ),
     Rule(
         orm_sessions_outside_the_database_file,
         "authserver/keys/store.py",
         "db.session.add(key)",
-        "authserver/database.py",
+        "authserver/database/engine.py",
     ),
     Rule(
         orm_sessions_outside_the_database_file,
         "authserver/keys/store.py",
         "from sqlalchemy.orm import Session",
-        "authserver/database.py",
+        "authserver/database/engine.py",
     ),
     Rule(
         imports_of_the_application,
         "authserver/oauth/a.py",
         "from authserver.app import create_app",
-        "authserver/admin/cli/a.py",
+        "authserver/demo/a.py",
     ),
     Rule(imports_of_the_application, "authserver/keys/a.py", "from .. import app", "authserver/__main__.py"),
     Rule(
@@ -255,7 +262,7 @@ RULES = [
     ),
     Rule(
         sql_outside_the_stores,
-        "authserver/admin/a.py",
+        "authserver/administration/a.py",
         "import sqlalchemy as sa\nsa.text('x')",
         "authserver/users/model.py",
     ),

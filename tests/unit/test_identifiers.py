@@ -2,7 +2,7 @@
 
 import time
 
-from authserver.identifiers import new_id
+from authserver.database.identifiers import new_id
 
 
 def test_an_id_is_a_uuid_of_version_7_that_nobody_else_has():

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authserver.users import imported
-from authserver.users.hashing import PasswordHasher
-from authserver.users.imported import UnusableHash
+from authserver.passwords import imported
+from authserver.passwords.hasher import PasswordHasher
+from authserver.passwords.imported import UnusableHash
 from tests.support.foreign_hashes import DEFAULT_HASHES, HASHES, LONG_HASHES, LONG_PASSWORD, PASSWORD
 
 

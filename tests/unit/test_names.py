@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authserver.users.names import check_email, check_password, check_role, check_username, fold, login_key
+from authserver.passwords.rules import check_password
+from authserver.users.names import check_email, check_role, check_username, fold, login_key
 
 anything = st.text(st.characters(exclude_categories=()), max_size=60)
 # Letters that fold to several, and accents that change places: where folding twice could differ from folding once.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from authserver.identifiers import new_id
+from authserver.database.identifiers import new_id
 from authserver.keys.material import TokenKey
 from authserver.sessions.refresh_token import (
     MAX_GENERATION,

@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from authserver.settings import DatabaseSettings, Settings, TokenSettings, decode_master_key, load_settings
-from authserver.settings_loading import SettingsError, fields_of, is_secret, may_be_file, variable_of
-from authserver.settings_report import MASK, describe
-from authserver.settings_types import DATABASE_URL_HINT
+from authserver.settings.loading import SettingsError, fields_of, is_secret, may_be_file, variable_of
+from authserver.settings.model import Settings, load_settings
+from authserver.settings.report import MASK, describe
+from authserver.settings.types import DATABASE_URL_HINT, decode_master_key
+from authserver.settings.values import DatabaseSettings, TokenSettings
 
 A_KEY = base64.b64encode(bytes(range(32))).decode()
 DOCUMENTED = Path(__file__).parents[2] / "config" / "authserver.toml"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from authserver.admin.words import ENDS, EVENTS, KEY_KINDS, KEY_STATES
-from authserver.audit import Event
+from authserver.administration.words import ENDS, EVENTS, KEY_KINDS, KEY_STATES
 from authserver.keys.model import Kind, State
+from authserver.records.audit import Event
 from authserver.sessions.model import End
 
 

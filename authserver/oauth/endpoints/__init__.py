@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 from flask import Flask, Response, request
 
 from authserver.keys.keyring import Keyring
-from authserver.oauth import cors
 from authserver.oauth.endpoints import introspect, jwks, metadata, revoke, sessions, status, token
 from authserver.oauth.endpoints.base import Context, Endpoint, View
 from authserver.oauth.server import OAuthServer
+from authserver.web_apps import cors
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     token.ENDPOINT,

@@ -10,7 +10,7 @@ from flask import Response, request
 from authserver.clients.authentication import METHODS
 from authserver.oauth.endpoints.base import Context, Endpoint, View
 from authserver.oauth.request import TokenRequest
-from authserver.refusals import Reason, Refused
+from authserver.refusals.reasons import Reason, Refused
 from authserver.tokens.signing import sign
 
 _SIGNED = "token-introspection+jwt"

@@ -11,15 +11,15 @@ from uuid import UUID
 
 from flask import Response, request
 
-from authserver import audit
-from authserver.activity import SIGN_OUT
-from authserver.audit import Event
 from authserver.clients import store as clients
 from authserver.clients.authentication import METHODS
 from authserver.oauth.endpoints.base import Context, Endpoint, View
 from authserver.oauth.request import TokenRequest
 from authserver.oauth.server import Domain
-from authserver.refusals import Reason, Refused
+from authserver.records import audit
+from authserver.records.activity import SIGN_OUT
+from authserver.records.audit import Event
+from authserver.refusals.reasons import Reason, Refused
 from authserver.sessions import ending, store
 from authserver.sessions.model import End
 

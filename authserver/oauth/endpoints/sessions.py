@@ -16,19 +16,20 @@ from uuid import UUID
 from flask import Response, request
 
 from authserver.apis.own_sessions import AUDIENCE, SCOPE
-from authserver.browser.delivery import read_cookie
 from authserver.clients import store as clients
 from authserver.clients.model import Client
-from authserver.database import AnyRow, Unavailable
-from authserver.oauth import cors
+from authserver.database.engine import Unavailable
+from authserver.database.tables import AnyRow
 from authserver.oauth.endpoints.base import Context, Endpoint, View
 from authserver.oauth.errors import RefusedRequest
 from authserver.oauth.request import caller_of
 from authserver.oauth.server import OAuthServer
-from authserver.refusals import Reason, Refused, TryLater
+from authserver.refusals.reasons import Reason, Refused, TryLater
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End
 from authserver.tokens.bearer import Bearer
+from authserver.web_apps import cors
+from authserver.web_apps.cookies import read_cookie
 
 #: More sessions than anybody has; who has more ends them all at once.
 _MOST = 500

@@ -11,13 +11,14 @@ from contextlib import contextmanager
 
 from sqlalchemy import Connection
 
-from authserver import metrics
-from authserver.activity import SIGN_IN
-from authserver.audit import Entry, Event
-from authserver.browser.delivery import read_cookie
 from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
-from authserver.refusals import Reason, Refused, TryLater
+from authserver.passwords.hasher import HashingOverloaded, Verification
+from authserver.passwords.rules import PASSWORD_LENGTHS
+from authserver.records import metrics
+from authserver.records.activity import SIGN_IN
+from authserver.records.audit import Entry, Event
+from authserver.refusals.reasons import Reason, Refused, TryLater
 from authserver.sessions import ending, store
 from authserver.sessions.model import End
 from authserver.sessions.opening import Granted, Verified
@@ -25,8 +26,7 @@ from authserver.sessions.values import Opened, Session
 from authserver.tokens import scopes
 from authserver.tokens.scopes import Access
 from authserver.users import store as users
-from authserver.users.hashing import HashingOverloaded, Verification
-from authserver.users.names import PASSWORD_LENGTHS
+from authserver.web_apps.cookies import read_cookie
 
 _DEVICE_NAME_LENGTH = 100
 

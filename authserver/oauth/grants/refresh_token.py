@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from authserver.activity import REFRESH
 from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
-from authserver.metrics import ROTATIONS
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
-from authserver.refusals import Reason, Refused, TryLater
+from authserver.records.activity import REFRESH
+from authserver.records.metrics import ROTATIONS
+from authserver.refusals.reasons import Reason, Refused, TryLater
 from authserver.sessions.values import Refreshed, Session
 from authserver.tokens import scopes
 from authserver.tokens.scopes import Access

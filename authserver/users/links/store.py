@@ -6,7 +6,8 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, exists, insert, literal, select
 
-from authserver.database import AnyRow, now_ms
+from authserver.database.sql import now_ms
+from authserver.database.tables import AnyRow
 from authserver.users.model import PasswordLinkRecord, UserRecord
 
 _L = PasswordLinkRecord

@@ -1,0 +1,220 @@
+"""APIs: list, register, read, change, remove; with their scopes, and the roles that open these.
+
+An audience is a URI, which no proxy lets pass through a path unharmed, so an API is addressed by its audience in
+base64url (RFC 4648 section 5, unpadded): the member `id`.
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import replace
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from authserver.admin_api import paging
+from authserver.admin_api.route import (
+    JSON,
+    MERGE_PATCH,
+    PREFIX,
+    Answer,
+    Content,
+    Document,
+    Line,
+    NextPage,
+    Route,
+    unset,
+)
+from authserver.administration import apis as use_cases
+from authserver.administration.apis import Plan
+from authserver.administration.context import Administration
+from authserver.administration.errors import NotFound
+from authserver.apis.registration import AUDIENCE_LENGTH
+
+_READ: Final = "authserver:apis:read"
+_WRITE: Final = "authserver:apis:write"
+
+Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
+Scopes = Annotated[
+    dict[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,100}$")], Roles],
+    Field(
+        max_length=500,
+        description="Each scope with the roles that open it; none means that it is open to all users.",
+        json_schema_extra={
+            "additionalProperties": False
+        },  # pydantic says what keys may be, and not that others may not
+    ),
+]
+Name = Annotated[Line, Field(min_length=1, max_length=100)]
+ClientId = Annotated[Line, Field(min_length=1, max_length=32)]
+Format = Literal["jwt", "opaque"]
+
+
+class ApiChanges(Document):
+    """What may be changed of an API. A member that is left out stays as it is; `scopes` are replaced as a whole."""
+
+    name: Name = Field(default_factory=unset)
+    client_id: ClientId | None = Field(default=None, description="The client that the API itself authenticates as.")
+    access_token_format: Format = Field(default_factory=unset)
+    scopes: Scopes = Field(default_factory=unset)
+
+
+class ApiCreation(Document):
+    """An API to register."""
+
+    audience: Annotated[
+        str,
+        Field(
+            min_length=3,
+            max_length=AUDIENCE_LENGTH,
+            pattern=r"^[A-Za-z][A-Za-z0-9+.-]*:[A-Za-z0-9._~:/?@!$&'()*+,;=%\[\]-]+$",
+            description="An absolute URI without fragment (RFC 8707), such as https://api.example.com.",
+        ),
+    ]
+    name: Name | None = Field(default=None, description="Shown to people; left out: the audience.")
+    client_id: ClientId | None = None
+    access_token_format: Format = "jwt"
+    scopes: Scopes = Field(default_factory=dict)
+
+
+class Api(Document):
+    """An API as it is."""
+
+    id: str
+    audience: str
+    name: str
+    client_id: str | None
+    access_token_format: str
+    scopes: dict[str, list[str]]
+
+
+class ApiList(NextPage):
+    """A page of APIs, by audience."""
+
+    items: list[Api]
+
+
+class ChangedApi(Api):
+    """An API after a change."""
+
+    warnings: list[str]
+
+
+class ApiQuery(paging.Page):
+    """Which APIs to list."""
+
+    q: Annotated[Line, Field(max_length=100)] | None = Field(
+        default=None, description="Stands somewhere in audience or name, in whatever case."
+    )
+
+
+def api(plan: Plan) -> Api:
+    """The representation of an API."""
+    return Api(
+        id=_id(plan.audience),
+        audience=plan.audience,
+        name=plan.name,
+        client_id=plan.client_id,
+        access_token_format=plan.access_token_format,
+        scopes={name: sorted(roles) for name, roles in sorted(plan.scopes.items())},
+    )
+
+
+def list_(admin: Administration, query: ApiQuery) -> Answer:
+    after, text = paging.start(query), (query.q or "").casefold()
+    # There are few, and every token request reads them all anyway.
+    plans = [
+        plan
+        for plan in sorted(use_cases.find_all(admin), key=lambda plan: plan.audience)
+        if (after is None or plan.audience > after) and text in f"{plan.audience}\n{plan.name}".casefold()
+    ]
+    kept, following = paging.cut(plans, query, lambda plan: plan.audience, f"{PREFIX}/apis")
+    return Answer(ApiList(items=[api(plan) for plan in kept], next=following))
+
+
+def settle(admin: Administration, body: ApiCreation) -> None:  # noqa: ARG001 - as every preparation
+    use_cases.settle(admin)
+
+
+def create(admin: Administration, body: ApiCreation, prepared: None) -> Answer:  # noqa: ARG001 - as every creation
+    name = body.name if body.name is not None else body.audience[:100]
+    plan = Plan(body.audience, name, body.client_id, _bound(body.scopes), body.access_token_format)
+    use_cases.add(admin, plan)
+    made = api(plan)
+    return Answer(made, 201, {"Location": f"{PREFIX}/apis/{made.id}"}, represents=made)
+
+
+def read(admin: Administration, api_id: str) -> Answer:
+    shown = api(use_cases.find(admin, _audience(api_id)))
+    return Answer(shown, represents=shown)
+
+
+def change(admin: Administration, api_id: str, body: ApiChanges) -> Answer:
+    sent: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+    if "scopes" in sent:
+        sent["scopes"] = _bound(sent["scopes"])
+    gone: set[str] = set()
+
+    def changing(before: Plan) -> Plan:
+        after = replace(before, **sent)
+        gone.update(before.scopes.keys() - after.scopes.keys())
+        return after
+
+    edited = use_cases.edit(admin, _audience(api_id), changing)
+    shown = api(edited.plan)
+    holders = use_cases.clients_with(admin, frozenset(gone)) if gone else []
+    warnings = [f"still registered for a scope that is gone: {', '.join(holders)}"] if holders else []
+    return Answer(ChangedApi(**shown.model_dump(), warnings=warnings), represents=shown)
+
+
+def remove(admin: Administration, api_id: str) -> Answer:
+    use_cases.remove(admin, _audience(api_id))
+    return Answer(status=204)
+
+
+def _bound(scopes: dict[str, list[str]]) -> dict[str, frozenset[str]]:
+    return {name: frozenset(roles) for name, roles in scopes.items()}
+
+
+def _id(audience: str) -> str:
+    return base64.urlsafe_b64encode(audience.encode()).decode().rstrip("=")
+
+
+def _audience(api_id: str) -> str:
+    try:
+        audience = base64.b64decode(api_id + "=" * (-len(api_id) % 4), altchars=b"-_", validate=True).decode()
+    except ValueError:
+        audience = ""
+    if not audience or _id(audience) != api_id:
+        raise NotFound(f"there is no API of the id {api_id[:40]!r}; it is the audience in base64url, without padding")
+    return audience
+
+
+_FIELDS: Final = {name: name for name in ("audience", "name", "client_id")} | {"scope": "scopes", "role": "scopes"}
+_SHOWN: Final = {200: Content(description="The API", model=Api, headers=("ETag",))}
+
+ROUTES: Final = (
+    Route(
+        method="GET", path="/apis", scope=_READ, summary="List APIs", handler=list_, query=ApiQuery,
+        answers={200: Content(description="A page", model=ApiList)},
+    ),
+    Route(
+        method="POST", path="/apis", scope=_WRITE, summary="Register an API", handler=create, prepare=settle,
+        body=ApiCreation, idempotent=True, fields=_FIELDS, errors=frozenset({409}),
+        answers={201: Content(description="Registered", model=Api, headers=("ETag", "Location"))},
+        description="Waits some seconds while scopes that were taken away are still on their way out of sessions.",
+    ),
+    Route(method="GET", path="/apis/{api_id}", scope=_READ, summary="Read an API", handler=read, answers=_SHOWN),
+    Route(
+        method="PATCH", path="/apis/{api_id}", scope=_WRITE, summary="Change an API", handler=change,
+        body=ApiChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=api, fields=_FIELDS,
+        errors=frozenset({409}),
+        answers={200: Content(description="The API now", model=ChangedApi, headers=("ETag",))},
+        description="A scope that users lose is taken out of their sessions for good, within seconds.",
+    ),
+    Route(
+        method="DELETE", path="/apis/{api_id}", scope=_WRITE, summary="Remove an API for good", handler=remove,
+        if_match="required", represents=api, errors=frozenset({409}), answers={204: Content(description="Removed")},
+        description="Waits some seconds, until its scopes are out of all sessions.",
+    ),
+)  # fmt: skip

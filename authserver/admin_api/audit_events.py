@@ -1,0 +1,148 @@
+"""The audit record: events newest first, or all of them oldest first as JSON lines, some thousands at a time."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from itertools import islice
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+from pydantic import Field
+
+from authserver.admin_api import paging
+from authserver.admin_api.problems import INVALID, FieldProblem, Problem
+from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, NextPage, Parameters, Route
+from authserver.administration import audit as use_cases
+from authserver.administration.context import Administration
+from authserver.records.audit import Position, Search
+
+JSON_LINES: Final = "application/jsonl"
+_SCOPE: Final = "authserver:audit:read"
+_MOST_LINES: Final = 10_000
+
+Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+Moment = Annotated[
+    str,
+    Field(
+        pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]{1,6})?)?(Z|[+-][0-9]{2}:[0-9]{2})$"
+    ),
+]
+
+
+class AuditEvent(Document):
+    """One act that concerns security. `detail` depends on the event; it never holds a token, a password or a secret."""
+
+    id: str
+    at: str
+    event: str
+    outcome: str
+    actor: str
+    subject: str | None
+    client_id: str | None
+    user_id: str | None
+    session_id: str | None
+    address: str | None
+    user_agent: str | None
+    reference: str | None
+    detail: dict[str, Any]
+
+
+class AuditEventList(NextPage):
+    """A page of events, newest first."""
+
+    items: list[AuditEvent]
+
+
+class _Matching(Parameters):
+    event: Annotated[Line, Field(max_length=40)] | None = Field(
+        default=None, description="Such as session.reuse, or session for all of that noun."
+    )
+    client_id: Annotated[Line, Field(max_length=32)] | None = None
+    user_id: Id | None = None
+    session_id: Id | None = None
+    actor: Annotated[Line, Field(max_length=100)] | None = Field(
+        default=None, description="Such as user:<id>, or user for all users."
+    )
+    subject: Annotated[Line, Field(max_length=255)] | None = None
+    since: Moment | None = Field(default=None, description="ISO 8601, with its offset from UTC.")
+    until: Moment | None = Field(default=None, description="Not included.")
+
+
+class AuditEventQuery(_Matching, paging.Page):
+    """Which events to list."""
+
+
+class AuditExportQuery(_Matching):
+    """Which events to export."""
+
+    after: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(
+        default=None, description="Go on after the export before: its header Next-After."
+    )
+    limit: Annotated[int, Field(ge=1, le=_MOST_LINES)] = _MOST_LINES
+
+
+def list_(admin: Administration, query: AuditEventQuery) -> Answer:
+    start = paging.start(query)
+    before = None if start is None else _place(start)
+    rows = use_cases.find(admin, _search(query), limit=query.limit + 1, before=before)
+    kept, following = paging.cut(rows, query, lambda row: f"{row.at}.{row.id}", f"{PREFIX}/audit-events")
+    items = [AuditEvent.model_validate(use_cases.as_document(row)) for row in kept]
+    return Answer(AuditEventList(items=items, next=following))
+
+
+def export(admin: Administration, query: AuditExportQuery) -> Answer:
+    after = None
+    if query.after is not None:
+        after = _place(paging.start(paging.Page(cursor=query.after)) or "")
+    rows = list(islice(use_cases.export(admin, _search(query), after=after), query.limit))
+    lines = "".join(json.dumps(use_cases.as_document(row), ensure_ascii=False) + "\n" for row in rows)
+    headers = {}
+    if len(rows) == query.limit:
+        headers["Next-After"] = paging.encode(f"{rows[-1].at}.{rows[-1].id}")
+    return Answer(text=lines, content_type=JSON_LINES, headers=headers)
+
+
+def _search(query: _Matching) -> Search:
+    return Search(
+        event=query.event,
+        client_id=query.client_id,
+        user_id=None if query.user_id is None else UUID(query.user_id),
+        session_id=None if query.session_id is None else UUID(query.session_id),
+        actor=query.actor,
+        subject=query.subject,
+        since=_milliseconds("since", query.since),
+        until=_milliseconds("until", query.until),
+    )
+
+
+def _milliseconds(name: str, text: str | None) -> int | None:
+    try:
+        return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        wrong = FieldProblem("there is no such day or hour", parameter=name)
+        raise Problem(INVALID, "A time that is asked for does not exist.", [wrong]) from None
+
+
+def _place(key: str) -> Position:
+    at, _, id_ = key.partition(".")
+    try:
+        if not at.isascii() or not at.isdecimal() or len(at) > 15:
+            raise ValueError(at)
+        return Position(int(at), UUID(id_))
+    except ValueError:
+        raise paging.bad_cursor() from None
+
+
+ROUTES: Final = (
+    Route(
+        method="GET", path="/audit-events", scope=_SCOPE, summary="List audit events, newest first", handler=list_,
+        query=AuditEventQuery, answers={200: Content(description="A page", model=AuditEventList)},
+    ),
+    Route(
+        method="GET", path="/audit-events/export", scope=_SCOPE, summary="Export audit events as JSON lines",
+        handler=export, query=AuditExportQuery, errors=frozenset({422}),
+        answers={200: Content(description="Oldest first, an event a line", content_type=JSON_LINES)},
+        description="At most 10,000 lines an answer; with more to come it has a header `Next-After` for the next `after`.",
+    ),
+)  # fmt: skip

@@ -1,0 +1,242 @@
+"""The pipeline of every request: who is it, may they, read strictly, preconditions, act, answer. No route can forget a step."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+import structlog
+from flask import Request, Response, request
+from werkzeug.exceptions import HTTPException
+
+from authserver.admin_api import idempotency
+from authserver.admin_api.idempotency import Attempt
+from authserver.admin_api.problems import (
+    CONFLICT,
+    FAILED,
+    FORBIDDEN,
+    INVALID,
+    MALFORMED,
+    NO_PRECONDITION,
+    NO_TOKEN,
+    NOT_FOUND,
+    STALE,
+    UNAVAILABLE,
+    WRONG_METHOD,
+    FieldProblem,
+    Kind,
+    Problem,
+    pointer,
+)
+from authserver.admin_api.reading import read_document, read_query, read_raw
+from authserver.admin_api.route import PREFIX, Answer, Route, etag
+from authserver.administration.context import Administration, Tools
+from authserver.administration.errors import AdminError, Conflict, Forbidden, Invalid, NotFound, Stale
+from authserver.apis.administration import AUDIENCE
+from authserver.database.engine import Database, Unavailable
+from authserver.oauth.errors import Refusals
+from authserver.oauth.request import caller_of
+from authserver.passwords.hasher import HashingOverloaded
+from authserver.refusals.hints import About, plain
+from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.settings.model import Settings
+from authserver.tokens.bearer import Bearer, BearerTokens
+
+_log = structlog.get_logger("authserver.admin.api")
+
+_KINDS: tuple[tuple[type[AdminError], Kind], ...] = (
+    (NotFound, NOT_FOUND),
+    (Stale, STALE),
+    (Forbidden, FORBIDDEN),
+    (Invalid, INVALID),
+    (Conflict, CONFLICT),
+)
+_BUSY_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What requests are served with."""
+
+    settings: Settings
+    database: Database
+    tools: Tools
+    bearer_tokens: BearerTokens
+    refusals: Refusals
+
+    def view(self, route: Route) -> Callable[..., Response]:
+        """The Flask view of a route."""
+
+        def view(**path: str) -> Response:
+            return self.guarded(lambda: self._serve(route, path), route.fields)
+
+        return view
+
+    def answer(self, error: Exception) -> Response:
+        """The problem of an error that no route of ours has met, such as a method that there is not."""
+
+        def again() -> Response:
+            if isinstance(error, HTTPException) and (error.code or 500) < HTTPStatus.INTERNAL_SERVER_ERROR:
+                kind = WRONG_METHOD if error.code == WRONG_METHOD.status else NOT_FOUND
+                raise Problem(
+                    kind, f"See {PREFIX}/docs.", headers={n: v for n, v in error.get_headers() if n == "Allow"}
+                )
+            raise error
+
+        return self.guarded(again)
+
+    def guarded(self, serve: Callable[[], Response], fields: Mapping[str, str] | None = None) -> Response:
+        """Whatever goes wrong becomes a problem. `fields` are the members that a use case's words stand for."""
+        try:
+            return serve()
+        except Problem as problem:
+            return problem.response()
+        except AdminError as error:
+            return _problem_of(error, fields or {}).response()
+        except HashingOverloaded:
+            return self._busy("Too many passwords are being set just now. Try again.", Reason.HASHING_OVERLOADED)
+        except TryLater as later:
+            return self._busy("The server cannot tell yet. Try again.", later.reason)
+        except Unavailable as error:
+            return self._busy("The database did not answer. Try again.", Reason.DATABASE_UNAVAILABLE, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a program gets a problem it can read
+            reference = self.refusals.note(Refused(Reason.INTERNAL))
+            _log.exception("failed", reference=reference, exc_info=error)
+            return Problem(FAILED, "The reference stands in the server's log.", reference=reference).response()
+
+    def _serve(self, route: Route, path: dict[str, str]) -> Response:
+        bearer = self._authorised(route)
+        actor, scopes = ("", frozenset[str]()) if bearer is None else (bearer.actor, bearer.scopes)
+        admin = Administration(
+            self.database, self.settings, actor, authority=scopes, caller=caller_of(request), tools=self.tools
+        )
+        for name, value in path.items():
+            if "\0" in value:
+                raise Problem(NOT_FOUND, f"There is no such {name}.")
+        arguments: dict[str, Any] = dict(path)
+        query = read_query(request, route.query)
+        if query is not None:
+            arguments["query"] = query
+        body = read_raw(request, route) if route.takes_body else b""
+        if route.raw_body:
+            arguments["content"] = body
+        elif route.body is not None:
+            arguments["body"] = read_document(body, route.body)
+        _demand_precondition(admin, route, request)
+        key = request.headers.get(idempotency.HEADER) if route.idempotent else None
+        attempt = None
+        if key is not None:
+            attempt = Attempt.of(key, actor, route.operation_id, request.full_path, body)
+            if (kept := idempotency.answered(admin, attempt)) is not None:
+                return kept
+        if route.prepare is not None:
+            arguments["prepared"] = route.prepare(admin, **arguments)
+
+        def act() -> Response:
+            return _response(route.handler(admin, **arguments))
+
+        return act() if attempt is None else idempotency.once(admin, attempt, act)
+
+    def _authorised(self, route: Route) -> Bearer | None:
+        """Who asks. A cookie, a form or a query never counts here: the header alone does (RFC 6750 section 2.1).
+
+        Raises:
+            Problem: with the challenge of RFC 6750 section 3.
+        """
+        if route.scope is None:
+            return None
+        try:
+            bearer = self.bearer_tokens.accept(request.headers.get("Authorization"), AUDIENCE)
+            if route.scope not in bearer.scopes:
+                raise Refused(Reason.ACCESS_TOKEN_SCOPE, session_id=bearer.session_id)
+        except Refused as refusal:
+            reference = self.refusals.note(refusal)
+            raise _challenge(route.scope, refusal.reason, reference) from None
+        return bearer
+
+    def _busy(self, detail: str, reason: Reason, error: Exception | None = None) -> Response:
+        reference = self.refusals.note(Refused(reason, detail="" if error is None else type(error).__name__))
+        headers = {"Retry-After": str(_BUSY_SECONDS)}
+        return Problem(UNAVAILABLE, detail, headers=headers, reference=reference).response()
+
+
+def _challenge(scope: str, reason: Reason, reference: str) -> Problem:
+    realm = f'Bearer realm="{PREFIX}"'
+    if reason is Reason.ACCESS_TOKEN_MISSING:
+        detail = f"Send an access token for the audience {AUDIENCE} in the header Authorization: Bearer …"
+        return Problem(NO_TOKEN, detail, headers={"WWW-Authenticate": realm}, reference=reference)
+    if reason is Reason.ACCESS_TOKEN_SCOPE:
+        challenge = f'{realm}, error="insufficient_scope", scope="{scope}"'
+        detail = f"This needs the scope {scope}, which the token has not, or its client or user has not any more."
+        return Problem(FORBIDDEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
+    challenge = f'{realm}, error="invalid_token", error_description="The access token is invalid or has ended."'
+    detail = "The access token is none, has expired or ended, or is not for this audience alone. Ask for a new one."
+    return Problem(NO_TOKEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
+
+
+def _demand_precondition(admin: Administration, route: Route, asked: Request) -> None:
+    """Let the use case compare If-Match with what it has locked: between a look and an act somebody else may come."""
+    represents = route.represents
+    if route.if_match is None or represents is None:
+        return
+    sent = asked.headers.get("If-Match")
+    if sent is not None and not sent.strip():
+        wrong = FieldProblem("the ETag that you read, or *", parameter="If-Match")
+        raise Problem(MALFORMED, "If-Match is empty.", [wrong])
+    if sent is None:
+        if route.if_match == "required":
+            raise Problem(
+                NO_PRECONDITION,
+                "Send If-Match with the ETag that you read, so that nobody's change is lost; or * to overwrite whatever is there.",
+                [FieldProblem("is required", parameter="If-Match")],
+            )
+        return
+    wanted = asked.if_match
+
+    def check(subject: Any) -> None:
+        if not wanted.contains(etag(represents(subject))):
+            raise Stale("Read it again, look at what has changed, and send your change with the new ETag.")
+
+    admin.precondition = check
+
+
+def _problem_of(error: AdminError, fields: Mapping[str, str]) -> Problem:
+    kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), INVALID)
+    texts = [plain(text) for text in error.problems]
+    if not isinstance(error, Invalid):
+        return Problem(kind, _sentence(texts[0]))
+    return Problem(kind, "Nothing was changed.", [_field_problem(text, fields) for text in texts])
+
+
+def _field_problem(text: str, fields: Mapping[str, str]) -> FieldProblem:
+    """The rules begin what they say with the name of the field that it is about."""
+    if isinstance(text, About) and text.field in fields:
+        return FieldProblem(_sentence(text), pointer(fields[text.field]))
+    name, colon, rest = text.partition(": ")
+    if colon and name in fields:
+        return FieldProblem(_sentence(rest), pointer(fields[name]))
+    noun = text.split(" ", 1)[0]  # as in: scope 'x': must be …
+    return FieldProblem(_sentence(text), pointer(fields[noun]) if noun in fields else None)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else text + "."
+
+
+def _response(answer: Answer) -> Response:
+    body = answer.text
+    if answer.document is not None:
+        body = json.dumps(answer.document.model_dump(mode="json"), ensure_ascii=False)
+    headers = {"Cache-Control": "no-store", **answer.headers}
+    if answer.represents is not None:
+        headers["ETag"] = f'"{etag(answer.represents)}"'
+    if body is not None:
+        headers["Content-Type"] = answer.content_type
+    response = Response(body or "", answer.status, headers)
+    if body is None:
+        response.headers.pop("Content-Type", None)
+    return response

@@ -1,0 +1,69 @@
+"""Pages by cursor: where the last page ended, not how many to skip, so that what is added meanwhile shifts nothing."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar
+from urllib.parse import urlencode
+
+from pydantic import Field
+
+from authserver.admin_api.problems import INVALID, FieldProblem, Problem
+from authserver.admin_api.route import Parameters
+
+Item = TypeVar("Item")
+MOST = 200
+
+
+class Page(Parameters):
+    """The parameters of every list."""
+
+    limit: Annotated[int, Field(ge=1, le=MOST)] = 50
+    """At most so many."""
+    cursor: Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
+    """Where the page begins: as `next` of the page before has it."""
+
+
+def start(page: Page) -> str | None:
+    """The key of the last item of the page before; None for the first page.
+
+    Raises:
+        Problem: the cursor is none of ours.
+    """
+    if page.cursor is None:
+        return None
+    try:
+        raw = base64.b64decode(page.cursor + "=" * (-len(page.cursor) % 4), altchars=b"-_", validate=True)
+        (key,) = json.loads(raw)
+        if not isinstance(key, str) or "\0" in key:
+            raise ValueError(key)
+        key.encode()
+    except (ValueError, TypeError, RecursionError):
+        raise bad_cursor() from None
+    return key
+
+
+def bad_cursor() -> Problem:
+    """The problem of a cursor that is none of ours."""
+    wrong = FieldProblem("take it from `next` of the page before, or leave it out", parameter="cursor")
+    return Problem(INVALID, "The cursor is none of this list.", [wrong])
+
+
+def cut(
+    items: Sequence[Item], page: Page, key: Callable[[Item], object], address: str
+) -> tuple[Sequence[Item], str | None]:
+    """The items of a page, of which one more than `limit` was asked for, and the address of the next page, if any."""
+    if len(items) <= page.limit:
+        return items, None
+    kept = items[: page.limit]
+    cursor = encode(str(key(kept[-1])))
+    asked: dict[str, Any] = page.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+    asked = {name: str(value).lower() if isinstance(value, bool) else value for name, value in asked.items()}
+    return kept, f"{address}?{urlencode({**asked, 'cursor': cursor})}"
+
+
+def encode(key: str) -> str:
+    """A cursor from a key: for programs a text without meaning."""
+    return base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")

@@ -1,0 +1,121 @@
+"""The documentation of the API: the OpenAPI document for programs, and the same as a page for people.
+
+The page is made here, without scripts: it works under the strictest policy, on a phone and with a screen reader, and
+asks nobody to paste a token into a page.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, cast
+
+from flask import current_app
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from authserver.admin_api import openapi
+from authserver.admin_api.route import PREFIX, Answer, Content, Route
+from authserver.administration.context import Administration
+
+_POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+_HTML = "text/html; charset=utf-8"
+
+
+def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
+    """The routes of the documentation, which tells of the others and is open to everybody, as the software is."""
+    known = tuple(resources)
+
+    def document(_admin: Administration) -> Answer:
+        return Answer(text=openapi.rendered(known))
+
+    def page(_admin: Administration) -> Answer:
+        asset = cast("Callable[[str], str]", current_app.jinja_env.globals["asset"])
+        text = _page(known, asset("icon.svg"), asset("vendor/pico-2.1.1/pico.min.css"), asset("pages.css"))
+        return Answer(text=text, content_type=_HTML, headers={"Content-Security-Policy": _POLICY})
+
+    return (
+        Route(
+            method="GET",
+            path="/openapi.json",
+            scope=None,
+            summary="The OpenAPI document",
+            handler=document,
+            answers={200: Content(description="OpenAPI 3.1")},
+        ),
+        Route(
+            method="GET",
+            path="/docs",
+            scope=None,
+            summary="This documentation",
+            handler=page,
+            answers={200: Content(description="A page", content_type=_HTML)},
+        ),
+    )
+
+
+@cache
+def _page(resources: tuple[Route, ...], icon: str, *styles: str) -> str:
+    environment = Environment(
+        loader=PackageLoader("authserver.admin_api"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["kind"] = kind
+    document = openapi.document(resources)
+    groups = {tag["name"]: [route for route in resources if route.tag == tag["name"]] for tag in document["tags"]}
+    return environment.get_template("reference.html").render(
+        document=document,
+        groups=groups,
+        icon=icon,
+        styles=styles,
+        prefix=PREFIX,
+        curl=_curl,
+        dereferenced=_dereferenced,
+    )
+
+
+def kind(schema: dict[str, Any]) -> str:
+    """A schema in a few words, such as: array of string, at most 50."""
+    if "anyOf" in schema:
+        return " or ".join(kind(branch) for branch in schema["anyOf"])
+    if "$ref" in schema:
+        return str(schema["$ref"]).rsplit("/", 1)[-1]
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    words = str(schema.get("type", "anything"))
+    if words == "array":
+        words += f" of {kind(schema.get('items', {}))}"
+    limits = (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"), ("maxItems", "at most"))
+    bounds = " ".join(f"{word} {schema[name]}" for name, word in limits if name in schema)
+    return f"{words}, {bounds}" if bounds else words
+
+
+def _dereferenced(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+    name = str(schema.get("$ref", "")).rsplit("/", 1)[-1]
+    found: dict[str, Any] = document["components"]["schemas"].get(name, schema)
+    return found
+
+
+def _curl(route: Route) -> str:
+    lines = [f"curl -X {route.method} $AUTHSERVER{PREFIX}{route.path}", '-H "Authorization: Bearer $TOKEN"']
+    if route.if_match == "required":
+        lines.append("-H 'If-Match: \"…\"'")
+    if route.idempotent:
+        lines.append('-H "Idempotency-Key: $(uuidgen)"')
+    if route.takes_body:
+        lines.append(f"-H 'Content-Type: {route.body_types[0]}'")
+        lines.append(f"-d '{json.dumps(_example(route))}'" if route.body is not None else "--data-binary @file")
+    return " \\\n  ".join(lines)
+
+
+def _example(route: Route) -> dict[str, Any]:
+    if route.body is None:
+        return {}
+    schema = route.body.model_json_schema()
+    names = schema.get("required") or list(schema["properties"])[:1]
+    return {name: schema["properties"][name].get("enum", ["…"])[0] for name in names}

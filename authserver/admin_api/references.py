@@ -1,0 +1,58 @@
+"""References of refusals: which check failed, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import Field
+
+from authserver.admin_api.route import Answer, Content, Document, Line, Route
+from authserver.administration import audit as use_cases
+from authserver.administration.context import Administration
+from authserver.administration.times import iso_of
+
+
+class Reference(Document):
+    """The member `reference` of an error, or of a problem."""
+
+    reference: Annotated[Line, Field(min_length=1, max_length=200)]
+
+
+class Explanation(Document):
+    """Why a request was refused, and what the database knows now of whom it was about."""
+
+    reason: str
+    text: str
+    advice: str
+    at: str
+    client_id: str | None
+    client_enabled: bool | None
+    session_id: str | None
+    user_id: str | None
+    username: str | None
+
+
+def explain(admin: Administration, body: Reference) -> Answer:
+    refusal = use_cases.explain(admin.vault, body.reference)
+    known = use_cases.look_up(admin, refusal)
+    return Answer(
+        Explanation(
+            reason=refusal.reason.name.lower(),
+            text=refusal.reason.text,
+            advice=refusal.reason.advice,
+            at=iso_of(refusal.at),
+            client_id=refusal.client_id,
+            client_enabled=None if known.client is None else known.client.enabled,
+            session_id=None if refusal.session_id is None else str(refusal.session_id),
+            user_id=None if known.session is None else str(known.session.user_id),
+            username=known.username,
+        )
+    )
+
+
+ROUTES: Final = (
+    Route(
+        method="POST", path="/references", scope="authserver:audit:read", summary="Explain a refusal", handler=explain,
+        body=Reference, answers={200: Content(description="What the reference says", model=Explanation)},
+    ),
+)  # fmt: skip

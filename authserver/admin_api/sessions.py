@@ -1,0 +1,136 @@
+"""Sessions: who is signed in, where, and why a session ended; end one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Final
+from uuid import UUID
+
+from pydantic import Field
+
+from authserver.admin_api import paging
+from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, NextPage, Route
+from authserver.administration import sessions as use_cases
+from authserver.administration.context import Administration
+from authserver.administration.errors import NotFound
+from authserver.administration.times import iso, iso_of
+from authserver.database.tables import AnyRow
+
+_READ: Final = "authserver:sessions:read"
+_WRITE: Final = "authserver:sessions:write"
+
+
+class Session(Document):
+    """One sign-in of one user through one client on one device. Times are ISO 8601 in UTC."""
+
+    id: str
+    user_id: str
+    username: str | None
+    client_id: str
+    live: bool
+    scope: str
+    audiences: list[str]
+    roles: list[str]
+    created_at: str
+    last_used_at: str
+    idle_expires_at: str
+    absolute_expires_at: str
+    revoked_at: str | None
+    revoked_because: str | None
+    generation: int
+    retries: int
+    late_retries: int
+    device_name: str | None
+    last_address: str | None
+    last_user_agent: str | None
+
+
+class SessionList(NextPage):
+    """A page of sessions, newest first."""
+
+    items: list[Session]
+
+
+class SessionQuery(paging.Page):
+    """Which sessions to list."""
+
+    user_id: Annotated[Line, Field(max_length=36)] | None = None
+    client_id: Annotated[Line, Field(max_length=32)] | None = None
+    ended: bool = Field(default=False, description="Ended ones too, while their rows are kept.")
+
+
+def session(row: AnyRow, username: str | None) -> Session:
+    """The representation of a row, which has the database's time as `now`."""
+    return Session(
+        id=str(row.id),
+        user_id=str(row.user_id),
+        username=username,
+        client_id=row.client_id,
+        live=row.revoked_at is None and min(row.idle_expires_at, row.absolute_expires_at) > row.now,
+        scope=" ".join(sorted(row.scopes)),
+        audiences=sorted(row.audiences),
+        roles=sorted(row.roles),
+        created_at=iso_of(row.created_at),
+        last_used_at=iso_of(row.last_used_at),
+        idle_expires_at=iso_of(row.idle_expires_at),
+        absolute_expires_at=iso_of(row.absolute_expires_at),
+        revoked_at=iso(row.revoked_at),
+        revoked_because=row.revoked_because,
+        generation=row.generation,
+        retries=row.retries,
+        late_retries=row.late_retries,
+        device_name=row.device_name,
+        last_address=row.last_address,
+        last_user_agent=row.last_user_agent,
+    )
+
+
+def list_(admin: Administration, query: SessionQuery) -> Answer:
+    which = use_cases.Whose(None if query.user_id is None else _uuid(query.user_id, "user"), query.client_id)
+    start = paging.start(query)
+    try:
+        before = None if start is None else UUID(start)
+    except ValueError:
+        raise paging.bad_cursor() from None
+    rows = use_cases.find_all(admin, which, include_ended=query.ended, limit=query.limit + 1, before=before)
+    kept, following = paging.cut(rows, query, lambda row: row.id, f"{PREFIX}/sessions")
+    return Answer(SessionList(items=_shown(admin, kept), next=following))
+
+
+def read(admin: Administration, session_id: str) -> Answer:
+    (shown,) = _shown(admin, [use_cases.find(admin, _uuid(session_id, "session"))])
+    return Answer(shown)
+
+
+def end(admin: Administration, session_id: str) -> Answer:
+    use_cases.revoke(admin, _uuid(session_id, "session"))
+    return read(admin, session_id)
+
+
+def _shown(admin: Administration, rows: Sequence[AnyRow]) -> list[Session]:
+    names = use_cases.usernames(admin, {row.user_id for row in rows})
+    return [session(row, names.get(row.user_id)) for row in rows]
+
+
+def _uuid(text: str, what: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound(f"there is no {what} of the id {text[:40]!r}") from None
+
+
+_SHOWN: Final = {200: Content(description="The session", model=Session)}
+
+ROUTES: Final = (
+    Route(
+        method="GET", path="/sessions", scope=_READ, summary="List sessions, newest first", handler=list_,
+        query=SessionQuery, errors=frozenset({404}), answers={200: Content(description="A page", model=SessionList)},
+    ),
+    Route(
+        method="GET", path="/sessions/{session_id}", scope=_READ, summary="Read a session", handler=read, answers=_SHOWN,
+    ),
+    Route(
+        method="POST", path="/sessions/{session_id}/end", scope=_WRITE, summary="End a session", handler=end,
+        answers=_SHOWN, description="Refreshes fail at once. One that had ended before is left as it is.",
+    ),
+)  # fmt: skip

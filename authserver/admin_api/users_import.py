@@ -1,0 +1,75 @@
+"""Many users at once: lines of CSV or JSON in the body, some hundred a request (the command line takes files of any size)."""
+
+from __future__ import annotations
+
+import io
+from typing import Final, Literal
+
+from flask import request
+from pydantic import Field
+
+from authserver.admin_api.audit_events import JSON_LINES
+from authserver.admin_api.route import Answer, Content, Document, Parameters, Route
+from authserver.administration import users_import as use_cases
+from authserver.administration.context import Administration
+
+_CSV: Final = "text/csv"
+
+
+class ImportQuery(Parameters):
+    """How to import."""
+
+    dry_run: bool = Field(default=False, description="Change nothing, and say what would be done.")
+
+
+class LineProblem(Document):
+    """What is wrong with a line."""
+
+    line: int
+    field: str
+    detail: str
+
+
+class ImportReport(Document):
+    """What came of the lines. Those with a problem were left out, all others that were read are there."""
+
+    dry_run: bool
+    lines: int
+    added: int
+    present: int
+    refused: int
+    without_password: int
+    stopped_at: int | None = Field(
+        description="The first line of a CSV record so broken that nothing after it was read."
+    )
+    problems: list[LineProblem]
+
+
+def import_(admin: Administration, content: bytes, query: ImportQuery) -> Answer:
+    form: Literal["csv", "jsonl"] = "csv" if request.mimetype == _CSV else "jsonl"
+    tally, problems = use_cases.Tally(), []
+    for step in use_cases.import_users(admin, io.BytesIO(content), form, dry_run=query.dry_run):
+        tally = step.tally
+        problems += [LineProblem(line=p.line, field=p.field, detail=p.text) for p in step.problems]
+    return Answer(
+        ImportReport(
+            dry_run=query.dry_run,
+            lines=tally.lines,
+            added=tally.added,
+            present=tally.present,
+            refused=tally.refused,
+            without_password=tally.without_password,
+            stopped_at=tally.stopped_at,
+            problems=problems,
+        )
+    )
+
+
+ROUTES: Final = (
+    Route(
+        method="POST", path="/users/import", scope="authserver:users:write", summary="Import users", handler=import_,
+        query=ImportQuery, raw_body=True, body_types=(_CSV, JSON_LINES),
+        answers={200: Content(description="The report", model=ImportReport)},
+        description="As `authserver users import`: repeating it adds nobody twice. The body is limited by server.max_body_bytes.",
+    ),
+)  # fmt: skip

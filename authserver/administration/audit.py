@@ -1,0 +1,138 @@
+"""Use cases of the audit record: find events, export them, and explain a refusal by its reference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+from uuid import UUID
+
+from authserver.administration.context import Administration
+from authserver.administration.errors import Invalid, NotFound
+from authserver.administration.times import iso
+from authserver.clients import store as clients
+from authserver.database.tables import AnyRow
+from authserver.keys.vault import Vault
+from authserver.records import audit
+from authserver.records.audit import Event, Outcome, Position, Search
+from authserver.refusals.references import References, Refusal
+from authserver.sessions import listing
+from authserver.users import store as users
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows now of a refusal's session, its user and its client; None where it knows nothing."""
+
+    session: AnyRow | None
+    username: str | None
+    client: AnyRow | None
+
+
+def find(admin: Administration, search: Search, *, limit: int, before: Position | None = None) -> Sequence[AnyRow]:
+    """The newest events that match, newest first.
+
+    To page, give the place of the last row (`Position.of`) as `before`: events that come in meanwhile move nothing.
+
+    Raises:
+        Invalid: there is no such event.
+    """
+    _check(search)
+    with admin.database.autocommit() as connection:
+        return audit.find(connection, search, limit=limit, before=before)
+
+
+def find_one(admin: Administration, event_id: UUID) -> AnyRow:
+    """One event.
+
+    Raises:
+        NotFound: there is none, or not any more.
+    """
+    with admin.database.autocommit() as connection:
+        row = audit.read(connection, event_id)
+    if row is None:
+        raise NotFound(f"there is no event {event_id}; events are kept for a time (retention.audit)")
+    return row
+
+
+def export(admin: Administration, search: Search, *, after: Position | None = None) -> Iterator[AnyRow]:
+    """All events that match, oldest first, in bounded memory however many there are. Ends with what is there now.
+
+    To go on later, give the place of the last row as `after`.
+
+    Pages are read by statements of their own: no transaction is held open while a slow reader takes its time.
+
+    Raises:
+        Invalid: there is no such event.
+    """
+    _check(search)
+    now = admin.database.now()
+    until = now if search.until is None else min(now, search.until)
+    return _pages(admin, replace(search, until=until), after)
+
+
+def _pages(admin: Administration, search: Search, after: Position | None) -> Iterator[AnyRow]:
+    while True:
+        with admin.database.autocommit() as connection:
+            rows = audit.read_on(connection, search, limit=_PAGE, after=after)
+        yield from rows
+        if len(rows) < _PAGE:
+            return
+        after = Position.of(rows[-1])
+
+
+def as_document(row: AnyRow) -> dict[str, Any]:
+    """An event as programs read it, the same in lists, exports and the API."""
+    return {
+        "id": str(row.id),
+        "at": iso(row.at),
+        "event": row.event,
+        "outcome": row.outcome or _outcome_of_old(row.event),
+        "actor": row.actor,
+        "subject": row.subject,
+        "client_id": row.client_id,
+        "user_id": None if row.user_id is None else str(row.user_id),
+        "session_id": None if row.session_id is None else str(row.session_id),
+        "address": row.address,
+        "user_agent": row.user_agent,
+        "reference": row.reference,
+        "detail": json.loads(row.detail),
+    }
+
+
+def _outcome_of_old(event: str) -> str:
+    """Of an event from before outcomes were recorded."""
+    refused = event in (Event.SIGN_IN_REFUSED, Event.CLIENT_REFUSED, Event.SESSION_REUSE, Event.SESSION_FROM_THE_FUTURE)
+    return (Outcome.REFUSED if refused else Outcome.DONE).value
+
+
+def _check(search: Search) -> None:
+    event = search.event
+    if event is None or any(event in (known.value, known.value.split(".")[0]) for known in Event):
+        return
+    raise Invalid([f"there is no event {event!r}; there are {', '.join(sorted(known.value for known in Event))}"])
+
+
+def explain(vault: Vault, reference: str) -> Refusal:
+    """What a reference says. Asks no database.
+
+    Raises:
+        Invalid: it is no reference of this server.
+    """
+    try:
+        return References(vault.reference_key()).open(reference)
+    except ValueError as problem:
+        raise Invalid([f"{problem}; copy all of the member `reference` of the error"]) from None
+
+
+def look_up(admin: Administration, refusal: Refusal) -> Known:
+    """What the database knows of it now."""
+    session = None if refusal.session_id is None else listing.find_session(admin.database, refusal.session_id)
+    client_id = session.client_id if session is not None else refusal.client_id
+    with admin.database.autocommit() as connection:
+        client = None if client_id is None else clients.read(connection, client_id)
+        names = {} if session is None else users.names_of(connection, {session.user_id})
+    return Known(session, next(iter(names.values()), None), client)

@@ -1,0 +1,226 @@
+"""Use cases of clients: add, list, show, edit, disable, enable, rotate the secret, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from authserver.administration.authority import require_scopes
+from authserver.administration.context import Administration
+from authserver.administration.errors import Conflict, Invalid, NotFound
+from authserver.administration.sweeping import Progress, sweep_now
+from authserver.apis import store as apis
+from authserver.clients import secrets, store
+from authserver.clients.registration import FIELDS, InvalidClient, Registration, check, warnings
+from authserver.clients.store import Filter
+from authserver.database.tables import AnyRow
+from authserver.records import audit
+from authserver.records.audit import Event
+from authserver.sessions.model import End
+
+_SECRET_COLUMNS = (
+    "secret_digest",
+    "secret_used_at",
+    "previous_secret_digest",
+    "previous_secret_expires_at",
+    "previous_secret_used_at",
+)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Registered:
+    """A client as it is now; its new secret if it got one, to be shown once; what deserves a second thought."""
+
+    row: AnyRow
+    secret: str | None
+    warnings: Sequence[str]
+
+
+def find(admin: Administration, client_id: str) -> AnyRow:
+    """A client's row, disabled or not."""
+    with admin.reading() as connection:
+        row = store.read(connection, client_id)
+    if row is None:
+        raise _unknown(client_id)
+    return row
+
+
+def find_all(
+    admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
+) -> Sequence[AnyRow]:
+    """Clients but the removed ones, by id; of a longer list the page `after` an id."""
+    with admin.reading() as connection:
+        return store.read_all(connection, which, after=after, limit=limit)
+
+
+def concerns_of(admin: Administration, row: AnyRow) -> list[str]:
+    """What holds for a client, and yet may not be what was meant."""
+    with admin.reading() as connection:
+        return warnings(registration_of(row), apis.read(connection))
+
+
+def add(admin: Administration, registration: Registration) -> Registered:
+    """Register a client; a confidential one gets its secret.
+
+    Raises:
+        Invalid: the registration breaks rules.
+        Conflict: the client_id is taken, or was taken by a client whose row is still needed.
+    """
+    secret = None if registration.is_public else secrets.new_secret()
+    digest = None if secret is None else secrets.digest(secret)
+    client_id = registration.client_id
+    try:
+        with admin.transaction() as connection:
+            require_scopes(admin, registration.scopes, "registering this client")
+            _refuse_taken(connection, client_id)
+            concerns = _check(registration, connection, admin)
+            store.add(connection, {**registration.columns(), "secret_digest": digest})
+            detail = {"kind": registration.kind, "grants": sorted(registration.grants)}
+            entry = admin.entry(Event.CLIENT_ADDED, client_id=client_id, detail=detail)
+            audit.record(connection, entry)
+            row = store.read(connection, client_id)
+    except IntegrityError:
+        raise Conflict(f"the client_id {client_id!r} was taken a moment ago", see="clients list") from None
+    if row is None:
+        raise _unknown(client_id)
+    return Registered(row, secret, concerns)
+
+
+def edit(admin: Administration, client_id: str, change: Callable[[Registration], Registration]) -> Registered:
+    """Change what an administrator decides about a client; one that becomes confidential gets a secret.
+
+    A client that becomes public loses its secrets. Sessions stay: what they may do is cut to the client's scopes at
+    each refresh.
+
+    Raises:
+        NotFound, Invalid.
+    """
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, client_id)
+        before = registration_of(row)
+        after = change(before)
+        require_scopes(admin, after.scopes, "changing this client")
+        concerns = _check(after, connection, admin)
+        if after.client_id != client_id:
+            raise Invalid(["client_id: cannot be changed: register another client"])
+        values = {name: value for name, value in after.columns().items() if value != getattr(before, name)}
+        secret = None
+        if after.is_public and not before.is_public:
+            values |= dict.fromkeys(_SECRET_COLUMNS)
+        elif before.is_public and not after.is_public:
+            secret = secrets.new_secret()
+            values |= {"secret_digest": secrets.digest(secret)}
+        if values:
+            store.change(connection, client_id, values)
+            detail = {"changed": sorted(set(values) & set(FIELDS))}
+            audit.record(connection, admin.entry(Event.CLIENT_CHANGED, client_id=client_id, detail=detail))
+        changed = store.read(connection, client_id)
+    return Registered(changed if changed is not None else row, secret, concerns)
+
+
+def disable(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
+    """Disable a client and end its sessions for good. Every node honours it within 5 s.
+
+    Returns how many sessions the sweep ended; what it does not reach now, the server's own sweep will.
+    """
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, client_id)
+        if not row.enabled:
+            raise Conflict(f"the client {client_id} is disabled already")
+        store.end_epoch(connection, client_id, enabled=False)
+        audit.record(connection, admin.entry(Event.CLIENT_DISABLED, client_id=client_id))
+    return sweep_now(admin, on_progress)
+
+
+def enable(admin: Administration, client_id: str) -> None:
+    """Enable a client again. Restores no session: its users sign in again."""
+    with admin.transaction() as connection:
+        row = _lock(admin, connection, client_id)
+        if row.enabled:
+            raise Conflict(f"the client {client_id} is enabled already")
+        store.change(connection, client_id, {"enabled": True})
+        audit.record(connection, admin.entry(Event.CLIENT_ENABLED, client_id=client_id))
+
+
+def end_all(admin: Administration, client_id: str) -> None:
+    """End everything that a client holds, sessions and its own tokens, and let it go on."""
+    with admin.transaction() as connection:
+        _lock(admin, connection, client_id)
+        store.end_epoch(connection, client_id)
+        detail = {"because": End.CLIENT_ENDED.value, "sessions": "all"}
+        audit.record(connection, admin.entry(Event.SESSION_REVOKED, client_id=client_id, detail=detail))
+
+
+def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str:
+    """Make a new secret and return it; the one until now stays valid for `overlap` seconds, an older one ends now.
+
+    Raises:
+        NotFound, or Conflict for a public client.
+    """
+    secret = secrets.new_secret()
+    with admin.transaction() as connection:
+        _lock(admin, connection, client_id)
+        if not store.rotate_secret(connection, client_id, secrets.digest(secret), overlap_ms=overlap * 1000):
+            raise Conflict(f"the client {client_id} is public: it has no secret to rotate")
+        audit.record(
+            connection,
+            admin.entry(Event.CLIENT_SECRET_ROTATED, client_id=client_id, detail={"overlap_seconds": overlap}),
+        )
+    return secret
+
+
+def remove(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
+    """Remove a client and end its sessions. Its row, and with it its id, is kept until no session needs it.
+
+    An API that authenticated as this client has none then.
+    """
+    with admin.transaction() as connection:
+        _lock(admin, connection, client_id)
+        store.end_epoch(connection, client_id, remove=True)
+        # The id is free again one day, and whoever takes it must not ask about an API's tokens.
+        detail = {"apis": freed} if (freed := apis.forget_client(connection, client_id)) else {}
+        audit.record(connection, admin.entry(Event.CLIENT_REMOVED, client_id=client_id, detail=detail))
+    return sweep_now(admin, on_progress)
+
+
+def registration_of(row: AnyRow) -> Registration:
+    """What an administrator decided about a client."""
+    values = {name: getattr(row, name) for name in FIELDS}
+    # Rows from before there was a difference are the operator's own.
+    return Registration(**{**values, "first_party": row.first_party is not False})
+
+
+def _lock(admin: Administration, connection: Connection, client_id: str) -> AnyRow:
+    """The client as it is, and as it stays until the end of the transaction: two who edit it take turns."""
+    row = store.lock(connection, client_id)
+    if row is None:
+        raise _unknown(client_id)
+    require_scopes(admin, row.scopes, "changing this client")
+    admin.check_unchanged(row)
+    return row
+
+
+def _check(registration: Registration, connection: Connection, admin: Administration) -> list[str]:
+    catalogue = apis.read(connection)
+    try:
+        check(registration, catalogue, admin.limits)
+    except InvalidClient as refusal:
+        raise Invalid(refusal.problems) from None
+    return warnings(registration, catalogue)
+
+
+def _unknown(client_id: str) -> NotFound:
+    return NotFound(f"there is no client {client_id!r}", see="clients list")
+
+
+def _refuse_taken(connection: Connection, client_id: str) -> None:
+    if store.read(connection, client_id) is not None:
+        raise Conflict(f"the client_id {client_id!r} is taken", see=f"clients show {client_id}")
+    if store.was_removed(connection, client_id):
+        raise Conflict(
+            f"the client_id {client_id!r} belongs to a removed client whose ended sessions are kept for a while "
+            "(retention.ended_sessions): choose another id, or try again when they have been pruned"
+        )

@@ -1,0 +1,54 @@
+"""The doctor: looks at settings, clients, APIs, users, keys and this node, and says what deserves attention and why.
+
+A check is one function from what was seen to its findings, and one entry in the list of its file. Asks no server.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from sqlalchemy import exc
+
+from authserver.administration.context import Administration
+from authserver.administration.doctor import apis, clients, keys, node, settings, survey, users
+from authserver.administration.doctor.finding import About, Finding, Severity
+from authserver.administration.doctor.survey import Survey
+from authserver.database.engine import Unavailable
+from authserver.database.schema import SchemaOutdated
+
+__all__ = ["CHECKS", "About", "Finding", "Severity", "Survey", "check", "examine"]
+
+CHECKS = (*node.CHECKS, *keys.CHECKS, *clients.CHECKS, *apis.CHECKS, *users.CHECKS)
+
+
+def examine(admin: Administration) -> list[Finding]:
+    """Everything that is found, gravest first. A database that is away is a finding, and ends only the checks of it."""
+    found = settings.examine(admin.settings)
+    path = admin.settings.database_url.database if admin.database.is_sqlite else None
+    if path and not Path(path).exists():  # to look would make an empty one
+        return _sorted([*found, _database("missing", f"there is no database at {path} yet", "authserver db upgrade")])
+    try:
+        seen = survey.take(admin)
+    except SchemaOutdated as problem:
+        return _sorted([*found, _database("schema", str(problem), "authserver db upgrade")])
+    except exc.SQLAlchemyError as problem:
+        # The bare class is what SQLite raises for a file that is no database.
+        if not isinstance(problem, Unavailable) and type(problem) is not exc.DatabaseError:
+            raise
+        cause = str(getattr(problem, "orig", None) or type(problem).__name__).strip().splitlines()
+        reason = f"it cannot be used, so only the settings were looked at: {cause[0] if cause else problem}"
+        return _sorted([*found, _database("away", reason, None)])
+    return _sorted([*found, *check(seen)])
+
+
+def check(seen: Survey) -> list[Finding]:
+    """What every check finds in a survey."""
+    return _sorted([finding for run in CHECKS for finding in run(seen)])
+
+
+def _database(name: str, reason: str, command: str | None) -> Finding:
+    return Finding(f"node.database-{name}", Severity.ERROR, About.NODE, "database", reason, command)
+
+
+def _sorted(findings: list[Finding]) -> list[Finding]:
+    return sorted(findings, key=lambda finding: (finding.severity.rank, finding.check, finding.subject))

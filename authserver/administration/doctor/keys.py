@@ -1,0 +1,88 @@
+"""Checks of keys: the server rotates them by itself, so what is late shows that it does not, or cannot."""
+
+from __future__ import annotations
+
+from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
+from authserver.administration.doctor.survey import Survey
+from authserver.database.tables import AnyRow
+from authserver.keys.model import Kind, State
+
+#: Nodes look every few seconds, but a single one may be down for a night.
+_GRACE_MS = 3_600_000
+_SOON_MS = 24 * 3_600_000
+
+
+def _finding(check: str, severity: Severity, row: AnyRow, reason: str, command: str | None) -> Finding:
+    return Finding(f"key.{check}", severity, About.KEY, f"{row.kind} key {row.id}", reason, command)
+
+
+def none_yet(seen: Survey) -> Findings:
+    if not seen.keys:
+        yield Finding(
+            "key.none",
+            Severity.NOTE,
+            About.KEY,
+            "keys",
+            "there are none yet: the server makes them when it is started for the first time",
+            "authserver serve",
+        )
+
+
+def age(seen: Survey) -> Findings:
+    """A key that has served its time by more than an hour, or will have within a day."""
+    for row in seen.keys:
+        if row.state != State.ACTIVE:
+            continue
+        left = row.activated_at + seen.key_lifetimes[Kind(row.kind)] * 1000 - seen.now
+        rotate = f"authserver keys rotate --kind {row.kind}"
+        if left < -_GRACE_MS:
+            yield _finding(
+                "overdue",
+                Severity.WARNING,
+                row,
+                f"should have been replaced {_hours(-left)} ago: is a server running on this database, and its "
+                "clean-up with it?",
+                rotate,
+            )
+        elif 0 <= left < min(_SOON_MS, seen.key_lifetimes[Kind(row.kind)] * 100):
+            yield _finding(
+                "due",
+                Severity.NOTE,
+                row,
+                f"is replaced by the next one in {_hours(left)}; the server does that by itself, and nobody is signed out",
+                rotate,
+            )
+
+
+def successor(seen: Survey) -> Findings:
+    with_next = {row.kind for row in seen.keys if row.state == State.NEXT}
+    for row in seen.keys:
+        if row.state == State.ACTIVE and row.kind not in with_next:
+            yield _finding(
+                "no-successor",
+                Severity.WARNING,
+                row,
+                "has no published next key: were it to leak, APIs would have to learn a key that they have not seen",
+                f"authserver keys rotate --now --kind {row.kind}",
+            )
+
+
+def leaked(seen: Survey) -> Findings:
+    for row in seen.keys:
+        still_read = (row.kind, row.state) == (Kind.TOKEN, State.RETIRED)  # or everybody would be signed out
+        if row.leaked and row.state != State.GONE and not still_read:
+            yield _finding(
+                "leaked",
+                Severity.ERROR,
+                row,
+                "is marked as leaked and yet trusted: whoever has it makes tokens that are believed",
+                authserver("keys", "leaked", str(row.id), yes=True),
+            )
+
+
+CHECKS = (none_yet, age, successor, leaked)
+
+
+def _hours(milliseconds: int) -> str:
+    hours = milliseconds // 3_600_000
+    return "less than an hour" if hours < 1 else f"{hours} h" if hours < 48 else f"{hours // 24} d"

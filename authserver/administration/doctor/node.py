@@ -1,0 +1,73 @@
+"""Checks of this node: its clock, the files that hold the data and the key to it, and whether that key opens anything."""
+
+from __future__ import annotations
+
+import shlex
+import stat
+from pathlib import Path
+
+from authserver.administration.doctor.finding import About, Finding, Findings, Severity
+from authserver.administration.doctor.survey import Survey
+from authserver.keys.material import purpose
+from authserver.keys.setup import open_vault
+from authserver.keys.vault import MasterKeyError
+
+
+def clock_skew(seen: Survey) -> Findings:
+    most = seen.settings.database.max_clock_skew
+    if seen.skew > most / 2:
+        yield Finding(
+            "node.clock-skew",
+            Severity.ERROR if seen.skew > most else Severity.WARNING,
+            About.NODE,
+            "clock",
+            f"this node's clock and the database's differ by {seen.skew:.1f} s; beyond {most} s the node is not ready, "
+            "and APIs with a right clock take its tokens for expired or not valid yet",
+            "timedatectl set-ntp true",
+        )
+
+
+def master_key(seen: Survey) -> Findings:
+    """Opens every key, as a start of the server would."""
+    sealed = [row for row in seen.keys if row.sealed is not None]
+    if not sealed:
+        return
+    try:
+        vault = open_vault(seen.settings, create=False)
+        for row in sealed:
+            vault.open(row.sealed, purpose=purpose(row.kind, row.kid))
+    except MasterKeyError as problem:
+        file = seen.settings.master_key_file
+        readable = seen.settings.master_key is None and file.exists() and _is_open_to_others(file)
+        command = f"chmod 600 {shlex.quote(str(file))}" if readable else None
+        yield Finding("node.master-key", Severity.ERROR, About.NODE, "master key", str(problem), command)
+        return
+    if old := [row for row in sealed if not vault.is_current(row.sealed)]:
+        yield Finding(
+            "node.old-master-key",
+            Severity.WARNING,
+            About.NODE,
+            "master key",
+            f"{len(old)} keys are still sealed under the old master key, which has to be kept until they are not",
+            "authserver keys rewrap",
+        )
+
+
+def database_file(seen: Survey) -> Findings:
+    url = seen.settings.database_url
+    if url.get_backend_name() == "sqlite" and url.database and _is_open_to_others(Path(url.database)):
+        yield Finding(
+            "node.database-file",
+            Severity.WARNING,
+            About.NODE,
+            "database",
+            "others on this machine can read the file: names, addresses, and hashes to guess passwords with",
+            f"chmod 600 {shlex.quote(url.database)}",
+        )
+
+
+def _is_open_to_others(file: Path) -> bool:
+    return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
+
+
+CHECKS = (clock_skew, master_key, database_file)

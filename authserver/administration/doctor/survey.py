@@ -1,0 +1,71 @@
+"""What the doctor looks at, read once: a handful of statements, however many clients and users there are."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from authserver.administration.context import Administration
+from authserver.apis import store as apis
+from authserver.apis.model import Catalogue
+from authserver.clients import store as clients
+from authserver.clients.registration import Limits
+from authserver.database import schema
+from authserver.database.tables import AnyRow
+from authserver.keys import store as keys
+from authserver.keys.model import Kind
+from authserver.keys.setup import schedule
+from authserver.settings.model import Settings
+from authserver.users import store as users
+from authserver.users.model import HashCount
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What was found. `now` is the database's clock, in milliseconds; `skew` the seconds that this node's differs.
+
+    `role_sets` has each set of roles that some enabled user has, once.
+    """
+
+    settings: Settings
+    limits: Limits
+    now: int
+    skew: float
+    clients: Sequence[AnyRow]
+    catalogue: Catalogue
+    keys: Sequence[AnyRow]
+    key_lifetimes: Mapping[Kind, int]
+    hashes: Sequence[HashCount]
+    role_sets: frozenset[frozenset[str]]
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Every role that some enabled user has."""
+        return frozenset[str]().union(*self.role_sets)
+
+
+def take(admin: Administration) -> Survey:
+    """Read everything.
+
+    Raises:
+        SchemaOutdated, or one of `Unavailable`.
+    """
+    schema.check(admin.database)
+    before = time.time()
+    now = admin.database.now()
+    # The database's time lies between `before` and now; what lies outside of that is skew.
+    skew = max(before - now / 1000, now / 1000 - time.time(), 0.0)
+    with admin.database.autocommit() as connection:
+        return Survey(
+            settings=admin.settings,
+            limits=admin.limits,
+            now=now,
+            skew=skew,
+            clients=[row for row in clients.read_all(connection) if row.enabled],
+            catalogue=apis.read(connection),
+            keys=keys.all_keys(connection),
+            key_lifetimes=schedule(admin.settings).lifetime,
+            hashes=users.count_hashes(connection),
+            role_sets=users.role_sets(connection),
+        )

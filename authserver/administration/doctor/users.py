@@ -1,0 +1,80 @@
+"""Checks of users: what their passwords are kept as, and whether somebody can administer."""
+
+from __future__ import annotations
+
+import re
+
+from authserver.administration.authority import opened_by
+from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
+from authserver.administration.doctor.survey import Survey
+from authserver.apis import administration
+
+_ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+")
+
+
+def weak_hashes(seen: Survey) -> Findings:
+    """Argon2id is compared by memory times passes: what a guess costs, for each parallel lane or not."""
+    passwords = seen.settings.passwords
+    present = passwords.argon2_memory_kib * passwords.argon2_time_cost
+    weaker = 0
+    for hashes in seen.hashes:
+        found = _ARGON2ID.fullmatch(hashes.kind or "")
+        if found is not None and int(found[1]) * int(found[2]) < present:
+            weaker += hashes.count
+    if weaker:
+        yield Finding(
+            "users.weak-hashes",
+            Severity.NOTE,
+            About.USERS,
+            _counted(weaker),
+            "their passwords are hashed more cheaply than the settings say now; each is hashed anew at the next "
+            "sign-in, so nobody has to act",
+        )
+
+
+def imported_hashes(seen: Survey) -> Findings:
+    for hashes in seen.hashes:
+        if hashes.kind is not None and _ARGON2ID.fullmatch(hashes.kind) is None:
+            yield Finding(
+                "users.imported-hashes",
+                Severity.NOTE,
+                About.USERS,
+                _counted(hashes.count),
+                f"their passwords are still kept as another system hashed them ({hashes.kind}); each is hashed anew at "
+                "the next sign-in, so nobody has to act",
+            )
+
+
+def no_password(seen: Survey) -> Findings:
+    for hashes in seen.hashes:
+        if hashes.kind is None:
+            yield Finding(
+                "users.no-password",
+                Severity.NOTE,
+                About.USERS,
+                _counted(hashes.count),
+                f"without a password, so they cannot sign in; one of them is {hashes.example}",
+                authserver("users", "set-password", hashes.example),
+            )
+
+
+def no_administrator(seen: Survey) -> Findings:
+    if any(opened_by(seen.catalogue, roles) for roles in seen.role_sets):
+        return
+    if seen.settings.pages.admin:
+        yield Finding(
+            "users.no-administrator",
+            Severity.WARNING,
+            About.USERS,
+            administration.ROLE,
+            "no enabled user has a role that opens administration, so nobody can sign in to the console; this command "
+            "line works in any case",
+            authserver("users", "edit", "USER", add_role=administration.ROLE),
+        )
+
+
+def _counted(number: int) -> str:
+    return "1 user" if number == 1 else f"{number:,} users"
+
+
+CHECKS = (weak_hashes, imported_hashes, no_password, no_administrator)

@@ -1,0 +1,19 @@
+"""Idempotency keys: what a creation over the API answered, so that its repetition creates nothing and answers the same."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, LargeBinary
+from sqlalchemy.orm import Mapped, mapped_column
+
+from authserver.database.tables import Model
+
+
+class IdempotencyRecord(Model):
+    """One key, by the SHA-256 of actor, route and key. Request and answer may hold secrets: a keyed digest, and sealed."""
+
+    __tablename__ = "idempotency_keys"
+
+    digest: Mapped[bytes] = mapped_column(LargeBinary(32), primary_key=True)
+    request_digest: Mapped[bytes] = mapped_column(LargeBinary(32))
+    sealed_answer: Mapped[bytes | None] = mapped_column(LargeBinary)
+    created_at: Mapped[int] = mapped_column(BigInteger, index=True)

@@ -1,0 +1,58 @@
+"""The use case of pruning: sweep, then delete in small batches what nothing needs any more.
+
+Safe beside the server's own clean-up and other nodes', and after a stop half way: the next run goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from authserver.administration import store
+from authserver.administration.context import Administration
+from authserver.administration.sweeping import sweep_now
+from authserver.database.engine import Database
+from authserver.pages import visits
+from authserver.sessions import retention
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """How far it has come: sessions ended by marks, session rows looked at and deleted, events, erased registrations, visits and links."""
+
+    swept: int = 0
+    seen: int = 0
+    sessions: int = 0
+    events: int = 0
+    erased: int = 0
+
+
+def prune(admin: Administration) -> Iterator[Pruned]:
+    """Yield after each batch; the last value is the sum. Stop iterating to stop: each batch is committed by itself."""
+    settings, database = admin.settings.retention, admin.database
+    state = Pruned(swept=sweep_now(admin))
+    yield state
+    for progress in retention.prune_sessions(database, keep=settings.ended_sessions, batch=settings.prune_batch):
+        state = replace(state, seen=progress.seen, sessions=progress.deleted)
+        yield state
+    for progress in retention.prune_audit(database, keep=settings.audit, batch=settings.prune_batch):
+        state = replace(state, events=progress.deleted)
+        yield state
+    for expired in visits.prune(database, batch=settings.prune_batch):
+        state = replace(state, erased=state.erased + expired)
+        yield state
+    while erased := retention.erase_removed(database, batch=settings.prune_batch):
+        state = replace(state, erased=state.erased + erased)
+        yield state
+    for _ in prune_idempotency_keys(database, batch=settings.prune_batch):
+        yield state
+
+
+def prune_idempotency_keys(database: Database, *, batch: int) -> Iterator[int]:
+    """Delete the keys of repetitions that come no more; yields how many a batch had."""
+    while True:
+        with database.transaction() as connection:
+            gone = store.forget_expired(connection, limit=batch)
+        if not gone:
+            return
+        yield gone

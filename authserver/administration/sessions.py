@@ -1,0 +1,120 @@
+"""Use cases of sessions: list, count, revoke."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from authserver.administration import clients, users
+from authserver.administration.context import Administration
+from authserver.administration.errors import NotFound
+from authserver.administration.sweeping import Progress, sweep_now
+from authserver.database.tables import AnyRow
+from authserver.pages import visits
+from authserver.sessions import ending, listing
+from authserver.sessions.model import End
+from authserver.users import store as user_store
+
+_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Whose:
+    """Which sessions: of a user, of a client, of both together, or all. Names are checked by `whose`."""
+
+    user_id: UUID | None = None
+    client_id: str | None = None
+
+
+def whose(admin: Administration, *, user: str | None, client: str | None) -> Whose:
+    """Raises `NotFound` for a user or client that is not there, instead of finding no sessions."""
+    user_id = None if user is None else users.find(admin, user).id
+    client_id = None if client is None else clients.find(admin, client).client_id
+    return Whose(user_id, client_id)
+
+
+def find(admin: Administration, session_id: UUID) -> AnyRow:
+    """A session, ended or not, while its row is kept."""
+    row = listing.find_session(admin.database, session_id)
+    if row is None:
+        raise NotFound(f"there is no session {session_id}", see="sessions list --all")
+    return row
+
+
+def find_all(
+    admin: Administration, which: Whose, *, include_ended: bool, limit: int, before: UUID | None = None
+) -> Sequence[AnyRow]:
+    """Sessions, newest first; of a longer list the page that is older than `before`."""
+    return listing.list_sessions(
+        admin.database,
+        user_id=which.user_id,
+        client_id=which.client_id,
+        include_ended=include_ended,
+        limit=limit,
+        before=before,
+    )
+
+
+def usernames(admin: Administration, ids: set[UUID]) -> Mapping[UUID, str]:
+    """The names of users, removed ones too while their rows are kept."""
+    with admin.database.autocommit() as connection:
+        return user_store.names_of(connection, ids)
+
+
+def count_live(admin: Administration, which: Whose) -> int:
+    """How many live sessions a revocation would end."""
+    return listing.count_live(admin.database, user_id=which.user_id, client_id=which.client_id)
+
+
+def revoke(admin: Administration, session_id: UUID) -> bool:
+    """End one session. Returns False when it had ended before.
+
+    Raises:
+        NotFound: there is no such session.
+    """
+    find(admin, session_id)
+    with admin.transaction() as connection:
+        return ending.end_session(
+            connection, session_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
+        )
+
+
+def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None = None) -> int:
+    """End all sessions of a user, of a client, or of a user with a client. Returns how many.
+
+    All of a user ends the user's visits too: a thief may hold one. Whoever ends their own goes on with the visit at hand.
+    """
+    if which.client_id is None and which.user_id is not None:
+        with admin.transaction() as connection:
+            if admin.actor != f"user:{which.user_id}":
+                visits.end_visits_of_user(
+                    connection,
+                    which.user_id,
+                    actor=admin.actor,
+                    because=End.ENDED_BY_ADMINISTRATOR.value,
+                    caller=admin.caller,
+                )
+            return ending.end_sessions_of_user(
+                connection, which.user_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
+            )
+    if which.user_id is None and which.client_id is not None:
+        return _end_epoch(admin, which.client_id, on_progress)
+    return _one_by_one(admin, which)
+
+
+def _end_epoch(admin: Administration, client_id: str, on_progress: Progress | None) -> int:
+    """A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows."""
+    clients.end_all(admin, client_id)
+    return sweep_now(admin, on_progress)
+
+
+def _one_by_one(admin: Administration, which: Whose) -> int:
+    ended = 0
+    while rows := find_all(admin, which, include_ended=False, limit=_PAGE):
+        for row in rows:
+            with admin.transaction() as connection:
+                ended += ending.end_session(
+                    connection, row.id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
+                )
+    return ended

@@ -1,0 +1,284 @@
+"""Use cases of users: add, list, show, edit, set the password, disable, enable, remove.
+
+What takes something from a user changes the row first and the sessions after it, in one transaction: sign-ins that
+hold the row's lock have inserted their session by then, and later ones see the change (DESIGN section 5).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from authserver.administration.authority import opened_by, require_roles
+from authserver.administration.context import Administration
+from authserver.administration.errors import Conflict, Invalid, NotFound
+from authserver.apis import store as apis
+from authserver.database.identifiers import new_id
+from authserver.database.tables import AnyRow
+from authserver.pages import visits
+from authserver.passwords import rules as new_password
+from authserver.records import audit
+from authserver.records.audit import Event
+from authserver.refusals.hints import About
+from authserver.sessions import ending
+from authserver.sessions.model import End
+from authserver.users import store
+from authserver.users.links import store as links
+from authserver.users.names import check_email, check_role, check_username, fold
+from authserver.users.store import Filter
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What an administrator decides about a user, but for the password."""
+
+    username: str
+    email: str | None
+    roles: frozenset[str]
+
+    def columns(self) -> dict[str, Any]:
+        """The columns of the user's row, with the folded names that are unique and looked up."""
+        return {
+            "username": self.username,
+            "username_key": fold(self.username),
+            "email": self.email,
+            "email_key": None if self.email is None else fold(self.email),
+            "roles": self.roles,
+        }
+
+
+def find(admin: Administration, login: str) -> AnyRow:
+    """A user by name, e-mail address or id."""
+    with admin.reading() as connection:
+        return _find(connection, login)
+
+
+def find_all(
+    admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
+) -> Sequence[AnyRow]:
+    """Users but the removed ones, by folded name; of a longer list the page `after` one."""
+    with admin.reading() as connection:
+        return store.read_all(connection, which, after=after, limit=limit)
+
+
+def hash_new(admin: Administration, profile: Profile, password: str | None) -> str | None:
+    """What takes long of adding a user, to be done before a transaction is opened. None for a user without a password.
+
+    Raises:
+        Invalid, Conflict, Forbidden: as `add`, to save the cost.
+    """
+    check_profile(profile)
+    if password is not None:
+        check_new_password(admin, password)
+    with admin.database.autocommit() as connection:
+        require_roles(admin, connection, profile.roles, "giving these roles")
+        _refuse_taken(connection, profile, None)
+    return None if password is None else admin.hash_password(password)
+
+
+def add(admin: Administration, profile: Profile, password: str | None) -> AnyRow:
+    """Add a user; one without a password cannot sign in until a link has been used to set one.
+
+    Raises:
+        Invalid: name, address, role or password break rules.
+        Conflict: name or address is taken.
+    """
+    return add_hashed(admin, profile, hash_new(admin, profile, password))
+
+
+def add_hashed(admin: Administration, profile: Profile, password_hash: str | None) -> AnyRow:
+    """Add a user with what `hash_new` made; without one the user has no password yet, and a link sets the first.
+
+    Raises:
+        Invalid, Conflict: as `add`.
+    """
+    check_profile(profile)
+    user_id = new_id()
+    try:
+        with admin.transaction() as connection:
+            require_roles(admin, connection, profile.roles, "giving these roles")
+            _refuse_taken(connection, profile, None)
+            store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
+            detail = {"username": profile.username, "roles": sorted(profile.roles)}
+            audit.record(connection, admin.entry(Event.USER_ADDED, user_id=user_id, detail=detail))
+    except IntegrityError:
+        raise Conflict("the user name or e-mail address was taken a moment ago") from None
+    return find(admin, str(user_id))
+
+
+def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> AnyRow:
+    """Change name, address or roles. Sessions get the new roles at once, and lose the scopes that these do not open.
+
+    A link for a password that was made before the user got more authority over administration ends.
+
+    Raises:
+        NotFound, Invalid, Conflict.
+    """
+    try:
+        with admin.transaction() as connection:
+            row = lock(admin, connection, login)
+            before = Profile(row.username, row.email, row.roles)
+            after = change(before)
+            check_profile(after)
+            require_roles(admin, connection, after.roles - before.roles, "giving these roles")
+            _refuse_taken(connection, after, row.id)
+            changed = sorted(
+                name for name in ("username", "email", "roles") if getattr(before, name) != getattr(after, name)
+            )
+            if changed:
+                store.change(connection, row.id, after.columns())
+                _rewrite_sessions(connection, row.id, after.roles)
+                _end_outgrown_links(connection, before, row.id, after.roles)
+                detail = {"changed": changed, "roles": sorted(after.roles)}
+                audit.record(connection, admin.entry(Event.USER_CHANGED, user_id=row.id, detail=detail))
+    except IntegrityError:
+        raise Conflict("the user name or e-mail address was taken a moment ago") from None
+    return find(admin, str(row.id))
+
+
+def set_password(admin: Administration, login: str, password: str) -> int:
+    """Reset a password: ends all of the user's sessions. Returns how many.
+
+    Raises:
+        NotFound, Invalid.
+    """
+    check_new_password(admin, password)
+    user_id = find(admin, login).id
+    password_hash = admin.hash_password(password)
+    with admin.transaction() as connection:
+        lock(admin, connection, str(user_id))
+        store.set_password(connection, user_id, password_hash)
+        ended = _end_everything(admin, connection, user_id, End.PASSWORD_RESET)
+        audit.record(connection, admin.entry(Event.USER_PASSWORD_SET, user_id=user_id))
+    return ended
+
+
+def disable(admin: Administration, login: str) -> int:
+    """Disable a user and end all sessions. Returns how many."""
+    with admin.transaction() as connection:
+        row = lock(admin, connection, login)
+        if not row.enabled:
+            raise Conflict(f"the user {row.username} is disabled already")
+        store.change(connection, row.id, {"enabled": False})
+        ended = _end_everything(admin, connection, row.id, End.USER_DISABLED)
+        audit.record(connection, admin.entry(Event.USER_DISABLED, user_id=row.id))
+    return ended
+
+
+def enable(admin: Administration, login: str) -> None:
+    """Enable a user again. Restores no session, no visit and no link."""
+    with admin.transaction() as connection:
+        row = lock(admin, connection, login)
+        if row.enabled:
+            raise Conflict(f"the user {row.username} is enabled already")
+        store.change(connection, row.id, {"enabled": True})
+        audit.record(connection, admin.entry(Event.USER_ENABLED, user_id=row.id))
+
+
+def remove(admin: Administration, login: str) -> int:
+    """Remove a user: erases password and address, frees the name, ends all sessions. Returns how many."""
+    with admin.transaction() as connection:
+        row = lock(admin, connection, login)
+        store.remove(connection, row.id)
+        ended = _end_everything(admin, connection, row.id, End.USER_REMOVED)
+        entry = admin.entry(Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
+        audit.record(connection, entry)
+    return ended
+
+
+def check_new_password(admin: Administration, password: str) -> None:
+    """Raises `Invalid` with a text that never contains the password."""
+    limits = admin.settings.passwords
+    try:
+        new_password.check_new_password(password, shortest=limits.min_length, longest=limits.max_length)
+    except ValueError as problem:
+        raise Invalid([About("password", str(problem))]) from None
+
+
+def check_profile(profile: Profile) -> None:
+    """Raises `Invalid` with all problems at once."""
+    problems: list[str] = []
+    checks = [
+        ("username", check_username, profile.username),
+        *(("roles", check_role, role) for role in sorted(profile.roles)),
+    ]
+    if profile.email is not None:
+        checks.append(("email", check_email, profile.email))
+    for field, check, value in checks:
+        try:
+            check(value)
+        except ValueError as problem:
+            problems.append(About(field, str(problem)))
+    if is_id(profile.username):
+        # Commands take a name or an id: one user's name could be another's id.
+        problems.append(About("username", "a user name has not the form of an id"))
+    if problems:
+        raise Invalid(problems)
+
+
+def lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
+    """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on.
+
+    Raises:
+        NotFound, or Forbidden for an administrator who may do more than the actor.
+    """
+    user_id = _find(connection, login).id
+    if not store.lock(connection, user_id):
+        raise _unknown(login)
+    row = _find(connection, str(user_id))
+    require_roles(admin, connection, row.roles, "changing this administrator")
+    admin.check_unchanged(row)
+    return row
+
+
+def _find(connection: Connection, login: str) -> AnyRow:
+    row = store.read(connection, login)
+    if row is None:
+        raise _unknown(login)
+    return row
+
+
+def _end_everything(admin: Administration, connection: Connection, user_id: UUID, why: End) -> int:
+    """What was opened for the user so far: sessions, browsers signed in to our pages, links. Returns how many sessions.
+
+    For a user who is disabled these count for nothing, but they would count again as soon as the user is enabled.
+    """
+    links.end(connection, user_id)
+    visits.end_visits_of_user(connection, user_id, actor=admin.actor, because=why.value, caller=admin.caller)
+    return ending.end_sessions_of_user(connection, user_id, why, actor=admin.actor, caller=admin.caller)
+
+
+def _end_outgrown_links(connection: Connection, before: Profile, user_id: UUID, roles: frozenset[str]) -> None:
+    """Whoever made a link may know it, and could have made it for a user with less authority only."""
+    catalogue = apis.read(connection)
+    if opened_by(catalogue, roles) - opened_by(catalogue, before.roles):
+        links.end(connection, user_id)
+
+
+def _rewrite_sessions(connection: Connection, user_id: UUID, roles: frozenset[str]) -> None:
+    closed = [scope.name for scope in apis.read(connection).scopes.values() if not scope.is_open_to(roles)]
+    ending.rewrite_roles(connection, user_id, roles, frozenset(closed))
+
+
+def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None) -> None:
+    for what, name in (("user name", profile.username), ("e-mail address", profile.email)):
+        row = None if name is None else store.read(connection, name)
+        if row is not None and row.id != own_id:
+            raise Conflict(f"the {what} {name} is taken", see=f"users show {row.id}")
+
+
+def is_id(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _unknown(login: str) -> NotFound:
+    return NotFound(f"there is no user {login!r}", see="users list")

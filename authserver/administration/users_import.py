@@ -1,0 +1,275 @@
+"""Use cases of many users at once: import them from a file, and export them in the same form.
+
+Each batch is a transaction of its own, so the memory is that of a batch, other writers wait for no longer than that,
+and an import that was stopped goes on when it is run again: who is there already is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.exc import IntegrityError
+
+from authserver.administration.authority import require_roles
+from authserver.administration.context import Administration
+from authserver.administration.csv_records import Source
+from authserver.administration.errors import Forbidden, Invalid
+from authserver.administration.users import Profile, check_new_password, is_id
+from authserver.administration.users_lines import Format, Given, Problem, Unreadable, first_line, line_of, read
+from authserver.database.identifiers import new_id
+from authserver.database.tables import AnyRow
+from authserver.passwords import imported
+from authserver.records import audit
+from authserver.records.audit import Event
+from authserver.users import store
+from authserver.users.names import check_email, check_role, check_username, fold
+
+_EXPORT_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far an import has come, in lines: those added, those whose user was there just so, those refused.
+
+    `without_password` of the added ones cannot sign in until they get a password; `plain_passwords` took long.
+    `stopped_at` is the first line of a CSV record so broken that nothing after it was read.
+    """
+
+    lines: int = 0
+    added: int = 0
+    present: int = 0
+    refused: int = 0
+    without_password: int = 0
+    plain_passwords: int = 0
+    stopped_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The state after a batch, and what was wrong with the lines of that batch."""
+
+    tally: Tally
+    problems: Sequence[Problem]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What comes of the lines of one batch."""
+
+    new: list[Given] = field(default_factory=list)
+    present: int = 0
+    problems: list[Problem] = field(default_factory=list)
+
+    def refuse(self, given: Given, where: str, text: str) -> None:
+        self.problems.append(Problem(given.line, where, text))
+
+
+def import_users(
+    admin: Administration, source: Source, form: Format, *, dry_run: bool = False, batch: int = 500
+) -> Iterator[Step]:
+    """Add the users of a file, and tell of each line that cannot be used. Yields after each batch; commits each.
+
+    Of a user who is there already nothing is changed, least of all the password: one with the same name, address,
+    roles and state is passed over, any other is a problem of the line. A dry run changes nothing.
+
+    Raises:
+        Invalid: the file is no such file; nothing was read of it.
+        HashingOverloaded: in a server, plain passwords while too many are hashed. Run it again: it goes on.
+    """
+    if admin.in_transaction:
+        raise AssertionError("an import commits its batches, so it cannot be part of a transaction")
+    lines = read(source, form)
+    return _import(admin, lines, new_id(), dry_run=dry_run, batch=batch)
+
+
+def _import(
+    admin: Administration, lines: Iterator[Given | Problem], import_id: UUID, *, dry_run: bool, batch: int
+) -> Iterator[Step]:
+    tally = Tally()
+    # Of the lines before, by hash: a dry run adds nothing that could be found in the database.
+    seen: dict[int, int] = {}
+    while some := list(islice(lines, batch)):
+        if not dry_run:
+            seen.clear()
+        sorted_out = _sort_out(admin, some, seen)
+        if not dry_run:
+            _add(admin, sorted_out, import_id)
+        new = sorted_out.new
+        tally = Tally(
+            tally.lines + len(some),
+            tally.added + len(new),
+            tally.present + sorted_out.present,
+            tally.refused + len({problem.line for problem in sorted_out.problems}),
+            tally.without_password + sum(given.password is given.password_hash is None for given in new),
+            tally.plain_passwords + sum(given.password is not None for given in new),
+            some[-1].line if isinstance(some[-1], Unreadable) else None,
+        )
+        yield Step(tally, sorted(sorted_out.problems, key=lambda problem: problem.line))
+    if not dry_run:
+        detail = {"added": tally.added, "present": tally.present, "refused": tally.refused}
+        with admin.transaction() as connection:
+            audit.record(connection, admin.entry(Event.USERS_IMPORTED, subject=str(import_id), detail=detail))
+    yield Step(tally, [])
+
+
+def export_users(admin: Administration, form: Format, *, with_password_hashes: bool = False) -> Iterator[str]:
+    """All users as lines, by name, in the form that an import reads. Recorded before the first line leaves.
+
+    Raises:
+        Forbidden: password hashes are given to the command line only. Whoever has them guesses at home, administrators'
+            passwords too.
+    """
+    if with_password_hashes and admin.authority is not None:
+        raise Forbidden("password hashes are exported by the command line only: authserver users export")
+    detail = {"with_password_hashes": with_password_hashes}
+    with admin.transaction() as connection:
+        audit.record(connection, admin.entry(Event.USERS_EXPORTED, subject="all", detail=detail))
+    return _export(admin, form, with_password_hashes=with_password_hashes)
+
+
+def _export(admin: Administration, form: Format, *, with_password_hashes: bool) -> Iterator[str]:
+    columns = ["username", "email", "roles", "enabled", *(["password_hash"] if with_password_hashes else [])]
+    if begin := first_line(form, columns):
+        yield begin
+    last = None
+    while True:
+        with admin.database.autocommit() as connection:
+            rows = store.read_all(connection, after=last, limit=_EXPORT_PAGE)
+        for row in rows:
+            yield line_of(form, row, with_password_hash=with_password_hashes)
+        if len(rows) < _EXPORT_PAGE:
+            return
+        last = rows[-1].username_key
+
+
+def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dict[int, int]) -> _Batch:
+    batch = _Batch()
+    usable = []
+    for line in lines:
+        if isinstance(line, Problem):
+            batch.problems.append(line)
+        elif problems := list(_check(admin, line)):
+            batch.problems += problems
+        else:
+            usable.append(line)
+    keys = {given.line: (fold(given.username), given.email and fold(given.email)) for given in usable}
+    with admin.database.autocommit() as connection:
+        rows = store.read_by_keys(
+            connection, [name for name, _ in keys.values()], [email for _, email in keys.values() if email]
+        )
+    by_name = {row.username_key: row for row in rows}
+    by_email = {row.email_key: row for row in rows if row.email_key is not None}
+    for given in usable:
+        _place(batch, given, (by_name.get(keys[given.line][0]), by_email.get(keys[given.line][1])), keys, seen)
+    _refuse_beyond_authority(admin, batch)
+    return batch
+
+
+def _place(
+    batch: _Batch,
+    given: Given,
+    found: tuple[AnyRow | None, AnyRow | None],
+    keys: dict[int, tuple[str, str | None]],
+    seen: dict[int, int],
+) -> None:
+    """Is it new, there already, or in the way of somebody else?"""
+    named, addressed = found
+    name, email = keys[given.line]
+    # Text that two kinds of keys could share would be one key: a name holds no @, and an address does.
+    own, mark = [hash(key) for key in (name, email) if key], hash(_profile(given))
+    if named is not None and _profile(named) == _profile(given):
+        batch.present += 1
+    elif named is not None:
+        batch.refuse(given, "username", "is taken by a user with another name, address, roles or state")
+    elif addressed is not None:
+        batch.refuse(given, "email", "is the address of another user")
+    elif all(seen.get(key) == mark for key in own):
+        batch.present += 1
+    elif (taken := next((key for key in own if key in seen), None)) is not None:
+        where = "username" if taken == own[0] else "email"
+        batch.refuse(given, where, "is taken by an earlier line of this file")
+    else:
+        seen.update(dict.fromkeys(own, mark))
+        batch.new.append(given)
+
+
+def _profile(user: Any) -> tuple[Any, ...]:
+    return user.username, user.email, user.roles, user.enabled
+
+
+def _check(admin: Administration, given: Given) -> Iterator[Problem]:
+    checks: list[tuple[str, Any, str]] = [("username", check_username, given.username)]
+    checks += [("roles", check_role, role) for role in sorted(given.roles)]
+    if given.email is not None:
+        checks.append(("email", check_email, given.email))
+    if given.password_hash is not None:
+        checks.append(("password_hash", imported.read, given.password_hash))
+    if given.password is not None:
+        checks.append(("password", lambda password: check_new_password(admin, password), given.password))
+    for where, check, value in checks:
+        try:
+            check(value)
+        except (ValueError, Invalid) as problem:
+            yield Problem(given.line, where, str(problem))
+    if is_id(given.username):
+        yield Problem(given.line, "username", "a user name has not the form of an id")
+
+
+def _refuse_beyond_authority(admin: Administration, batch: _Batch) -> None:
+    if admin.authority is None:
+        return
+    refused = {}
+    with admin.database.autocommit() as connection:
+        for roles in {given.roles for given in batch.new}:
+            try:
+                require_roles(admin, connection, roles, "giving these roles")
+            except Forbidden as problem:
+                refused[roles] = str(problem)
+    for given in batch.new:
+        if given.roles in refused:
+            batch.refuse(given, "roles", refused[given.roles])
+    batch.new = [given for given in batch.new if given.roles not in refused]
+
+
+def _add(admin: Administration, batch: _Batch, import_id: UUID) -> None:
+    """All of the batch at once; when somebody else was faster with one of them, one after the other."""
+    rows = [(given, _row(admin, given)) for given in batch.new]
+    try:
+        _insert(admin, rows, import_id)
+    except (IntegrityError, Forbidden):
+        batch.new = []
+        for given, row in rows:
+            try:
+                _insert(admin, [(given, row)], import_id)
+            except IntegrityError:
+                batch.refuse(given, "username", "or the e-mail address was taken a moment ago")
+            except Forbidden as problem:
+                batch.refuse(given, "roles", str(problem))
+            else:
+                batch.new.append(given)
+
+
+def _row(admin: Administration, given: Given) -> dict[str, Any]:
+    password_hash = given.password_hash if given.password is None else admin.hash_password(given.password)
+    columns = Profile(given.username, given.email, given.roles).columns()
+    return {"id": new_id(), "password_hash": password_hash, "enabled": given.enabled, **columns}
+
+
+def _insert(admin: Administration, rows: Sequence[tuple[Given, dict[str, Any]]], import_id: UUID) -> None:
+    if not rows:
+        return
+    entries = []
+    for given, row in rows:
+        kind = "plain" if given.password is not None else "hash" if given.password_hash is not None else "none"
+        detail = {"username": given.username, "roles": sorted(given.roles), "password": kind}
+        entry = admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail)
+        entries.append(entry)
+    with admin.transaction() as connection:
+        for roles in {given.roles for given, _ in rows}:
+            require_roles(admin, connection, roles, "giving these roles")
+        store.add_all(connection, [row for _, row in rows])
+        audit.record(connection, *entries)

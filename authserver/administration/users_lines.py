@@ -1,0 +1,226 @@
+"""Users as lines of a file, CSV or JSON: what an import reads and an export writes, in the same form.
+
+A line of JSON or a record of CSV is one user, so a mistake in one harms no other, and nothing else is held in memory. A
+CSV cell that a spreadsheet would take for a formula is written with an apostrophe before it, which reading takes away.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal, TypeVar
+
+from authserver.administration import csv_records
+from authserver.administration.csv_records import BrokenRecord, Header, Source
+from authserver.administration.errors import Invalid
+from authserver.database.tables import AnyRow
+
+Format = Literal["csv", "jsonl"]
+
+#: The columns and members, in the order in which they are written.
+FIELDS = ("username", "email", "roles", "enabled", "password_hash", "password")
+
+_Entry = TypeVar("_Entry")
+_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+# What begins a formula in a spreadsheet, the full-width forms too (OWASP, CSV injection).
+_FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - just these
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with a line. `text` never holds a password or a hash."""
+
+    line: int
+    field: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Given:
+    """What a line says of a user; nothing of it is checked but its types."""
+
+    line: int
+    username: str
+    email: str | None
+    roles: frozenset[str]
+    enabled: bool
+    password_hash: str | None
+    password: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable(Problem):
+    """A broken record of CSV: nothing after it was read."""
+
+
+class _Wrong(Exception):
+    """A line that says nothing that can be used."""
+
+    def __init__(self, field: str, text: str) -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def read(source: Source, form: Format) -> Iterator[Given | Problem]:
+    """One user or one problem for each record of CSV, or line of JSON, that is not empty.
+
+    Raises:
+        Invalid: the first line of a CSV file does not name columns that are known.
+    """
+    if form == "jsonl":
+        return _users(_lines(source), _parse_json)
+    header = _read_columns(source)
+    return _users(csv_records.read_records(source, header), partial(_parse_csv, header.names))
+
+
+def _users(
+    entries: Iterator[tuple[int, _Entry | Problem]], parse: Callable[[_Entry], Mapping[str, Any]]
+) -> Iterator[Given | Problem]:
+    try:
+        for number, entry in entries:
+            try:
+                yield entry if isinstance(entry, Problem) else _given(number, parse(entry))
+            except _Wrong as wrong:
+                yield Problem(number, wrong.field, str(wrong))
+    except BrokenRecord as broken:
+        yield Unreadable(broken.line, "line", str(broken))
+
+
+def first_line(form: Format, fields: Sequence[str]) -> str:
+    """What an export begins with."""
+    return _csv_line(fields) if form == "csv" else ""
+
+
+def line_of(form: Format, row: AnyRow, *, with_password_hash: bool) -> str:
+    """A user as a line, with its end."""
+    values: dict[str, Any] = {
+        "username": row.username, "email": row.email, "roles": sorted(row.roles), "enabled": row.enabled,
+    }  # fmt: skip
+    if with_password_hash:
+        values["password_hash"] = row.password_hash
+    if form == "jsonl":
+        return json.dumps(values, ensure_ascii=False) + "\n"
+    values |= {"roles": " ".join(values["roles"]), "enabled": str(row.enabled).lower()}
+    return _csv_line([_harmless(value or "") for value in values.values()])
+
+
+def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
+    number = 0
+    while raw := source.readline(csv_records.LONGEST):
+        number += 1
+        if len(raw) == csv_records.LONGEST and not raw.endswith(b"\n"):
+            while (more := source.readline(csv_records.LONGEST)) and not more.endswith(b"\n"):
+                pass  # to the next line, without keeping this one
+            yield number, Problem(number, "line", csv_records.TOO_LONG)
+            continue
+        if number == 1:
+            raw = raw.removeprefix(csv_records.BOM)
+        try:
+            line = raw.decode()
+        except UnicodeDecodeError:
+            yield number, Problem(number, "line", csv_records.NOT_UTF8)
+        else:
+            if line.strip():
+                yield number, line
+
+
+def _read_columns(source: Source) -> Header:
+    """The header of a CSV file, with columns that are known."""
+    try:
+        header = csv_records.read_header(source)
+    except BrokenRecord as broken:
+        raise Invalid([f"the first line {broken}; it has to name the columns, such as username,email,roles"]) from None
+    columns = [name.strip().lower() for name in header.names]
+    known = f"there are {', '.join(FIELDS)}, separated by commas or semicolons"
+    problems = [f"there is no column {name[:40]!r}; {known}" for name in columns if name not in FIELDS]
+    problems += [f"the column {name} is there twice" for name in FIELDS if columns.count(name) > 1]
+    if "username" not in columns and not problems:
+        problems = [f"there is no column username; {known}"]
+    if problems:
+        raise Invalid(problems)
+    return header._replace(names=columns)
+
+
+def _parse_csv(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any]:
+    if len(cells) != len(columns):
+        raise _Wrong("line", f"has {len(cells)} cells, and the first line names {len(columns)} columns")
+    try:
+        "".join(cells).encode()
+    except UnicodeEncodeError:
+        raise _Wrong("line", csv_records.NOT_UTF8) from None
+    return {name: _meant(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+
+
+def _parse_json(line: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(line, object_pairs_hook=_unique)
+    except (ValueError, RecursionError):
+        raise _Wrong("line", "is no JSON") from None
+    if not isinstance(value, dict):
+        raise _Wrong("line", "is no JSON object")
+    if unknown := sorted(set(value) - set(FIELDS)):
+        raise _Wrong("line", f"has the unknown member {unknown[0][:40]!r}; there are {', '.join(FIELDS)}")
+    return {name: member for name, member in value.items() if member is not None}
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise _Wrong("line", "has a member twice")
+    return dict(pairs)
+
+
+def _given(number: int, values: Mapping[str, Any]) -> Given:
+    texts = {name: values.get(name) for name in ("username", "email", "password_hash", "password")}
+    for name, value in texts.items():
+        if value is not None and not isinstance(value, str):
+            raise _Wrong(name, "has to be text")
+    username = texts["username"]
+    if not username:
+        raise _Wrong("username", "is missing")
+    if texts["password_hash"] and texts["password"]:
+        raise _Wrong("password", "stands beside password_hash: give one of the two")
+    return Given(
+        number,
+        username,
+        texts["email"] or None,
+        _roles(values.get("roles", "")),
+        _enabled(values.get("enabled", True)),
+        texts["password_hash"] or None,
+        texts["password"] or None,
+    )
+
+
+def _roles(value: Any) -> frozenset[str]:
+    if isinstance(value, str):
+        return frozenset(value.split())
+    if isinstance(value, list) and all(isinstance(role, str) for role in value):
+        return frozenset(value)
+    raise _Wrong("roles", "has to be a list of texts, or one text with blanks between them")
+
+
+def _enabled(value: Any) -> bool:
+    if isinstance(value, str) and value.lower() in _TRUTHS:
+        return _TRUTHS[value.lower()]
+    if isinstance(value, bool):
+        return value
+    raise _Wrong("enabled", "has to be true or false")
+
+
+def _csv_line(cells: Sequence[str]) -> str:
+    text = io.StringIO()
+    # All in quotes: a spreadsheet that takes semicolons for separators must not make two cells of one.
+    csv.writer(text, quoting=csv.QUOTE_ALL).writerow(cells)
+    return text.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """Apostrophes before what begins a formula are doubled, so that reading gives back just what there was."""
+    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
+
+
+def _meant(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell

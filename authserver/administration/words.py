@@ -1,0 +1,116 @@
+"""What stored values mean, in words: for pages and commands alike. Every event, end and key state has its sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from authserver.database.tables import AnyRow
+from authserver.keys.model import Kind, State
+from authserver.records.audit import Event
+from authserver.sessions.model import End
+
+#: Why a session was ended.
+ENDS: Final[Mapping[End, str]] = {
+    End.SIGNED_OUT: "the user signed out",
+    End.ENDED_BY_ADMINISTRATOR: "an administrator ended it",
+    End.ENDED_BY_USER: "the user ended it from another device",
+    End.PASSWORD_CHANGED: "the user changed the password",
+    End.PASSWORD_RESET: "the user's password was set anew",
+    End.USER_DISABLED: "the user was disabled",
+    End.USER_REMOVED: "the user was removed",
+    End.CLIENT_ENDED: "everything that its client held was ended",
+    End.REUSE: "a refresh token came back that had been used before: two parties held the session's tokens",
+    End.CAP: "the user opened more sessions than the client may have, and this was the oldest",
+}
+
+KEY_KINDS: Final[Mapping[Kind, str]] = {
+    Kind.SIGNING: "Signs access tokens. Its public half stands in the key set that APIs fetch.",
+    Kind.TOKEN: "Stands behind refresh tokens: proves that they are ours, and makes the next from the last.",
+    Kind.OPAQUE: "Seals opaque access tokens, which only introspection can read.",
+}
+
+KEY_STATES: Final[Mapping[State, str]] = {
+    State.NEXT: "Published so that every node and API knows it; not used yet.",
+    State.ACTIVE: "In use for new tokens.",
+    State.RETIRED: "Not used for new tokens; what was made with it is still good.",
+    State.GONE: "Nothing made with it counts any more, and its secret is erased.",
+}
+
+#: What happened, of each event. Those that are not here are shown by their name: newer nodes may write more.
+EVENTS: Final[Mapping[str, str]] = {
+    "session.opened": "A user signed in",
+    "session.revoked": "A session was ended",
+    "session.kept": "The current refresh token came from another place within the retry window",
+    "session.retry": "A refresh was repeated from another place within the retry window",
+    "session.late_retry": "A refresh was repeated after the retry window",
+    "session.reuse": "A refresh token came back that had been used before: its session was ended",
+    "session.from_the_future": "A refresh token was newer than its session: the database went back in time",
+    "sessions.swept": "Sessions were ended or narrowed after a change",
+    "sign_in.refused": "A sign-in was refused",
+    "client.refused": "A client was refused",
+    "client.added": "A client was registered",
+    "client.changed": "A client was changed",
+    "client.disabled": "A client was disabled",
+    "client.enabled": "A client was enabled",
+    "client.secret_rotated": "A client got a new secret",
+    "client.removed": "A client was removed",
+    "client.tokens_ended": "A client's own tokens were ended",
+    "user.added": "A user was added",
+    "user.changed": "A user was changed",
+    "user.password_set": "A password was set",
+    "user.password_changed": "A user changed the password",
+    "user.password_link_issued": "A link to set a password was made",
+    "user.password_link_used": "A password was set with a link",
+    "user.data_downloaded": "A user downloaded the data kept about them",
+    "user.disabled": "A user was disabled",
+    "user.enabled": "A user was enabled",
+    "user.removed": "A user was removed",
+    "user.imported": "A user was imported",
+    "users.imported": "Users were imported",
+    "users.exported": "Users were exported",
+    "visit.opened": "A browser signed in to these pages",
+    "visit.ended": "A browser was signed out of these pages",
+    "api.added": "An API was registered",
+    "api.changed": "An API was changed",
+    "api.removed": "An API was removed",
+    "key.created": "A key was made",
+    "key.promoted": "A key was put into use",
+    "key.leaked": "A key was marked as leaked",
+    "keys.rewrapped": "Keys were sealed under another master key",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """Whether a session is live; `why` is a sentence's end, empty while it is."""
+
+    name: str
+    since: int | None = None
+    why: str = ""
+
+    @property
+    def is_live(self) -> bool:
+        return self.name == "live"
+
+
+def session_state(row: AnyRow) -> SessionState:
+    """Live, expired or ended, and why; of a row that has the database's time as `now`."""
+    if row.revoked_at is not None:
+        return SessionState("ended", row.revoked_at, ENDS.get(row.revoked_because, row.revoked_because))
+    if row.absolute_expires_at <= row.now:
+        return SessionState("expired", row.absolute_expires_at, "it reached its greatest age")
+    if row.idle_expires_at <= row.now:
+        return SessionState("expired", row.idle_expires_at, "it was not used for too long")
+    return SessionState("live")
+
+
+def event_in_words(event: str) -> str:
+    """What happened; the event's name where there are no words for it."""
+    return EVENTS.get(event, event)
+
+
+def nouns() -> list[str]:
+    """What events are about, for filters."""
+    return sorted({event.value.partition(".")[0] for event in Event})

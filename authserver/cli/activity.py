@@ -1,0 +1,51 @@
+"""`authserver activity`: sign-ins, refreshes, refusals and live sessions over time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+
+from authserver.administration import activity as use_cases
+from authserver.cli.output import iso, json_option, moment, print_json, print_table
+from authserver.cli.programs import Invocation, pass_invocation
+
+_NOTHING = (
+    "Nothing has happened in this time. Figures are written by the server every few seconds; see: authserver serve"
+)
+
+
+@click.command()
+@click.option(
+    "--span", type=click.Choice(list(use_cases.SPANS)), default="day", show_default=True, help="How far back."
+)
+@json_option
+@pass_invocation
+def activity(invocation: Invocation, span: str, *, as_json: bool) -> None:
+    """Show what happened over time, on all nodes together: sign-ins, refreshes, refusals, live sessions.
+
+    A table of the whole, then the refusals by reason. Times are the beginning of each stretch, in UTC.
+    """
+    with invocation.administration() as admin:
+        report = use_cases.read(admin, span)
+    if as_json:
+        print_json({**asdict(report), "starts": [iso(start) for start in report.starts]})
+        return
+    nothing = [0] * len(report.starts)
+    rows = list(
+        zip(
+            map(moment, report.starts),
+            report.sign_ins,
+            use_cases.total(report.refreshes) or nothing,
+            report.sign_outs,
+            use_cases.total(report.refusals) or nothing,
+            report.active,
+            strict=True,
+        )
+    )
+    columns = ("from", "sign-ins", "refreshes", "sign-outs", "refusals", "live sessions")
+    print_table(columns, [] if report.is_empty else rows, empty=_NOTHING)
+    if report.refusals:
+        click.echo()
+        reasons = [(reason, sum(figures)) for reason, figures in report.refusals.items()]
+        print_table(("refused because", "times"), reasons, empty="")

@@ -1,0 +1,51 @@
+"""`authserver admin create`: the first administrator, who makes all others in the console."""
+
+from __future__ import annotations
+
+import click
+
+from authserver.administration import password_links, users
+from authserver.administration.users import Profile
+from authserver.apis.administration import ROLE
+from authserver.cli.output import json_option, print_json
+from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.users import print_link, read_password, stdin_option
+from authserver.pages.addresses import origin_of
+
+
+@click.group()
+def admin() -> None:
+    """Make users who may administer authserver in the console."""
+
+
+@admin.command()
+@click.argument("name")
+@click.option("--email", help="Can sign in with it too.")
+@click.option("--link", is_flag=True, help="Print a one-time link for setting the password, instead of asking for one.")
+@stdin_option
+@json_option
+@pass_invocation
+def create(
+    invocation: Invocation, name: str, email: str | None, *, link: bool, password_stdin: bool, as_json: bool
+) -> None:
+    """Add a user with the role `administrator`. There is no default password.
+
+    \b
+    Examples:
+      authserver admin create anna --link
+      pass show anna | authserver admin create anna --email anna@example.com --password-stdin
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    if link and password_stdin:
+        raise click.UsageError("give either --link or --password-stdin")
+    users.check_profile(Profile(name, email, frozenset({ROLE})))  # before the prompt
+    with invocation.administration() as administration:
+        password = None if link else read_password(stdin=password_stdin)
+        row = password_links.create_administrator(administration, name, email, password)
+        if link:
+            print_link(password_links.issue(administration, str(row.id)), as_json=as_json)
+            return
+    console = origin_of(invocation.settings.issuer) + "/admin/"
+    if as_json:
+        print_json({"id": str(row.id), "username": row.username, "console": console})
+    else:
+        click.echo(f"Added the administrator {row.username}, who signs in at {console}")

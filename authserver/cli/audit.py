@@ -1,0 +1,127 @@
+"""`authserver audit`: what happened, who did it, and when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import click
+
+from authserver.administration import audit as use_cases
+from authserver.administration import users
+from authserver.administration.context import Administration
+from authserver.administration.errors import NotFound
+from authserver.cli.output import counted, end_progress, json_option, moment, print_json, print_table, progress
+from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.types import AGE, since
+from authserver.database.tables import AnyRow
+from authserver.records.audit import Search
+
+_SEARCH = (
+    click.option("--session", "session_id", type=click.UUID, help="Of this session."),
+    click.option("--user", help="Of this user: name, e-mail address, or id (also of one that was removed)."),
+    click.option("--client", "client_id", metavar="CLIENT_ID", help="Of this client."),
+    click.option("--event", metavar="EVENT", help="Such as session.reuse, or session for all of that noun."),
+    click.option("--actor", metavar="ACTOR", help="Who did it: such as cli:root, or cli for all of that kind."),
+    click.option("--subject", metavar="SUBJECT", help="On which API (its audience) or key (its number)."),
+    click.option("--since", "since_text", type=AGE, metavar="AGE|TIME", help="Such as 15m, 7d or 2026-01-31T12:00Z."),
+    click.option("--until", "until_text", type=AGE, metavar="AGE|TIME", help="Before then; written as --since."),
+)
+
+
+@click.group()
+def audit() -> None:
+    """Read the audit record: each security act, written in the transaction of the act."""
+
+
+def _searching(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say which events; the command gets them as `options`."""
+    for option in reversed(_SEARCH):
+        command = option(command)
+    return command
+
+
+@audit.command("list")
+@_searching
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many.")
+@json_option
+@pass_invocation
+def list_(invocation: Invocation, /, limit: int, *, as_json: bool, **options: Any) -> None:
+    """List events, newest first.
+
+    \b
+    Examples:
+      authserver audit list --user anna --since 7d
+      authserver audit list --event session.reuse --json
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    with invocation.administration() as admin:
+        rows = use_cases.find(admin, _search(admin, **options), limit=limit)
+    if as_json:
+        print_json([use_cases.as_document(row) for row in rows])
+        return
+    columns = ("time", "event", "outcome", "actor", "client", "user", "session", "address", "detail")
+    table = [
+        (
+            moment(row.at), row.event, row.outcome, row.actor, row.client_id, row.user_id, row.session_id, row.address,
+            _detail(row),
+        )
+        for row in rows
+    ]  # fmt: skip
+    print_table(columns, table, empty="There are no such events.")
+    if len(rows) == limit:
+        click.echo(f"There may be more: these are the newest {limit:,} (--limit).", err=True)
+
+
+@audit.command()
+@_searching
+@pass_invocation
+def export(invocation: Invocation, /, **options: Any) -> None:
+    """Write all events to standard output as JSON lines, oldest first.
+
+    \b
+    Examples:
+      authserver audit export > audit.jsonl
+      authserver audit export --since 2026-01-01 --until 2026-02-01 | gzip > january.jsonl.gz
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    tell = progress("exported")
+    count = 0
+    with invocation.administration() as admin:
+        for row in use_cases.export(admin, _search(admin, **options)):
+            click.echo(json.dumps(use_cases.as_document(row), ensure_ascii=False))
+            count += 1
+            if count % 1000 == 0:
+                tell(count)
+    end_progress()
+    click.echo(f"Exported {counted(count, 'event')}.", err=True)
+
+
+def _search(admin: Administration, **options: Any) -> Search:
+    now = admin.database.now()
+    since_ms, until_ms = (
+        None if options[name] is None else since(options[name], now) for name in ("since_text", "until_text")
+    )
+    user_id = None if options["user"] is None else _user_id(admin, options["user"])
+    return Search(
+        options["event"], options["client_id"], user_id, options["session_id"], since_ms, until_ms,
+        options["actor"], options["subject"],
+    )  # fmt: skip
+
+
+def _user_id(admin: Any, user: str) -> UUID:
+    try:
+        found: UUID = users.find(admin, user).id
+    except NotFound:
+        try:
+            return UUID(user)  # of a user who was removed, name and all
+        except ValueError:
+            pass
+        raise
+    return found
+
+
+def _detail(row: AnyRow) -> str:
+    words = [f"{name}={value}" for name in ("subject", "reference") if (value := getattr(row, name))]
+    words += [f"{name}={json.dumps(value)}" for name, value in json.loads(row.detail).items()]
+    return " ".join(words)

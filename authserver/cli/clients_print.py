@@ -1,0 +1,53 @@
+"""How a client is printed, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from authserver.administration.clients import registration_of
+from authserver.cli.output import iso, moment, print_fields, span
+from authserver.database.tables import AnyRow
+
+_LIFETIMES = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime", "retry_window")
+
+
+def as_document(row: AnyRow) -> dict[str, Any]:
+    """A client for programs. Durations are in seconds; null means the server's setting."""
+    return {
+        **asdict(registration_of(row)),
+        "enabled": row.enabled,
+        "created_at": iso(row.created_at),
+        "changed_at": iso(row.changed_at),
+        "secret_used_at": iso(row.secret_used_at),
+        "previous_secret_expires_at": iso(row.previous_secret_expires_at),
+        "previous_secret_used_at": iso(row.previous_secret_used_at),
+    }
+
+
+def print_client(row: AnyRow) -> None:
+    """A client for people."""
+    fields: dict[str, object] = asdict(registration_of(row))
+    for name in _LIFETIMES:
+        fields[name] = span(getattr(row, name)) or "server's setting"
+    fields["default_scopes"] = "all scopes" if row.default_scopes is None else row.default_scopes
+    fields |= {"state": state(row), "created": moment(row.created_at), "changed": moment(row.changed_at)}
+    if row.secret_digest is not None:
+        fields["secret last used"] = moment(row.secret_used_at) or "never"
+    if row.previous_secret_expires_at is not None:
+        fields["old secret until"] = moment(row.previous_secret_expires_at)
+        fields["old secret last used"] = moment(row.previous_secret_used_at) or "never"
+    print_fields(fields)
+
+
+def print_secret(secret: str) -> None:
+    """Show a secret, the only time."""
+    click.echo(f"client_secret: {secret}")
+    click.echo("Keep it now: it is shown this once and cannot be looked up.")
+
+
+def state(row: AnyRow) -> str:
+    """One word on whether it may be used."""
+    return "enabled" if row.enabled else "disabled"

@@ -1,0 +1,46 @@
+"""`authserver db`: the schema."""
+
+from __future__ import annotations
+
+import click
+
+from authserver.cli.output import done, json_option
+from authserver.cli.programs import Invocation, embedded_path, pass_invocation
+from authserver.database import schema
+
+
+@click.group()
+def db() -> None:
+    """Look after the database's schema."""
+
+
+@db.command()
+@json_option
+@pass_invocation
+def upgrade(invocation: Invocation, *, as_json: bool) -> None:
+    """Bring the database to the schema of this version.
+
+    Safe when several nodes run it at once, and while the previous version serves. A database that is up to date is
+    left as it is.
+    """
+    before, after = upgrade_schema(invocation)
+    text = f"Upgraded the schema from {before or 'nothing'} to {after}."
+    if before == after:
+        text = f"The schema is up to date ({after})."
+    done(text, {"before": before, "after": after}, as_json=as_json)
+
+
+def upgrade_schema(invocation: Invocation) -> tuple[str | None, str | None]:
+    """Upgrade, and return the revisions before and after. Makes the directory of an embedded database."""
+    path = embedded_path(invocation.settings)
+    if path is not None:
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as problem:
+            raise click.ClickException(f"cannot make the directory {path.parent}: {problem.strerror}") from None
+    with invocation.database(check_schema=False) as database:
+        with database.autocommit() as connection:
+            before = schema.current(connection)
+        schema.upgrade(database)
+        with database.autocommit() as connection:
+            return before, schema.current(connection)

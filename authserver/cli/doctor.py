@@ -1,0 +1,67 @@
+"""`authserver doctor`: what deserves attention, why, and the command that mends it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from authserver.administration import doctor as use_cases
+from authserver.administration.context import Administration
+from authserver.administration.doctor import Finding, Severity
+from authserver.cli.output import counted, json_option, print_json, print_table
+from authserver.cli.programs import Invocation, actor, pass_invocation
+
+
+@click.command()
+@click.option(
+    "--severity",
+    type=click.Choice([severity.value for severity in Severity]),
+    default=Severity.NOTE.value,
+    show_default=True,
+    help="Only what is at least this grave.",
+)
+@click.option("--except", "accepted", multiple=True, metavar="CHECK", help="Not this check; repeat.")
+@json_option
+@pass_invocation
+def doctor(invocation: Invocation, severity: str, accepted: tuple[str, ...], *, as_json: bool) -> int:
+    """Look for what deserves attention: in settings, clients, APIs, users, keys and on this node.
+
+    Each finding has its reason, and the command that mends it. Changes nothing, and needs no server to run. Exit status
+    1 when there are errors or warnings among what is shown, so that a scheduled job can tell.
+
+    \b
+    Examples:
+      authserver doctor
+      authserver doctor --severity warning --except client.password-grant
+      authserver doctor --json
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    with invocation.database(check_schema=False) as database:
+        found = use_cases.examine(Administration(database, invocation.settings, actor()))
+    least = Severity(severity).rank
+    shown = [one for one in found if one.severity.rank <= least and one.check not in accepted]
+    if as_json:
+        print_json([_as_document(one) for one in shown])
+    else:
+        table = [(one.severity.value, one.check, one.subject, one.reason, one.command) for one in shown]
+        columns = ("severity", "check", "what", "why", "what mends it")
+        print_table(columns, table, empty="Nothing was found that deserves attention.")
+        if shown:
+            click.echo(f"\n{_summary(shown)}")
+    return int(any(one.severity is not Severity.NOTE for one in shown))
+
+
+def _summary(shown: list[Finding]) -> str:
+    numbers = [(severity, sum(one.severity is severity for one in shown)) for severity in Severity]
+    return ", ".join(counted(number, severity.value) for severity, number in numbers if number) + "."
+
+
+def _as_document(one: Finding) -> dict[str, Any]:
+    return {
+        "check": one.check,
+        "severity": one.severity.value,
+        "about": one.about.value,
+        "subject": one.subject,
+        "reason": one.reason,
+        "command": one.command,
+    }

@@ -1,0 +1,133 @@
+"""`authserver keys`: list, rotate, leaked, rewrap."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from authserver.administration import keys as use_cases
+from authserver.cli.output import confirm, done, iso, json_option, moment, print_json, print_table, warn, yes_option
+from authserver.cli.programs import Invocation, pass_invocation
+from authserver.database.tables import AnyRow
+from authserver.keys.model import Kind, State
+
+_KINDS = {kind.value: kind for kind in Kind}
+_NONE_YET = "There are no keys yet: the server makes them when it is started for the first time (authserver serve)."
+
+
+@click.group()
+def keys() -> None:
+    """See and rotate the keys behind access tokens (signing, opaque) and refresh tokens (token).
+
+    \b
+    A key is: next (published, not yet used), active, retired (still published), gone.
+    The server rotates by itself (keys.signing_key_lifetime, keys.token_key_lifetime).
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+
+
+@keys.command("list")
+@click.option("--all", "include_gone", is_flag=True, help="Also those that are gone.")
+@json_option
+@pass_invocation
+def list_(invocation: Invocation, *, include_gone: bool, as_json: bool) -> None:
+    """List keys, oldest first. Needs no master key."""
+    with invocation.administration() as admin:
+        rows = [row for row in use_cases.find_all(admin) if include_gone or row.state != State.GONE]
+    if as_json:
+        print_json([_as_document(row) for row in rows])
+        return
+    columns = ("id", "kind", "state", "algorithm", "created", "active since", "retired", "gone", "kid")
+    table = [
+        (
+            row.id, row.kind, f"{row.state}, leaked" if row.leaked else row.state, row.algorithm,
+            moment(row.created_at), moment(row.activated_at), moment(row.retired_at), moment(row.gone_at), row.kid,
+        )
+        for row in rows
+    ]  # fmt: skip
+    print_table(columns, table, empty=_NONE_YET)
+
+
+@keys.command()
+@click.option("--kind", type=click.Choice(list(_KINDS)), default="signing", show_default=True, help="Which key.")
+@click.option("--now", "at_once", is_flag=True, help="Even if not every API and node knows the next key yet.")
+@json_option
+@pass_invocation
+def rotate(invocation: Invocation, kind: str, *, at_once: bool, as_json: bool) -> None:
+    """Promote the published next key, and publish another one after it. Nobody is signed out.
+
+    A next key is promoted only when it has been published long enough: keys.jwks_max_age and two node caches for a
+    signing key, two node caches for a token key. It usually has.
+
+    --now does not wait. What that costs, for that long at most:
+
+    \b
+      signing  an API whose copy of the key set is older, and which does not fetch it again on an unknown kid,
+               refuses new access tokens
+      token    a node that has not noticed looks the key up in the database for each refresh token it does not know
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    with invocation.administration() as admin:
+        use_cases.rotate(admin, _KINDS[kind], at_once=at_once)
+        rows = [row for row in use_cases.find_all(admin) if row.kind == kind and row.state != State.GONE]
+    active = next(row for row in rows if row.state == State.ACTIVE)
+    text = f"Key {active.id} is the active {kind} key; nodes notice within {invocation.settings.caches.max_age:g} s."
+    done(text, {"keys": [_as_document(row) for row in rows]}, as_json=as_json)
+
+
+@keys.command()
+@click.argument("key_id", type=int)
+@yes_option
+@json_option
+@pass_invocation
+def leaked(invocation: Invocation, key_id: int, *, yes: bool, as_json: bool) -> None:
+    """Mark a key as leaked. If it is active, the next one takes over first.
+
+    \b
+      signing  gone at once: access tokens signed with it are refused as soon as APIs fetch the key set anew,
+               and apps refresh; nobody is signed out
+      opaque   gone at once: opaque access tokens made with it are refused within seconds, and apps refresh;
+               nobody is signed out
+      token    still read, so that nobody is signed out; but a mismatch under it proves no theft any more
+               and ends no session
+
+    Who had one key of the database may have had all of them: see authserver keys list.
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    with invocation.administration() as admin:
+        confirm(f"Mark key {key_id} as leaked? This cannot be undone.", yes=yes)
+        use_cases.mark_leaked(admin, key_id)
+        rows = [row for row in use_cases.find_all(admin) if row.id == key_id]
+    if any(row.state == State.RETIRED for row in rows):
+        warn(["refresh tokens made with it are still read until the sessions have moved on"])
+    done(f"Marked key {key_id} as leaked.", {"keys": [_as_document(row) for row in rows]}, as_json=as_json)
+
+
+@keys.command()
+@json_option
+@pass_invocation
+def rewrap(invocation: Invocation, *, as_json: bool) -> None:
+    """Seal every key under the present master key. Signs nobody out.
+
+    \b
+    To change the master key on a single node (docs/keys.md has the steps for several):
+      1. set the new one as master_key and the present one as old_master_key, and restart
+      2. authserver keys rewrap
+      3. unset old_master_key
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    with invocation.administration() as admin:
+        count = use_cases.rewrap(admin)
+    done(f"Sealed {count} keys under the present master key.", {"keys": count}, as_json=as_json)
+
+
+def _as_document(row: AnyRow) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "kind": row.kind,
+        "state": row.state,
+        "algorithm": row.algorithm,
+        "kid": row.kid,
+        "leaked": row.leaked,
+        "created_at": iso(row.created_at),
+        "activated_at": iso(row.activated_at),
+        "retired_at": iso(row.retired_at),
+        "gone_at": iso(row.gone_at),
+    }

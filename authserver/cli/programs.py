@@ -1,0 +1,109 @@
+"""What commands share: how to reach the settings, the database and the application, and what is built once."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from wsgiref.types import WSGIApplication
+
+import click
+from flask import Flask
+
+from authserver.administration.context import Administration
+from authserver.administration.errors import Conflict
+from authserver.database import schema
+from authserver.database.engine import Database, open_database
+from authserver.settings.model import Settings, load_settings
+from authserver.settings.values import LogSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """`make` builds the application and starts its housekeeping, `stop` ends that; both are called in each worker."""
+
+    make: Callable[[Settings], WSGIApplication]
+    stop: Callable[[WSGIApplication], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Programs:
+    """What the entry point hands in, because only entry points may import the application.
+
+    `application` imports the application, which takes long, and says how each worker starts and stops it.
+    `configure_logging` says where log lines go: a server does it by itself, commands do it with this.
+    """
+
+    application: Callable[[], Application]
+    configure_logging: Callable[[LogSettings], None]
+
+
+class Invocation:
+    """One run of the command; click's context object."""
+
+    def __init__(self, programs: Programs, config_file: Path | None) -> None:
+        self.programs = programs
+        self._config_file = config_file
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Raises `SettingsError`."""
+        return load_settings(self._config_file, os.environ)
+
+    @contextmanager
+    def database(self, *, check_schema: bool = True) -> Iterator[Database]:
+        """The database for one command, its connections closed at the end.
+
+        Raises:
+            SchemaOutdated: it has not the schema of this version.
+            Conflict: there is no embedded database yet; opening it would make an empty one.
+        """
+        path = embedded_path(self.settings)
+        if check_schema and path is not None and not path.exists():
+            raise Conflict(f"there is no database at {path} yet; run: authserver db upgrade")
+        database = open_database(Flask("authserver.cli"), self.settings)
+        try:
+            if check_schema:
+                schema.check(database)
+            yield database
+        finally:
+            database.dispose()
+
+    @contextmanager
+    def administration(self) -> Iterator[Administration]:
+        """What use cases work with."""
+        self._log_to_standard_error()
+        with self.database() as database:
+            yield Administration(database, self.settings, actor())
+
+    def _log_to_standard_error(self) -> None:
+        """As a server does, so that what collects logs gets the audit events of commands too; people read tables."""
+        if not sys.stderr.isatty():
+            self.programs.configure_logging(self.settings.log)
+            return
+        self.programs.configure_logging(LogSettings(level="WARNING", format="console"))
+        logging.getLogger("authserver.audit").setLevel(logging.WARNING)
+
+
+pass_invocation = click.make_pass_decorator(Invocation)
+
+
+def embedded_path(settings: Settings) -> Path | None:
+    """The file of an SQLite database; None for a server."""
+    url = settings.database_url
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+def actor() -> str:
+    """Who acts, for the audit record: the login name, or the number where a container has no names."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = str(os.getuid())
+    return f"cli:{name}"[:100]

@@ -1,0 +1,64 @@
+"""`authserver prune`: delete what nothing needs any more."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+
+import click
+
+from authserver.administration import pruning
+from authserver.administration.pruning import Pruned
+from authserver.cli.output import done, end_progress, json_option
+from authserver.cli.programs import Invocation, pass_invocation
+
+INTERRUPTED = 130
+
+
+@click.command()
+@json_option
+@pass_invocation
+def prune(invocation: Invocation, *, as_json: bool) -> int:
+    """Delete sessions that ended long ago, old audit events, and removed users and clients that nothing names.
+
+    The server does this by itself (retention.prune_interval). It runs in small batches, blocks nobody, and may run on
+    several nodes at once. Ctrl-C stops after the batch that is under way; the next run goes on.
+    """
+    state = Pruned()
+    with _stoppable() as stopped, invocation.administration() as admin:
+        for state in pruning.prune(admin):
+            _show(state)
+            if stopped:
+                break
+    end_progress()
+    text = (
+        f"{'Stopped: deleted' if stopped else 'Deleted'} {state.sessions:,} of {state.seen:,} sessions, "
+        f"{state.events:,} audit events, {state.erased:,} removed users and clients."
+    )
+    done(text, {**asdict(state), "finished": not stopped}, as_json=as_json)
+    return INTERRUPTED if stopped else 0
+
+
+@contextmanager
+def _stoppable() -> Iterator[list[int]]:
+    """Turn Ctrl-C and SIGTERM into a note in the list, so that no batch is cut in half."""
+    stopped: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, lambda number, _: stopped.append(number)) for number in numbers}
+    try:
+        yield stopped
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _show(state: Pruned) -> None:
+    if sys.stderr.isatty():
+        click.echo(
+            f"\rlooked at {state.seen:,} sessions, deleted {state.sessions:,}; {state.events:,} events",
+            err=True,
+            nl=False,
+        )

@@ -1,0 +1,150 @@
+"""`authserver sessions`: list and revoke."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import click
+
+from authserver.administration import sessions as use_cases
+from authserver.administration.words import session_state
+from authserver.cli.output import (
+    confirm,
+    counted,
+    done,
+    end_progress,
+    iso,
+    json_option,
+    moment,
+    print_json,
+    print_table,
+    progress,
+    yes_option,
+)
+from authserver.cli.programs import Invocation, pass_invocation
+from authserver.database.tables import AnyRow
+
+_user_option = click.option("--user", help="Of this user: name, e-mail address or id.")
+_client_option = click.option("--client", metavar="CLIENT_ID", help="Of this client.")
+
+
+@click.group()
+def sessions() -> None:
+    """See who is signed in, and end sessions."""
+
+
+@sessions.command("list")
+@_user_option
+@_client_option
+@click.option("--all", "include_ended", is_flag=True, help="Ended sessions too, while their rows are kept.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
+@json_option
+@pass_invocation
+def list_(
+    invocation: Invocation, user: str | None, client: str | None, limit: int, *, include_ended: bool, as_json: bool
+) -> None:
+    """List sessions, newest first.
+
+    \b
+    Examples:
+      authserver sessions list --user anna
+      authserver sessions list --client shop --all --json
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    with invocation.administration() as admin:
+        which = use_cases.whose(admin, user=user, client=client)
+        rows = use_cases.find_all(admin, which, include_ended=include_ended, limit=limit)
+        names = use_cases.usernames(admin, {row.user_id for row in rows})
+    if as_json:
+        print_json([as_document(row, names.get(row.user_id)) for row in rows])
+        return
+    columns = ("id", "user", "client", "started", "last used", "device", "address", "state")
+    table = [
+        (
+            row.id, names.get(row.user_id, row.user_id), row.client_id, moment(row.created_at),
+            moment(row.last_used_at), row.device_name, row.last_address, state(row),
+        )
+        for row in rows
+    ]  # fmt: skip
+    print_table(columns, table, empty="There are no live sessions." if not include_ended else "There are no sessions.")
+    if len(rows) == limit:
+        click.echo(f"There may be more: these are the newest {limit:,} (--limit).", err=True)
+
+
+@sessions.command()
+@click.argument("session_id", type=click.UUID, required=False)
+@_user_option
+@_client_option
+@yes_option
+@json_option
+@pass_invocation
+def revoke(
+    invocation: Invocation,
+    session_id: UUID | None,
+    user: str | None,
+    client: str | None,
+    *,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """End one session, or all of a user, of a client, or of a user with a client.
+
+    All of a user signs the user out of the server's own pages too. Refreshes fail at once. Access tokens that are out are good until they expire.
+
+    \b
+    Examples:
+      authserver sessions revoke 01890a5d-ac96-774b-bcce-b302099a8057
+      authserver sessions revoke --user anna
+      authserver sessions revoke --client shop --yes
+    """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    named = user is not None or client is not None
+    if (session_id is None) != named:
+        raise click.UsageError("give the id of one session, or --user, --client or both")
+    with invocation.administration() as admin:
+        if session_id is not None:
+            ended = use_cases.revoke(admin, session_id)
+            text = "Ended the session." if ended else "The session had ended before; nothing was changed."
+            done(text, {"sessions_ended": int(ended)}, as_json=as_json)
+            return
+        which = use_cases.whose(admin, user=user, client=client)
+        count = use_cases.count_live(admin, which)
+        if count == 0 and client is not None:
+            done("There are no live sessions; nothing was changed.", {"sessions_ended": 0}, as_json=as_json)
+            return
+        if count > 1:
+            confirm(f"End {counted(count, 'session')}?", yes=yes)
+        total = use_cases.revoke_all(admin, which, progress("sessions ended"))
+    end_progress()
+    done(f"Ended {counted(total, 'session')}.", {"sessions_ended": total}, as_json=as_json)
+
+
+def state(row: AnyRow) -> str:
+    """Live, or expired or ended, and why."""
+    found = session_state(row)
+    return "live" if found.is_live else f"{found.name} {moment(found.since)}: {found.why}"
+
+
+def as_document(row: AnyRow, username: str | None) -> dict[str, Any]:
+    """A session for programs."""
+    return {
+        "id": str(row.id),
+        "user_id": str(row.user_id),
+        "username": username,
+        "client_id": row.client_id,
+        "scopes": row.scopes,
+        "audiences": row.audiences,
+        "roles": row.roles,
+        "live": session_state(row).is_live,
+        "created_at": iso(row.created_at),
+        "last_used_at": iso(row.last_used_at),
+        "idle_expires_at": iso(row.idle_expires_at),
+        "absolute_expires_at": iso(row.absolute_expires_at),
+        "revoked_at": iso(row.revoked_at),
+        "revoked_because": row.revoked_because,
+        "generation": row.generation,
+        "retries": row.retries,
+        "late_retries": row.late_retries,
+        "device_name": row.device_name,
+        "last_address": row.last_address,
+        "last_user_agent": row.last_user_agent,
+    }

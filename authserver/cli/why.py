@@ -1,0 +1,82 @@
+"""`authserver why REFERENCE`: which check refused a request, and what to do about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from authserver.administration import explaining as use_cases
+from authserver.administration.errors import AdminError
+from authserver.administration.explaining import Explanation
+from authserver.cli.output import iso, json_option, moment, print_fields, print_json, warn
+from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.sessions import as_document
+from authserver.database.engine import Unavailable
+from authserver.database.schema import SchemaOutdated
+from authserver.keys.setup import open_vault
+from authserver.refusals.references import Refusal
+
+
+@click.command()
+@click.argument("reference")
+@json_option
+@pass_invocation
+def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
+    """Say why a request was refused. REFERENCE is the member `reference` of the error that the app got, or all of it.
+
+    The reference is the refusal itself, sealed under the master key: nothing is looked up to open it, and it can be
+    opened as long as the master key is kept. What the database knows of session and client now is shown beside it.
+    """
+    refusal = use_cases.explain(open_vault(invocation.settings, create=False), reference)
+    explanation = _look_up(invocation, refusal)
+    if as_json:
+        print_json(_as_document(explanation))
+        return
+    fields: dict[str, object] = {
+        "reason": f"{refusal.reason.text} ({refusal.reason.name.lower()})",
+        "what to do": refusal.reason.advice,
+        "time": moment(refusal.at),
+        "client": refusal.client_id,
+        "session": refusal.session_id,
+    }
+    print_fields({**fields, **_now(explanation)})
+
+
+def _look_up(invocation: Invocation, refusal: Refusal) -> Explanation:
+    """With what the database knows; the reason can be told without it, above all when it is what failed."""
+    try:
+        with invocation.administration() as admin:
+            return use_cases.look_up(admin, refusal)
+    except (*Unavailable, SchemaOutdated, AdminError):
+        warn(["the database cannot be used just now, so what it knows of session and client is missing"])
+        return Explanation(refusal, None)
+
+
+def _now(explanation: Explanation) -> dict[str, object]:
+    fields: dict[str, object] = {}
+    if explanation.client_now is not None:
+        fields["client now"] = explanation.client_now
+    if explanation.session_now is not None:
+        fields["session now"] = explanation.session_now
+    if explanation.known is not None and explanation.known.session is not None:
+        session = explanation.known.session
+        fields["user"] = explanation.known.username or session.user_id
+        fields["its events"] = f"authserver audit list --session {session.id}"
+    return fields
+
+
+def _as_document(explanation: Explanation) -> dict[str, Any]:
+    refusal, known = explanation.refusal, explanation.known
+    session = None if known is None else known.session
+    client = None if known is None else known.client
+    return {
+        "reason": refusal.reason.name.lower(),
+        "text": refusal.reason.text,
+        "advice": refusal.reason.advice,
+        "at": iso(refusal.at),
+        "client_id": refusal.client_id,
+        "session_id": None if refusal.session_id is None else str(refusal.session_id),
+        "session": None if known is None or session is None else as_document(session, known.username),
+        "client_enabled": None if client is None else client.enabled,
+    }

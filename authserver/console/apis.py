@@ -1,0 +1,200 @@
+"""APIs and scopes: list, register, bind scopes to roles, remove; who holds a scope, and the code that verifies tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from flask import request
+from werkzeug.datastructures import MultiDict
+
+from authserver.administration import apis, clients
+from authserver.administration.apis import Plan
+from authserver.administration.context import Administration
+from authserver.administration.errors import Conflict, Invalid, Stale
+from authserver.apis import administration
+from authserver.apis.registration import BUILT_IN
+from authserver.console import snippets
+from authserver.console.entry import sentence
+from authserver.console.section import Section
+from authserver.pages.confirmation import ask_for_password, confirmed
+from authserver.pages.pages import Page, current_pages, flash, render, see_other
+from authserver.refusals.hints import plain
+
+SECTION: Final = Section("APIs", "apis", reads="authserver:apis:read", writes="authserver:apis:write")
+CLIENTS_READ: Final = "authserver:clients:read"
+
+_FIELDS: Final = ("audience", "name", "client", "scopes")
+_STALE: Final = "Somebody else changed this API while you had it open. Nothing was saved yet."
+
+
+@dataclass(slots=True)
+class ApiForm:
+    """A form as it is shown. `scopes` has a scope a line, with the roles that open it after a colon."""
+
+    audience: str = ""
+    name: str = ""
+    client: str = ""
+    format: str = "jwt"
+    scopes: str = ""
+    version: str = ""
+    now: Plan | None = None
+    errors: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+    def blame(self, problems: Sequence[str]) -> None:
+        """Put each problem beside its field, or at the top."""
+        for problem in problems:
+            name, colon, text = plain(problem).partition(": ")
+            word = name.partition(" ")[0]
+            about = "scopes" if word in ("scope", "role") else name
+            if colon and about in _FIELDS:
+                shown = sentence(problem if about != name else text)
+                self.errors[about] = f"{self.errors[about]} {shown}" if about in self.errors else shown
+            else:
+                self.problems.append(sentence(problem))
+
+
+@SECTION.get()
+def index(admin: Administration) -> Page:
+    return render("console/apis.html", plans=apis.find_all(admin), built_in=BUILT_IN)
+
+
+@SECTION.get("/show")
+def show(admin: Administration) -> Page:
+    plan = apis.find(admin, request.args.get("audience", ""))
+    holders: Mapping[str, list[str]] | None = None
+    if admin.may(CLIENTS_READ):
+        rows = clients.find_all(admin)
+        holders = {scope: [row.client_id for row in rows if scope in row.scopes] for scope in plan.scopes}
+    is_own = plan.audience in BUILT_IN
+    return render(
+        "console/api.html",
+        plan=plan,
+        holders=holders,
+        is_own=is_own,
+        about=administration.SCOPES if plan.audience == administration.AUDIENCE else {},
+        snippets=[] if is_own else snippets.for_api(current_pages().issuer, plan.audience, list(plan.scopes)),
+    )
+
+
+@SECTION.get("/add", needs=SECTION.writes)
+def add(_admin: Administration) -> Page:
+    return _add_page(ApiForm())
+
+
+@SECTION.post("/add")
+def add_now(admin: Administration) -> Page:
+    form = _sent(request.form)
+    form.audience = request.form.get("audience", "").strip()
+    plan = Plan(form.audience, form.name, form.client or None, _scopes(form.scopes), form.format)
+    try:
+        apis.add(admin, plan)
+    except (Invalid, Conflict) as refusal:
+        form.blame(refusal.problems)
+        return _add_page(form, status=422)
+    flash(f"Registered {plan.name}. Give its scopes to the clients that need them.")
+    return see_other("console.apis.show", audience=plan.audience)
+
+
+@SECTION.get("/edit", needs=SECTION.writes)
+def edit(admin: Administration) -> Page:
+    return _edit_page(_shown(apis.find(admin, request.args.get("audience", ""))))
+
+
+@SECTION.post("/edit")
+def edit_now(admin: Administration) -> Page:
+    audience = request.args.get("audience", "")
+    form = _sent(request.form)
+    form.audience = audience
+    # Whoever binds roles to these scopes makes administrators.
+    if audience == administration.AUDIENCE and (question := ask_for_password()) is not None:
+        return question
+
+    def change(before: Plan) -> Plan:
+        # Here, under the lock of the transaction that saves: what was shown is what is there, or nothing is changed.
+        if version_of(before) != form.version:
+            raise Stale(_STALE)
+        return replace(
+            before, name=form.name, client_id=form.client or None, scopes=_scopes(form.scopes),
+            access_token_format=form.format,
+        )  # fmt: skip
+
+    try:
+        edited = apis.edit(admin, audience, change)
+    except Stale:
+        form.now = apis.find(admin, audience)
+        form.version = version_of(form.now)
+        form.problems.append(_STALE)
+        return _edit_page(form, status=412)
+    except (Invalid, Conflict) as refusal:
+        form.blame(refusal.problems)
+        return _edit_page(form, status=422)
+    flash(f"Saved {edited.plan.name}.")
+    return see_other("console.apis.show", audience=audience)
+
+
+@SECTION.post("/remove")
+@confirmed
+def remove(admin: Administration) -> Page:
+    audience = request.args.get("audience", "")
+    apis.remove(admin, audience)
+    flash(f"Removed {audience}. No session has its scopes any more.")
+    return see_other("console.apis.index")
+
+
+def version_of(plan: Plan) -> str:
+    """Changes with everything that an administrator decides about an API."""
+    scopes = {scope: sorted(roles) for scope, roles in plan.scopes.items()}
+    text = json.dumps([plan.name, plan.client_id, plan.access_token_format, scopes], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def written(scopes: Mapping[str, frozenset[str]]) -> str:
+    """Scopes as the form has them: one a line, with its roles after a colon and a space."""
+    return "\n".join(f"{scope}: {' '.join(sorted(roles))}" if roles else scope for scope, roles in scopes.items())
+
+
+def _scopes(text: str) -> dict[str, frozenset[str]]:
+    """What `written` wrote. A scope may hold colons, so the first word is the scope, less the colon that ends it."""
+    found = {}
+    for line in text.splitlines():
+        words = line.split()
+        if words:
+            found[words[0].removesuffix(":") if len(words) > 1 else words[0]] = frozenset(words[1:])
+    return found
+
+
+def _shown(plan: Plan) -> ApiForm:
+    return ApiForm(
+        plan.audience,
+        plan.name,
+        plan.client_id or "",
+        plan.access_token_format,
+        written(plan.scopes),
+        version_of(plan),
+    )
+
+
+def _sent(form: MultiDict[str, str]) -> ApiForm:
+    chosen = form.get("format", "")
+    return ApiForm(
+        name=form.get("name", "").strip(),
+        client=form.get("client", "").strip(),
+        format=chosen if chosen in ("jwt", "opaque") else "jwt",
+        scopes=form.get("scopes", ""),
+        version=form.get("version", ""),
+    )
+
+
+def _add_page(form: ApiForm, *, status: int = 200) -> Page:
+    return render("console/api_add.html", status, form=form)
+
+
+def _edit_page(form: ApiForm, *, status: int = 200) -> Page:
+    is_own = form.audience in BUILT_IN
+    now = "" if form.now is None else written(form.now.scopes)
+    return render("console/api_edit.html", status, form=form, is_own=is_own, now_scopes=now)

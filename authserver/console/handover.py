@@ -1,0 +1,57 @@
+"""Handing over a new secret: shown on one page, once, and on no reload of it.
+
+Between the act and the page that shows it the secret is in a cookie of the administrator's own browser, sealed under a
+key of the visit: it stands in no address, no log and no table, and the page that shows it takes it away.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import secrets
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from flask import Response, request
+
+from authserver.pages.cookies import Cookie
+from authserver.pages.pages import current_pages, current_visit
+
+_SECONDS = 60
+_NONCE_BYTES = 12
+
+
+def give(response: Response, subject: str, secret: str) -> Response:
+    """Let the next page of this browser show the secret of the subject."""
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    sealed = nonce + AESGCM(_key()).encrypt(nonce, secret.encode(), subject.encode())
+    _cookie().write(response, base64.urlsafe_b64encode(sealed).decode(), max_age=_SECONDS)
+    return response
+
+
+def take(subject: str) -> str | None:
+    """The secret that waits for its page; None when there is none of this subject, or it was shown already."""
+    value = _cookie().read(request)
+    if value is None:
+        return None
+    try:
+        sealed = base64.urlsafe_b64decode(value.encode("ascii"))
+        opened = AESGCM(_key()).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], subject.encode())
+    except (ValueError, InvalidTag):
+        return None
+    return opened.decode()
+
+
+def clear(response: Response) -> Response:
+    """Take the cookie away, after its secret was shown."""
+    if _cookie().read(request) is not None:
+        _cookie().clear(response)
+    return response
+
+
+def _cookie() -> Cookie:
+    return Cookie.of("authserver-handover", current_pages().issuer)
+
+
+def _key() -> bytes:
+    return hmac.digest(current_visit().secret, b"authserver handover", "sha256")

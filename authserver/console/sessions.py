@@ -1,0 +1,101 @@
+"""Sessions: who is signed in where, why sessions ended; end one, all of a user, all of a client."""
+
+from __future__ import annotations
+
+from typing import Final
+from uuid import UUID
+
+from flask import request
+
+from authserver.administration import audit, clients, sessions, users
+from authserver.administration.context import Administration
+from authserver.administration.errors import Invalid
+from authserver.administration.sessions import Whose
+from authserver.administration.words import event_in_words, session_state
+from authserver.console.section import Section
+from authserver.pages.confirmation import confirmed
+from authserver.pages.pages import Page, flash, render, see_other
+from authserver.pages.texts import counted
+from authserver.records.audit import Search
+
+SECTION: Final = Section("Sessions", "sessions", reads="authserver:sessions:read", writes="authserver:sessions:write")
+AUDIT_READ: Final = "authserver:audit:read"
+
+_PAGE: Final = 50
+_LATELY: Final = 20
+
+
+@SECTION.get()
+def index(admin: Administration) -> Page:
+    asked = {name: request.args.get(name, "").strip() for name in ("user", "client", "state")}
+    which, before = _whose(admin), _id(request.args.get("before"))
+    rows = sessions.find_all(admin, which, include_ended=asked["state"] == "all", limit=_PAGE + 1, before=before)
+    shown = rows[:_PAGE]
+    return render(
+        "console/sessions.html",
+        rows=[(row, session_state(row)) for row in shown],
+        names=sessions.usernames(admin, {row.user_id for row in shown}),
+        asked=asked,
+        more={**asked, "before": shown[-1].id} if len(rows) > _PAGE else None,
+        is_first=before is None,
+    )
+
+
+@SECTION.get("/<uuid:session_id>")
+def show(admin: Administration, session_id: UUID) -> Page:
+    row = sessions.find(admin, session_id)
+    events = audit.find(admin, Search(session_id=session_id), limit=_LATELY) if admin.may(AUDIT_READ) else None
+    name = sessions.usernames(admin, {row.user_id}).get(row.user_id)
+    return render(
+        "console/session.html", row=row, state=session_state(row), name=name, events=events, in_words=event_in_words
+    )
+
+
+@SECTION.post("/<uuid:session_id>/end")
+def end(admin: Administration, session_id: UUID) -> Page:
+    ended = sessions.revoke(admin, session_id)
+    flash("Ended the session." if ended else "The session had ended before; nothing was changed.")
+    return see_other("console.sessions.show", session_id=session_id)
+
+
+@SECTION.get("/end-all", needs=SECTION.writes)
+def ask_to_end_all(admin: Administration) -> Page:
+    """Says how many before anything is ended, with and without scripts."""
+    which = _chosen(admin)
+    names = {} if which.user_id is None else sessions.usernames(admin, {which.user_id})
+    return render("console/sessions_end.html", which=which, count=sessions.count_live(admin, which), names=names)
+
+
+@SECTION.post("/end-all")
+@confirmed
+def end_all(admin: Administration) -> Page:
+    which = _chosen(admin)
+    live = sessions.count_live(admin, which)
+    ended = sessions.revoke_all(admin, which)
+    # All of a client end with one mark that every node honours; the server's sweep carries it into the rows.
+    by_mark = which.user_id is None
+    flash(f"Ended {counted(live if by_mark else ended, 'session')}." + by_mark * " The list shows it within a minute.")
+    return see_other("console.sessions.index", user=request.args.get("user"), client=request.args.get("client"))
+
+
+def _whose(admin: Administration) -> Whose:
+    """By name, e-mail address or id, of users and clients that were removed too while their sessions are kept."""
+    user, client = (request.args.get(name, "").strip() for name in ("user", "client"))
+    user_id = None if not user else _id(user) or users.find(admin, user).id
+    return Whose(user_id, client or None)
+
+
+def _chosen(admin: Administration) -> Whose:
+    which = _whose(admin)
+    if which == Whose():
+        raise Invalid(["say whose sessions to end: of a user, of a client, or of both together"])
+    if which.client_id is not None:
+        clients.find(admin, which.client_id)
+    return which
+
+
+def _id(text: str | None) -> UUID | None:
+    try:
+        return UUID(text) if text else None
+    except ValueError:
+        return None

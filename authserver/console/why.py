@@ -1,0 +1,41 @@
+"""Why?: paste the reference of a refusal, or all of the error, and read which check failed and what to do."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from flask import request
+
+from authserver.administration import explaining
+from authserver.administration.context import Administration
+from authserver.administration.errors import Invalid
+from authserver.console.entry import sentence
+from authserver.console.section import Section
+from authserver.pages.pages import Page, render
+
+SECTION: Final = Section("Why?", "why", reads="authserver:audit:read", writes="authserver:audit:read")
+
+
+@SECTION.get()
+def index(admin: Administration) -> Page:
+    """Also for links of ours that hold a reference."""
+    pasted = request.args.get("reference", "")
+    return _page(admin, pasted) if pasted else _empty("", [])
+
+
+@SECTION.post()
+def explain(admin: Administration) -> Page:
+    """A form with POST, although it changes nothing: what people paste belongs in no address and no log of a proxy."""
+    return _page(admin, request.form.get("reference", ""))
+
+
+def _page(admin: Administration, pasted: str) -> Page:
+    try:
+        refusal = explaining.explain(admin.vault, pasted)
+    except Invalid as problem:
+        return _empty(pasted, [sentence(one) for one in problem.problems], 422)
+    return render("console/why.html", pasted="", problems=[], found=explaining.look_up(admin, refusal))
+
+
+def _empty(pasted: str, problems: list[str], status: int = 200) -> Page:
+    return render("console/why.html", status, pasted=pasted[:2000], problems=problems, found=None)

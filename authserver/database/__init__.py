@@ -1,0 +1,1 @@
+"""Storage: the engine, its transactions and its clock, the schema's revision, and identifiers."""

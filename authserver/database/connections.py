@@ -1,0 +1,129 @@
+"""The connections to the database: what each driver is told, and which connections are of no use.
+
+A connection may be open and lead to the wrong place, such as a hot standby after a failover. It is refused when it is
+opened, and dropped with all others of its pool when a statement finds out later.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sqlite3
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, ExceptionContext, event
+
+from authserver.settings.model import Settings
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:
+    """What SQLAlchemy's `create_engine` is given."""
+    database = settings.database
+    pool = {
+        "pool_size": database.pool_size,
+        "max_overflow": 0,
+        "pool_timeout": database.timeout,
+        "hide_parameters": True,  # an error's text must not carry digests and hashes into the log
+        "isolation_level": "AUTOCOMMIT",
+        # Each would be one more round trip a statement, to end a transaction that was never begun.
+        "skip_autocommit_rollback": True,
+        "pool_reset_on_return": None,
+    }
+    if settings.database_url.get_backend_name() == "sqlite":
+        return {**pool, "connect_args": {"timeout": database.timeout}}
+    return {
+        **pool,
+        "pool_use_lifo": True,  # lets idle connections age out on the server's side after a storm
+        "connect_args": {
+            "connect_timeout": database.timeout,
+            "application_name": "authserver",
+            # A server that lost its power closes no connection. By the kernel's defaults a thread would wait 15 minutes
+            # for the answer to a statement that has been received, and a pool of them longer than any outage.
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
+            "tcp_user_timeout": database.timeout * 1000,
+            "options": f"-c lock_timeout={database.timeout * 1000} "
+            f"-c idle_in_transaction_session_timeout={database.timeout * 3000}",
+        },
+    }
+
+
+def prepare(engine: Engine, settings: Settings) -> None:
+    """Make each connection of an engine ready for use when it is opened, and drop it when it turns out useless."""
+    event.listen(engine, "handle_error", _drop_read_only)
+    if engine.dialect.name == "sqlite":
+        _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
+    elif "target_session_attrs" not in engine.url.query:
+        _refuse_read_only_servers(engine)
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Whether a driver's error says that the server, or the file, takes no writes."""
+    return (
+        getattr(error, "sqlstate", None) == "25006"
+        or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    )
+
+
+def _drop_read_only(context: ExceptionContext) -> None:
+    """Treat a connection that takes no writes as a broken one. The whole pool goes, since all of it leads there."""
+    if is_read_only(context.original_exception):
+        context.is_disconnect = True
+
+
+def _refuse_read_only_servers(engine: Engine) -> None:
+    """Ask the server on each new connection whether it takes writes, and close the connection when it does not.
+
+    libpq could check that by itself, but it believes what the server reports at login. PgBouncer repeats there what its
+    first server reported, so after a failover libpq would refuse the right server for good.
+    """
+
+    @event.listens_for(engine, "do_connect")
+    def _choose(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
+        if "," in options.get("host", ""):  # several hosts: only libpq can go on to the next
+            options["target_session_attrs"] = "read-write"
+
+    @event.listens_for(engine, "connect")
+    def _check(connection: Any, _record: Any) -> None:
+        from psycopg.errors import ReadOnlySqlTransaction  # noqa: PLC0415 - SQLite does without this driver
+
+        if connection.execute("SHOW transaction_read_only").fetchone() == ("on",):
+            raise ReadOnlySqlTransaction("the server is read-only: a standby, or default_transaction_read_only is on")
+
+
+def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:
+    """A private file, WAL with full syncs, and patience when another process writes."""
+
+    @event.listens_for(engine, "do_connect")
+    def _make_private(*_: Any) -> None:
+        if not file.exists():
+            with suppress(OSError):  # SQLite will say what is wrong
+                _create_private(file)
+
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {timeout * 1000}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")  # a rotation that was answered survives a power cut
+        connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _create_private(file: Path) -> None:
+    """Make an empty database of mode 0600, in WAL mode: SQLite's own is readable by all, and its log has the same mode.
+
+    Made aside and linked into place. Of several processes that turn one new file to WAL at once, one in ten rounds has a
+    loser, whatever its patience. And opened under its name, by us and not by SQLite, closing it would drop every lock
+    that SQLite holds on it in this process (POSIX): two writers would tear the database.
+    """
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+    try:
+        with closing(sqlite3.connect(draft)) as connection:
+            connection.execute("PRAGMA journal_mode = WAL")
+        with suppress(FileExistsError):  # another process was first
+            os.link(draft, file)
+    finally:
+        draft.unlink()

@@ -1,0 +1,112 @@
+"""The database: engine, transactions and time. The only place that commits.
+
+Two ways in, and no third. `Database.autocommit()` runs single statements, each its own transaction: the path of a
+refresh. `Database.transaction()` is for an act of several statements: it commits at the end, or rolls all of it back.
+Both yield a SQLAlchemy Core connection; the ORM's unit of work stays out of the token path, where it cost more than
+everything else together.
+
+Time is BIGINT milliseconds since the epoch, and it is the database's clock that decides (`now_ms`): nodes may differ
+from it, rows may not differ from each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flask import Flask
+from sqlalchemy import Connection, Engine, exc, select
+
+from authserver.database.connections import engine_options, prepare
+from authserver.database.sql import now_ms
+from authserver.database.tables import db
+from authserver.settings.model import Settings
+
+#: Where a connection keeps what waits for its transaction to be committed.
+_WAITING = "authserver.after_commit"
+
+#: What a caller may meet when the database is away, restarting, full, too slow or read-only: a retry, never a 500.
+Unavailable = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
+
+
+class Database:
+    """Hands out connections. One per process, built by `create_app`, safe for threads."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        # SQLite: the write lock at once. A transaction that read first and wrote later could meet a newer snapshot.
+        self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def autocommit(self) -> Iterator[Connection]:
+        """Yield a connection on which every statement commits by itself."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """Yield a connection whose statements commit together at the end, or not at all when the block raises.
+
+        All connections are in the driver's autocommit mode, so that a single statement costs a single round trip;
+        a transaction is begun and ended by hand.
+        """
+        waiting: list[Callable[[], None]] = []
+        with self.engine.connect() as connection:
+            connection.exec_driver_sql(self._begin)
+            # Of the driver's connection: it outlives this block in the pool, so what is put there is taken out again.
+            kept = connection.info
+            kept[_WAITING] = waiting
+            try:
+                yield connection
+                connection.exec_driver_sql("COMMIT")
+            except BaseException:
+                _roll_back(connection)
+                raise
+            finally:
+                kept.pop(_WAITING, None)
+        for act in waiting:
+            act()
+
+    def now(self) -> int:
+        """The database's clock, in milliseconds since the epoch. One statement."""
+        with self.autocommit() as connection:
+            return connection.execute(select(now_ms())).scalar_one()
+
+    def dispose(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+
+def after_commit(connection: Connection, act: Callable[[], None]) -> None:
+    """Do something once the connection's transaction has been committed; never when it is rolled back.
+
+    On a connection of `autocommit()` at once: its statements are committed already.
+    """
+    waiting = connection.info.get(_WAITING)
+    if waiting is None:
+        act()
+    else:
+        waiting.append(act)
+
+
+def _roll_back(connection: Connection) -> None:
+    if connection.invalidated:
+        return  # it broke, and the transaction with it; another statement would hide the reason behind an error of its own
+    try:
+        connection.exec_driver_sql("ROLLBACK")
+    except Unavailable:
+        connection.invalidate()  # whatever state it is in, nobody gets it from the pool again
+
+
+def open_database(app: Flask, settings: Settings) -> Database:
+    """Bind Flask-SQLAlchemy to the app and prepare its engine. Connects to nothing yet."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
+    db.init_app(app)
+    with app.app_context():
+        prepare(db.engine, settings)
+        return Database(db.engine)

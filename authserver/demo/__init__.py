@@ -1,0 +1,1 @@
+"""What `make run` shows: a server with a demo client, API and user, and the lines to try."""

@@ -1,0 +1,95 @@
+"""Errors in the form of the place where they happen: a page below /account/ and /admin/, JSON elsewhere.
+
+The routes of one app share one error handler, and what was not routed at all belongs to no blueprint: the path decides.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+
+import structlog
+from flask import Response, request
+from werkzeug.exceptions import HTTPException
+
+from authserver.database.engine import Unavailable
+from authserver.pages.pages import Pages, render
+from authserver.passwords.hasher import HashingOverloaded
+from authserver.refusals.reasons import Reason
+from authserver.refusals.references import References, Refusal
+
+_log = structlog.get_logger("authserver.errors")
+
+#: How long to wait while the database does not answer, in seconds.
+_DATABASE_RETRY_AFTER = 5
+
+_TEXTS = {
+    400: ("This request cannot be read", "The address or the form is damaged. Go back and try again."),
+    403: ("That is not allowed", ""),
+    404: ("There is no such page", "The address is wrong, or what it showed was removed."),
+    405: ("That is not how this page is used", "Go back, load the page again, and use its own buttons."),
+    412: ("Somebody else changed this meanwhile", "Nothing was saved. Go back, load the page again, and look first."),
+    413: ("That is too large", "The form or file is larger than the server takes. Send less at once."),
+}
+_OTHER = ("That did not work", "Go back and try again.")
+
+Answer = Callable[[Exception], Response]
+
+
+class ErrorForms:
+    """Who answers errors at which paths. The longest prefix counts."""
+
+    def __init__(self) -> None:
+        self._answers: dict[str, Answer] = {}
+
+    def add(self, prefix: str, answer: Answer) -> None:
+        """Errors at this path and below it are turned into responses by this function."""
+        self._answers[prefix.rstrip("/")] = answer
+
+    def answer(self, error: Exception) -> Response | None:
+        """The response to an error of the present request, or None where the path is nobody's."""
+        path = request.path
+        found = [prefix for prefix in self._answers if path == prefix or path.startswith(f"{prefix}/")]
+        return self._answers[max(found, key=len)](error) if found else None
+
+
+class ErrorPages:
+    """Turns errors into pages. They ask the database for nothing: it may be what failed."""
+
+    def __init__(self, pages: Pages, references: References) -> None:
+        self._pages = pages
+        self._references = references
+
+    def __call__(self, error: Exception) -> Response:
+        if isinstance(error, Unavailable):
+            return self._later("The database does not answer just now.", _DATABASE_RETRY_AFTER)
+        if isinstance(error, HashingOverloaded):
+            return self._later("Too many passwords are being checked just now.", error.retry_after)
+        if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
+            return self._refused(error, error.code)
+        return self._failed(error)
+
+    def _refused(self, error: HTTPException, status: int) -> Response:
+        title, text = _TEXTS.get(status, _OTHER)
+        # A view may say what was wrong; werkzeug's own words are for developers.
+        said = error.description if error.description != type(error).description else None
+        response = self._page(status, title, said or text)
+        if status == 405:
+            response.headers.extend([header for header in error.get_headers() if header[0] == "Allow"])
+        return response
+
+    def _later(self, text: str, seconds: int) -> Response:
+        response = self._page(503, "Please try again in a moment", f"{text} Nothing was changed.")
+        response.headers["Retry-After"] = str(seconds)
+        return response
+
+    def _failed(self, error: Exception) -> Response:
+        reference = self._references.seal(Refusal(Reason.INTERNAL, time.time_ns() // 1_000_000))
+        _log.error("failed", reference=reference, exc_info=error)
+        text = "The server failed. Its log says why, under this reference:"
+        return self._page(HTTPStatus.INTERNAL_SERVER_ERROR, "Something went wrong", text, reference)
+
+    def _page(self, status: int, title: str, text: str, reference: str | None = None) -> Response:
+        page = render("pages/error.html", status, heading=title, text=text, reference=reference)
+        return self._pages.dress(page)

@@ -1,0 +1,279 @@
+"""Pages: how a blueprint gets visits, form tokens, messages and strict headers, so that no page can forget one.
+
+    def blueprint(pages: Pages) -> Blueprint:
+        part = Blueprint("console", __name__, url_prefix="/admin", template_folder="templates")
+        pages.protect(part, Area("Administration", "console.overview", is_administrator))
+
+        @part.get("/users")
+        def users() -> Page:
+            return render("console/users.html", rows=..., actor=current_visit().actor)
+
+        @part.post("/users/<uuid:user_id>/disable")
+        @confirmed                    # asks for the password first, where that is too long ago
+        def disable(user_id: UUID) -> Page:
+            ...
+            flash("Disabled anna.")
+            return see_other("console.users")
+
+Templates extend `pages/layout.html` and use the macros of `pages/macros.html`; both say what they offer.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from flask import Blueprint, Flask, Response, abort, g, redirect, render_template, request, url_for
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+
+from authserver.database.engine import Unavailable
+from authserver.pages import addresses, forms, texts
+from authserver.pages.assets import Assets
+from authserver.pages.cookies import Cookie
+from authserver.pages.flashes import LIFETIME, Flash, FlashSigner, Kind
+from authserver.pages.visits import Visit, Visits
+from authserver.records.audit import Caller
+from authserver.sign_in.password import PasswordCheck
+
+Page = Response | str | tuple[str, int]
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_FORM_COOKIE_SECONDS = 3600
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    # Not `no-referrer`, under which browsers send `Origin: null` with our own forms.
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cache-Control": "no-store",
+    "Vary": "Cookie",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """A part of the pages: its name and first page for the navigation, and who may enter it."""
+
+    name: str
+    endpoint: str
+    allows: Callable[[Visit], bool]
+
+
+@dataclass(slots=True)
+class Pages:
+    """What all pages work with. Built once by `create_app`."""
+
+    issuer: str
+    visits: Visits
+    passwords: PasswordCheck
+    signer: FlashSigner
+    assets: Assets = field(default_factory=Assets)
+    areas: list[Area] = field(default_factory=list)
+
+    @property
+    def origin(self) -> str:
+        """Where forms have to come from."""
+        return addresses.origin_of(self.issuer)
+
+    @property
+    def visit_cookie(self) -> Cookie:
+        return Cookie.of("authserver", self.issuer)
+
+    @property
+    def form_cookie(self) -> Cookie:
+        """Keys the forms of browsers that are not signed in."""
+        return Cookie.of("authserver-form", self.issuer)
+
+    @property
+    def flash_cookie(self) -> Cookie:
+        return Cookie.of("authserver-flash", self.issuer)
+
+    def register(self, app: Flask) -> None:
+        """Prepare the app: static files, and what every template can use."""
+        app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+        # A redirect to the right number of slashes would be made from the Host header.
+        app.url_map.merge_slashes = False
+        self.assets.register(app)
+        app.jinja_env.filters.update(texts.FILTERS)
+        app.jinja_env.globals.update(
+            asset=self.assets.address,
+            csrf_field=self.csrf_field,
+            csrf_token=self.csrf_token,
+            flashes=self.take_flashes,
+            visit=lambda: g.get("visit"),
+            areas=self.areas_of_visitor,
+        )
+
+    @property
+    def home(self) -> str:
+        """The address of the first page of the first area."""
+        return url_for(self.areas[0].endpoint)
+
+    def protect(self, part: Blueprint, area: Area | None = None) -> None:
+        """Every view of the blueprint, and of those nested in it, needs a visit, and one that the area allows."""
+        if area is not None:
+            self.areas.append(area)
+        part.before_request(lambda: self._enter(area))
+        part.after_request(self.dress)
+
+    def open(self, part: Blueprint) -> None:
+        """The views of the blueprint need no visit; what changes something needs a form token all the same."""
+        part.before_request(self._enter_openly)
+        part.after_request(self.dress)
+
+    def _enter(self, area: Area | None) -> Response | None:
+        _refuse_nul()
+        g.pages = self
+        g.visit = self.find_visit()
+        if g.visit is None:
+            return self._to_sign_in()
+        if area is not None and not area.allows(g.visit):
+            abort(403, "Your user has no role that opens this page.")
+        self._refuse_forgery()
+        return None
+
+    def _enter_openly(self) -> None:
+        _refuse_nul()
+        g.pages = self
+        self._refuse_forgery()
+
+    def find_visit(self) -> Visit | None:
+        """The visit of this request's cookie. One statement where there is one."""
+        value = self.visit_cookie.read(request)
+        return None if value is None else self.visits.find(value, caller())
+
+    def _refuse_forgery(self) -> None:
+        if request.method in _SAFE:
+            return
+        if not addresses.is_own_request(request.headers, self.origin):
+            abort(
+                403,
+                f"This form was not sent from {self.origin}: open that address, and try again.",
+            )
+        token = request.headers.get(forms.HEADER) or request.form.get(forms.FIELD, "")
+        secret = self._form_secret()
+        if secret is None or not forms.matches(secret, token):
+            abort(
+                403, "This form is out of date. Nothing was changed. Go back, load the page again, and try once more."
+            )
+
+    def _form_secret(self) -> bytes | None:
+        """What keys this browser's forms: the visit's secret, else that of the form cookie; None without either."""
+        visit: Visit | None = g.get("visit")
+        if visit is not None:
+            return visit.secret
+        value = self.form_cookie.read(request)
+        return None if value is None or len(value) != _FORM_SECRET_CHARACTERS else value.encode()
+
+    def csrf_token(self) -> str:
+        """A token for a form of this page. Makes the form cookie where the browser has neither that nor a visit."""
+        secret = g.get("new_form_secret") or self._form_secret()
+        if secret is None:
+            secret = g.new_form_secret = secrets.token_urlsafe(32).encode()
+        return forms.make(secret)
+
+    def csrf_field(self) -> Markup:
+        """The hidden field that every form with method POST needs."""
+        return Markup('<input type="hidden" name="{}" value="{}">').format(forms.FIELD, self.csrf_token())
+
+    def _to_sign_in(self) -> Response:
+        """To the sign-in page and back; htmx is told to send the whole browser there."""
+        if request.headers.get("HX-Request") == "true":
+            return Response(status=401, headers={"HX-Redirect": url_for("visit.sign_in")})
+        if self._came_from_elsewhere():
+            return Response(render_template("pages/continue.html"))
+        here = request.full_path.rstrip("?") if request.method in _SAFE else request.path
+        wanted = addresses.local(here, "") if request.method in _SAFE else ""
+        return see_other("visit.sign_in", **({"next": wanted} if wanted else {}))
+
+    def _came_from_elsewhere(self) -> bool:
+        """A link on another site: the browser keeps strict cookies back, and sends them once the page loads itself."""
+        crossed = request.headers.get("Sec-Fetch-Site") == "cross-site"
+        return crossed and request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
+
+    def areas_of_visitor(self) -> list[Area]:
+        """The areas that the visitor may enter; none while the database is away, for the page that says so."""
+        visit = g.get("visit")
+        try:
+            return [] if visit is None else [area for area in self.areas if area.allows(visit)]
+        except Unavailable:
+            return []
+
+    def take_flashes(self) -> list[Flash]:
+        """The messages to show now; they are not shown again."""
+        waiting: list[Flash] = g.pop("flashes", [])
+        value = self.flash_cookie.read(request)
+        if value is not None:
+            g.flashes_shown = True
+            waiting = [*self.signer.open(value, _whose()), *waiting]
+        return waiting
+
+    def dress(self, response: Response) -> Response:
+        """The headers and cookies of a page."""
+        for name, value in _HEADERS.items():
+            response.headers.setdefault(name, value)
+        if waiting := g.get("flashes"):
+            self.flash_cookie.write(response, self.signer.seal(waiting, _whose()), max_age=LIFETIME)
+        elif g.get("flashes_shown"):
+            self.flash_cookie.clear(response)
+        if (secret := g.get("new_form_secret")) is not None:
+            self.form_cookie.write(response, secret.decode(), max_age=_FORM_COOKIE_SECONDS)
+        return response
+
+
+_FORM_SECRET_CHARACTERS = len(secrets.token_urlsafe(32))
+
+
+def current_pages() -> Pages:
+    """The pages of this request."""
+    pages: Pages = g.pages
+    return pages
+
+
+def current_visit() -> Visit:
+    """Who is signed in; only in views of a protected blueprint."""
+    visit: Visit = g.visit
+    return visit
+
+
+def caller() -> Caller:
+    """Where this request comes from."""
+    return Caller.of(request.remote_addr, request.headers.get("User-Agent"))
+
+
+def render(template: str, status: int = 200, **context: Any) -> Response:
+    """A page from a template."""
+    return Response(render_template(template, **context), status)
+
+
+def see_other(endpoint: str, **values: Any) -> Response:
+    """After a form: to a page of ours (303), by its endpoint."""
+    return to(url_for(endpoint, **values))
+
+
+def to(address: str) -> Response:
+    """To an address of ours (303): one that `url_for` made, or that passed `addresses.local`."""
+    response: Any = redirect(address, 303)
+    return cast("Response", response)
+
+
+def flash(text: str, kind: Kind = "done") -> None:
+    """Show a message on the next page of this browser. No secrets: it travels in a cookie."""
+    g.setdefault("flashes", []).append(Flash(text, kind))
+
+
+def _whose() -> str:
+    visit: Visit | None = g.get("visit")
+    return "" if visit is None else visit.id.hex
+
+
+def _refuse_nul() -> None:
+    """No field holds one, and PostgreSQL takes none in a text: refused here, it is nobody's failure later."""
+    texts_sent = [*request.args.items(multi=True), *request.form.items(multi=True)]
+    if any("\0" in name or "\0" in value for name, value in texts_sent) or "\0" in request.path:
+        abort(400, "The request has a NUL character.")

@@ -1,0 +1,104 @@
+"""The statements of visits. The caller commits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Connection, Uuid, bindparam, delete, insert, select, update
+
+from authserver.database.sql import now_ms
+from authserver.database.tables import AnyRow
+from authserver.pages.model import VisitRecord
+from authserver.records.audit import Caller
+from authserver.users.model import UserRecord
+
+_V = VisitRecord
+_U = UserRecord
+_visit_id = bindparam("visit_id", type_=Uuid())
+_idle_ms = bindparam("idle_ms", type_=BigInteger())
+
+# Whatever ends a visit is a condition here, so that nothing has to remember to end visits: a password that changed, a
+# user who was disabled or removed, time.
+_FIND = (
+    select(*_V.__table__.columns, _U.username, _U.email, _U.roles, now_ms().label("now"))
+    .join(_U, _U.id == _V.user_id)
+    .where(
+        _V.id == _visit_id,
+        _V.expires_at > now_ms(),
+        _V.last_used_at + _idle_ms > now_ms(),
+        _U.enabled,
+        _U.removed_at.is_(None),
+        _U.password_version == _V.password_version,
+    )
+)
+
+
+def find(connection: Connection, visit_id: UUID, idle_ms: int) -> AnyRow | None:
+    """The visit with its user, if it counts, and the database's time as `now`. One statement, by primary keys."""
+    return connection.execute(_FIND, {"visit_id": visit_id, "idle_ms": idle_ms}).one_or_none()
+
+
+def add(connection: Connection, values: Mapping[str, Any], lifetime_ms: int) -> None:
+    """Insert a visit that begins now."""
+    connection.execute(
+        insert(_V).values(
+            opened_at=now_ms(),
+            last_used_at=now_ms(),
+            confirmed_at=now_ms(),
+            expires_at=now_ms() + lifetime_ms,
+            **values,
+        )
+    )
+
+
+def touch(connection: Connection, visit_id: UUID, caller: Caller) -> None:
+    """Write down when and from where a visit was last used."""
+    connection.execute(
+        update(_V)
+        .where(_V.id == visit_id)
+        .values(last_used_at=now_ms(), address=caller.address, user_agent=caller.user_agent)
+    )
+
+
+def confirm(connection: Connection, visit_id: UUID) -> None:
+    """Write down that the password was typed just now."""
+    connection.execute(update(_V).where(_V.id == visit_id).values(confirmed_at=now_ms()))
+
+
+def renew(connection: Connection, visit_id: UUID, digest: bytes, password_version: int) -> None:
+    """Give a visit a new secret, and carry it over a change of the password that its own browser made."""
+    connection.execute(
+        update(_V)
+        .where(_V.id == visit_id)
+        .values(digest=digest, password_version=password_version, confirmed_at=now_ms())
+    )
+
+
+def remove(connection: Connection, visit_id: UUID, user_id: UUID) -> bool:
+    """Delete a visit of this user. Returns whether it was there: of several callers one ends it."""
+    return connection.execute(delete(_V).where(_V.id == visit_id, _V.user_id == user_id)).rowcount == 1
+
+
+def remove_of_user(connection: Connection, user_id: UUID, *, but: UUID | None = None) -> int:
+    """Delete the visits of a user, but for one. Returns how many."""
+    statement = delete(_V).where(_V.user_id == user_id)
+    if but is not None:
+        statement = statement.where(_V.id != but)
+    return connection.execute(statement).rowcount
+
+
+def of_user(connection: Connection, user_id: UUID, idle_ms: int) -> Sequence[AnyRow]:
+    """The live visits of a user, the latest first, without their digests."""
+    columns = [column for column in _V.__table__.columns if column.name != "digest"]
+    live = (_V.expires_at > now_ms(), _V.last_used_at + idle_ms > now_ms())
+    version = select(_U.password_version).where(_U.id == user_id).scalar_subquery()
+    statement = select(*columns).where(_V.user_id == user_id, _V.password_version == version, *live)
+    return connection.execute(statement.order_by(_V.last_used_at.desc())).all()
+
+
+def prune(connection: Connection, *, limit: int) -> int:
+    """Delete some visits that have expired. Returns how many; two callers share the work."""
+    some = select(_V.id).where(_V.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
+    return connection.execute(delete(_V).where(_V.id.in_(some))).rowcount

@@ -1,0 +1,184 @@
+"""Visits: opened by a sign-in, found by a cookie, confirmed by the password again, ended by sign-out, change or time.
+
+The cookie's value is the visit's id and a secret of 32 bytes, of which the database has the SHA-256: a copy of it signs
+nobody in. The secret also keys the tokens of the visit's forms (`pages/forms`).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from sqlalchemy import Connection
+
+from authserver.database.engine import Database
+from authserver.database.identifiers import new_id
+from authserver.database.tables import AnyRow
+from authserver.pages import store
+from authserver.records import audit
+from authserver.records.audit import Caller, Entry, Event
+from authserver.settings.values import PageSettings
+from authserver.users.links import store as links
+
+_SECRET_BYTES = 32
+_TOUCH_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A browser that is signed in, as found for one request. Times in milliseconds, `now` by the database's clock."""
+
+    id: UUID
+    user_id: UUID
+    username: str
+    email: str | None
+    roles: frozenset[str]
+    opened_at: int
+    last_used_at: int
+    confirmed_at: int
+    expires_at: int
+    now: int
+    secret: bytes = field(repr=False)
+
+    @property
+    def actor(self) -> str:
+        """Who acts, for the audit record."""
+        return f"user:{self.user_id}"
+
+
+class Visits:
+    """Opens, finds and ends visits. Safe for threads."""
+
+    def __init__(self, database: Database, settings: PageSettings) -> None:
+        self._database = database
+        self._settings = settings
+        self._idle_ms = settings.idle_timeout * 1000
+        # Often enough that whoever is at work is not taken for idle, seldom enough to cost no request anything.
+        self._touch_ms = min(_TOUCH_MS, self._idle_ms // 4)
+
+    def open(self, user_id: UUID, password_version: int, caller: Caller) -> str:
+        """Open a visit for a user whose password was verified at this version. Returns the cookie's value. Commits.
+
+        No lock on the user: a visit counts only while the version is the user's, so a change during the hashing wins.
+        """
+        visit_id, secret = new_id(), secrets.token_bytes(_SECRET_BYTES)
+        values = {
+            "id": visit_id,
+            "digest": _digest(secret),
+            "user_id": user_id,
+            "password_version": password_version,
+            "address": caller.address,
+            "user_agent": caller.user_agent,
+        }
+        with self._database.transaction() as connection:
+            store.add(connection, values, self._settings.lifetime * 1000)
+            entry = Entry(Event.VISIT_OPENED, f"user:{user_id}", user_id=user_id, caller=caller)
+            audit.record(connection, entry)
+        return _encode(visit_id, secret)
+
+    def find(self, cookie: str, caller: Caller) -> Visit | None:
+        """The visit of a cookie, if it counts. One statement, and at most once a minute another one."""
+        parts = _decode(cookie)
+        if parts is None:
+            return None
+        visit_id, secret = parts
+        with self._database.autocommit() as connection:
+            row = store.find(connection, visit_id, self._idle_ms)
+            if row is None or not hmac.compare_digest(row.digest, _digest(secret)):
+                return None
+            if row.now - row.last_used_at >= self._touch_ms:
+                store.touch(connection, visit_id, caller)
+        return Visit(
+            id=row.id,
+            user_id=row.user_id,
+            username=row.username,
+            email=row.email,
+            roles=row.roles,
+            opened_at=row.opened_at,
+            last_used_at=row.last_used_at,
+            confirmed_at=row.confirmed_at,
+            expires_at=row.expires_at,
+            now=row.now,
+            secret=secret,
+        )
+
+    def is_confirmed(self, visit: Visit) -> bool:
+        """Whether the password was typed recently enough for a dangerous act."""
+        return visit.now - visit.confirmed_at < self._settings.confirmation * 1000
+
+    def confirm(self, visit: Visit) -> None:
+        """The password was typed again and was right."""
+        with self._database.autocommit() as connection:
+            store.confirm(connection, visit.id)
+
+    def end(self, visit_id: UUID, user_id: UUID, caller: Caller) -> bool:
+        """End a visit of this user. Returns whether this call ended it. Commits."""
+        with self._database.transaction() as connection:
+            ended = store.remove(connection, visit_id, user_id)
+            if ended:
+                entry = Entry(Event.VISIT_ENDED, f"user:{user_id}", user_id=user_id, caller=caller)
+                audit.record(connection, entry)
+        return ended
+
+    def of_user(self, user_id: UUID) -> Sequence[AnyRow]:
+        """The live visits of a user, the latest first."""
+        with self._database.autocommit() as connection:
+            return store.of_user(connection, user_id, self._idle_ms)
+
+
+def prune(database: Database, *, batch: int) -> Iterator[int]:
+    """Delete visits that have expired, and links for passwords likewise, in batches; yields how many after each."""
+    for table in (store, links):
+        count = batch
+        while count >= batch:
+            with database.transaction() as connection:
+                count = table.prune(connection, limit=batch)
+            yield count
+
+
+def end_visits_of_user(
+    connection: Connection,
+    user_id: UUID,
+    *,
+    actor: str,
+    because: str,
+    but: UUID | None = None,
+    caller: Caller = Caller(),
+) -> int:
+    """End the visits of a user, but for one. Returns how many. One event for all of them; the caller commits."""
+    count = store.remove_of_user(connection, user_id, but=but)
+    if count:
+        detail = {"because": because, "visits": count}
+        audit.record(connection, Entry(Event.VISIT_ENDED, actor, user_id=user_id, caller=caller, detail=detail))
+    return count
+
+
+def renew(connection: Connection, visit: Visit, password_version: int) -> str:
+    """A new cookie value for a visit whose own browser changed the password to this version; the old one is dead."""
+    secret = secrets.token_bytes(_SECRET_BYTES)
+    store.renew(connection, visit.id, _digest(secret), password_version)
+    return _encode(visit.id, secret)
+
+
+def _digest(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()
+
+
+def _encode(visit_id: UUID, secret: bytes) -> str:
+    return base64.urlsafe_b64encode(visit_id.bytes + secret).decode()
+
+
+def _decode(cookie: str) -> tuple[UUID, bytes] | None:
+    """Exactly one text for each value: 48 bytes are 64 characters, with nothing left over."""
+    try:
+        raw = base64.b64decode(cookie.encode("ascii"), altchars=b"-_", validate=True)
+    except ValueError:
+        return None
+    if len(raw) != 16 + _SECRET_BYTES:
+        return None
+    return UUID(bytes=raw[:16]), raw[16:]

@@ -1,0 +1,134 @@
+"""Passwords: hashed with Argon2id (RFC 9106), and verified, within the capacity that `pool` grants.
+
+Hashes that came from other systems are verified too (`imported/`), and are replaced at their first success.
+"""
+
+from __future__ import annotations
+
+import base64
+import logging
+import secrets
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import argon2
+from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+
+from authserver.passwords import imported
+from authserver.passwords.pool import HashingOverloaded, HashingPool
+from authserver.passwords.slots import HashingDirectoryRefused
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["HashingDirectoryRefused", "HashingOverloaded", "PasswordHasher", "Verification"]
+
+#: How our own hashes begin. Of others of that form some are ours too: the parameters change with the settings.
+_OWN = "$argon2id$v=19$"
+#: The most that the settings allow: older hashes of our own are to be verified when the settings ask for less today.
+_MOST_MEMORY_KIB, _MOST_PASSES = 4_194_304, 1000
+_SALT_BYTES = 16
+_HASH_BYTES = 32
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether a password matches; `rehashed` is its new hash, to be stored, when the stored one has old parameters."""
+
+    matches: bool
+    rehashed: str | None
+
+
+class PasswordHasher:
+    """Hashes in the calling thread, for which it waits its turn; see `HashingPool` for capacity, queue and patience.
+
+    Every call may raise `HashingOverloaded`. `pool` has the figures for metrics.
+
+    Args:
+        directory: private to this user and shared by all workers of the machine: it holds the slot files.
+        memory_kib: memory of one hash in KiB.
+        time_cost: passes over the memory.
+        parallelism: threads of one hash. The capacity counts hashes, so more than 1 takes as many times the cores.
+
+    Raises:
+        HashingDirectoryRefused: at construction.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        memory_kib: int,
+        time_cost: int,
+        parallelism: int,
+        concurrency: int | None,
+        queue: int,
+        patience: float = 5.0,
+    ) -> None:
+        self._argon2 = argon2.PasswordHasher(
+            time_cost=time_cost,
+            memory_cost=memory_kib,
+            parallelism=parallelism,
+            hash_len=_HASH_BYTES,
+            salt_len=_SALT_BYTES,
+            type=argon2.Type.ID,
+        )
+        # The result is random instead of computed: no password has it, and comparing with it costs as much.
+        parameters = f"m={memory_kib},t={time_cost},p={parallelism}"
+        salt, result = (_unpadded(secrets.token_bytes(length)) for length in (_SALT_BYTES, _HASH_BYTES))
+        self._dummy = f"$argon2id$v=19${parameters}${salt}${result}"
+        self.pool = HashingPool(directory, capacity=concurrency, queue=queue, patience=patience)
+
+    def verify(self, password: str, encoded: str | None) -> Verification:
+        """Compare a password with a stored hash, or with a dummy when there is none because the user is unknown.
+
+        An unknown user costs what a wrong password costs under the *current* parameters. A stored hash keeps the cost
+        of its own: after a change of the settings, users who have not signed in since can be told from unknown names
+        by timing, until their first sign-in rehashes. Doing more work for them would only make another difference.
+
+        So does a hash of another kind that was imported.
+
+        Exact: no normalisation, no trimming. The length is not checked here. A stored hash that cannot be read, or
+        is dearer than any may be, matches nothing, costs the same, and is logged without its text.
+        """
+        secret = _to_bytes(password)
+        with self.pool.slot():
+            if encoded is None:
+                self._compare(secret, self._dummy)
+                return Verification(matches=False, rehashed=None)
+            try:
+                matches = self._compare(secret, encoded)
+            except (VerificationError, InvalidHashError, ValueError) as error:
+                _log.error("A stored password hash cannot be read: %s", type(error).__name__)
+                self._compare(secret, self._dummy)
+                return Verification(matches=False, rehashed=None)
+            if matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
+                return Verification(matches=True, rehashed=self._argon2.hash(secret))
+            return Verification(matches=matches, rehashed=None)
+
+    def hash(self, password: str) -> str:
+        """The encoded hash to store, with a new salt. The rules of passwords are not checked: `rules.check_password`."""
+        with self.pool.slot():
+            return self._argon2.hash(_to_bytes(password))
+
+    def _compare(self, secret: bytes, encoded: str) -> bool:
+        if not encoded.startswith(_OWN):
+            return imported.read(encoded).matches(secret)
+        parameters = argon2.extract_parameters(encoded)
+        if parameters.memory_cost > _MOST_MEMORY_KIB or parameters.time_cost > _MOST_PASSES:
+            raise imported.UnusableHash("its parameters are beyond those of any setting")
+        try:
+            return self._argon2.verify(encoded, secret)
+        except VerifyMismatchError:
+            return False
+
+
+def _to_bytes(password: str) -> bytes:
+    """Lone surrogates pass: the error that a strict encoding raises would carry the password in its arguments."""
+    return password.encode("utf-8", "surrogatepass")
+
+
+def _unpadded(data: bytes) -> str:
+    return base64.b64encode(data).rstrip(b"=").decode("ascii")

@@ -1,0 +1,43 @@
+"""bcrypt as crypt(3), PHP and passlib write it, and both of Django's: plain, and of the password's SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from dataclasses import dataclass
+
+import bcrypt
+
+from authserver.passwords.imported.form import Form, UnusableHash, within
+
+# 22 characters of salt hold 4 bits too many and 31 of hash 2: all libraries write them as 0, and compare so.
+_FORM = re.compile(
+    r"(?P<django>bcrypt\$|bcrypt_sha256\$)?"
+    r"(?P<hash>\$2[aby]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26])"
+)
+#: What bcrypt reads of a password. The library refuses longer ones since 5.0; the systems that hashes come from cut.
+_READ = 72
+#: 2 to the power of it rounds: 16 take about 4 s.
+_COSTS = (4, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bcrypt:
+    encoded: bytes
+    of_sha256: bool
+
+    def matches(self, secret: bytes) -> bool:
+        if self.of_sha256:
+            secret = hashlib.sha256(secret).hexdigest().encode()
+        return hmac.compare_digest(bcrypt.hashpw(secret[:_READ], self.encoded), self.encoded)
+
+
+def read(encoded: str) -> Form | None:
+    if not encoded.startswith(("$2", "bcrypt$", "bcrypt_sha256$")):
+        return None
+    match = _FORM.fullmatch(encoded)
+    if match is None:
+        raise UnusableHash("it is no bcrypt hash of the kind $2a$, $2b$ or $2y$ with 60 characters")
+    within("the cost of bcrypt", int(match["cost"]), *_COSTS)
+    return _Bcrypt(match["hash"].encode(), match["django"] == "bcrypt_sha256$")

@@ -1,0 +1,177 @@
+"""How many passwords may be hashed at once: a bounded queue in each process before slots that the machine shares.
+
+There are no pool threads: Argon2 releases the GIL, so the thread of the request takes a slot, hashes, and gives it back.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import threading
+import time
+import weakref
+from collections import deque
+from typing import TYPE_CHECKING
+
+from authserver.passwords.slots import MachineSlots
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class HashingOverloaded(Exception):  # an outcome, named as one
+    """No password can be hashed now: answer 429 or 503 with `Retry-After: retry_after` (whole seconds, at least 1)."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__(f"password hashing is at its limit, try again in {retry_after} s")
+        self.retry_after = retry_after
+
+
+def usable_cores() -> int:
+    """The processors that this process may run on. A container's CPU quota is not seen: set the capacity there."""
+    return len(os.sched_getaffinity(0))
+
+
+class HashingPool:
+    """Admission to the slots: first come, first served in this process, fair to the others. Fork-safe.
+
+    Only the first in the queue looks for a slot, so each process has one contender for a free slot, however long its
+    queue: processes get equal shares, and a storm on one worker does not starve the others.
+
+    Args:
+        directory: of the slot files; made with mode 0700 if missing, refused if others may enter it.
+        capacity: hashes at once on the machine; None for one less than the cores, but at least 1. Where processes
+            differ, as in a rolling change of the setting, the largest figure holds.
+        queue: most callers of this process in `slot()`, waiting or hashing. Each holds a thread of the worker, so it
+            has to be below the worker's number of threads.
+        patience: seconds to wait for a slot; a stopped process that keeps one so blocks nobody for ever.
+
+    Raises:
+        HashingDirectoryRefused: at construction.
+    """
+
+    def __init__(self, directory: Path, *, capacity: int | None, queue: int, patience: float = 5.0) -> None:
+        self.capacity = max(1, usable_cores() - 1) if capacity is None else capacity
+        if self.capacity < 1 or queue < 1 or patience <= 0:
+            raise ValueError("capacity and queue have to be at least 1, and patience above 0")
+        self.queue = queue
+        self.patience = patience
+        self.refused_full = 0
+        self.refused_late = 0
+        self._average_hash = 0.0  # seconds
+        self._average_stay = 0.0  # seconds from entry to exit, so what other processes take is in it
+        self._slots = MachineSlots(directory, self.capacity)
+        self._empty()
+        _pools.add(self)
+
+    @property
+    def waiting(self) -> int:
+        """Callers in this process that have no slot yet."""
+        return len(self._line)
+
+    @property
+    def running(self) -> int:
+        """Callers in this process that have a slot."""
+        return self._running
+
+    def require_room(self) -> None:
+        """Refuse at once what `slot` would refuse now, for callers that have work to do before it.
+
+        Raises:
+            HashingOverloaded: the queue is full.
+        """
+        with self._changed:
+            self._refuse_when_full()
+
+    @contextlib.contextmanager
+    def slot(self) -> Iterator[None]:
+        """Hold one of the machine's slots for the block.
+
+        Raises:
+            HashingOverloaded: at once when the queue is full, after `patience` when no slot became free.
+        """
+        entered = time.monotonic()
+        ticket = self._enter_line()
+        index = None
+        try:
+            index = self._take_slot(ticket, entered + self.patience)
+        finally:
+            self._leave_line(ticket, served=index is not None)
+        started = time.monotonic()
+        try:
+            yield
+        finally:
+            self._slots.release(index)
+            with self._changed:
+                self._running -= 1
+                self._average_hash = _moved(self._average_hash, time.monotonic() - started)
+                self._average_stay = _moved(self._average_stay, time.monotonic() - entered)
+
+    def _enter_line(self) -> object:
+        ticket = object()
+        with self._changed:
+            self._refuse_when_full()
+            self._line.append(ticket)
+        return ticket
+
+    def _refuse_when_full(self) -> None:
+        if len(self._line) + self._running >= self.queue:
+            self.refused_full += 1
+            raise HashingOverloaded(self._retry_after())
+
+    def _leave_line(self, ticket: object, *, served: bool) -> None:
+        with self._changed:
+            self._line.remove(ticket)
+            self._running += served
+            self._changed.notify_all()
+
+    def _take_slot(self, ticket: object, deadline: float) -> int:
+        with self._changed:
+            first = self._changed.wait_for(lambda: self._line[0] is ticket, deadline - time.monotonic())
+        waited = False
+        while first:
+            if (index := self._slots.try_acquire()) is not None:
+                if waited:
+                    self._slots.notify()  # we swallowed every hint, and more than one slot may have become free
+                return index
+            if (left := deadline - time.monotonic()) <= 0:
+                break
+            self._slots.wait(left)
+            waited = True
+        with self._changed:
+            self.refused_late += 1
+            self._average_stay = _moved(self._average_stay, self.patience)
+            raise HashingOverloaded(self._retry_after())
+
+    def _retry_after(self) -> int:
+        """Seconds until who comes now would be done: by what is ahead here, or by what a stay has taken lately."""
+        ahead = len(self._line) + self._running
+        return max(1, math.ceil(max(self._average_hash * ahead / self.capacity, self._average_stay)))
+
+    def _empty(self) -> None:
+        self._changed = threading.Condition()
+        self._line: deque[object] = deque()
+        self._running = 0
+
+    def after_fork(self) -> None:
+        """In the child: forget the parent's callers, whose threads are not here, and its lock, which one may hold."""
+        self._empty()
+        self._slots.forget()
+
+
+_pools: weakref.WeakSet[HashingPool] = weakref.WeakSet()
+
+
+def _renew_pools() -> None:
+    for pool in list(_pools):
+        pool.after_fork()
+
+
+os.register_at_fork(after_in_child=_renew_pools)
+
+
+def _moved(average: float, sample: float) -> float:
+    """An exponential moving average over about ten samples; the first one counts whole."""
+    return average + (sample - average) / 10 if average else sample

@@ -1,0 +1,30 @@
+"""The rules for a password that is being set, wherever: the operator's lengths, and text that can be stored."""
+
+from __future__ import annotations
+
+import unicodedata
+
+#: The shortest and the longest password that can be set at all, in characters.
+PASSWORD_LENGTHS = (8, 256)
+
+
+def check_new_password(text: str, *, shortest: int, longest: int) -> None:
+    """Raises `ValueError` with a text that never contains the password."""
+    if not shortest <= len(text) <= longest:
+        raise ValueError(f"a password has {shortest} to {longest} characters, not {len(text)}")
+    check_password(text)
+
+
+def check_password(text: str) -> str:
+    """Return the text if it can be a password. Errors never contain it.
+
+    Passwords are compared exactly as sent, code point by code point. RFC 8265 section 4.2 (OpaqueString) would apply NFC and
+    turn all spaces into plain ones; then every imported hash and every other check of the same password had to
+    do so too, in the same version of Unicode, and a difference would lock people out for no reason they can see.
+    """
+    shortest, longest = PASSWORD_LENGTHS
+    if not shortest <= len(text) <= longest:
+        raise ValueError(f"a password has {shortest} to {longest} characters, not {len(text)}")
+    if any(character == "\0" or unicodedata.category(character) == "Cs" for character in text):
+        raise ValueError("a password has neither NUL nor surrogate characters: it has to be text in UTF-8")
+    return text

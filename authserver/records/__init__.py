@@ -1,0 +1,1 @@
+"""What happened, recorded in three ways: audit events, counts of activity, and metrics."""

@@ -1,0 +1,298 @@
+"""The audit record: append-only events, each written in the transaction of the act that it tells of.
+
+An act that is rolled back leaves no event, and an act that is committed cannot lack one. Plain rotations are counted
+by the metrics, not recorded; refusals that anyone can repeat at will are recorded at a bounded rate (`Bounded`).
+Each event is also one line of the log, written after the commit. No event holds a token, a password or a secret.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+import structlog
+from sqlalchemy import BigInteger, Connection, Index, Row, Select, String, Text, Uuid, insert, literal, select, tuple_
+from sqlalchemy.orm import Mapped, mapped_column
+
+from authserver.database.engine import Database, after_commit
+from authserver.database.identifiers import new_id
+from authserver.database.sql import now_ms
+from authserver.database.tables import AnyRow, Model
+
+#: Each event goes to this logger too, whatever the level of the log is (`operations/logs`).
+_log = structlog.get_logger("authserver.audit")
+
+
+class Event(StrEnum):
+    """What can happen; the value is stored, so it never changes its meaning."""
+
+    SESSION_OPENED = "session.opened"
+    SESSION_REVOKED = "session.revoked"
+    SESSION_KEPT = "session.kept"  # only when the current token came from elsewhere inside the window
+    SESSION_RETRY = "session.retry"
+    SESSION_LATE_RETRY = "session.late_retry"
+    SESSION_REUSE = "session.reuse"
+    SESSION_FROM_THE_FUTURE = "session.from_the_future"
+    SESSIONS_SWEPT = "sessions.swept"
+    SIGN_IN_REFUSED = "sign_in.refused"
+    VISIT_OPENED = "visit.opened"
+    VISIT_ENDED = "visit.ended"
+    CLIENT_REFUSED = "client.refused"
+    CLIENT_ADDED = "client.added"
+    CLIENT_CHANGED = "client.changed"
+    CLIENT_DISABLED = "client.disabled"
+    CLIENT_ENABLED = "client.enabled"
+    CLIENT_SECRET_ROTATED = "client.secret_rotated"
+    CLIENT_REMOVED = "client.removed"
+    CLIENT_TOKENS_ENDED = "client.tokens_ended"
+    USER_ADDED = "user.added"
+    USER_CHANGED = "user.changed"
+    USER_PASSWORD_SET = "user.password_set"
+    USER_PASSWORD_CHANGED = "user.password_changed"
+    USER_PASSWORD_LINK_ISSUED = "user.password_link_issued"
+    USER_PASSWORD_LINK_USED = "user.password_link_used"
+    USER_DATA_DOWNLOADED = "user.data_downloaded"
+    USER_DISABLED = "user.disabled"
+    USER_ENABLED = "user.enabled"
+    USER_REMOVED = "user.removed"
+    USER_IMPORTED = "user.imported"
+    USERS_IMPORTED = "users.imported"
+    USERS_EXPORTED = "users.exported"
+    API_ADDED = "api.added"
+    API_CHANGED = "api.changed"
+    API_REMOVED = "api.removed"
+    KEY_CREATED = "key.created"
+    KEY_PROMOTED = "key.promoted"
+    KEY_LEAKED = "key.leaked"
+    KEYS_REWRAPPED = "keys.rewrapped"
+
+
+_ADDRESS_LENGTH = 45
+_USER_AGENT_LENGTH = 200
+
+
+class AuditRecord(Model):
+    """One event. Ids are UUIDv7: their order is the order of time, near enough to page by."""
+
+    __tablename__ = "audit_events"
+    __table_args__ = (
+        Index("ix_audit_events_at", "at"),
+        Index("ix_audit_events_user_id", "user_id", "at"),
+        Index("ix_audit_events_client_id", "client_id", "at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    at: Mapped[int] = mapped_column(BigInteger)
+    event: Mapped[str] = mapped_column(String(40))
+    actor: Mapped[str] = mapped_column(String(100))
+    subject: Mapped[str | None] = mapped_column(Text)
+    client_id: Mapped[str | None] = mapped_column(String(32))
+    user_id: Mapped[UUID | None] = mapped_column(Uuid)
+    session_id: Mapped[UUID | None] = mapped_column(Uuid)
+    address: Mapped[str | None] = mapped_column(String(45))
+    user_agent: Mapped[str | None] = mapped_column(String(200))
+    outcome: Mapped[str | None] = mapped_column(String(10))
+    reference: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Where a request comes from. `user_agent` is cut to what a row holds."""
+
+    address: str | None = None
+    user_agent: str | None = None
+
+    @classmethod
+    def of(cls, address: str | None, user_agent: str | None) -> Caller:
+        """From what a request says; what a row could not hold is cut or replaced."""
+        if user_agent is not None:
+            user_agent = user_agent[:_USER_AGENT_LENGTH]
+            if not user_agent.isprintable():
+                user_agent = "".join(c if c.isprintable() else "?" for c in user_agent)
+        return cls((address or "")[:_ADDRESS_LENGTH] or None, user_agent)
+
+
+class Outcome(StrEnum):
+    """Whether the act was done or refused. A theft that ended a session is a refusal: of the request that showed it."""
+
+    DONE = "done"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What `record` writes. `actor` is `client:<id>`, `user:<id>`, `cli:<login name>` or `server`."""
+
+    event: Event
+    actor: str
+    subject: str | None = None
+    client_id: str | None = None
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    caller: Caller = Caller()
+    outcome: Outcome = Outcome.DONE
+    reference: str | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+    def refused(self, reference: str) -> Entry:
+        """The same of an act that was refused; `reference` is the one that the caller gets (`References.of`)."""
+        return replace(self, outcome=Outcome.REFUSED, reference=reference)
+
+
+_INSERT = insert(AuditRecord).values(at=now_ms())
+
+
+def record(connection: Connection, *entries: Entry) -> None:
+    """Write events on the connection of the act. Does not commit: the act's transaction does. One statement.
+
+    Each is logged too, as one line, once that transaction is committed.
+    """
+    rows = [_columns(entry) for entry in entries]
+    connection.execute(_INSERT, rows)
+    after_commit(connection, lambda: _write_lines(rows))
+
+
+def _columns(entry: Entry) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "event": entry.event.value,
+        "actor": entry.actor,
+        "subject": entry.subject,
+        "client_id": entry.client_id,
+        "user_id": entry.user_id,
+        "session_id": entry.session_id,
+        "address": entry.caller.address,
+        "user_agent": entry.caller.user_agent,
+        "outcome": entry.outcome.value,
+        "reference": entry.reference,
+        "detail": json.dumps(dict(entry.detail), sort_keys=True, default=str),
+    }
+
+
+def _write_lines(rows: Sequence[Mapping[str, Any]]) -> None:
+    for row in rows:
+        fields = {name: str(value) if isinstance(value, UUID) else value for name, value in row.items()}
+        _log.info(fields.pop("event"), **{**fields, "detail": json.loads(row["detail"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """Which events to find; what is None does not matter. Times in milliseconds since the epoch, `until` not included.
+
+    `event` is an event's value, or the part before its dot for all of that noun. `actor` likewise is a whole actor, or
+    the part before its colon.
+    """
+
+    event: str | None = None
+    client_id: str | None = None
+    user_id: UUID | None = None
+    session_id: UUID | None = None
+    since: int | None = None
+    until: int | None = None
+    actor: str | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A place in the record, between two events, that no later event moves: what pages go on from."""
+
+    at: int
+    id: UUID
+
+    @classmethod
+    def of(cls, row: AnyRow) -> Position:
+        """The place of an event."""
+        return cls(row.at, row.id)
+
+
+def find(
+    connection: Connection, search: Search, *, limit: int, before: Position | None = None
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The newest events that match, newest first; with `before` those that are older than it. One statement."""
+    statement = _matching(search).order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(limit)
+    if before is not None:
+        # The first condition says nothing new: it is what the index on the time can serve.
+        statement = statement.where(AuditRecord.at <= before.at, _place(before) > _PLACE)
+    return connection.execute(statement).all()
+
+
+def read(connection: Connection, event_id: UUID) -> AnyRow | None:
+    """One event. One statement, by primary key."""
+    return connection.execute(_matching(Search()).where(AuditRecord.id == event_id)).one_or_none()
+
+
+def read_on(
+    connection: Connection, search: Search, *, limit: int, after: Position | None
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """The oldest events that match and are newer than `after`, oldest first. One statement."""
+    statement = _matching(search).order_by(AuditRecord.at, AuditRecord.id).limit(limit)
+    if after is not None:
+        statement = statement.where(AuditRecord.at >= after.at, _place(after) < _PLACE)
+    return connection.execute(statement).all()
+
+
+_PLACE = tuple_(AuditRecord.at, AuditRecord.id)
+
+
+def _place(position: Position) -> Any:
+    return tuple_(literal(position.at, BigInteger), literal(position.id, Uuid))
+
+
+def _matching(search: Search) -> Select[*tuple[Any, ...]]:
+    columns = AuditRecord.__table__.columns
+    statement = select(*columns)
+    for column in ("client_id", "user_id", "session_id", "subject"):
+        if (value := getattr(search, column)) is not None:
+            statement = statement.where(columns[column] == value)
+    for column, end in (("event", "."), ("actor", ":")):
+        if (value := getattr(search, column)) is not None:
+            part = columns[column].startswith(value + end, autoescape=True)
+            statement = statement.where((columns[column] == value) | part)
+    if search.since is not None:
+        statement = statement.where(AuditRecord.at >= search.since)
+    if search.until is not None:
+        statement = statement.where(AuditRecord.at < search.until)
+    return statement
+
+
+class Bounded:
+    """Records refusals at a bounded rate: per event at most `burst` at once and `rate` a second over time, each node.
+
+    A flood of refusals must not become a flood of writes. What was passed over is counted, and the next event that is
+    recorded says how many there were.
+    """
+
+    def __init__(self, database: Database, *, rate: float = 1.0, burst: int = 10) -> None:
+        self._database = database
+        self._rate = rate
+        self._burst = burst
+        self._lock = threading.Lock()
+        self._buckets: dict[Event, tuple[float, float, int]] = {}
+
+    def record(self, entry: Entry) -> bool:
+        """Write the event in a transaction of its own, or count it as passed over. Returns whether it was written."""
+        passed_over = self._admit(entry.event, time.monotonic())
+        if passed_over is None:
+            return False
+        detail = {**entry.detail, **({"not_recorded_before": passed_over} if passed_over else {})}
+        with self._database.transaction() as connection:
+            record(connection, replace(entry, detail=detail))
+        return True
+
+    def _admit(self, event: Event, now: float) -> int | None:
+        with self._lock:
+            tokens, at, passed_over = self._buckets.get(event, (float(self._burst), now, 0))
+            tokens = min(self._burst, tokens + (now - at) * self._rate)
+            if tokens < 1:
+                self._buckets[event] = (tokens, now, passed_over + 1)
+                return None
+            self._buckets[event] = (tokens - 1, now, 0)
+            return passed_over

@@ -1,0 +1,1 @@
+"""Why a request is refused, and the sealed reference that lets an administrator look it up."""

@@ -1,0 +1,86 @@
+"""The sealed reference of a refusal, which `authserver why` opens.
+
+The public text of a refusal is constant and terse. The precise reason travels with it, encrypted under a key derived
+from the master key, as a string of constant length: nothing is stored, so a flood of refusals writes nothing, and two
+refusals with the same public text cannot be told apart by what they carry.
+"""
+
+from __future__ import annotations
+
+import base64
+import secrets
+import struct
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from authserver.refusals.reasons import Reason, Refused, TryLater
+
+_BY_NUMBER = {reason.number: reason for reason in Reason}
+
+# reason, milliseconds since the epoch, session id, client id cut or padded to 32 bytes, 8 random bytes.
+_LAYOUT = struct.Struct(">HQ16s32s8s")
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What a reference says: why and when a request was refused, and of which client and session, where known.
+
+    `at` is in milliseconds since the epoch by the node's clock. `client_id` is as the request gave it, cut to 32 bytes.
+    """
+
+    reason: Reason
+    at: int
+    client_id: str | None = None
+    session_id: UUID | None = None
+
+
+class References:
+    """Seals refusals and opens references with AES-SIV (RFC 5297), which no repeated nonce can break."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESSIV(key)
+
+    def seal(self, refusal: Refusal) -> str:
+        """Return the reference: 110 characters of base64url, whatever the refusal is; the first is no hyphen."""
+        client_id = (refusal.client_id or "").encode(errors="replace")[:32]
+        session_id = refusal.session_id.bytes if refusal.session_id else bytes(16)
+        while True:
+            plain = _LAYOUT.pack(refusal.reason.number, refusal.at, session_id, client_id, secrets.token_bytes(8))
+            reference = base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
+            # One in 64 begins with a hyphen, and a command line would take that for options. Other random bytes
+            # give another beginning, and tell no more: which references are drawn again hangs on the key alone.
+            if not reference.startswith("-"):
+                return reference
+
+    def of(self, refused: Refused | TryLater, client_id: str | None) -> str:
+        """The reference of a refusal: sealed when it is first asked for, and the same from then on.
+
+        So whoever records a refusal before it is answered writes down the reference that the caller will get.
+        """
+        if refused.reference is None:
+            now = time.time_ns() // 1_000_000
+            refused.reference = self.seal(Refusal(refused.reason, now, client_id, refused.session_id))
+        return refused.reference
+
+    def open(self, reference: str) -> Refusal:
+        """Return what a reference says.
+
+        Raises:
+            ValueError: it is no reference, was altered, or was sealed under another master key.
+        """
+        try:
+            sealed = base64.urlsafe_b64decode(reference.strip() + "=" * (-len(reference.strip()) % 4))
+            number, at, session_id, client_id, _ = _LAYOUT.unpack(self._cipher.decrypt(sealed, None))
+            reason = _BY_NUMBER[number]
+        except (ValueError, KeyError, InvalidTag, struct.error) as error:
+            raise ValueError("not a reference of this server, or sealed under another master key") from error
+        return Refusal(
+            reason,
+            at,
+            client_id.rstrip(b"\0").decode(errors="replace") or None,
+            UUID(bytes=session_id) if any(session_id) else None,
+        )

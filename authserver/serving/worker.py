@@ -1,0 +1,94 @@
+"""One worker process: makes the application, serves the shared socket, stops when told or when its parent is gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from authserver.serving.limits import BoundedProtocol, Limits
+from authserver.serving.wsgi import WSGIBridge
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from wsgiref.types import WSGIApplication
+
+logger = logging.getLogger("authserver.serving")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerTask:
+    """What every worker of a server does."""
+
+    make_app: Callable[[], WSGIApplication]
+    stop_app: Callable[[WSGIApplication], None] | None
+    listener: socket.socket
+    threads: int
+    limits: Limits
+
+
+def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
+    """Serve until SIGTERM, SIGINT or the parent's end.
+
+    `report` gets one message: None once connections are accepted, or in a line why that will never be.
+    `parent_lives` is the reading end of a pipe that nobody writes to: it closes when the parent dies, however it dies.
+    """
+    threading.Thread(target=_stop_with_parent, args=(parent_lives,), daemon=True).start()
+    try:
+        application = task.make_app()
+    except Exception as problem:
+        logger.debug("The application could not be made", exc_info=True)
+        report.send(" ".join(f"{type(problem).__name__}: {problem}".split()))
+        return
+    except SystemExit as problem:
+        report.send(f"ended with {problem.code}")
+        return
+    bridge = WSGIBridge(
+        application,
+        threads=task.threads,
+        max_body_bytes=task.limits.max_body_bytes,
+        on_start=lambda: report.send(None),
+    )
+    server = uvicorn.Server(_config(bridge, task.limits))
+    # uvicorn takes the signals over, and hands the one that stopped it on when it is done: to nobody.
+    signal.signal(signal.SIGTERM, server.handle_exit)
+    signal.signal(signal.SIGINT, server.handle_exit)
+    parent = os.getppid()
+    server.run(sockets=[task.listener])
+    if task.stop_app is not None:
+        task.stop_app(application)
+    if os.getppid() != parent:  # killed, so it could not tidy up
+        shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+def _config(bridge: WSGIBridge, limits: Limits) -> uvicorn.Config:
+    # At its own level uvicorn would log a line for each malformed request that anybody sends.
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+    protocol = type("Protocol", (BoundedProtocol,), {"limits": limits, "waiting": {}})
+    return uvicorn.Config(
+        bridge,
+        http=protocol,
+        loop="uvloop",
+        ws="none",
+        interface="asgi3",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=limits.keep_alive_timeout,
+        timeout_graceful_shutdown=limits.grace,
+    )
+
+
+def _stop_with_parent(parent_lives: int) -> None:
+    os.read(parent_lives, 1)
+    os.kill(os.getpid(), signal.SIGTERM)
