@@ -1,24 +1,38 @@
-"""The entry point: `authserver` and `python -m authserver`. Hands the application to the command line."""
+"""The entry point: `authserver` and `python -m authserver`. Hands the application and the log to the command line.
+
+Both are imported by the commands that need them. Most commands run for less time than those imports take.
+"""
 
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 from authserver.cli import command
-from authserver.cli.programs import Application, Programs
-from authserver.operations.logs import configure_logging
+
+if TYPE_CHECKING:  # of the types alone, for the reason above
+    from authserver.cli.programs import Application
+    from authserver.settings.values import LogSettings
 
 
-def application() -> Application:
-    """How the application is built and stopped. Imported late: most commands do not need it, and it takes longer to import than they run."""
-    from authserver import app  # noqa: PLC0415
+class Programs:
+    """What commands may ask the entry point for (`cli.programs.Programs`)."""
 
-    return Application(app.make_app, app.stop_app)
+    def application(self) -> Application:
+        from authserver import app  # noqa: PLC0415
+        from authserver.cli.programs import Application  # noqa: PLC0415
+
+        return Application(app.make_app, app.stop_app)
+
+    def configure_logging(self, settings: LogSettings) -> None:
+        from authserver.operations import logs  # noqa: PLC0415
+
+        logs.configure_logging(settings)
 
 
 def main() -> None:
     """Run the command line and leave with its status."""
-    sys.exit(command.main(Programs(application, configure_logging)))
+    sys.exit(command.main(Programs()))
 
 
 if __name__ == "__main__":

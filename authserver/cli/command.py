@@ -1,46 +1,58 @@
-"""The command `authserver`: its groups, and how expected failures become one line on standard error."""
+"""The command `authserver`: its groups, each imported when it is run.
+
+Importing all of them takes a second of CPU time, and one command needs one of them. So this file imports nothing of the
+server: the table below says where each command stands.
+"""
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from sqlalchemy import exc
 
 from authserver import __version__
-from authserver.administration.errors import AdminError
-from authserver.cli.activity import activity
-from authserver.cli.admin import admin
-from authserver.cli.apis import apis
-from authserver.cli.audit import audit
-from authserver.cli.clients import clients
-from authserver.cli.db import db
-from authserver.cli.doctor import doctor
-from authserver.cli.keys import keys
-from authserver.cli.programs import Invocation, Programs
-from authserver.cli.prune import prune
-from authserver.cli.serve import serve
-from authserver.cli.sessions import sessions
-from authserver.cli.settings import settings
-from authserver.cli.users import users
-from authserver.cli.why import why
-from authserver.database.engine import Unavailable
-from authserver.database.schema import SchemaOutdated
-from authserver.keys.keyring import NoKeys
-from authserver.keys.vault import MasterKeyError
-from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverloaded
-from authserver.settings.loading import SettingsError
+
+if TYPE_CHECKING:  # of the types alone: the module is imported with the first command that needs it
+    from authserver.cli.programs import Programs
 
 INTERRUPTED = 130
 
-#: What says in its text what to do, and needs no traceback.
-_EXPECTED = (MasterKeyError, NoKeys, SchemaOutdated, HashingDirectoryRefused, HashingOverloaded)
+#: Every command, in the order of `authserver --help`. Its file of the same name has it under that name.
+COMMANDS = (
+    "serve",
+    "db",
+    "admin",
+    "clients",
+    "users",
+    "apis",
+    "sessions",
+    "keys",
+    "audit",
+    "why",
+    "doctor",
+    "activity",
+    "settings",
+    "prune",
+)
+
+
+class LateGroup(click.Group):
+    """A group that imports a command's file when the command is asked for."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        return getattr(importlib.import_module(f"authserver.cli.{name}"), name) if name in COMMANDS else None
 
 
 @click.group(
+    cls=LateGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Each command has its own help, with examples: authserver clients add --help",
 )
@@ -64,11 +76,9 @@ def command(context: click.Context, config: Path | None) -> None:
       authserver admin create root --link
       authserver serve
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    from authserver.cli.programs import Invocation  # noqa: PLC0415 - not for --version and --help
+
     context.obj = Invocation(context.obj, config)
-
-
-for part in (serve, db, admin, clients, users, apis, sessions, keys, audit, why, doctor, activity, settings, prune):
-    command.add_command(part)
 
 
 def main(programs: Programs, arguments: Sequence[str] | None = None) -> int:
@@ -87,33 +97,12 @@ def main(programs: Programs, arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
-        problems = _problems(error)
+        from authserver.cli.failures import problems_of  # noqa: PLC0415 - needed for failures only
+
+        problems = problems_of(error)
         if not problems:
             raise  # a mistake of ours deserves its traceback
         for problem in problems:
             click.echo(f"error: {' '.join(problem.split())}", err=True)
         return 1
     return status if isinstance(status, int) else 0
-
-
-def _problems(error: Exception) -> Sequence[str]:
-    """One line for each reason of an expected failure; nothing for one that should not have happened."""
-    if isinstance(error, SettingsError | AdminError):
-        return error.problems
-    if isinstance(error, _EXPECTED):
-        return [str(error)]
-    if isinstance(error, exc.ProgrammingError):
-        return ["the database has not the schema of this version; run: authserver db upgrade"]
-    # The bare class is what SQLite raises for a file that is no database.
-    if isinstance(error, Unavailable) or type(error) is exc.DatabaseError:
-        return [_database_problem(error)]
-    return []
-
-
-def _database_problem(error: Exception) -> str:
-    # The driver's own words and never the statement, whose parameters hold hashes and digests.
-    cause = getattr(error, "orig", None)
-    words = str(cause if cause is not None else error).strip().splitlines()
-    return (
-        f"the database cannot be used: {words[0] if words else type(error).__name__}; check database.url and its server"
-    )

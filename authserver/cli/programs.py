@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Protocol
 from wsgiref.types import WSGIApplication
 
 import click
@@ -32,16 +33,14 @@ class Application:
     stop: Callable[[WSGIApplication], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Programs:
-    """What the entry point hands in, because only entry points may import the application.
+class Programs(Protocol):
+    """What the entry point hands in, because only entry points may import the application."""
 
-    `application` imports the application, which takes long, and says how each worker starts and stops it.
-    `configure_logging` says where log lines go: a server does it by itself, commands do it with this.
-    """
+    def application(self) -> Application:
+        """Import the application, which takes long, and say how each worker starts and stops it."""
 
-    application: Callable[[], Application]
-    configure_logging: Callable[[LogSettings], None]
+    def configure_logging(self, settings: LogSettings, /) -> None:
+        """Say where log lines go: a server does it by itself, commands do it with this."""
 
 
 class Invocation:

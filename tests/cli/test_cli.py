@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -36,6 +37,18 @@ def run_bare(environment: dict[str, str], *arguments: str) -> subprocess.Complet
     return subprocess.run(
         [*COMMAND, *arguments], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
     )
+
+
+def test_the_version_is_told_without_importing_the_server():
+    """Importing every command took 1.1 seconds of CPU time; a shell's completion or a health check pays it each time."""
+    script = (
+        "import sys; from authserver.__main__ import main\n"
+        "try: main()\n"
+        "except SystemExit: print(sorted({'flask', 'pydantic', 'sqlalchemy', 'structlog'} & sys.modules.keys()))"
+    )
+    for argument, heavy in (("--version", []), ("--help", ["flask", "pydantic", "sqlalchemy", "structlog"])):
+        done = subprocess.run([sys.executable, "-c", script, argument], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines()[-1] == str(heavy)
 
 
 def test_a_client_is_registered_listed_edited_and_removed(shell: Shell):

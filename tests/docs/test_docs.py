@@ -181,9 +181,10 @@ def command_problem(line: str) -> str | None:
     node: click.Command = authserver
     while isinstance(node, click.Group) and words and not words[0].startswith("-"):
         name = words.pop(0)
-        if name not in node.commands:
+        found = node.get_command(click.Context(node), name)
+        if found is None:
             return f"no command {name}"
-        node = node.commands[name]
+        node = found
     options = {flag: option for option in node.params if isinstance(option, click.Option) for flag in _flags(option)}
     # `authserver users add` in a sentence is a name; its arguments are left out.
     given, is_named_only = 0, not words

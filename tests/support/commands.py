@@ -8,10 +8,8 @@ from collections.abc import Sequence
 import click
 import pytest
 
-from authserver.__main__ import application
+from authserver.__main__ import Programs
 from authserver.cli import command as cli
-from authserver.cli.programs import Programs
-from authserver.operations.logs import configure_logging
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
 
@@ -39,4 +37,4 @@ def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str) -> int:
         for name, value in LiveServer(stage, port=8000).environment().items():
             patched.setenv(name, value)
         patched.setenv("AUTHSERVER_CACHES__MAX_AGE", "0.1")
-        return cli.main(Programs(application, configure_logging), arguments)
+        return cli.main(Programs(), arguments)

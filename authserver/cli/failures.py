@@ -1,0 +1,41 @@
+"""Expected failures of commands, in one line each: what is wrong, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import exc
+
+from authserver.administration.errors import AdminError
+from authserver.database.engine import Unavailable
+from authserver.database.schema import SchemaOutdated
+from authserver.keys.keyring import NoKeys
+from authserver.keys.vault import MasterKeyError
+from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverloaded
+from authserver.settings.loading import SettingsError
+
+#: What says in its text what to do, and needs no traceback.
+_EXPECTED = (MasterKeyError, NoKeys, SchemaOutdated, HashingDirectoryRefused, HashingOverloaded)
+
+
+def problems_of(error: Exception) -> Sequence[str]:
+    """One line for each reason of an expected failure; nothing for one that should not have happened."""
+    if isinstance(error, SettingsError | AdminError):
+        return error.problems
+    if isinstance(error, _EXPECTED):
+        return [str(error)]
+    if isinstance(error, exc.ProgrammingError):
+        return ["the database has not the schema of this version; run: authserver db upgrade"]
+    # The bare class is what SQLite raises for a file that is no database.
+    if isinstance(error, Unavailable) or type(error) is exc.DatabaseError:
+        return [_database_problem(error)]
+    return []
+
+
+def _database_problem(error: Exception) -> str:
+    # The driver's own words and never the statement, whose parameters hold hashes and digests.
+    cause = getattr(error, "orig", None)
+    words = str(cause if cause is not None else error).strip().splitlines()
+    return (
+        f"the database cannot be used: {words[0] if words else type(error).__name__}; check database.url and its server"
+    )
