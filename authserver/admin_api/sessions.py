@@ -15,6 +15,7 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.administration.times import iso, iso_of
 from authserver.database.tables import AnyRow
+from authserver.sessions.values import is_live
 
 _READ: Final = "authserver:sessions:read"
 _WRITE: Final = "authserver:sessions:write"
@@ -66,7 +67,7 @@ def session(row: AnyRow, username: str | None) -> Session:
         user_id=str(row.user_id),
         username=username,
         client_id=row.client_id,
-        live=row.revoked_at is None and min(row.idle_expires_at, row.absolute_expires_at) > row.now,
+        live=is_live(row, row.now),
         scope=" ".join(sorted(row.scopes)),
         audiences=sorted(row.audiences),
         roles=sorted(row.roles),

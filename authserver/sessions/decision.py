@@ -14,23 +14,20 @@ from uuid import UUID
 from authserver.clients.model import Client
 from authserver.records.audit import Caller
 from authserver.refusals.reasons import Reason
+from authserver.sessions.values import Lifetimes, expires_at
 
 
-class SeenSession(Protocol):
+class SeenSession(Lifetimes, Protocol):
     """The columns of a session's row that the decision reads; times in milliseconds."""
 
     id: UUID
     client_id: str
-    client_epoch: int
     generation: int
     current_digest: bytes | None
     current_presented: bool
     previous_digest: bytes | None
     rotated_at: int | None
     recent_late_retries: int
-    idle_expires_at: int
-    absolute_expires_at: int
-    revoked_at: int | None
     last_address: str | None
     last_user_agent: str | None
 
@@ -97,7 +94,7 @@ def _refusal(row: SeenSession | None, client: Client, now: int) -> Reason | None
         return Reason.SESSION_REVOKED
     if row.client_epoch < client.epoch:
         return Reason.SESSION_CLIENT_EPOCH
-    if min(row.idle_expires_at, row.absolute_expires_at) <= now:
+    if expires_at(row) <= now:
         return Reason.SESSION_EXPIRED
     return None
 

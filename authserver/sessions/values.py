@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from authserver.clients.model import Client
@@ -62,6 +63,28 @@ class Refreshed:
     client: Client
 
 
+class Lifetimes(Protocol):
+    """The columns of a session that say how long it lives; times in milliseconds since the epoch."""
+
+    client_epoch: int
+    revoked_at: int | None
+    idle_expires_at: int
+    absolute_expires_at: int
+
+
+def expires_at(row: Lifetimes) -> int:
+    """When a session ends by itself."""
+    return min(row.idle_expires_at, row.absolute_expires_at)
+
+
+def is_live(row: Lifetimes, now: int, *, epoch: int = 0) -> bool:
+    """Whether a session goes on at `now`, by the database's clock. `store.LIVE` says the same in SQL.
+
+    `epoch` is the client's: a session of an earlier epoch has ended before the sweep reaches its row.
+    """
+    return row.revoked_at is None and row.client_epoch >= epoch and expires_at(row) > now
+
+
 def session_of(row: AnyRow) -> Session:
     """Make the value from a row."""
     return Session(
@@ -73,5 +96,5 @@ def session_of(row: AnyRow) -> Session:
         auth_time=row.auth_time,
         status_index=row.status_index,
         access_expires_at=row.access_expires_at,
-        expires_at=min(row.idle_expires_at, row.absolute_expires_at),
+        expires_at=expires_at(row),
     )

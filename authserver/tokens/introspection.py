@@ -16,8 +16,9 @@ from authserver.refusals.reasons import Refused
 from authserver.sessions import store as sessions
 from authserver.sessions.refresh_token import PREFIX as REFRESH_PREFIX
 from authserver.sessions.rotation import Rotation
+from authserver.sessions.values import expires_at, is_live
 from authserver.tokens.access_token import AccessTokens, OwnToken
-from authserver.tokens.standing import is_live, look_up
+from authserver.tokens.standing import look_up
 
 INACTIVE: dict[str, Any] = {"active": False}
 
@@ -50,7 +51,7 @@ class Introspection:
             return INACTIVE
         with self._database.autocommit() as connection:
             row = sessions.read(connection, token.session_id)
-        if row is None or row.client_id != asking.client_id or not is_live(row, asking.epoch, row.now):
+        if row is None or row.client_id != asking.client_id or not is_live(row, row.now, epoch=asking.epoch):
             return INACTIVE
         if row.current_digest is None or not hmac.compare_digest(token.digest, row.current_digest):
             return INACTIVE
@@ -61,7 +62,7 @@ class Introspection:
             "sub": str(row.user_id),
             "sid": str(row.id),
             "scope": " ".join(sorted(row.scopes)),
-            "exp": min(row.idle_expires_at, row.absolute_expires_at) // 1000,
+            "exp": expires_at(row) // 1000,
         }
 
 

@@ -10,6 +10,7 @@ from authserver.clients import store as clients
 from authserver.database.tables import AnyRow
 from authserver.refusals.reasons import Reason
 from authserver.sessions import store as sessions
+from authserver.sessions.values import is_live
 from authserver.tokens.access_token import OwnToken
 
 
@@ -37,11 +38,5 @@ def look_up(connection: Connection, token: OwnToken) -> Standing:
         good = client.status_index == token.status_index
         return Standing(client, ended=None if good else Reason.ACCESS_TOKEN_ENDED)
     row = sessions.read(connection, token.session_id)
-    good = row is not None and row.client_id == token.client_id and is_live(row, client.epoch, now)
+    good = row is not None and row.client_id == token.client_id and is_live(row, now, epoch=client.epoch)
     return Standing(client, row, ended=None if good else Reason.ACCESS_TOKEN_ENDED)
-
-
-def is_live(row: AnyRow, epoch: int, now: int) -> bool:
-    """Whether a session goes on. `now` in milliseconds, by the database's clock."""
-    in_time = min(row.idle_expires_at, row.absolute_expires_at) > now
-    return row.revoked_at is None and row.client_epoch >= epoch and in_time

@@ -27,6 +27,7 @@ from authserver.oauth.server import OAuthServer
 from authserver.refusals.reasons import Reason, Refused, TryLater
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End
+from authserver.sessions.values import expires_at
 from authserver.tokens.bearer import Bearer
 from authserver.web_apps import cors
 from authserver.web_apps.cookies import read_cookie
@@ -120,7 +121,7 @@ def _shown(row: AnyRow, names: dict[str, str], own: UUID) -> dict[str, Any]:
         "device_name": row.device_name,
         "created_at": _iso(row.created_at),
         "last_used_at": _iso(row.last_used_at),
-        "expires_at": _iso(min(row.idle_expires_at, row.absolute_expires_at)),
+        "expires_at": _iso(expires_at(row)),
         "address": row.last_address,
         "user_agent": row.last_user_agent,
     }
