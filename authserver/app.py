@@ -116,7 +116,7 @@ def create_app(settings: Settings) -> Flask:
         ),
         audit=audit,
         activity=activity,
-        cookies=CookieJar.of(settings.issuer),
+        cookies=CookieJar(settings.issuer),
         bearer_tokens=BearerTokens(database, access_tokens),
     )
     refusals = Refusals(references, activity)

@@ -11,9 +11,9 @@ from authserver.administration.errors import Conflict, NotFound
 from authserver.administration.users import Profile
 from authserver.apis.administration import ROLE
 from authserver.database.tables import AnyRow
-from authserver.pages.addresses import origin_of
 from authserver.records import audit
 from authserver.records.audit import Event
+from authserver.urls import origin_of
 from authserver.users import links
 from authserver.users.links import store
 from authserver.users.store import Filter

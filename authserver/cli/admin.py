@@ -10,7 +10,7 @@ from authserver.apis.administration import ROLE
 from authserver.cli.output import json_option, print_json
 from authserver.cli.programs import Invocation, pass_invocation
 from authserver.cli.users import print_link, read_password, stdin_option
-from authserver.pages.addresses import origin_of
+from authserver.urls import origin_of
 
 
 @click.group()

@@ -6,28 +6,23 @@ from collections.abc import Iterator
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from authserver.urls import is_https, is_loopback, origin_of
+
 TokenDelivery = Literal["json", "cookie", "both_cookies"]
 
 #: In the response's body; the refresh token in a cookie; both in cookies, where app, API and authserver share an origin.
 DELIVERIES: Final = ("json", "cookie", "both_cookies")
 _MOST_ORIGINS: Final = 50
-_LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-_DEFAULT_PORTS: Final = {"https": 443, "http": 80}
 
 
 def origin_problem(origin: str) -> str | None:
     """What keeps this text from being an origin as browsers send it, if anything does."""
-    try:
-        parts = urlsplit(origin)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host = port = None
-    if host is None or parts.scheme not in _DEFAULT_PORTS or origin != _serialised(parts.scheme, host, port):
+    if not _is_origin(origin):
         return (
             f"origins: {origin!r} is no origin: scheme, host and port only, in lower case, as in https://app.example.com "
             "(no path, no wildcard, no default port)"
         )
-    if parts.scheme == "http" and host not in _LOOPBACK:
+    if not is_https(origin) and not is_loopback(origin):
         return f"origins: {origin} is plain http; cookies and tokens need https, but for localhost and 127.0.0.1"
     return None
 
@@ -48,6 +43,9 @@ def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterato
         yield "origins: both_cookies is for one origin, which app, API and authserver share"
 
 
-def _serialised(scheme: str, host: str, port: int | None) -> str:
-    name = f"[{host}]" if ":" in host else host
-    return f"{scheme}://{name}" + (f":{port}" if port is not None and port != _DEFAULT_PORTS[scheme] else "")
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and text == origin_of(text)
+    except ValueError:
+        return False

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+
+from authserver.urls import is_loopback
 
 MOST: Final = 50
 LENGTH: Final = 500
@@ -49,14 +50,14 @@ def _problem(kind: str, uri: str) -> str | None:
         parts, port_is_good = None, False
     if parts is None or not port_is_good:
         return "is no absolute URI; it looks like https://app.example.com/callback"
-    return _scheme_problem(kind, parts)
+    return _scheme_problem(kind, uri, parts)
 
 
-def _scheme_problem(kind: str, parts: SplitResult) -> str | None:
+def _scheme_problem(kind: str, uri: str, parts: SplitResult) -> str | None:
     if parts.scheme in ("http", "https"):
         if not parts.hostname or "@" in parts.netloc:
             return "needs a host and may not have a user name"
-        if parts.scheme == "https" or _is_loopback(parts.hostname):
+        if parts.scheme == "https" or is_loopback(uri):
             return None
         return "is http off loopback, where others could read the code; use https"
     if kind == "mobile" and "." in parts.scheme:
@@ -66,10 +67,3 @@ def _scheme_problem(kind: str, parts: SplitResult) -> str | None:
             f"has the scheme {parts.scheme}; one of its own is a reversed domain name, as in com.example.app:/callback"
         )
     return "must be https; only mobile clients may have a scheme of their own"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -27,10 +27,10 @@ from authserver.app import make_app, stop_app
 from authserver.clients.registration import Registration
 from authserver.database import schema
 from authserver.database.engine import open_database
-from authserver.pages.addresses import origin_of
 from authserver.serving import processes as serving
 from authserver.settings.loading import SettingsError
 from authserver.settings.model import Settings, load_settings
+from authserver.urls import origin_of
 
 CLIENT_ID = "demo-app"
 WEB_CLIENT_ID = "demo-web"

@@ -1,26 +1,16 @@
-"""Where a request may come from and where a browser may be sent: our own origin, and our own pages."""
+"""Where a request may come from and where a browser may be sent: our own pages."""
 
 from __future__ import annotations
 
 import re
 from typing import Protocol
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
-_DEFAULT_PORTS = {"http": 80, "https": 443}
 # Allowed characters only, one slash at a time: no host, no scheme, nothing that a browser reads in another way.
 _LOCAL = re.compile(
     r"/(?:account|admin)(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
 )
 _LONGEST = 2000
-
-
-def origin_of(url: str) -> str:
-    """The origin of an address, as browsers write it (RFC 6454 section 6.2)."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    host = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, _DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
-    return f"{parts.scheme}://{host}{port}"
 
 
 class _Headers(Protocol):

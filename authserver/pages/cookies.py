@@ -1,8 +1,4 @@
-"""Cookies of our pages: HttpOnly, SameSite=Strict, for this host alone.
-
-The prefix `__Host-` makes browsers refuse such a cookie from a sibling host, from http and for a narrower path, so that
-nobody plants one. On http, which only a development issuer on loopback has, there can be neither prefix nor `Secure`.
-"""
+"""Cookies of our pages: HttpOnly, SameSite=Strict, for this host alone."""
 
 from __future__ import annotations
 
@@ -10,18 +6,19 @@ from dataclasses import dataclass
 
 from flask import Request, Response
 
+from authserver.urls import cookie_name, is_https
+
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """One cookie, by its name for an https issuer without the prefix."""
+    """One cookie, by its full name."""
 
     name: str
     secure: bool
 
     @classmethod
     def of(cls, name: str, issuer: str) -> Cookie:
-        secure = issuer.startswith("https://")
-        return cls(f"__Host-{name}" if secure else name, secure)
+        return cls(cookie_name(name, issuer), is_https(issuer))
 
     def read(self, request: Request) -> str | None:
         """Its value. Sent twice under one name, one of them was planted, and nobody can tell which: neither counts."""

@@ -37,6 +37,7 @@ from authserver.pages.flashes import LIFETIME, Flash, FlashSigner, Kind
 from authserver.pages.visits import Visit, Visits
 from authserver.records.audit import Caller
 from authserver.sign_in.password import PasswordCheck
+from authserver.urls import origin_of
 
 Page = Response | str | tuple[str, int]
 
@@ -78,7 +79,7 @@ class Pages:
     @property
     def origin(self) -> str:
         """Where forms have to come from."""
-        return addresses.origin_of(self.issuer)
+        return origin_of(self.issuer)
 
     @property
     def visit_cookie(self) -> Cookie:

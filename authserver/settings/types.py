@@ -6,7 +6,7 @@ Every refusal says what would be right and never repeats the value, which may be
 import base64
 import re
 from contextlib import suppress
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -81,15 +81,6 @@ def issuer(value: str) -> str:
             "must be an absolute URL such as https://auth.example.com, without query, fragment or user name"
         )
     return value.rstrip("/")
-
-
-def is_loopback(url: str) -> bool:
-    """Does this URL stay on the machine, so that plain http gives nothing away?"""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def database_url(value: SecretStr) -> SecretStr:

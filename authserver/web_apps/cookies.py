@@ -1,18 +1,14 @@
-"""Tokens in cookies (DESIGN section 9): names, attributes, and which requests of a browser app count. Pure.
-
-A cookie with the `__Host-` prefix comes from this host alone, over https, and goes nowhere else (RFC 6265bis section
-4.1.3): a sibling host can neither read it nor plant one. On loopback over http there is no prefix, for development.
-"""
+"""Tokens in cookies: names, attributes, and which requests of a browser app count. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from authserver.clients.model import Client
 from authserver.refusals.reasons import Reason, Refused
+from authserver.urls import cookie_name, is_https, origin_of
 
 _REFRESH: Final = "authserver-rt-"
 _ACCESS: Final = "authserver-at-"
@@ -24,16 +20,9 @@ Header = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class CookieJar:
-    """Names and attributes of the cookies, for one issuer."""
+    """Names and attributes of the cookies of one issuer."""
 
-    secure: bool
-    origin: str
-
-    @classmethod
-    def of(cls, issuer: str) -> CookieJar:
-        """The cookies of this issuer; only one on https has the prefix."""
-        parts = urlsplit(issuer)
-        return cls(parts.scheme == "https", f"{parts.scheme}://{parts.netloc}".lower())
+    issuer: str
 
     def refresh_name(self, client: Client) -> str:
         return self._name(_REFRESH, client)
@@ -43,7 +32,7 @@ class CookieJar:
 
     def set(self, name: str, value: str, max_age: int) -> str:
         """The value of Set-Cookie; `max_age` in seconds, 0 clears."""
-        secure = "; Secure" if self.secure else ""
+        secure = "; Secure" if is_https(self.issuer) else ""
         return f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
 
     def check_origin(self, client: Client, header: Header) -> str:
@@ -60,7 +49,7 @@ class CookieJar:
             raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail="no Origin")
         if origin not in client.origins:
             raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail="an origin that the client has not registered")
-        expected = "same-origin" if origin == self.origin else "same-site"
+        expected = "same-origin" if origin == origin_of(self.issuer) else "same-site"
         if header("Sec-Fetch-Site") not in (None, expected):
             raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail=f"Sec-Fetch-Site is not {expected}")
         if header("Sec-Fetch-Mode") not in (None, *_MODES):
@@ -70,7 +59,7 @@ class CookieJar:
         return origin
 
     def _name(self, kind: str, client: Client) -> str:
-        return f"{'__Host-' if self.secure else ''}{kind}{client.client_id}"
+        return cookie_name(kind + client.client_id, self.issuer)
 
 
 def read_cookie(cookies: str | None, name: str) -> str | None:

@@ -54,6 +54,21 @@ def test_over_https_the_cookie_belongs_to_this_host_alone(
     app.extensions["authserver"].database.dispose()
 
 
+@pytest.mark.parametrize("issuer", ["https://auth.example.com", "https://auth.example.com:443"])
+def test_a_page_of_the_issuers_own_origin_signs_in_however_its_default_port_is_written(
+    stage: Stage, person: Person, monkeypatch: pytest.MonkeyPatch, issuer: str
+):
+    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+    app = create_app(stage.with_settings(issuer=issuer))
+    with httpx.Client(transport=httpx.WSGITransport(app), base_url=issuer) as http:
+        own = "https://auth.example.com"
+        page = Page(http, a_cookie_app(stage, origin=own), own, site="same-origin")
+        assert page.sign_in(person).status_code == 200
+        page.site = "cross-site"
+        assert refused_as(page.sign_in(person), "invalid_request", 403)
+    app.extensions["authserver"].database.dispose()
+
+
 def test_a_refresh_takes_the_cookie_and_replaces_it(page: Page, person: Person):
     page.sign_in(person)
     first = dict(page.cookies)

@@ -11,8 +11,8 @@ from pathlib import Path
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, set_to
 from authserver.settings.model import Settings
 from authserver.settings.rules import OWASP_ARGON2_MINIMA
-from authserver.settings.types import is_loopback
 from authserver.settings.values import DAY
+from authserver.urls import is_loopback
 
 HOUR = 3600
 #: RFC 6750 section 5.3: an hour or less.
