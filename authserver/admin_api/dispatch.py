@@ -40,8 +40,9 @@ from authserver.database.engine import Database, Unavailable
 from authserver.oauth.errors import Refusals
 from authserver.oauth.request import caller_of
 from authserver.passwords.hasher import HashingOverloaded
+from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.hints import About, plain
-from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.reasons import Reason
 from authserver.settings.model import Settings
 from authserver.tokens.bearer import Bearer, BearerTokens
 

@@ -16,7 +16,8 @@ from authserver.clients.model import Client
 from authserver.clients.secret_use import SecretUses
 from authserver.database.engine import Database
 from authserver.database.tables import AnyRow
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 
 #: What a client_id may look like. At most 32 characters, while a user id has 36: the two can never be equal as `sub`.
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,32}")

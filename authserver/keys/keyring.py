@@ -31,7 +31,8 @@ from authserver.keys.material import (
 )
 from authserver.keys.model import Kind, State
 from authserver.keys.vault import MasterKeyError, Vault
-from authserver.refusals.reasons import Reason, TryLater
+from authserver.refusals.exceptions import TryLater
+from authserver.refusals.reasons import Reason
 
 _Key = TypeVar("_Key", TokenKey, OpaqueKey)
 

@@ -18,7 +18,8 @@ from werkzeug.exceptions import HTTPException
 
 from authserver.clients.model import Client
 from authserver.records.audit import Caller
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -33,10 +34,6 @@ class Form:
 
     single: dict[str, str]
     repeated: dict[str, list[str]]
-
-
-class TooLarge(Refused):
-    """The body is larger than `server.max_body_bytes`: 413 instead of 400."""
 
 
 class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no types
@@ -121,8 +118,8 @@ def _read_body(request: Request) -> bytes:
     try:
         return request.get_data(cache=False)
     except HTTPException as error:
-        kind = TooLarge if error.code == 413 else Refused
-        raise kind(Reason.MALFORMED_REQUEST, detail=f"the body could not be read: {error.name}") from error
+        reason = Reason.BODY_TOO_LARGE if error.code == 413 else Reason.MALFORMED_REQUEST
+        raise Refused(reason, detail=f"the body could not be read: {error.name}") from error
 
 
 def parse_form(body: bytes) -> Form:

@@ -28,7 +28,8 @@ from authserver.passwords.hasher import PasswordHasher
 from authserver.records.activity import Activity
 from authserver.records.audit import Bounded, Entry, Event
 from authserver.records.metrics import REQUESTS
-from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.reasons import Reason
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
 from authserver.tokens.access_token import AccessTokens

@@ -17,7 +17,8 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.reasons import Reason
 
 _BY_NUMBER = {reason.number: reason for reason in Reason}
 

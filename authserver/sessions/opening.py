@@ -21,7 +21,8 @@ from authserver.database.status_indices import StatusIndices
 from authserver.keys.keyring import Keyring
 from authserver.records import audit
 from authserver.records.audit import Caller, Event
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.sessions import store
 from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.refresh_token import RefreshToken, first_token

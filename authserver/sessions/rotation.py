@@ -23,7 +23,8 @@ from authserver.keys.keyring import Keyring
 from authserver.keys.material import TokenKey
 from authserver.records import audit
 from authserver.records.audit import Bounded, Caller, Event
-from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from authserver.sessions import decision, store
 from authserver.sessions.decision import Act, Presented

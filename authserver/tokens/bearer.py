@@ -12,7 +12,8 @@ from uuid import UUID
 
 from authserver.apis import store as apis
 from authserver.database.engine import Database
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.standing import look_up
 

@@ -12,7 +12,7 @@ from typing import Any
 from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
 from authserver.database.engine import Database
-from authserver.refusals.reasons import Refused
+from authserver.refusals.exceptions import Refused
 from authserver.sessions import store as sessions
 from authserver.sessions.refresh_token import PREFIX as REFRESH_PREFIX
 from authserver.sessions.rotation import Rotation

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from authserver.apis import own_sessions
 from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 
 _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 

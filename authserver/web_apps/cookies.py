@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from authserver.clients.model import Client
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.urls import cookie_name, is_https, origin_of
 
 _REFRESH: Final = "authserver-rt-"

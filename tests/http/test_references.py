@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
+from authserver.refusals.public import Public
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
 from tests.support.oauth import App, OAuth, Person, claims
@@ -77,6 +79,15 @@ def test_a_reference_under_another_master_key_does_not_open():
 def test_a_reference_pasted_with_blanks_around_opens():
     refusal = Refusal(Reason.WRONG_SECRET, 1, "app")
     assert references.open(f"  {references.seal(refusal)}\n") == refusal
+
+
+def test_every_reason_has_a_public_text_of_its_own_kind():
+    """A reason that no table listed was told as a refresh token's, whatever it was about."""
+    assert {reason.public for reason in Reason} == set(Public)
+    of_refresh_tokens = re.compile(r"TOKEN_|SESSION_|RETRY_|NO_COOKIE")
+    told = [reason.name for reason in Reason if reason.public is Public.REFRESH_TOKEN]
+    assert [name for name in told if not of_refresh_tokens.match(name)] == []
+    assert all(public.text.endswith(".") and public.text.isascii() for public in Public)
 
 
 def test_no_two_reasons_have_the_same_number():

@@ -22,7 +22,8 @@ from authserver.administration.users import Profile
 from authserver.keys.setup import open_vault
 from authserver.records import audit
 from authserver.records.audit import Caller, Entry, Event, Outcome, Position, Search
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from tests.support.held import held
 from tests.support.oauth import App, OAuth, Person

@@ -16,7 +16,8 @@ from authserver.clients.authentication import client_secret_basic, client_secret
 from authserver.clients.authentication.presented import Presented
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 
 
 class Method(Protocol):

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
 from authserver.clients.authentication.presented import Presented
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 
 NAME = "client_secret_basic"
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")

@@ -10,7 +10,8 @@ from flask import Response, request
 from authserver.clients.authentication import METHODS
 from authserver.oauth.endpoints.base import Context, Endpoint, View
 from authserver.oauth.request import TokenRequest
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.tokens.signing import sign
 
 _SIGNED = "token-introspection+jwt"

@@ -19,7 +19,8 @@ from authserver.oauth.server import Domain
 from authserver.records import audit
 from authserver.records.activity import SIGN_OUT
 from authserver.records.audit import Event
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, store
 from authserver.sessions.model import End
 

@@ -24,7 +24,8 @@ from authserver.oauth.endpoints.base import Context, Endpoint, View
 from authserver.oauth.errors import RefusedRequest
 from authserver.oauth.request import caller_of
 from authserver.oauth.server import OAuthServer
-from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End
 from authserver.sessions.values import expires_at

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response
-from authserver.refusals.reasons import Reason, Refused
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.tokens import scopes
 from authserver.tokens.scopes import Access
 

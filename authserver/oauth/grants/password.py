@@ -18,7 +18,8 @@ from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
 from authserver.records.activity import SIGN_IN
 from authserver.records.audit import Entry, Event
-from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, store
 from authserver.sessions.model import End
 from authserver.sessions.opening import Granted, Verified

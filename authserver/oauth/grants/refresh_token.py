@@ -9,7 +9,8 @@ from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
 from authserver.records.activity import REFRESH
 from authserver.records.metrics import ROTATIONS
-from authserver.refusals.reasons import Reason, Refused, TryLater
+from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.reasons import Reason
 from authserver.sessions.values import Refreshed, Session
 from authserver.tokens import scopes
 from authserver.tokens.scopes import Access
