@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from authserver.clients.authentication.presented import Presented
+from authserver.clients.authentication.presented import Presented, Proof
+from authserver.clients.model import Client
+from authserver.refusals.reasons import Reason
 
 NAME = "none"
 
@@ -14,3 +16,8 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented | None
     if authorization is not None or "client_secret" in form or "client_id" not in form:
         return None
     return Presented(NAME, form["client_id"], None)
+
+
+def prove(client: Client | None, _presented: Presented) -> Proof | Reason:
+    """Only a public client may name itself alone."""
+    return Proof() if client is not None and client.is_public else Reason.WRONG_SECRET

@@ -1,4 +1,4 @@
-"""What a request presents as its client authentication, whatever the method."""
+"""What a request presents as its client authentication, and what comes of it, whatever the method."""
 
 from __future__ import annotations
 
@@ -7,8 +7,15 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Presented:
-    """A claim still to be checked. Has no repr: it holds a secret."""
+    """A claim still to be proved. Has no repr: it holds a secret, or what stands for one."""
 
     method: str
     client_id: str
-    secret: str | None
+    credential: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The credential is right. `secret_digest` says which of the client's secrets it was, where it was one."""
+
+    secret_digest: bytes | None = None
