@@ -25,7 +25,9 @@ from authserver.database.status_indices import StatusIndices
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
-from authserver.oauth import endpoints, handlers
+from authserver.oauth import adapter
+from authserver.oauth.endpoints import ENDPOINTS
+from authserver.oauth.endpoints.base import Context
 from authserver.oauth.errors import Refusals
 from authserver.oauth.grants import GRANTS
 from authserver.oauth.server import Domain, OAuthServer
@@ -122,10 +124,10 @@ def create_app(settings: Settings) -> Flask:
     refusals = Refusals(references, activity)
     oauth = OAuthServer(domain, refusals, GRANTS)
 
-    endpoints.register(app, oauth, keyring, jwks_max_age=settings.keys.jwks_max_age)
+    adapter.register(app, Context(settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS))
     module.register(app, urlsplit(settings.issuer).path)
     errors = ErrorForms()
-    handlers.register(app, oauth, errors)
+    adapter.register_errors(app, oauth, errors)
     if settings.pages.account or settings.pages.admin:
         pages = Pages(
             issuer=settings.issuer,

@@ -38,7 +38,7 @@ from authserver.administration.errors import AdminError, Conflict, Forbidden, In
 from authserver.apis.administration import AUDIENCE
 from authserver.database.engine import Database, Unavailable
 from authserver.oauth.errors import Refusals
-from authserver.oauth.request import caller_of
+from authserver.pages.pages import caller
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.hints import About, plain
@@ -111,9 +111,7 @@ class Office:
     def _serve(self, route: Route, path: dict[str, str]) -> Response:
         bearer = self._authorised(route)
         actor, scopes = ("", frozenset[str]()) if bearer is None else (bearer.actor, bearer.scopes)
-        admin = Administration(
-            self.database, self.settings, actor, authority=scopes, caller=caller_of(request), tools=self.tools
-        )
+        admin = Administration(self.database, self.settings, actor, authority=scopes, caller=caller(), tools=self.tools)
         for name, value in path.items():
             if "\0" in value:
                 raise Problem(NOT_FOUND, f"There is no such {name}.")

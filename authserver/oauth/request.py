@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
-from flask import Request
-from werkzeug.exceptions import HTTPException
+from werkzeug.http import parse_options_header
 
 from authserver.clients.model import Client
-from authserver.records.audit import Caller
+from authserver.oauth.messages import HttpRequest
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 
@@ -58,14 +57,15 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
     #: Milliseconds since the epoch by this node's clock, from before anything was looked up.
     received_at: int
 
-    def __init__(self, request: Request, issuer: str) -> None:
+    def __init__(self, request: HttpRequest, issuer: str) -> None:
         # Not Authlib's constructor: it raises on plain http, which a development issuer may have.
         self.received_at = time.time_ns() // 1_000_000
         self.method = request.method
         self.uri = issuer + request.path
-        self.headers = request.headers
-        self.authorization = _one_authorization(request)
-        self.caller = caller_of(request)
+        self.headers = request.fields
+        # A header that was sent twice is joined by a comma, which no Basic credential contains: its method refuses it.
+        self.authorization = request.fields.get("Authorization")
+        self.caller = request.caller
         self._form = _read_form(request)
         self.payload = _Payload(self._form)
 
@@ -89,37 +89,21 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         return value
 
 
-def caller_of(request: Request) -> Caller:
-    """Where a request comes from."""
-    return Caller.of(request.remote_addr, request.headers.get("User-Agent"))
-
-
-def _one_authorization(request: Request) -> str | None:
-    # WSGI joins repeated headers with a comma, which no Basic credential contains: its method refuses them.
-    return request.headers.get("Authorization")
-
-
-def _read_form(request: Request) -> Form:
-    if request.query_string:
+def _read_form(request: HttpRequest) -> Form:
+    if request.query:
         raise Refused(Reason.MALFORMED_REQUEST, detail="parameters in the query string")
-    if request.content_type != _FORM_TYPE:  # nearly all send just this, and need no parser
-        _check_form_type(request)
-    return parse_form(_read_body(request))
+    content_type = request.fields.get("Content-Type")
+    if content_type != _FORM_TYPE:  # nearly all send just this, and need no parser
+        _check_form_type(content_type)
+    return parse_form(request.read_body())
 
 
-def _check_form_type(request: Request) -> None:
-    if request.mimetype != _FORM_TYPE:
+def _check_form_type(content_type: str | None) -> None:
+    media_type, parameters = parse_options_header(content_type)
+    if media_type.lower() != _FORM_TYPE:
         raise Refused(Reason.MALFORMED_REQUEST, detail="the Content-Type is not " + _FORM_TYPE)
-    if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
+    if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise Refused(Reason.MALFORMED_REQUEST, detail="the charset is not UTF-8")
-
-
-def _read_body(request: Request) -> bytes:
-    try:
-        return request.get_data(cache=False)
-    except HTTPException as error:
-        reason = Reason.BODY_TOO_LARGE if error.code == 413 else Reason.MALFORMED_REQUEST
-        raise Refused(reason, detail=f"the body could not be read: {error.name}") from error
 
 
 def parse_form(body: bytes) -> Form:

@@ -11,10 +11,11 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
+import structlog
 from authlib.oauth2.rfc6749 import AuthorizationServer
-from flask import Request, Response
 
 from authserver.apis.store import CatalogueCache
 from authserver.clients import authentication
@@ -23,6 +24,7 @@ from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
 from authserver.database.engine import Database, Unavailable
 from authserver.oauth.errors import Refusals, RefusedRequest
+from authserver.oauth.messages import Answer, Headers, HttpRequest
 from authserver.oauth.request import TokenRequest
 from authserver.passwords.hasher import PasswordHasher
 from authserver.records.activity import Activity
@@ -39,8 +41,10 @@ from authserver.tokens.status_list import StatusLists
 from authserver.web_apps import cors
 from authserver.web_apps.cookies import CookieJar, read_cookie
 
+_log = structlog.get_logger("authserver.errors")
+
 #: No answer that carries or refuses a token may be kept by anyone (RFC 6749 section 5.1).
-NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+JSON_NO_STORE = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
 #: Refusals that a cached client or cached APIs may give for what was allowed a moment ago.
 _MAY_BE_STALE = frozenset(
@@ -86,14 +90,10 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         """The grant types that are really registered, for the metadata document."""
         return [grant.GRANT_TYPE for grant, _ in self._token_grants]
 
-    def create_token_response(self, request: Request) -> Response:
-        """Answer a token request.
+    def create_token_response(self, request: HttpRequest) -> Answer:
+        """Answer a token request."""
 
-        Raises:
-            RefusedRequest: with the OAuth error to answer.
-        """
-
-        def run(token_request: TokenRequest) -> Response:
+        def run(token_request: TokenRequest) -> Answer:
             token_request.need("grant_type")
             grant = self._grant(token_request)
 
@@ -107,7 +107,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
         return self.answer("token", request, run)
 
-    def answer(self, endpoint: str, request: Request, run: Callable[[TokenRequest], Response]) -> Response:
+    def answer(self, endpoint: str, request: HttpRequest, run: Callable[[TokenRequest], Answer]) -> Answer:
         """Read a request strictly, run it, and count it. For every endpoint that clients authenticate at."""
         grant, outcome = "none", "server_error"
         token_request: TokenRequest | None = None
@@ -115,16 +115,14 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             with self._translated(request) as token_request:
                 if endpoint == "token" and token_request.payload.grant_type in self.grant_types:
                     grant = token_request.payload.grant_type
-                response = run(token_request)
+                answer = run(token_request)
             outcome = "ok"
-            response.headers.extend(self._cors(request, token_request))
-            return response
         except RefusedRequest as error:
-            outcome = error.error
-            error.extra_headers |= dict(self._cors(request, token_request))
-            raise
+            answer, outcome = self.refused(error), error.error
         finally:
             REQUESTS.labels(endpoint, grant, outcome).inc()
+        answer.headers.extend(cors.headers_for(request.origin, getattr(token_request, "client", None)))
+        return answer
 
     def authenticate(self, request: TokenRequest, admit: Admit | None = None) -> None:
         """Authenticate the client of a request, by the one method that it presents, and fix it for the whole request.
@@ -166,23 +164,34 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             raise Refused(Reason.MALFORMED_REQUEST, detail="a token in the body and in a cookie at once")
         return cookie or body
 
-    def create_oauth2_request(self, request: Request) -> TokenRequest:
+    def create_oauth2_request(self, request: HttpRequest) -> TokenRequest:
         """Authlib's seam for reading a request."""
         return TokenRequest(request, self.domain.issuer)
 
-    def handle_response(self, status: int, body: Any, headers: Sequence[tuple[str, str]]) -> Response:
-        """Authlib's seam for making a response."""
+    def handle_response(self, status: int, body: Any, headers: Headers) -> Answer:
+        """Authlib's seam for making a response. A dict is sent as JSON; no answer from here may be kept."""
         text = json.dumps(body) if isinstance(body, dict) else body
-        response = Response(text, status, {**NO_STORE, "Content-Type": "application/json"})
-        for name, value in headers:
-            put = response.headers.add if name == "Set-Cookie" else response.headers.set
-            put(name, value)
-        return response
+        given = {name for name, _ in headers}
+        return Answer(status, text, [*(field for field in JSON_NO_STORE if field[0] not in given), *headers])
 
-    def handle_error(self, error: RefusedRequest) -> Response:
-        """Make the response of a refusal; the one Flask error handler calls it."""
-        response: Response = self.handle_error_response(None, error)
-        return response
+    def refused(self, error: RefusedRequest) -> Answer:
+        """The answer to a refused request."""
+        return self.handle_response(error.status_code, dict(error.get_body()), error.get_headers())
+
+    def unavailable(self, error: Exception) -> Answer:
+        """The answer while the database is away, restarting, full or too slow."""
+        return self.refused(self.refusals.unavailable(error))
+
+    def failed(self, error: Exception) -> Answer:
+        """The answer to a failure of the server itself, whose traceback goes into the log."""
+        refusal = self.refusals.unexpected()
+        _log.error("failed", reference=refusal.reference, exc_info=error)
+        return self.refused(refusal)
+
+    def http_error(self, status: int, headers: Headers | None = None) -> Answer:
+        """The answer to what is wrong with a request as such (404, 405, 406), in the form of an OAuth error."""
+        body = {"error": "invalid_request", "error_description": f"{HTTPStatus(status).phrase}."}
+        return self.handle_response(status, body, headers or [])
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
         """Nobody listens: acts are recorded where they happen, in their own transaction."""
@@ -220,14 +229,10 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             headers.append(("Set-Cookie", jar.set(name, body.pop("access_token"), body["expires_in"])))
         return status, body, headers
 
-    @staticmethod
-    def _cors(request: Request, token_request: TokenRequest | None) -> cors.Headers:
-        return cors.headers_for(request.headers.get("Origin"), getattr(token_request, "client", None))
-
     @contextmanager
-    def _translated(self, request: Request) -> Iterator[TokenRequest]:
+    def _translated(self, request: HttpRequest) -> Iterator[TokenRequest]:
         """Turn domain refusals of the block into OAuth errors, once."""
-        basic = "Authorization" in request.headers
+        basic = request.fields.get("Authorization") is not None
         token_request: TokenRequest | None = None
         try:
             token_request = self.create_oauth2_request(request)

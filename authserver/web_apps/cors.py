@@ -1,6 +1,6 @@
 """Cross-origin requests (Fetch section 3.2): a page of a registered origin may read the answer, and no other may.
 
-Whoever asks first (the preflight) names no client, so it is answered for the union of all registered origins; the
+The preflight names no client, so it is answered for the union of all registered origins; the
 request itself is answered for its own client. What is public (keys, metadata, status lists) is open to every origin
 by headers of its own.
 """
@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Final
-
-from flask import Response
 
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
@@ -31,8 +29,8 @@ def headers_for(origin: str | None, client: Client | None) -> Headers:
     return [VARY, *_allowed(origin), ("Access-Control-Expose-Headers", _EXPOSED_HEADERS)]
 
 
-def preflight(origin: str | None, methods: Sequence[str], clients: ClientRegistry) -> Response:
-    """Answer a preflight. 204 in any case: without the headers the browser refuses by itself."""
+def preflight(origin: str | None, methods: Sequence[str], clients: ClientRegistry) -> Headers:
+    """The headers of the answer to a preflight, a 204 in any case: without them the browser refuses by itself."""
     headers = [VARY]
     if origin is not None and clients.is_origin(origin):
         headers += [
@@ -41,7 +39,7 @@ def preflight(origin: str | None, methods: Sequence[str], clients: ClientRegistr
             ("Access-Control-Allow-Headers", _ALLOWED_HEADERS),
             ("Access-Control-Max-Age", str(_PREFLIGHT_SECONDS)),
         ]
-    return Response(status=204, headers=headers)
+    return headers
 
 
 def _allowed(origin: str) -> Headers:

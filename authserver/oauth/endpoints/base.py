@@ -1,4 +1,4 @@
-"""What an endpoint is: its address, its methods, and what it adds to the metadata document."""
+"""What an endpoint is: its address, its methods, its answer, and what it adds to the metadata document."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Response
-
 from authserver.keys.keyring import Keyring
+from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.server import OAuthServer
-
-View = Callable[..., Response]
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What views are built with. `jwks_max_age` is in seconds; `endpoints` are all that there are."""
+    """What endpoints work with. `jwks_max_age` is in seconds; `endpoints` are all that there are."""
 
     issuer: str
     server: OAuthServer
@@ -29,7 +26,8 @@ class Context:
 class Endpoint:
     """One endpoint. `metadata_member` is the name of its address in the metadata document (RFC 8414 section 2).
 
-    `cross_origin` is for what pages of registered origins call: it gets an answer to preflights.
+    `answer` is a function from a request to an answer. `cross_origin` is for what pages of registered origins call: it
+    gets an answer to preflights.
 
     `path` stands behind the issuer's own path; a `well_known` one stands before it (RFC 8414 section 3.1).
     """
@@ -37,7 +35,7 @@ class Endpoint:
     name: str
     path: str
     methods: Sequence[str]
-    view: Callable[[Context], View]
+    answer: Callable[[Context, HttpRequest], Answer]
     metadata_member: str | None = None
     well_known: bool = False
     more_metadata: Callable[[Context], dict[str, Any]] | None = None

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from flask import Response, request
-
 from authserver.clients.authentication import METHODS
-from authserver.oauth.endpoints.base import Context, Endpoint, View
+from authserver.oauth.endpoints.base import Context, Endpoint
+from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.request import TokenRequest
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
@@ -17,32 +15,28 @@ from authserver.tokens.signing import sign
 _SIGNED = "token-introspection+jwt"
 
 
-def _view(context: Context) -> View:
+def _answer(context: Context, request: HttpRequest) -> Answer:
     domain = context.server.domain
 
-    def run(token_request: TokenRequest) -> Response:
+    def run(token_request: TokenRequest) -> Answer:
         context.server.authenticate(token_request)
         if token_request.client.is_public:  # it proves nothing, so anybody could try tokens out
             raise Refused(Reason.METHOD_NOT_ALLOWED)
         text = token_request.need("token")
-        answer = domain.introspection.look_up(text, token_request.client, domain.catalogue.current())
-        return _response(context, token_request, answer)
+        found = domain.introspection.look_up(text, token_request.client, domain.catalogue.current())
+        if request.accepted("application/json", f"application/{_SIGNED}") != f"application/{_SIGNED}":
+            return context.server.handle_response(200, found, [])
+        return _signed(context, token_request, found)
 
-    def introspect() -> Response:
-        return context.server.answer("introspect", request, run)
-
-    return introspect
+    return context.server.answer("introspect", request, run)
 
 
-def _response(context: Context, token_request: TokenRequest, answer: dict[str, Any]) -> Response:
-    wanted = request.accept_mimetypes.best_match(["application/json", f"application/{_SIGNED}"])
-    if wanted != f"application/{_SIGNED}":
-        return context.server.handle_response(200, json.dumps(answer), [])
+def _signed(context: Context, token_request: TokenRequest, found: dict[str, Any]) -> Answer:
     claims = {
         "iss": context.issuer,
         "aud": token_request.client.client_id,
         "iat": token_request.received_at // 1000,
-        "token_introspection": answer,
+        "token_introspection": found,
     }
     signed = sign(context.keyring, _SIGNED, claims)
     return context.server.handle_response(200, signed, [("Content-Type", f"application/{_SIGNED}")])
@@ -56,5 +50,5 @@ def _more_metadata(context: Context) -> dict[str, Any]:
 
 
 ENDPOINT = Endpoint(
-    "introspect", "/introspect", ("POST",), _view, "introspection_endpoint", more_metadata=_more_metadata
+    "introspect", "/introspect", ("POST",), _answer, "introspection_endpoint", more_metadata=_more_metadata
 )

@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import json
 
-from flask import Response
-
 from authserver.apis.administration import PREFIX
-from authserver.oauth.endpoints.base import Context, Endpoint, View
+from authserver.oauth.endpoints.base import Context, Endpoint
+from authserver.oauth.messages import Answer, HttpRequest
 
-_HEADERS = {"Cache-Control": "public, max-age=300", "Access-Control-Allow-Origin": "*"}
-
-
-def _view(context: Context) -> View:
-    def metadata() -> Response:
-        document: dict[str, object] = {
-            "issuer": context.issuer,
-            "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
-        }
-        # Those of administration are nobody's business but the administrators' (section 2 lets a server leave some out).
-        known = context.server.domain.catalogue.current().scopes
-        if scopes := sorted(scope for scope in known if not scope.startswith(PREFIX)):
-            document["scopes_supported"] = scopes  # an empty list is left out (RFC 8414 section 3.2)
-        for endpoint in context.endpoints:
-            if endpoint.metadata_member is not None:
-                document[endpoint.metadata_member] = context.issuer + endpoint.path
-            if endpoint.more_metadata is not None:
-                document |= endpoint.more_metadata(context)
-        return Response(json.dumps(document), content_type="application/json", headers=_HEADERS)
-
-    return metadata
+_HEADERS = [
+    ("Content-Type", "application/json"),
+    ("Cache-Control", "public, max-age=300"),
+    ("Access-Control-Allow-Origin", "*"),
+]
 
 
-ENDPOINT = Endpoint("metadata", "/.well-known/oauth-authorization-server", ("GET",), _view, well_known=True)
+def _answer(context: Context, _request: HttpRequest) -> Answer:
+    document: dict[str, object] = {
+        "issuer": context.issuer,
+        "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
+    }
+    # The scopes of administration concern administrators alone (section 2 lets a server leave some out).
+    known = context.server.domain.catalogue.current().scopes
+    if scopes := sorted(scope for scope in known if not scope.startswith(PREFIX)):
+        document["scopes_supported"] = scopes  # an empty list is left out (RFC 8414 section 3.2)
+    for endpoint in context.endpoints:
+        if endpoint.metadata_member is not None:
+            document[endpoint.metadata_member] = context.issuer + endpoint.path
+        if endpoint.more_metadata is not None:
+            document |= endpoint.more_metadata(context)
+    return Answer(200, json.dumps(document), _HEADERS)
+
+
+ENDPOINT = Endpoint("metadata", "/.well-known/oauth-authorization-server", ("GET",), _answer, well_known=True)

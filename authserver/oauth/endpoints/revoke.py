@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
-
 from authserver.clients import store as clients
 from authserver.clients.authentication import METHODS
-from authserver.oauth.endpoints.base import Context, Endpoint, View
+from authserver.oauth.endpoints.base import Context, Endpoint
+from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.request import TokenRequest
 from authserver.oauth.server import Domain
 from authserver.records import audit
@@ -25,14 +24,14 @@ from authserver.sessions import ending, store
 from authserver.sessions.model import End
 
 
-def _view(context: Context) -> View:
-    def run(token_request: TokenRequest) -> Response:
+def _answer(context: Context, request: HttpRequest) -> Answer:
+    def run(token_request: TokenRequest) -> Answer:
         server = context.server
         server.authenticate(token_request)
         client, jar = token_request.client, server.domain.cookies
         token = server.presented_token(token_request, client, "token")
         if client.uses_cookies:
-            # Signed out is signed out, whatever the cookie was: whoever has none is.
+            # Answer 200 and clear the cookies, even if there was none.
             if token is not None:
                 _revoke(server.domain, token_request, token)
             names = (jar.refresh_name(client), jar.access_name(client))
@@ -40,10 +39,7 @@ def _view(context: Context) -> View:
         _revoke(server.domain, token_request, token or token_request.need("token"))
         return server.handle_response(200, {}, [])
 
-    def revoke() -> Response:
-        return context.server.answer("revoke", request, run)
-
-    return revoke
+    return context.server.answer("revoke", request, run)
 
 
 def _revoke(domain: Domain, token_request: TokenRequest, text: str) -> None:
@@ -103,5 +99,5 @@ def _more_metadata(_context: Context) -> dict[str, Any]:
 
 
 ENDPOINT = Endpoint(
-    "revoke", "/revoke", ("POST",), _view, "revocation_endpoint", more_metadata=_more_metadata, cross_origin=True
+    "revoke", "/revoke", ("POST",), _answer, "revocation_endpoint", more_metadata=_more_metadata, cross_origin=True
 )

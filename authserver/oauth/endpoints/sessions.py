@@ -6,23 +6,19 @@ cookies, in its cookie: then `client_id` in the query says whose, and only a pag
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from flask import Response, request
-
 from authserver.apis.own_sessions import AUDIENCE, SCOPE
 from authserver.clients import store as clients
 from authserver.clients.model import Client
 from authserver.database.engine import Unavailable
 from authserver.database.tables import AnyRow
-from authserver.oauth.endpoints.base import Context, Endpoint, View
-from authserver.oauth.errors import RefusedRequest
-from authserver.oauth.request import caller_of
+from authserver.oauth.endpoints.base import Context, Endpoint
+from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.server import OAuthServer
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
@@ -46,50 +42,46 @@ class _Holder:
     actor: str
 
 
-def _view(context: Context) -> View:
-    def sessions() -> Response:
-        act = _list if request.method == "GET" else _end_many
-        return _answer(context.server, act)
-
-    return sessions
+Act = Callable[[OAuthServer, HttpRequest, _Holder], Answer]
 
 
-def _one_view(context: Context) -> View:
-    def session(session_id: str) -> Response:
-        return _answer(context.server, lambda server, holder: _end_one(server, holder, session_id))
-
-    return session
+def _all(context: Context, request: HttpRequest) -> Answer:
+    return _answer(context.server, request, _list if request.method == "GET" else _end_many)
 
 
-def _answer(server: OAuthServer, act: Callable[[OAuthServer, _Holder], Response]) -> Response:
+def _one(context: Context, request: HttpRequest) -> Answer:
+    return _answer(context.server, request, _end_one)
+
+
+def _answer(server: OAuthServer, request: HttpRequest, act: Act) -> Answer:
     client: Client | None = None
     try:
-        bearer = server.domain.bearer_tokens.accept(_credential(server), AUDIENCE, alone=False)
+        bearer = server.domain.bearer_tokens.accept(_credential(server, request), AUDIENCE, alone=False)
         client = server.domain.clients.find(bearer.client_id)
-        response = act(server, _holder(bearer))
+        answer = act(server, request, _holder(bearer))
     except (Refused, TryLater) as refusal:
-        error = server.refusals.translate(refusal)
-        raise _readable(error, client or _named(server)) from refusal
+        answer = server.refused(server.refusals.translate(refusal))
     except Unavailable as broken:
-        raise _readable(server.refusals.unavailable(broken), client or _named(server)) from broken
-    response.headers.extend(cors.headers_for(request.headers.get("Origin"), client))
-    return response
+        answer = server.unavailable(broken)
+    # A page has to be able to read why, or it could not tell a refusal from a broken line.
+    answer.headers.extend(cors.headers_for(request.origin, client or _named(server, request)))
+    return answer
 
 
-def _credential(server: OAuthServer) -> str | None:
+def _credential(server: OAuthServer, request: HttpRequest) -> str | None:
     """The Authorization header, or what a cookie would have put there."""
-    client = _named(server)
-    if client is None or client.token_delivery != "both_cookies" or "Authorization" in request.headers:
-        return request.headers.get("Authorization")
+    client, header = _named(server, request), request.fields.get
+    if client is None or client.token_delivery != "both_cookies" or header("Authorization") is not None:
+        return header("Authorization")
     jar = server.domain.cookies
-    if request.method != "GET" or "Origin" in request.headers:  # a page sends none when it reads its own origin
-        jar.check_origin(client, request.headers.get)
-    token = read_cookie(request.headers.get("Cookie"), jar.access_name(client))
+    if request.method != "GET" or request.origin is not None:  # a page sends none when it reads its own origin
+        jar.check_origin(client, header)
+    token = read_cookie(header("Cookie"), jar.access_name(client))
     return None if token is None else f"Bearer {token}"
 
 
-def _named(server: OAuthServer) -> Client | None:
-    return server.domain.clients.find(request.args.get("client_id", ""))
+def _named(server: OAuthServer, request: HttpRequest) -> Client | None:
+    return server.domain.clients.find(request.query_parameter("client_id"))
 
 
 def _holder(bearer: Bearer) -> _Holder:
@@ -98,19 +90,13 @@ def _holder(bearer: Bearer) -> _Holder:
     return _Holder(bearer.user_id, bearer.session_id, bearer.actor)
 
 
-def _readable(error: RefusedRequest, client: Client | None) -> RefusedRequest:
-    """A page has to be able to read why, or it could not tell a refusal from a broken line."""
-    error.extra_headers |= dict(cors.headers_for(request.headers.get("Origin"), client))
-    return error
-
-
-def _list(server: OAuthServer, holder: _Holder) -> Response:
+def _list(server: OAuthServer, _request: HttpRequest, holder: _Holder) -> Answer:
     database = server.domain.database
     rows = listing.list_sessions(database, user_id=holder.user_id, limit=_MOST)
     with database.autocommit() as connection:
         names = clients.names_of(connection, {row.client_id for row in rows})
     body = {"sessions": [_shown(row, names, holder.session_id) for row in rows]}
-    return server.handle_response(200, json.dumps(body), [])
+    return server.handle_response(200, body, [])
 
 
 def _shown(row: AnyRow, names: dict[str, str], own: UUID) -> dict[str, Any]:
@@ -128,28 +114,28 @@ def _shown(row: AnyRow, names: dict[str, str], own: UUID) -> dict[str, Any]:
     }
 
 
-def _end_one(server: OAuthServer, holder: _Holder, session_id: str) -> Response:
+def _end_one(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Answer:
     try:
-        wanted = UUID(session_id)
+        wanted = UUID(request.path_arguments["session_id"])
     except ValueError:
         raise Refused(Reason.SESSION_NOT_OWN, session_id=holder.session_id) from None
     row = listing.find_session(server.domain.database, wanted)
-    if row is None or row.user_id != holder.user_id:  # somebody else's is as unknown as none
+    if row is None or row.user_id != holder.user_id:  # a session of another user is as unknown as none
         raise Refused(Reason.SESSION_NOT_OWN, session_id=holder.session_id)
     with server.domain.database.transaction() as connection:
-        ending.end_session(connection, wanted, End.SIGNED_OUT, actor=holder.actor, caller=caller_of(request))
+        ending.end_session(connection, wanted, End.SIGNED_OUT, actor=holder.actor, caller=request.caller)
     return server.handle_response(204, "", [])
 
 
-def _end_many(server: OAuthServer, holder: _Holder) -> Response:
+def _end_many(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Answer:
     """All others; with `all=true` the own one too."""
-    everything = request.args.get("all", "")
+    everything = request.query_parameter("all")
     if everything not in ("", "true", "false"):
         raise Refused(Reason.BAD_PARAMETER, parameter="all: true or false")
     kept = None if everything == "true" else holder.session_id
     with server.domain.database.transaction() as connection:
         ending.end_sessions_of_user(
-            connection, holder.user_id, End.SIGNED_OUT, actor=holder.actor, caller=caller_of(request), all_but=kept
+            connection, holder.user_id, End.SIGNED_OUT, actor=holder.actor, caller=request.caller, all_but=kept
         )
     return server.handle_response(204, "", [])
 
@@ -158,5 +144,5 @@ def _iso(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
-ALL = Endpoint("sessions", "/sessions", ("GET", "DELETE"), _view, cross_origin=True)
-ONE = Endpoint("session", "/sessions/<session_id>", ("DELETE",), _one_view, cross_origin=True)
+ALL = Endpoint("sessions", "/sessions", ("GET", "DELETE"), _all, cross_origin=True)
+ONE = Endpoint("session", "/sessions/<session_id>", ("DELETE",), _one, cross_origin=True)

@@ -5,51 +5,48 @@ Public: a list tells how many sessions of about a million were revoked of late, 
 
 from __future__ import annotations
 
+import json
 import time
 
-from flask import Response, abort, jsonify, request
-
-from authserver.oauth.endpoints.base import Context, Endpoint, View
+from authserver.oauth.endpoints.base import Context, Endpoint
+from authserver.oauth.messages import Answer, HttpRequest
 from authserver.tokens.status_list import TYP, uri
 
 _MEDIA_TYPE = f"application/{TYP}"
-_OPEN = {"Access-Control-Allow-Origin": "*", "Vary": "Accept, Accept-Encoding"}
+_OPEN = ("Access-Control-Allow-Origin", "*")
 
 
-def _list_view(context: Context) -> View:
-    lists = context.server.domain.status_lists
+def _list(context: Context, request: HttpRequest) -> Answer:
+    server = context.server
+    lists = server.domain.status_lists
+    if request.accepted(_MEDIA_TYPE, "application/jwt") is None:
+        return server.http_error(406)
+    present = lists.get(request.path_arguments["number"])
+    if present is None:
+        return server.http_error(404)
+    # What a cache may keep is what is left of the list's time: caches in a row must not add theirs up.
+    left = max(0, lists.ttl - int(time.monotonic() - present.built_at))
+    zipped = request.accepts_gzip
+    headers = [
+        ("Content-Type", _MEDIA_TYPE),
+        ("Cache-Control", f"public, max-age={left}"),
+        ("ETag", present.etag),
+        ("Vary", "Accept, Accept-Encoding"),
+        _OPEN,
+    ]
+    if zipped:
+        headers.append(("Content-Encoding", "gzip"))
+    if request.has(present.etag):
+        return Answer(304, "", headers)
+    return Answer(200, present.gzipped if zipped else present.token, headers)
 
-    def status_list(number: int) -> Response:
-        if not request.accept_mimetypes.best_match([_MEDIA_TYPE, "application/jwt"]) and request.accept_mimetypes:
-            abort(406)
-        present = lists.get(number)
-        if present is None:
-            abort(404)
-        # What a cache may keep is what is left of the list's time: caches in a row must not add theirs up.
-        left = max(0, lists.ttl - int(time.monotonic() - present.built_at))
-        zipped = request.accept_encodings.best == "gzip" or "gzip" in request.accept_encodings.values()
-        response = Response(present.gzipped if zipped else present.token, content_type=_MEDIA_TYPE, headers=_OPEN)
-        if zipped:
-            response.headers["Content-Encoding"] = "gzip"
-        response.headers["Cache-Control"] = f"public, max-age={left}"
-        response.headers["ETag"] = present.etag
-        response.make_conditional(request)
-        return response
 
-    return status_list
-
-
-def _aggregation_view(context: Context) -> View:
+def _aggregation(context: Context, _request: HttpRequest) -> Answer:
     domain = context.server.domain
-
-    def status_lists() -> Response:
-        response = jsonify(status_lists=[uri(domain.issuer, number) for number in range(domain.status_lists.count())])
-        response.headers["Cache-Control"] = "public, max-age=60"
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        return response
-
-    return status_lists
+    lists = [uri(domain.issuer, number) for number in range(domain.status_lists.count())]
+    headers = [("Content-Type", "application/json"), ("Cache-Control", "public, max-age=60"), _OPEN]
+    return Answer(200, json.dumps({"status_lists": lists}), headers)
 
 
-LIST = Endpoint("status_list", "/status/<int:number>", ("GET",), _list_view)
-AGGREGATION = Endpoint("status_lists", "/status", ("GET",), _aggregation_view, "status_list_aggregation_endpoint")
+LIST = Endpoint("status_list", "/status/<int:number>", ("GET",), _list)
+AGGREGATION = Endpoint("status_lists", "/status", ("GET",), _aggregation, "status_list_aggregation_endpoint")

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Response, request
-
 from authserver.clients.authentication import METHODS
-from authserver.oauth.endpoints.base import Context, Endpoint, View
+from authserver.oauth.endpoints.base import Context, Endpoint
+from authserver.oauth.messages import Answer, HttpRequest
 
 
-def _view(context: Context) -> View:
-    def token() -> Response:
-        return context.server.create_token_response(request)
-
-    return token
+def _answer(context: Context, request: HttpRequest) -> Answer:
+    return context.server.create_token_response(request)
 
 
 def _more_metadata(context: Context) -> dict[str, Any]:
@@ -25,5 +21,5 @@ def _more_metadata(context: Context) -> dict[str, Any]:
 
 
 ENDPOINT = Endpoint(
-    "token", "/token", ("POST",), _view, "token_endpoint", more_metadata=_more_metadata, cross_origin=True
+    "token", "/token", ("POST",), _answer, "token_endpoint", more_metadata=_more_metadata, cross_origin=True
 )

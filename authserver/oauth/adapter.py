@@ -1,0 +1,103 @@
+"""The one file of this room that knows Flask: it serves the endpoints, and answers what goes wrong outside of them.
+
+Other parts have a form of their own for what goes wrong below their paths: they are asked first (`pages/errors`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from authserver.database.engine import Unavailable
+from authserver.oauth.endpoints.base import Context, Endpoint
+from authserver.oauth.messages import Answer, HttpRequest
+from authserver.oauth.server import OAuthServer
+from authserver.pages.errors import ErrorForms
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
+from authserver.web_apps import cors
+
+View = Callable[..., Response]
+
+
+def register(app: Flask, context: Context) -> None:
+    """Serve every endpoint at its address under the issuer, with answers to preflights where pages may call it."""
+    prefix = urlsplit(context.issuer).path
+    for endpoint in context.endpoints:
+        rule, methods = endpoint.rule(prefix), list(endpoint.methods)
+        app.add_url_rule(
+            rule,
+            endpoint.name,
+            _view(context, endpoint),
+            methods=methods,
+            provide_automatic_options=not endpoint.cross_origin,
+        )
+        if endpoint.cross_origin:
+            app.add_url_rule(rule, f"{endpoint.name}.preflight", _preflight(context, endpoint), methods=["OPTIONS"])
+
+
+def register_errors(app: Flask, server: OAuthServer, elsewhere: ErrorForms) -> None:
+    """Answer what no endpoint answered with OAuth's error JSON, never with a traceback."""
+
+    def unless_elsewhere(answer: Callable[[Any], Answer]) -> View:
+        @wraps(answer)
+        def chosen(error: Exception) -> Response:
+            return elsewhere.answer(error) or _response(answer(error))
+
+        return chosen
+
+    def not_ours(error: HTTPException) -> Answer:
+        # A 405 names the methods that are allowed.
+        return server.http_error(error.code or 500, [field for field in error.get_headers() if field[0] == "Allow"])
+
+    app.register_error_handler(HTTPException, unless_elsewhere(not_ours))
+    for kind in Unavailable:
+        app.register_error_handler(kind, unless_elsewhere(server.unavailable))
+    app.register_error_handler(Exception, unless_elsewhere(server.failed))
+
+
+def _view(context: Context, endpoint: Endpoint) -> View:
+    def view(**path_arguments: Any) -> Response:
+        return _response(endpoint.answer(context, _request(path_arguments)))
+
+    return view
+
+
+def _preflight(context: Context, endpoint: Endpoint) -> View:
+    def preflight(**_path_arguments: Any) -> Response:
+        headers = cors.preflight(request.headers.get("Origin"), endpoint.methods, context.server.domain.clients)
+        return _response(Answer(204, "", headers))
+
+    return preflight
+
+
+def _request(path_arguments: Mapping[str, Any]) -> HttpRequest:
+    return HttpRequest(
+        method=request.method,
+        path=request.path,
+        query=request.query_string.decode("utf-8", "replace"),
+        fields=request.headers,
+        read_body=_read_body,
+        remote_address=request.remote_addr,
+        path_arguments=path_arguments,
+    )
+
+
+def _read_body() -> bytes:
+    try:
+        return request.get_data(cache=False)
+    except HTTPException as error:
+        reason = Reason.BODY_TOO_LARGE if error.code == 413 else Reason.MALFORMED_REQUEST
+        raise Refused(reason, detail=f"the body could not be read: {error.name}") from error
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status)
+    response.headers.clear()  # Flask would add a media type of its own
+    response.headers.extend(answer.headers)
+    return response
