@@ -15,18 +15,20 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from authserver.passwords.slots import MachineSlots
+from authserver.refusals.exceptions import TryLater
+from authserver.refusals.reasons import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 
-class HashingOverloaded(Exception):  # an outcome, named as one
+class HashingOverloaded(TryLater):
     """No password can be hashed now: answer 429 or 503 with `Retry-After: retry_after` (whole seconds, at least 1)."""
 
     def __init__(self, retry_after: int) -> None:
-        super().__init__(f"password hashing is at its limit, try again in {retry_after} s")
-        self.retry_after = retry_after
+        detail = f"password hashing is at its limit, try again in {retry_after} s"
+        super().__init__(Reason.HASHING_OVERLOADED, retry_after=retry_after, detail=detail)
 
 
 def usable_cores() -> int:

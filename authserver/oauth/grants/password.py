@@ -18,7 +18,7 @@ from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
 from authserver.records.activity import SIGN_IN
 from authserver.records.audit import Entry, Event
-from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, store
 from authserver.sessions.model import End
@@ -120,9 +120,9 @@ class PasswordGrant(TokenGrant):
     def _turning_away(self) -> Iterator[None]:
         try:
             yield
-        except HashingOverloaded as overload:
+        except HashingOverloaded:
             metrics.HASHING_REFUSED.inc()
-            raise TryLater(Reason.HASHING_OVERLOADED, retry_after=overload.retry_after) from overload
+            raise
 
     def _grant(self, connection: Connection, roles: frozenset[str]) -> Granted:
         catalogue = self.domain.catalogue.current(connection)
