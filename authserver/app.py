@@ -132,7 +132,7 @@ def create_app(settings: Settings) -> Flask:
         pages = Pages(
             issuer=settings.issuer,
             visits=Visits(database, settings.pages),
-            passwords=PasswordCheck(database, hasher, audit),
+            passwords=PasswordCheck(database, hasher, audit, references),
             signer=FlashSigner(vault.pages_key()),
         )
         pages.register(app)

@@ -8,12 +8,13 @@ from uuid import UUID
 from flask import Blueprint, Response, abort, request
 
 from authserver.account import export, words
-from authserver.account.use_cases import MOST_EVENTS, MOST_SESSIONS, Account, PasswordRefused, WrongPassword
+from authserver.account.use_cases import MOST_EVENTS, MOST_SESSIONS, Account, PasswordRefused
 from authserver.apis.administration import SCOPES
 from authserver.apis.model import Catalogue
 from authserver.apis.store import CatalogueCache
 from authserver.pages.pages import Area, Page, Pages, caller, current_visit, flash, render, see_other
 from authserver.pages.texts import counted
+from authserver.refusals.exceptions import Refused
 
 AREA = Area("Your account", "account.overview", lambda _visit: True)
 
@@ -80,7 +81,7 @@ def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
             cookie, ended = account.change_password(
                 current_visit(), form.get("old_password", ""), form.get("new_password", ""), caller()
             )
-        except WrongPassword:
+        except Refused:
             return _password_page(account, "Your present password is not right.")
         except PasswordRefused as problem:
             return _password_page(account, f"{str(problem)[:1].upper()}{str(problem)[1:]}.")

@@ -16,6 +16,8 @@ from authserver.pages.visits import Visit
 from authserver.passwords.rules import check_new_password
 from authserver.records import audit
 from authserver.records.audit import Caller, Entry, Event, Search
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End
 from authserver.settings.model import Settings
@@ -25,10 +27,6 @@ from authserver.users.links import store as link_store
 
 MOST_SESSIONS = 200
 MOST_EVENTS = 50
-
-
-class WrongPassword(Exception):
-    """The present password was wrong, or was changed by somebody else meanwhile."""
 
 
 class PasswordRefused(Exception):
@@ -85,25 +83,24 @@ class Account:
         """Change the password: ends all sessions and all other visits. Returns the visit's new cookie, and how many.
 
         Raises:
-            WrongPassword, PasswordRefused, HashingOverloaded: and nothing was changed.
+            Refused: the present password was wrong, or was changed by somebody else meanwhile.
+            PasswordRefused, HashingOverloaded: and nothing was changed.
         """
         self._check(new)
         if new == old:
             raise PasswordRefused("the new password is the old one")
-        known = self.passwords.again(visit.user_id, old, caller)
-        if known is None:
-            raise WrongPassword
+        proof = self.passwords.again(visit.user_id, old, caller)
         password_hash = self.passwords.hash(new)
         with self.database.transaction() as connection:
-            if not store.set_password_of_version(connection, visit.user_id, known.password_version, password_hash):
-                raise WrongPassword
+            if not store.set_password_of_version(connection, visit.user_id, proof.password_version, password_hash):
+                raise Refused(Reason.PASSWORD_CHANGED)
             ended = ending.end_sessions_of_user(
                 connection, visit.user_id, End.PASSWORD_CHANGED, actor=visit.actor, caller=caller
             )
             visits.end_visits_of_user(
                 connection, visit.user_id, actor=visit.actor, because="password_changed", but=visit.id, caller=caller
             )
-            cookie = visits.renew(connection, visit, known.password_version + 1)
+            cookie = visits.renew(connection, visit, proof.password_version + 1)
             self._record(connection, Event.USER_PASSWORD_CHANGED, visit.user_id, caller)
         return cookie, ended
 

@@ -13,8 +13,10 @@ from flask import Response, request
 
 from authserver.pages import addresses, forms
 from authserver.pages.pages import Page, caller, current_pages, current_visit, render
+from authserver.refusals.exceptions import Refused
 
 FIELD = "confirm_password"
+WRONG = "The password is wrong."
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=Page)
@@ -38,14 +40,21 @@ def confirmed(view: Callable[P, R]) -> Callable[P, R | Response]:
 
 def ask_for_password() -> Response | None:
     """The page that asks, or None when there is nothing to ask: the password was typed recently, or just now."""
-    pages, visit = current_pages(), current_visit()
     typed = request.form.get(FIELD)
     if typed is not None:
-        if pages.passwords.again(visit.user_id, typed, caller()) is None:
-            return _question("The password is wrong.")
-        pages.visits.confirm(visit)
-        return None
-    return None if pages.visits.is_confirmed(visit) else _question(None)
+        return None if confirm_visit(typed) else _question(WRONG)
+    return None if current_pages().visits.is_confirmed(current_visit()) else _question(None)
+
+
+def confirm_visit(password: str) -> bool:
+    """Confirm the visit if this is its user's password. Returns whether it is."""
+    pages, visit = current_pages(), current_visit()
+    try:
+        proof = pages.passwords.again(visit.user_id, password, caller())
+    except Refused:
+        return False
+    pages.visits.confirm(visit, proof)
+    return True
 
 
 def _question(problem: str | None) -> Response:

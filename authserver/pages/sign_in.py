@@ -5,9 +5,10 @@ from __future__ import annotations
 from flask import Blueprint, g, request
 
 from authserver.pages import addresses
-from authserver.pages.confirmation import FIELD
+from authserver.pages.confirmation import FIELD, WRONG, confirm_visit
 from authserver.pages.pages import Page, Pages, caller, flash, render, see_other, to
 from authserver.passwords.hasher import HashingOverloaded
+from authserver.refusals.exceptions import Refused
 
 
 def sign_in_blueprint(pages: Pages) -> Blueprint:
@@ -28,7 +29,7 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
         wanted = addresses.local(request.form.get("next"), pages.home)
         login, password = request.form.get("login", ""), request.form.get("password", "")
         try:
-            known = pages.passwords.sign_in(login, password, caller())
+            proof = pages.passwords.sign_in(login, password, caller())
         except HashingOverloaded as overload:
             problem = (
                 "Too many people are signing in just now. Nothing is wrong with your password. Try again in a moment."
@@ -36,14 +37,14 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
             page = render("pages/sign_in.html", 503, wanted=wanted, login=login, problem=problem)
             page.headers["Retry-After"] = str(overload.retry_after)
             return page
-        if known is None:
+        except Refused:
             problem = "The user name or password is wrong."
             return render("pages/sign_in.html", 403, wanted=wanted, login=login, problem=problem)
         previous = pages.find_visit()
         if previous is not None:
             pages.visits.end(previous.id, previous.user_id, caller())
         # Always a new value: one that somebody planted before the sign-in is worth nothing after it.
-        value = pages.visits.open(known.user_id, known.password_version, caller())
+        value = pages.visits.open(proof, caller())
         response = to(wanted)
         pages.visit_cookie.write(response, value)
         pages.form_cookie.clear(response)
@@ -70,10 +71,8 @@ def visit_blueprint(pages: Pages) -> Blueprint:
     def confirm() -> Page:
         """The answer to a page that asked for the password before it shows itself."""
         wanted = addresses.local(request.form.get("next"), pages.home)
-        if pages.passwords.again(g.visit.user_id, request.form.get(FIELD, ""), caller()) is None:
-            problem = "The password is wrong."
-            return render("pages/confirm.html", 403, action="", carried=[("next", wanted)], problem=problem)
-        pages.visits.confirm(g.visit)
+        if not confirm_visit(request.form.get(FIELD, "")):
+            return render("pages/confirm.html", 403, action="", carried=[("next", wanted)], problem=WRONG)
         return to(wanted)
 
     return part

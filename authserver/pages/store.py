@@ -46,7 +46,6 @@ def add(connection: Connection, values: Mapping[str, Any], lifetime_ms: int) -> 
         insert(_V).values(
             opened_at=now_ms(),
             last_used_at=now_ms(),
-            confirmed_at=now_ms(),
             expires_at=now_ms() + lifetime_ms,
             **values,
         )
@@ -62,9 +61,9 @@ def touch(connection: Connection, visit_id: UUID, caller: Caller) -> None:
     )
 
 
-def confirm(connection: Connection, visit_id: UUID) -> None:
-    """Write down that the password was typed just now."""
-    connection.execute(update(_V).where(_V.id == visit_id).values(confirmed_at=now_ms()))
+def confirm(connection: Connection, visit_id: UUID, at: int) -> None:
+    """Write down when the password was last typed."""
+    connection.execute(update(_V).where(_V.id == visit_id).values(confirmed_at=at))
 
 
 def renew(connection: Connection, visit_id: UUID, digest: bytes, password_version: int) -> None:

@@ -24,6 +24,7 @@ from authserver.records import audit
 from authserver.records.audit import Caller, Entry, Event
 from authserver.settings.values import PageSettings
 from authserver.users.links import store as links
+from authserver.users.model import Proof
 
 _SECRET_BYTES = 32
 _TOUCH_MS = 60_000
@@ -61,8 +62,8 @@ class Visits:
         # Often enough that whoever is at work is not taken for idle, seldom enough to cost no request anything.
         self._touch_ms = min(_TOUCH_MS, self._idle_ms // 4)
 
-    def open(self, user_id: UUID, password_version: int, caller: Caller) -> str:
-        """Open a visit for a user whose password was verified at this version. Returns the cookie's value. Commits.
+    def open(self, proof: Proof, caller: Caller) -> str:
+        """Open a visit for a user who was proved. Returns the cookie's value. Commits.
 
         No lock on the user: a visit counts only while the version is the user's, so a change during the hashing wins.
         """
@@ -70,14 +71,15 @@ class Visits:
         values = {
             "id": visit_id,
             "digest": _digest(secret),
-            "user_id": user_id,
-            "password_version": password_version,
+            "user_id": proof.user_id,
+            "password_version": proof.password_version,
+            "confirmed_at": proof.auth_time,
             "address": caller.address,
             "user_agent": caller.user_agent,
         }
         with self._database.transaction() as connection:
             store.add(connection, values, self._settings.lifetime * 1000)
-            entry = Entry(Event.VISIT_OPENED, f"user:{user_id}", user_id=user_id, caller=caller)
+            entry = Entry(Event.VISIT_OPENED, f"user:{proof.user_id}", user_id=proof.user_id, caller=caller)
             audit.record(connection, entry)
         return _encode(visit_id, secret)
 
@@ -111,10 +113,10 @@ class Visits:
         """Whether the password was typed recently enough for a dangerous act."""
         return visit.now - visit.confirmed_at < self._settings.confirmation * 1000
 
-    def confirm(self, visit: Visit) -> None:
-        """The password was typed again and was right."""
+    def confirm(self, visit: Visit, proof: Proof) -> None:
+        """The visit's user was proved again."""
         with self._database.autocommit() as connection:
-            store.confirm(connection, visit.id)
+            store.confirm(connection, visit.id, proof.auth_time)
 
     def end(self, visit_id: UUID, user_id: UUID, caller: Caller) -> bool:
         """End a visit of this user. Returns whether this call ended it. Commits."""

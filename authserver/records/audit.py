@@ -128,7 +128,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What `record` writes. `actor` is `client:<id>`, `user:<id>`, `cli:<login name>` or `server`."""
+    """What `record` writes. `actor` is `client:<id>`, `user:<id>`, `cli:<login name>`, `server`, or `browser` before a sign-in."""
 
     event: Event
     actor: str

@@ -1,4 +1,4 @@
-"""The password check of our pages: the same queue and the same cost as a sign-in at `/token`, whoever is unknown.
+"""The one check of a user's password, for every door: the token endpoint, the sign-in page, the confirmation.
 
 One statement and one hash for every answer, so that neither text nor time tells a wrong name from a wrong password.
 """
@@ -6,7 +6,6 @@ One statement and one hash for every answer, so that neither text nor time tells
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -17,79 +16,92 @@ from authserver.passwords.hasher import HashingOverloaded, PasswordHasher, Verif
 from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
 from authserver.records.audit import Bounded, Caller, Entry, Event, Outcome
+from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
+from authserver.refusals.references import References
 from authserver.users import store as users
+from authserver.users.model import Proof
 
-#: Who is named as the actor of a refused sign-in: nobody has proved to be anybody.
-_ANYBODY = "browser"
+_METHODS = frozenset({"pwd"})
+_LONGEST = PASSWORD_LENGTHS[1]
 
 _Finder = Callable[[Connection], AnyRow | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """A user whose password was right, and its version: what later rests on the check holds for that version only."""
-
-    user_id: UUID
-    password_version: int
-
-
 class PasswordCheck:
-    """Verifies passwords for pages. Safe for threads; a call may raise `HashingOverloaded`."""
+    """Proves who somebody is by a password, and makes no session. Safe for threads.
 
-    def __init__(self, database: Database, hasher: PasswordHasher, audit: Bounded) -> None:
+    `sign_in` and `again` commit: the record of a refusal, or a new hash of the password when the stored one is outdated.
+
+    They raise:
+        Refused: unknown user, wrong password or disabled user; it is recorded, and only its reason says which.
+        HashingOverloaded: too many passwords are being checked; nothing was looked at.
+    """
+
+    def __init__(self, database: Database, hasher: PasswordHasher, audit: Bounded, references: References) -> None:
         self._database = database
         self._hasher = hasher
         self._audit = audit
+        self._references = references
 
-    def sign_in(self, login: str, password: str, caller: Caller) -> Known | None:
-        """Who this is; None whatever was wrong: the name, the password, a user who is disabled or has no password."""
-        return self._check(lambda connection: users.find_for_sign_in(connection, login), password, caller)
+    def sign_in(self, login: str, password: str, caller: Caller, client_id: str | None = None) -> Proof:
+        """The user of a name or e-mail address. `client_id` is the client that sent the password; None for our pages."""
+        return self._check(lambda connection: users.find_for_sign_in(connection, login), password, caller, client_id)
 
-    def again(self, user_id: UUID, password: str, caller: Caller) -> Known | None:
-        """The password of a user who is signed in, asked for once more."""
-        return self._check(lambda connection: users.find_to_verify(connection, user_id), password, caller)
+    def again(self, user_id: UUID, password: str, caller: Caller) -> Proof:
+        """The user who is signed in to our pages, and is asked for the password once more."""
+        return self._check(lambda connection: users.find_to_verify(connection, user_id), password, caller, None)
 
     def hash(self, password: str) -> str:
         """Hash a new password in the same queue: whoever sets one has proved less than an administrator."""
         with metrics.HASHING.track_inprogress():
             return self._hasher.hash(password)
 
-    def _check(self, find: _Finder, password: str, caller: Caller) -> Known | None:
-        user, reason, rehashed = self._verify(find, password)
-        if user is None or reason is not None:
-            self._record(None if user is None else user.id, reason or Reason.UNKNOWN_USER, caller)
-            return None
-        if rehashed is not None:
-            with self._database.autocommit() as connection:
-                users.store_rehash_of_version(connection, user.id, user.password_version, rehashed)
-        return Known(user.id, user.password_version)
+    def record(self, refusal: Refused, user_id: UUID | None, caller: Caller, client_id: str | None) -> None:
+        """Record a refused sign-in, at a bounded rate; for doors that refuse after the password was right.
 
-    def _verify(self, find: _Finder, password: str) -> tuple[AnyRow | None, Reason | None, str | None]:
+        Without the name that was typed: people type passwords into that field.
+        """
+        entry = Entry(
+            Event.SIGN_IN_REFUSED,
+            actor="browser" if client_id is None else f"client:{client_id}",
+            client_id=client_id,
+            user_id=user_id,
+            caller=caller,
+            outcome=Outcome.REFUSED,
+            # Our pages show no reference when a sign-in is refused.
+            reference=None if client_id is None else self._references.of(refusal, client_id),
+            detail={"reason": refusal.reason.name.lower()},
+        )
+        self._audit.record(entry)
+
+    def _check(self, find: _Finder, password: str, caller: Caller, client_id: str | None) -> Proof:
+        user, verification = self._verify(find, password)
+        if user is None:
+            reason = Reason.UNKNOWN_USER
+        elif not verification.matches:
+            reason = Reason.WRONG_PASSWORD
+        elif not user.enabled:
+            reason = Reason.USER_DISABLED
+        else:
+            if verification.rehashed is not None:
+                with self._database.autocommit() as connection:
+                    users.store_rehash_of_version(connection, user.id, user.password_version, verification.rehashed)
+            return Proof(user.id, user.password_version, user.now, _METHODS)
+        refusal = Refused(reason)
+        self.record(refusal, None if user is None else user.id, caller, client_id)
+        raise refusal
+
+    def _verify(self, find: _Finder, password: str) -> tuple[AnyRow | None, Verification]:
+        """Whatever is wrong, one hash is computed: an unknown user costs what a wrong password does."""
         try:
-            self._hasher.pool.require_room()  # before the statement: in a storm most are turned away here
+            # Before the statement: in a storm most are turned away here, and must not take connections from refreshes.
+            self._hasher.pool.require_room()
             with self._database.autocommit() as connection:
                 user = find(connection)
-            too_long = len(password) > PASSWORD_LENGTHS[1]
-            stored = None if user is None or too_long else user.password_hash
-            verification = self._hash(password[: PASSWORD_LENGTHS[1]], stored)
+            stored = None if user is None or len(password) > _LONGEST else user.password_hash
+            with metrics.HASHING.track_inprogress():
+                return user, self._hasher.verify(password[:_LONGEST], stored)
         except HashingOverloaded:
             metrics.HASHING_REFUSED.inc()
             raise
-        if user is None:
-            return None, Reason.UNKNOWN_USER, None
-        if not verification.matches:
-            return user, Reason.WRONG_PASSWORD, None
-        return user, None if user.enabled else Reason.USER_DISABLED, verification.rehashed
-
-    def _hash(self, password: str, encoded: str | None) -> Verification:
-        with metrics.HASHING.track_inprogress():
-            return self._hasher.verify(password, encoded)
-
-    def _record(self, user_id: UUID | None, reason: Reason, caller: Caller) -> None:
-        """At a bounded rate, and without the name: people type passwords into that field."""
-        detail = {"reason": reason.name.lower(), "page": True}
-        entry = Entry(
-            Event.SIGN_IN_REFUSED, _ANYBODY, user_id=user_id, caller=caller, outcome=Outcome.REFUSED, detail=detail
-        )
-        self._audit.record(entry)

@@ -50,6 +50,21 @@ class PasswordLinkRecord(Model):
 
 
 @dataclass(frozen=True, slots=True)
+class Proof:
+    """Who somebody is, how that was proved, and when. `sign_in/` makes it: what asks for a proof cannot skip the check.
+
+    It counts for one version of the password: what relies on it checks that this version is still the user's.
+    `auth_time` is in milliseconds by the database's clock, read just before the hash, so never later than the proof.
+    `amr` has the names of RFC 8176.
+    """
+
+    user_id: UUID
+    password_version: int
+    auth_time: int
+    amr: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class LockedUser:
     """What a sign-in finds under its lock, after the password was hashed: it decides, not what was read before."""
 

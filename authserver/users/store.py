@@ -31,11 +31,13 @@ from authserver.users.names import fold, login_key
 _COLUMNS = UserRecord.__table__.columns
 _PRESENT = UserRecord.removed_at.is_(None)
 _ARGON2ID = "$argon2id$v=19$"
-_VERIFIER = select(UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled)
+_VERIFIER = select(
+    UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled, now_ms().label("now")
+)
 
 
 def find_for_sign_in(connection: Connection, login: str) -> AnyRow | None:
-    """The row that a password is verified against: id, hash, version, enabled. One statement, by unique index."""
+    """The row that a password is verified against: id, hash, version, enabled, now. One statement, by unique index."""
     column, key = login_key(login)
     keyed = UserRecord.username_key if column == "username" else UserRecord.email_key
     return connection.execute(_VERIFIER.where(keyed == key, _PRESENT)).one_or_none()

@@ -31,6 +31,7 @@ from authserver.keys.model import Kind
 from authserver.pages.visits import Visits
 from authserver.records.audit import Caller
 from authserver.settings.values import CacheSettings
+from authserver.users.model import Proof
 from tests.support.foreign_hashes import HASHES
 from tests.support.held import held
 from tests.support.oauth import OAuth, Person
@@ -141,7 +142,7 @@ def user_password_set(world: World) -> Expected:
 
 def user_signed_out_everywhere(world: World) -> Expected:
     visits = Visits(world.admin.database, world.admin.settings.pages)
-    world.secrets.append(visits.open(world.user_id, 1, Caller()))
+    world.secrets.append(visits.open(Proof(world.user_id, 1, 0, frozenset({"pwd"})), Caller()))
     sessions.revoke_all(world.admin, Whose(user_id=world.user_id))
     return [("session.revoked", world.user_id), ("visit.ended", world.user_id)]
 
