@@ -100,6 +100,7 @@ def create_app(settings: Settings) -> Flask:
     activity = Activity()
     references = References(vault.reference_key())
     hasher = open_hasher(settings)
+    passwords = PasswordCheck(database, hasher, audit, references)
 
     rotation = Rotation(database, keyring, clients, audit, references)
     access_tokens = AccessTokens(keyring, settings.issuer)
@@ -108,7 +109,7 @@ def create_app(settings: Settings) -> Flask:
         database=database,
         clients=clients,
         catalogue=catalogue,
-        hasher=hasher,
+        passwords=passwords,
         opening=Opening(database, keyring, StatusIndices(database)),
         rotation=rotation,
         access_tokens=access_tokens,
@@ -132,7 +133,7 @@ def create_app(settings: Settings) -> Flask:
         pages = Pages(
             issuer=settings.issuer,
             visits=Visits(database, settings.pages),
-            passwords=PasswordCheck(database, hasher, audit, references),
+            passwords=passwords,
             signer=FlashSigner(vault.pages_key()),
         )
         pages.register(app)

@@ -26,7 +26,6 @@ from authserver.database.engine import Database, Unavailable
 from authserver.oauth.errors import Refusals, RefusedRequest
 from authserver.oauth.messages import Answer, Headers, HttpRequest
 from authserver.oauth.request import TokenRequest
-from authserver.passwords.hasher import PasswordHasher
 from authserver.records.activity import Activity
 from authserver.records.audit import Bounded, Entry, Event
 from authserver.records.metrics import REQUESTS
@@ -34,6 +33,7 @@ from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
+from authserver.sign_in.password import PasswordCheck
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
@@ -63,7 +63,7 @@ class Domain:
     database: Database
     clients: ClientRegistry
     catalogue: CatalogueCache
-    hasher: PasswordHasher
+    passwords: PasswordCheck
     opening: Opening
     rotation: Rotation
     access_tokens: AccessTokens

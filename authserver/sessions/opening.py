@@ -28,7 +28,7 @@ from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.refresh_token import RefreshToken, first_token
 from authserver.sessions.values import Opened, session_of
 from authserver.users import store as users
-from authserver.users.model import LockedUser
+from authserver.users.model import LockedUser, Proof
 
 _S = SessionRecord
 _idle_ms = bindparam("idle_ms", type_=_S.created_at.type)
@@ -40,7 +40,6 @@ _INSERT = (
     insert(_S)
     .values(
         created_at=now_ms(),
-        auth_time=now_ms(),
         last_used_at=now_ms(),
         absolute_expires_at=now_ms() + _absolute_ms,
         idle_expires_at=_idle_expiry,
@@ -48,15 +47,6 @@ _INSERT = (
     )
     .returning(*_S.__table__.columns, now_ms().label("now"))
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Verified:
-    """What a password check found before the lock: whose password it was, at which version, and its rehash if due."""
-
-    user_id: UUID
-    password_version: int
-    rehashed: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +67,13 @@ class Opening:
 
     def open(
         self,
-        verified: Verified,
+        proof: Proof,
         client: Client,
         caller: Caller,
         grant: Callable[[Connection, frozenset[str]], Granted],
         device_name: str | None,
     ) -> Opened:
-        """Insert the session of a user whose password was verified. Commits; three statements, four with a rehash.
+        """Insert the session of a user who was proved. Commits; three statements.
 
         `grant` decides on scopes and audiences from the user's present roles, and may refuse by raising `Refused`;
         the connection is the transaction's, for what it has to read.
@@ -93,25 +83,21 @@ class Opening:
             Refused: user, password or client changed during the sign-in, or `grant` refused.
         """
         # Before the transaction: what reads the database by itself must not wait for a second connection within it.
-        token, values = self._prepare(verified, client, caller, device_name)
+        token, values = self._prepare(proof, client, caller, device_name)
         capped = client.max_sessions_per_user is not None
-        # Two that share the lock and both store a rehash would wait for each other.
-        exclusive = capped or verified.rehashed is not None
         with self._database.transaction() as connection:
-            locked = users.lock_for_sign_in(connection, verified.user_id, client.client_id, exclusive=exclusive)
-            user = _still_valid(locked, verified)
+            locked = users.lock_for_sign_in(connection, proof.user_id, client.client_id, exclusive=capped)
+            user = _still_valid(locked, proof)
             granted = grant(connection, user.roles)
-            ended = _end_oldest(connection, verified.user_id, client) if capped else 0
+            ended = _end_oldest(connection, proof.user_id, client) if capped else 0
             values |= {"client_epoch": user.client_epoch, "roles": user.roles}
             values |= {"scopes": granted.scopes, "audiences": granted.audiences}
             row = connection.execute(_INSERT, values).one()
-            if verified.rehashed is not None:
-                users.store_rehash(connection, verified.user_id, verified.rehashed)
             entry = audit.Entry(
                 Event.SESSION_OPENED,
-                actor=f"user:{verified.user_id}",
+                actor=f"user:{proof.user_id}",
                 client_id=client.client_id,
-                user_id=verified.user_id,
+                user_id=proof.user_id,
                 session_id=row.id,
                 caller=caller,
                 detail={"ended_by_cap": ended} if ended else {},
@@ -120,7 +106,7 @@ class Opening:
         return Opened(session_of(row), token, row.now)
 
     def _prepare(
-        self, verified: Verified, client: Client, caller: Caller, device_name: str | None
+        self, proof: Proof, client: Client, caller: Caller, device_name: str | None
     ) -> tuple[RefreshToken | None, dict[str, Any]]:
         """The first refresh token, where the client has the grant, and the columns that need no lock."""
         session_id = new_id()
@@ -128,9 +114,10 @@ class Opening:
         token = first_token(key, session_id) if "refresh_token" in client.grants else None
         return token, store.insert_values(
             id=session_id,
-            user_id=verified.user_id,
+            user_id=proof.user_id,
             client_id=client.client_id,
-            auth_methods=frozenset({"pwd"}),
+            auth_time=proof.auth_time,
+            auth_methods=proof.amr,
             status_index=self._indices.take(),
             current_digest=None if token is None else token.digest,
             token_key_id=key.id,
@@ -153,10 +140,10 @@ def _lifetimes(client: Client, token: RefreshToken | None) -> dict[str, Any]:
     }
 
 
-def _still_valid(locked: LockedUser | None, verified: Verified) -> LockedUser:
+def _still_valid(locked: LockedUser | None, proof: Proof) -> LockedUser:
     if locked is None or not locked.enabled:
         raise Refused(Reason.USER_DISABLED)
-    if locked.password_version != verified.password_version:
+    if locked.password_version != proof.password_version:
         raise Refused(Reason.PASSWORD_CHANGED)
     if not locked.client_enabled:
         raise Refused(Reason.CLIENT_DISABLED)

@@ -86,7 +86,7 @@ class PasswordCheck:
         else:
             if verification.rehashed is not None:
                 with self._database.autocommit() as connection:
-                    users.store_rehash_of_version(connection, user.id, user.password_version, verification.rehashed)
+                    users.store_rehash(connection, user.id, user.password_version, verification.rehashed)
             return Proof(user.id, user.password_version, user.now, _METHODS)
         refusal = Refused(reason)
         self.record(refusal, None if user is None else user.id, caller, client_id)

@@ -71,13 +71,8 @@ def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, e
     return None if row is None else LockedUser(*row)
 
 
-def store_rehash(connection: Connection, user_id: UUID, password_hash: str) -> None:
-    """Store the same password under newer parameters. Not a password change."""
-    connection.execute(update(UserRecord).where(UserRecord.id == user_id).values(password_hash=password_hash))
-
-
-def store_rehash_of_version(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> None:
-    """The same without a lock: a password that was changed since it was verified is not brought back."""
+def store_rehash(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> None:
+    """Store the same password under newer parameters. One that was changed since it was verified is not brought back."""
     unchanged = (UserRecord.id == user_id, UserRecord.password_version == password_version)
     connection.execute(update(UserRecord).where(*unchanged).values(password_hash=password_hash))
 

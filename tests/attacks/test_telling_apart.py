@@ -1,19 +1,21 @@
 """Nobody learns which users and clients there are: the same answer for the same work, counted and not timed."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import argon2
 import httpx
 import pytest
 
+from tests.support.console import an_administrator
 from tests.support.oauth import App, OAuth, Person, refused_as
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
 
-_TABLE = re.compile(r"(?:SELECT .* FROM|INSERT INTO|UPDATE) (\w+)", re.DOTALL)
+_TABLE = re.compile(r"(?:\nFROM|^INSERT INTO|^UPDATE) (\w+)")
 
 
 @pytest.fixture
@@ -113,6 +115,49 @@ def test_the_sign_in_form_costs_and_says_the_same_whoever_is_unknown(
     assert expected[0] == 403
     assert len(expected[3]["hashes"]) == 1
     assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
+
+
+def test_every_door_makes_the_same_check_of_a_password(
+    oauth: OAuth, visitors: Callable[[], Visitor], stage: Stage, statements: Any, hashes: list[str]
+):
+    """Doors differ in what they open, not in how they learn who somebody is."""
+    person, other = an_administrator(stage), stage.a_person()
+    outside, inside = visitors(), visitors()
+    assert inside.sign_in(person).status_code == 303
+    new = {"new_password": "a wholly new password", "repeated_password": "a wholly new password"}
+    # The browser, a page with a form, where the form goes, the field of the password, and the other fields.
+    pages = [
+        (outside, "/account/sign-in", "/account/sign-in", "password", {"login": person.username}),
+        (inside, "/account/data", "/account/confirm", "confirm_password", {}),
+        (inside, "/account/data", f"/admin/users/{other.id}/disable", "confirm_password", {}),
+        (inside, "/account/data", "/account/password", "old_password", new),
+    ]
+    assert oauth.sign_in(person).status_code == 200
+    for browser, shown, path, field, more in pages:
+        form = {"csrf_token": browser.token_of(shown), field: person.password, **more}
+        assert browser.post(path, form).status_code == 303, path
+    assert stage.events("sign_in.refused") == []
+    outside.http.cookies.clear()
+
+    with work(statements, hashes) as cost:
+        answer = sign_in(oauth, person.username, "wrong password")
+    assert refused_as(answer, "invalid_grant")
+    assert cost["statements"] == [["users"], ["audit_events"]]
+    assert len(cost["hashes"]) == 1
+    for browser, shown, path, field, more in pages:
+        form = {"csrf_token": browser.token_of(shown), field: "wrong password", **more}
+        with work(statements, hashes) as cost_here:
+            assert browser.post(path, form).status_code in (403, 422), path
+        # Besides these a page asks for its visit, and for what its navigation shows.
+        of_the_check = [tables for tables in cost_here["statements"] if tables in cost["statements"]]
+        assert of_the_check == cost["statements"], path
+        assert cost_here["hashes"] == cost["hashes"], path
+    events = stage.events("sign_in.refused")
+    assert [event.actor for event in events] == [f"client:{oauth.app.client_id}", *["browser"] * len(pages)]
+    assert [event.reference for event in events] == [answer.json()["reference"], *[None] * len(pages)]
+    assert {(UUID(str(event.user_id)), event.outcome, event.detail) for event in events} == {
+        (UUID(person.id), "refused", '{"reason": "wrong_password"}')
+    }
 
 
 def test_the_work_of_a_sign_in_does_not_grow_with_the_number_of_users(

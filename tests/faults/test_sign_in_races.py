@@ -6,9 +6,10 @@ The hasher is blocked while the change is made, so each round is the race at its
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import argon2
 import httpx
 import pytest
 
@@ -122,6 +123,17 @@ def test_what_shuts_a_user_out_during_the_hashing_wins_100_times_of_100(
             assert reason(node.stage, answer) is because
     assert live_sessions(node.stage) == []
     assert len(node.stage.events("session.opened")) == 0
+
+
+def test_a_password_changed_during_the_hashing_is_not_brought_back_by_a_rehash(node: Node):
+    outdated = argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("correct horse")
+    people = [node.stage.a_person(password="correct horse", password_hash=outdated) for _ in range(CROWD)]
+    answers = node.sign_in_during(
+        lambda person: admin_users.set_password(node.admin, person.username, "a new password"), people
+    )
+    assert {reason(node.stage, answer) for answer in answers} == {Reason.PASSWORD_CHANGED}
+    changed = [replace(person, password="a new password") for person in people]
+    assert {node.oauth.sign_in(person).status_code for person in changed} == {200}
 
 
 def test_a_role_lost_during_the_hashing_is_in_no_token_100_times_of_100(node: Node):

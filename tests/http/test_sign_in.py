@@ -3,6 +3,7 @@
 import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from uuid import UUID
 
 import argon2
 import httpx
@@ -174,13 +175,15 @@ def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person
 
 
 def test_a_sign_in_is_recorded_with_its_place(oauth: OAuth, person: Person, stage: Stage):
+    before = stage.database.now()
     token = held(oauth.sign_in(person))
     (event,) = stage.events("session.opened")
     assert (event.actor, event.client_id) == (f"user:{person.id}", oauth.app.client_id)
     assert event.address == "127.0.0.1"
     row = stage.session(token.session_id)
     assert (row.last_address, row.last_user_agent) == (event.address, event.user_agent)
-    assert (row.auth_time, row.auth_methods) == (row.created_at, "pwd")
+    assert before <= row.auth_time <= row.created_at
+    assert row.auth_methods == "pwd"
     assert token.claims["auth_time"] == row.auth_time // 1000
 
 
@@ -190,6 +193,17 @@ def test_a_refused_sign_in_is_recorded_without_what_was_typed(oauth: OAuth, pers
     assert json.loads(event.detail) == {"reason": "unknown_user"}
     assert "mistake" not in str(tuple(event))
     assert "other password" not in str(tuple(event))
+
+
+def test_a_refusal_after_the_right_password_is_recorded_too(oauth: OAuth, person: Person, stage: Stage):
+    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    refused = oauth.sign_in(person, scope="write")
+    assert refused_as(refused, "invalid_scope")
+    (event,) = stage.events("sign_in.refused")
+    assert json.loads(event.detail) == {"reason": "scope_needs_role"}
+    assert (event.actor, event.client_id) == (f"client:{oauth.app.client_id}", oauth.app.client_id)
+    assert (event.outcome, event.reference) == ("refused", refused.json()["reference"])
+    assert UUID(str(event.user_id)) == UUID(person.id)
 
 
 def test_refused_sign_ins_are_recorded_at_a_bounded_rate(oauth: OAuth, stage: Stage):

@@ -6,27 +6,19 @@ client is set to have it (docs/decisions/password-grant.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from sqlalchemy import Connection
 
 from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
-from authserver.passwords.hasher import HashingOverloaded, Verification
-from authserver.passwords.rules import PASSWORD_LENGTHS
-from authserver.records import metrics
 from authserver.records.activity import SIGN_IN
-from authserver.records.audit import Entry, Event
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, store
 from authserver.sessions.model import End
-from authserver.sessions.opening import Granted, Verified
+from authserver.sessions.opening import Granted
 from authserver.sessions.values import Opened, Session
 from authserver.tokens import scopes
 from authserver.tokens.scopes import Access
-from authserver.users import store as users
 from authserver.web_apps.cookies import read_cookie
 
 _DEVICE_NAME_LENGTH = 100
@@ -60,13 +52,14 @@ class PasswordGrant(TokenGrant):
         return 200, body, []
 
     def _sign_in(self) -> Opened:
+        request, passwords = self.request, self.domain.passwords
+        client_id = request.client.client_id
+        proof = passwords.sign_in(request.form["username"], request.form["password"], request.caller, client_id)
+        device_name = request.form.get("device_name")
         try:
-            verified = self._verify(self.request.form["username"], self.request.form["password"])
-            return self.domain.opening.open(
-                verified, self.request.client, self.request.caller, self._grant, self.request.form.get("device_name")
-            )
+            return self.domain.opening.open(proof, request.client, request.caller, self._grant, device_name)
         except Refused as refusal:
-            self._record(refusal)
+            passwords.record(refusal, proof.user_id, request.caller, client_id)
             raise
 
     def _end_replaced(self, session: Session) -> None:
@@ -94,48 +87,7 @@ class PasswordGrant(TokenGrant):
                     caller=request.caller,
                 )
 
-    def _verify(self, username: str, password: str) -> Verified:
-        # Before the statement: in a storm most are turned away here, and must not take connections from refreshes.
-        with self._turning_away():
-            self.domain.hasher.pool.require_room()
-        with self.domain.database.autocommit() as connection:
-            user = users.find_for_sign_in(connection, username)
-        # Whatever is wrong, one hash is computed: an unknown user costs what a wrong password does.
-        too_long = len(password) > PASSWORD_LENGTHS[1]
-        stored = None if user is None or too_long else user.password_hash
-        verification = self._hash(password[: PASSWORD_LENGTHS[1]], stored)
-        if user is None:
-            raise Refused(Reason.UNKNOWN_USER)
-        if not verification.matches:
-            raise Refused(Reason.WRONG_PASSWORD)
-        if not user.enabled:
-            raise Refused(Reason.USER_DISABLED)
-        return Verified(user.id, user.password_version, verification.rehashed)
-
-    def _hash(self, password: str, encoded: str | None) -> Verification:
-        with self._turning_away(), metrics.HASHING.track_inprogress():
-            return self.domain.hasher.verify(password, encoded)
-
-    @contextmanager
-    def _turning_away(self) -> Iterator[None]:
-        try:
-            yield
-        except HashingOverloaded:
-            metrics.HASHING_REFUSED.inc()
-            raise
-
     def _grant(self, connection: Connection, roles: frozenset[str]) -> Granted:
         catalogue = self.domain.catalogue.current(connection)
         access = scopes.of_user(self.request.client, self.asked, roles, catalogue, self.domain.issuer)
         return Granted(access.scopes, access.audiences)
-
-    def _record(self, refusal: Refused) -> None:
-        """A refused sign-in is recorded at a bounded rate, without the name: people type passwords into that field."""
-        entry = Entry(
-            Event.SIGN_IN_REFUSED,
-            f"client:{self.request.client.client_id}",
-            client_id=self.request.client.client_id,
-            caller=self.request.caller,
-            detail={"reason": refusal.reason.name.lower()},
-        )
-        self.domain.audit.record(entry.refused(self.server.refusals.reference(refusal, self.request.client.client_id)))
