@@ -141,7 +141,7 @@ def create_app(settings: Settings) -> Flask:
         errors.add("/admin", ErrorPages(pages, references))
         app.register_blueprint(sign_in.sign_in_blueprint(pages))
         app.register_blueprint(sign_in.visit_blueprint(pages))
-        account.register(app, pages, database, settings, catalogue)
+        account.register(app, pages, database, settings, catalogue, hasher)
     health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew))
     token = settings.metrics.token
     exposition.register(app, None if token is None else token.get_secret_value())

@@ -9,12 +9,20 @@ from authserver.account.use_cases import Account
 from authserver.apis.store import CatalogueCache
 from authserver.database.engine import Database
 from authserver.pages.pages import Pages
+from authserver.passwords.hasher import PasswordHasher
 from authserver.settings.model import Settings
 
 
-def register(app: Flask, shared: Pages, database: Database, settings: Settings, catalogue: CatalogueCache) -> None:
+def register(
+    app: Flask,
+    shared: Pages,
+    database: Database,
+    settings: Settings,
+    catalogue: CatalogueCache,
+    hasher: PasswordHasher,
+) -> None:
     """Add the pages. Links for passwords work also where only the console is served: its administrators need them."""
-    account = Account(database, settings, shared.passwords)
+    account = Account(database, settings, shared.passwords, hasher)
     if settings.pages.account:
         app.register_blueprint(pages.blueprint(shared, account, catalogue))
     app.register_blueprint(link_pages.blueprint(shared, account))

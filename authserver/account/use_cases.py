@@ -13,8 +13,9 @@ from authserver.database.engine import Database
 from authserver.database.tables import AnyRow
 from authserver.pages import visits
 from authserver.pages.visits import Visit
+from authserver.passwords.hasher import PasswordHasher
 from authserver.passwords.rules import check_new_password
-from authserver.records import audit
+from authserver.records import audit, metrics
 from authserver.records.audit import Caller, Entry, Event, Search
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
@@ -44,6 +45,7 @@ class Account:
     database: Database
     settings: Settings
     passwords: PasswordCheck
+    hasher: PasswordHasher
 
     def sessions(self, user_id: UUID) -> Sequence[AnyRow]:
         """The user's live sessions, newest first."""
@@ -90,7 +92,7 @@ class Account:
         if new == old:
             raise PasswordRefused("the new password is the old one")
         proof = self.passwords.again(visit.user_id, old, caller)
-        password_hash = self.passwords.hash(new)
+        password_hash = self._hash(new)
         with self.database.transaction() as connection:
             if not store.set_password_of_version(connection, visit.user_id, proof.password_version, password_hash):
                 raise Refused(Reason.PASSWORD_CHANGED)
@@ -124,7 +126,7 @@ class Account:
         """
         user_id = self.link(secret).id  # before the hashing: nobody costs it with links that are none
         self._check(new)
-        password_hash = self.passwords.hash(new)
+        password_hash = self._hash(new)
         actor = f"user:{user_id}"
         with self.database.transaction() as connection:
             store.lock(connection, user_id)  # the user's row first, as every other act has it
@@ -160,6 +162,11 @@ class Account:
             check_new_password(password, shortest=limits.min_length, longest=limits.max_length)
         except ValueError as problem:
             raise PasswordRefused(str(problem)) from None
+
+    def _hash(self, password: str) -> str:
+        """Hash a new password in the queue of the sign-ins. Only administrators have a queue of their own."""
+        with metrics.HASHING.track_inprogress():
+            return self.hasher.hash(password)
 
     def _record(self, connection: Connection, event: Event, user_id: UUID, caller: Caller) -> None:
         audit.record(connection, Entry(event, f"user:{user_id}", user_id=user_id, caller=caller))

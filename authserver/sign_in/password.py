@@ -52,11 +52,6 @@ class PasswordCheck:
         """The user who is signed in to our pages, and is asked for the password once more."""
         return self._check(lambda connection: users.find_to_verify(connection, user_id), password, caller, None)
 
-    def hash(self, password: str) -> str:
-        """Hash a new password in the same queue: whoever sets one has proved less than an administrator."""
-        with metrics.HASHING.track_inprogress():
-            return self._hasher.hash(password)
-
     def record(self, refusal: Refused, user_id: UUID | None, caller: Caller, client_id: str | None) -> None:
         """Record a refused sign-in, at a bounded rate; for doors that refuse after the password was right.
 
