@@ -6,10 +6,11 @@ from typing import Any
 
 from authserver.account import words
 from authserver.account.use_cases import Account
-from authserver.database.tables import AnyRow
+from authserver.pages.model import VisitRecord
 from authserver.pages.pages import Pages
 from authserver.pages.texts import iso
 from authserver.pages.visits import Visit
+from authserver.sessions.model import SessionRecord
 
 _MOST_EVENTS = 10_000
 
@@ -38,7 +39,7 @@ def everything(account: Account, pages: Pages, visit: Visit) -> dict[str, Any]:
     }
 
 
-def _session(row: AnyRow, client_name: str | None) -> dict[str, Any]:
+def _session(row: SessionRecord, client_name: str | None) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "client_id": row.client_id,
@@ -58,7 +59,7 @@ def _session(row: AnyRow, client_name: str | None) -> dict[str, Any]:
     }
 
 
-def _visit(row: AnyRow) -> dict[str, Any]:
+def _visit(row: VisitRecord) -> dict[str, Any]:
     return {
         "opened_at": iso(row.opened_at),
         "last_used_at": iso(row.last_used_at),

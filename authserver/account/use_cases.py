@@ -10,21 +10,21 @@ from sqlalchemy import Connection
 
 from authserver.clients import store as clients
 from authserver.database.engine import Database
-from authserver.database.tables import AnyRow
 from authserver.pages import visits
 from authserver.pages.visits import Visit
 from authserver.passwords.hasher import PasswordHasher
 from authserver.passwords.rules import check_new_password
 from authserver.records import audit, metrics
-from authserver.records.audit import Caller, Entry, Event, Search
+from authserver.records.audit import AuditRecord, Caller, Entry, Event, Search
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, listing
-from authserver.sessions.model import End
+from authserver.sessions.model import End, SessionRecord
 from authserver.settings.model import Settings
 from authserver.sign_in.password import PasswordCheck
 from authserver.users import links, store
 from authserver.users.links import store as link_store
+from authserver.users.model import UserRecord
 
 MOST_SESSIONS = 200
 MOST_EVENTS = 50
@@ -47,18 +47,18 @@ class Account:
     passwords: PasswordCheck
     hasher: PasswordHasher
 
-    def sessions(self, user_id: UUID) -> Sequence[AnyRow]:
+    def sessions(self, user_id: UUID) -> Sequence[SessionRecord]:
         """The user's live sessions, newest first."""
         return listing.list_sessions(self.database, user_id=user_id, limit=MOST_SESSIONS)
 
-    def client_names(self, sessions: Sequence[AnyRow]) -> Mapping[str, str]:
+    def client_names(self, sessions: Sequence[SessionRecord]) -> Mapping[str, str]:
         """The names of the sessions' clients."""
         if not sessions:
             return {}
         with self.database.autocommit() as connection:
             return clients.names_of(connection, {row.client_id for row in sessions})
 
-    def events(self, user_id: UUID, *, limit: int = MOST_EVENTS) -> Sequence[AnyRow]:
+    def events(self, user_id: UUID, *, limit: int = MOST_EVENTS) -> Sequence[AuditRecord]:
         """The audit events of the user, newest first."""
         with self.database.autocommit() as connection:
             return audit.find(connection, Search(user_id=user_id), limit=limit)
@@ -106,7 +106,7 @@ class Account:
             self._record(connection, Event.USER_PASSWORD_CHANGED, visit.user_id, caller)
         return cookie, ended
 
-    def link(self, secret: str) -> AnyRow:
+    def link(self, secret: str) -> UserRecord:
         """The user of a link (id and user name), which stays as it is.
 
         Raises:
@@ -145,14 +145,14 @@ class Account:
         with self.database.transaction() as connection:
             self._record(connection, Event.USER_DATA_DOWNLOADED, visit.user_id, caller)
 
-    def profile(self, user_id: UUID) -> AnyRow:
+    def profile(self, user_id: UUID) -> UserRecord:
         """The user's own row."""
         with self.database.autocommit() as connection:
             row = store.read(connection, str(user_id))
         assert row is not None  # noqa: S101 - the visit was found by a join with it
         return row
 
-    def all_sessions(self, user_id: UUID) -> Sequence[AnyRow]:
+    def all_sessions(self, user_id: UUID) -> Sequence[SessionRecord]:
         """Ended ones too, while their rows are kept."""
         return listing.list_sessions(self.database, user_id=user_id, include_ended=True, limit=10_000)
 

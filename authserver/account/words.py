@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from authserver.database.tables import AnyRow
 from authserver.pages.texts import iso
-from authserver.records.audit import Event
+from authserver.records.audit import AuditRecord, Event
 from authserver.sessions.model import End
 
 _ENDED = {
@@ -67,7 +66,7 @@ class Told:
     user_agent: str | None
 
 
-def tell(row: AnyRow) -> Told:
+def tell(row: AuditRecord) -> Told:
     """An event in words."""
     own = may_see_origin(row)
     return Told(
@@ -79,7 +78,7 @@ def tell(row: AnyRow) -> Told:
     )
 
 
-def may_see_origin(row: AnyRow) -> bool:
+def may_see_origin(row: AuditRecord) -> bool:
     """Whether the address of an event is the user's own, or that of a stranger who acted as the user.
 
     Clients act for the user with the user's token. An administrator acts as another user, on the command line, or as a
@@ -90,11 +89,11 @@ def may_see_origin(row: AnyRow) -> bool:
     return row.actor.startswith("client:") and row.event.startswith("session.") and not _by_administrator(row)
 
 
-def _by_administrator(row: AnyRow) -> bool:
+def _by_administrator(row: AuditRecord) -> bool:
     return row.event == Event.SESSION_REVOKED and _detail(row).get("because") == End.ENDED_BY_ADMINISTRATOR
 
 
-def _text(row: AnyRow) -> str:
+def _text(row: AuditRecord) -> str:
     detail = _detail(row)
     if row.event == Event.SESSION_REVOKED:
         return _ENDED.get(detail.get("because", ""), "A session of yours ended.")
@@ -103,12 +102,12 @@ def _text(row: AnyRow) -> str:
     return _WORDS.get(row.event, "Something was changed about your user.")
 
 
-def _detail(row: AnyRow) -> dict[str, Any]:
+def _detail(row: AuditRecord) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(row.detail)
     return found
 
 
-def as_document(row: AnyRow) -> dict[str, Any]:
+def as_document(row: AuditRecord) -> dict[str, Any]:
     """An event for the file that a user downloads."""
     told = tell(row)
     return {

@@ -10,8 +10,8 @@ from authserver.admin_api.paging import Page
 from authserver.admin_api.route import Document, Line, NextPage, unset
 from authserver.administration.clients import Registered, registration_of
 from authserver.administration.times import iso, iso_of
+from authserver.clients.model import ClientRecord
 from authserver.clients.registration import Registration
-from authserver.database.tables import AnyRow
 from authserver.refusals.hints import plain
 
 #: From the words of the registration to the members here; all others are the same.
@@ -182,7 +182,7 @@ class SecretRotation(Document):
     )
 
 
-def client(row: AnyRow) -> Client:
+def client(row: ClientRecord) -> Client:
     """The representation of a row, and nothing that is not in the row: its ETag is compared under the row's lock."""
     registration = registration_of(row)
     methods = sorted(registration.auth_methods)

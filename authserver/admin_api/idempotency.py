@@ -21,7 +21,8 @@ from flask import Response
 from authserver.admin_api.problems import CONFLICT, KEY_REUSED, MALFORMED, FieldProblem, Problem
 from authserver.administration import store
 from authserver.administration.context import Administration
-from authserver.database.tables import AnyRow
+from authserver.administration.model import IdempotencyRecord
+from authserver.database.tables import present
 from authserver.keys.vault import MasterKeyError
 
 HEADER: Final = "Idempotency-Key"
@@ -75,9 +76,9 @@ def once(admin: Administration, attempt: Attempt, act: Callable[[], Response]) -
     return response
 
 
-def _replay(admin: Administration, attempt: Attempt, row: AnyRow) -> Response:
+def _replay(admin: Administration, attempt: Attempt, row: IdempotencyRecord) -> Response:
     try:
-        status, headers, body = json.loads(admin.vault.open(row.sealed_answer, purpose=_purpose(attempt)))
+        status, headers, body = json.loads(admin.vault.open(present(row.sealed_answer), purpose=_purpose(attempt)))
     except MasterKeyError:
         raise Problem(
             CONFLICT,

@@ -11,8 +11,7 @@ from authserver.administration import keys as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.administration.times import iso, iso_of
-from authserver.database.tables import AnyRow
-from authserver.keys.model import Kind, State
+from authserver.keys.model import KeyRecord, Kind, State
 
 _READ: Final = "authserver:keys:read"
 _WRITE: Final = "authserver:keys:write"
@@ -72,7 +71,7 @@ def mark_leaked(admin: Administration, key_id: str) -> Answer:
     return Answer(_key(row))
 
 
-def _key(row: AnyRow) -> Key:
+def _key(row: KeyRecord) -> Key:
     return Key(
         id=row.id,
         kind=row.kind,

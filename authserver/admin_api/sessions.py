@@ -14,7 +14,7 @@ from authserver.administration import sessions as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.administration.times import iso, iso_of
-from authserver.database.tables import AnyRow
+from authserver.sessions.model import SessionRecord
 from authserver.sessions.values import is_live
 
 _READ: Final = "authserver:sessions:read"
@@ -60,7 +60,7 @@ class SessionQuery(paging.Page):
     ended: bool = Field(default=False, description="Ended ones too, while their rows are kept.")
 
 
-def session(row: AnyRow, username: str | None) -> Session:
+def session(row: SessionRecord, username: str | None) -> Session:
     """The representation of a row, which has the database's time as `now`."""
     return Session(
         id=str(row.id),
@@ -108,7 +108,7 @@ def end(admin: Administration, session_id: str) -> Answer:
     return read(admin, session_id)
 
 
-def _shown(admin: Administration, rows: Sequence[AnyRow]) -> list[Session]:
+def _shown(admin: Administration, rows: Sequence[SessionRecord]) -> list[Session]:
     names = use_cases.usernames(admin, {row.user_id for row in rows})
     return [session(row, names.get(row.user_id)) for row in rows]
 

@@ -27,7 +27,7 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.administration.times import iso_of
 from authserver.administration.users import Profile
-from authserver.database.tables import AnyRow
+from authserver.users.model import UserRecord
 from authserver.users.store import Filter
 
 _READ: Final = "authserver:users:read"
@@ -108,7 +108,7 @@ class UserQuery(paging.Page):
     enabled: bool | None = None
 
 
-def user(row: AnyRow) -> User:
+def user(row: UserRecord) -> User:
     """The representation of a row."""
     return User(
         id=str(row.id),

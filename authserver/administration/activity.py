@@ -8,9 +8,8 @@ from typing import Final
 
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
-from authserver.database.tables import AnyRow
 from authserver.records import activity
-from authserver.records.activity import ACTIVE_SESSIONS, BUCKET_MS, REFRESH, REFUSAL, SIGN_IN, SIGN_OUT
+from authserver.records.activity import ACTIVE_SESSIONS, BUCKET_MS, REFRESH, REFUSAL, SIGN_IN, SIGN_OUT, Stretch
 
 _MINUTE: Final = 60_000
 _HOUR: Final = 60 * _MINUTE
@@ -74,7 +73,7 @@ def read(admin: Administration, span: str) -> Report:
     return report(span, starts, rows)
 
 
-def report(span: str, starts: range, rows: Iterable[AnyRow]) -> Report:
+def report(span: str, starts: range, rows: Iterable[Stretch]) -> Report:
     """Arrange rows of start, name, total and highest figure; zero where there is none. Pure."""
     counts: dict[str, list[int]] = {}
     active: list[int | None] = [None] * len(starts)

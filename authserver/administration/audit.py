@@ -12,12 +12,13 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid, NotFound
 from authserver.administration.times import iso
 from authserver.clients import store as clients
-from authserver.database.tables import AnyRow
+from authserver.clients.model import ClientRecord
 from authserver.keys.vault import Vault
 from authserver.records import audit
-from authserver.records.audit import Event, Outcome, Position, Search
+from authserver.records.audit import AuditRecord, Event, Outcome, Position, Search
 from authserver.refusals.references import References, Refusal
 from authserver.sessions import listing
+from authserver.sessions.model import SessionRecord
 from authserver.users import store as users
 
 _PAGE = 500
@@ -27,12 +28,12 @@ _PAGE = 500
 class Known:
     """What the database knows now of a refusal's session, its user and its client; None where it knows nothing."""
 
-    session: AnyRow | None
+    session: SessionRecord | None
     username: str | None
-    client: AnyRow | None
+    client: ClientRecord | None
 
 
-def find(admin: Administration, search: Search, *, limit: int, before: Position | None = None) -> Sequence[AnyRow]:
+def find(admin: Administration, search: Search, *, limit: int, before: Position | None = None) -> Sequence[AuditRecord]:
     """The newest events that match, newest first.
 
     To page, give the place of the last row (`Position.of`) as `before`: events that come in meanwhile move nothing.
@@ -45,7 +46,7 @@ def find(admin: Administration, search: Search, *, limit: int, before: Position 
         return audit.find(connection, search, limit=limit, before=before)
 
 
-def find_one(admin: Administration, event_id: UUID) -> AnyRow:
+def find_one(admin: Administration, event_id: UUID) -> AuditRecord:
     """One event.
 
     Raises:
@@ -58,7 +59,7 @@ def find_one(admin: Administration, event_id: UUID) -> AnyRow:
     return row
 
 
-def export(admin: Administration, search: Search, *, after: Position | None = None) -> Iterator[AnyRow]:
+def export(admin: Administration, search: Search, *, after: Position | None = None) -> Iterator[AuditRecord]:
     """All events that match, oldest first, in bounded memory however many there are. Ends with what is there now.
 
     To go on later, give the place of the last row as `after`.
@@ -74,7 +75,7 @@ def export(admin: Administration, search: Search, *, after: Position | None = No
     return _pages(admin, replace(search, until=until), after)
 
 
-def _pages(admin: Administration, search: Search, after: Position | None) -> Iterator[AnyRow]:
+def _pages(admin: Administration, search: Search, after: Position | None) -> Iterator[AuditRecord]:
     while True:
         with admin.database.autocommit() as connection:
             rows = audit.read_on(connection, search, limit=_PAGE, after=after)
@@ -84,7 +85,7 @@ def _pages(admin: Administration, search: Search, after: Position | None) -> Ite
         after = Position.of(rows[-1])
 
 
-def as_document(row: AnyRow) -> dict[str, Any]:
+def as_document(row: AuditRecord) -> dict[str, Any]:
     """An event as programs read it, the same in lists, exports and the API."""
     return {
         "id": str(row.id),

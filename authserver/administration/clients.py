@@ -14,9 +14,9 @@ from authserver.administration.errors import Conflict, Invalid, NotFound
 from authserver.administration.sweeping import Progress, sweep_now
 from authserver.apis import store as apis
 from authserver.clients import secrets, store
+from authserver.clients.model import ClientRecord
 from authserver.clients.registration import FIELDS, InvalidClient, Registration, check, warnings
 from authserver.clients.store import Filter
-from authserver.database.tables import AnyRow
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.sessions.model import End
@@ -34,12 +34,12 @@ _SECRET_COLUMNS = (
 class Registered:
     """A client as it is now; its new secret if it got one, to be shown once; what deserves a second thought."""
 
-    row: AnyRow
+    row: ClientRecord
     secret: str | None
     warnings: Sequence[str]
 
 
-def find(admin: Administration, client_id: str) -> AnyRow:
+def find(admin: Administration, client_id: str) -> ClientRecord:
     """A client's row, disabled or not."""
     with admin.reading() as connection:
         row = store.read(connection, client_id)
@@ -50,13 +50,13 @@ def find(admin: Administration, client_id: str) -> AnyRow:
 
 def find_all(
     admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
-) -> Sequence[AnyRow]:
+) -> Sequence[ClientRecord]:
     """Clients but the removed ones, by id; of a longer list the page `after` an id."""
     with admin.reading() as connection:
         return store.read_all(connection, which, after=after, limit=limit)
 
 
-def concerns_of(admin: Administration, row: AnyRow) -> list[str]:
+def concerns_of(admin: Administration, row: ClientRecord) -> list[str]:
     """What holds for a client, and yet may not be what was meant."""
     with admin.reading() as connection:
         return warnings(registration_of(row), apis.read(connection))
@@ -186,14 +186,14 @@ def remove(admin: Administration, client_id: str, on_progress: Progress | None =
     return sweep_now(admin, on_progress)
 
 
-def registration_of(row: AnyRow) -> Registration:
+def registration_of(row: ClientRecord) -> Registration:
     """What an administrator decided about a client."""
     values = {name: getattr(row, name) for name in FIELDS}
     # Rows from before there was a difference are the operator's own.
     return Registration(**{**values, "first_party": row.first_party is not False})
 
 
-def _lock(admin: Administration, connection: Connection, client_id: str) -> AnyRow:
+def _lock(admin: Administration, connection: Connection, client_id: str) -> ClientRecord:
     """The client as it is, and as it stays until the end of the transaction: two who edit it take turns."""
     row = store.lock(connection, client_id)
     if row is None:

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, NotFound
-from authserver.database.tables import AnyRow
 from authserver.keys import rotation
-from authserver.keys.model import Kind
+from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.rotation import RotationRefused
 
 
-def find_all(admin: Administration) -> Sequence[AnyRow]:
+def find_all(admin: Administration) -> Sequence[KeyRecord]:
     """Every key ever made, oldest first. Needs no master key: secrets stay sealed."""
     return rotation.all_keys(admin.database)
 

@@ -10,12 +10,12 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, NotFound
 from authserver.administration.users import Profile
 from authserver.apis.administration import ROLE
-from authserver.database.tables import AnyRow
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.urls import origin_of
 from authserver.users import links
 from authserver.users.links import store
+from authserver.users.model import UserRecord
 from authserver.users.store import Filter
 
 
@@ -49,7 +49,7 @@ def issue(admin: Administration, login: str) -> Issued:
     return Issued(row.username, origin_of(admin.settings.issuer) + links.PATH + secret, expires_at)
 
 
-def create_administrator(admin: Administration, name: str, email: str | None, password: str | None) -> AnyRow:
+def create_administrator(admin: Administration, name: str, email: str | None, password: str | None) -> UserRecord:
     """Add a user with the role that opens administration; without a password, `issue` a link for it next.
 
     Raises:

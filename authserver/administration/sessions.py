@@ -10,10 +10,9 @@ from authserver.administration import clients, users
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.administration.sweeping import Progress, sweep_now
-from authserver.database.tables import AnyRow
 from authserver.pages import visits
 from authserver.sessions import ending, listing
-from authserver.sessions.model import End
+from authserver.sessions.model import End, SessionRecord
 from authserver.users import store as user_store
 
 _PAGE = 500
@@ -34,7 +33,7 @@ def whose(admin: Administration, *, user: str | None, client: str | None) -> Who
     return Whose(user_id, client_id)
 
 
-def find(admin: Administration, session_id: UUID) -> AnyRow:
+def find(admin: Administration, session_id: UUID) -> SessionRecord:
     """A session, ended or not, while its row is kept."""
     row = listing.find_session(admin.database, session_id)
     if row is None:
@@ -44,7 +43,7 @@ def find(admin: Administration, session_id: UUID) -> AnyRow:
 
 def find_all(
     admin: Administration, which: Whose, *, include_ended: bool, limit: int, before: UUID | None = None
-) -> Sequence[AnyRow]:
+) -> Sequence[SessionRecord]:
     """Sessions, newest first; of a longer list the page that is older than `before`."""
     return listing.list_sessions(
         admin.database,

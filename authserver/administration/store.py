@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from authserver.administration.model import IdempotencyRecord
 from authserver.database.sql import now_ms
-from authserver.database.tables import AnyRow
+from authserver.database.tables import one_row
 
 _R = IdempotencyRecord
 
@@ -16,10 +16,10 @@ KEPT_MS = 86_400_000
 _OVER = _R.created_at <= now_ms() - KEPT_MS
 
 
-def find(connection: Connection, digest: bytes) -> AnyRow | None:
+def find(connection: Connection, digest: bytes) -> IdempotencyRecord | None:
     """What was answered under a key within its time."""
     statement = select(_R.request_digest, _R.sealed_answer).where(_R.digest == digest, ~_OVER)
-    return connection.execute(statement).one_or_none()
+    return one_row(connection, _R, statement)
 
 
 def claim(connection: Connection, digest: bytes, request_digest: bytes) -> bool:

@@ -19,7 +19,6 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, NotFound
 from authserver.apis import store as apis
 from authserver.database.identifiers import new_id
-from authserver.database.tables import AnyRow
 from authserver.pages import visits
 from authserver.passwords import rules as new_password
 from authserver.records import audit
@@ -29,6 +28,7 @@ from authserver.sessions import ending
 from authserver.sessions.model import End
 from authserver.users import store
 from authserver.users.links import store as links
+from authserver.users.model import UserRecord
 from authserver.users.names import check_email, check_role, check_username, fold
 from authserver.users.store import Filter
 
@@ -52,7 +52,7 @@ class Profile:
         }
 
 
-def find(admin: Administration, login: str) -> AnyRow:
+def find(admin: Administration, login: str) -> UserRecord:
     """A user by name, e-mail address or id."""
     with admin.reading() as connection:
         return _find(connection, login)
@@ -60,7 +60,7 @@ def find(admin: Administration, login: str) -> AnyRow:
 
 def find_all(
     admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
-) -> Sequence[AnyRow]:
+) -> Sequence[UserRecord]:
     """Users but the removed ones, by folded name; of a longer list the page `after` one."""
     with admin.reading() as connection:
         return store.read_all(connection, which, after=after, limit=limit)
@@ -81,7 +81,7 @@ def hash_new(admin: Administration, profile: Profile, password: str | None) -> s
     return None if password is None else admin.hash_password(password)
 
 
-def add(admin: Administration, profile: Profile, password: str | None) -> AnyRow:
+def add(admin: Administration, profile: Profile, password: str | None) -> UserRecord:
     """Add a user; one without a password cannot sign in until a link has been used to set one.
 
     Raises:
@@ -91,7 +91,7 @@ def add(admin: Administration, profile: Profile, password: str | None) -> AnyRow
     return add_hashed(admin, profile, hash_new(admin, profile, password))
 
 
-def add_hashed(admin: Administration, profile: Profile, password_hash: str | None) -> AnyRow:
+def add_hashed(admin: Administration, profile: Profile, password_hash: str | None) -> UserRecord:
     """Add a user with what `hash_new` made; without one the user has no password yet, and a link sets the first.
 
     Raises:
@@ -111,7 +111,7 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
     return find(admin, str(user_id))
 
 
-def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> AnyRow:
+def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> UserRecord:
     """Change name, address or roles. Sessions get the new roles at once, and lose the scopes that these do not open.
 
     A link for a password that was made before the user got more authority over administration ends.
@@ -221,7 +221,7 @@ def check_profile(profile: Profile) -> None:
         raise Invalid(problems)
 
 
-def lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
+def lock(admin: Administration, connection: Connection, login: str) -> UserRecord:
     """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on.
 
     Raises:
@@ -236,7 +236,7 @@ def lock(admin: Administration, connection: Connection, login: str) -> AnyRow:
     return row
 
 
-def _find(connection: Connection, login: str) -> AnyRow:
+def _find(connection: Connection, login: str) -> UserRecord:
     row = store.read(connection, login)
     if row is None:
         raise _unknown(login)

@@ -21,11 +21,11 @@ from authserver.administration.errors import Forbidden, Invalid
 from authserver.administration.users import Profile, check_new_password, is_id
 from authserver.administration.users_lines import Format, Given, Problem, Unreadable, first_line, line_of, read
 from authserver.database.identifiers import new_id
-from authserver.database.tables import AnyRow
 from authserver.passwords import imported
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.users import store
+from authserver.users.model import UserRecord
 from authserver.users.names import check_email, check_role, check_username, fold
 
 _EXPORT_PAGE = 500
@@ -161,10 +161,10 @@ def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dic
         rows = store.read_by_keys(
             connection, [name for name, _ in keys.values()], [email for _, email in keys.values() if email]
         )
-    by_name = {row.username_key: row for row in rows}
+    by_name = {row.username_key: row for row in rows if row.username_key is not None}
     by_email = {row.email_key: row for row in rows if row.email_key is not None}
     for given in usable:
-        _place(batch, given, (by_name.get(keys[given.line][0]), by_email.get(keys[given.line][1])), keys, seen)
+        _place(batch, given, (by_name.get(keys[given.line][0]), by_email.get(keys[given.line][1] or "")), keys, seen)
     _refuse_beyond_authority(admin, batch)
     return batch
 
@@ -172,7 +172,7 @@ def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dic
 def _place(
     batch: _Batch,
     given: Given,
-    found: tuple[AnyRow | None, AnyRow | None],
+    found: tuple[UserRecord | None, UserRecord | None],
     keys: dict[int, tuple[str, str | None]],
     seen: dict[int, int],
 ) -> None:

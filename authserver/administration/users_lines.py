@@ -17,7 +17,7 @@ from typing import Any, Literal, TypeVar
 from authserver.administration import csv_records
 from authserver.administration.csv_records import BrokenRecord, Header, Source
 from authserver.administration.errors import Invalid
-from authserver.database.tables import AnyRow
+from authserver.users.model import UserRecord
 
 Format = Literal["csv", "jsonl"]
 
@@ -95,7 +95,7 @@ def first_line(form: Format, fields: Sequence[str]) -> str:
     return _csv_line(fields) if form == "csv" else ""
 
 
-def line_of(form: Format, row: AnyRow, *, with_password_hash: bool) -> str:
+def line_of(form: Format, row: UserRecord, *, with_password_hash: bool) -> str:
     """A user as a line, with its end."""
     values: dict[str, Any] = {
         "username": row.username, "email": row.email, "roles": sorted(row.roles), "enabled": row.enabled,

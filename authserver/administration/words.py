@@ -6,10 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from authserver.database.tables import AnyRow
 from authserver.keys.model import Kind, State
 from authserver.records.audit import Event
-from authserver.sessions.model import End
+from authserver.sessions.model import End, SessionRecord
 
 #: Why a session was ended.
 ENDS: Final[Mapping[End, str]] = {
@@ -95,15 +94,20 @@ class SessionState:
         return self.name == "live"
 
 
-def session_state(row: AnyRow) -> SessionState:
+def session_state(row: SessionRecord) -> SessionState:
     """Live, expired or ended, and why; of a row that has the database's time as `now`."""
     if row.revoked_at is not None:
-        return SessionState("ended", row.revoked_at, ENDS.get(row.revoked_because, row.revoked_because))
+        return SessionState("ended", row.revoked_at, end_in_words(row.revoked_because or ""))
     if row.absolute_expires_at <= row.now:
         return SessionState("expired", row.absolute_expires_at, "it reached its greatest age")
     if row.idle_expires_at <= row.now:
         return SessionState("expired", row.idle_expires_at, "it was not used for too long")
     return SessionState("live")
+
+
+def end_in_words(end: str) -> str:
+    """Why a session was ended; the name of the end where there are no words for it: newer nodes may write more."""
+    return ENDS[End(end)] if end in set(End) else end
 
 
 def event_in_words(event: str) -> str:

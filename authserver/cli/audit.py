@@ -16,8 +16,7 @@ from authserver.administration.errors import NotFound
 from authserver.cli.output import counted, end_progress, json_option, moment, print_json, print_table, progress
 from authserver.cli.programs import Invocation, pass_invocation
 from authserver.cli.types import AGE, since
-from authserver.database.tables import AnyRow
-from authserver.records.audit import Search
+from authserver.records.audit import AuditRecord, Search
 
 _SEARCH = (
     click.option("--session", "session_id", type=click.UUID, help="Of this session."),
@@ -121,7 +120,7 @@ def _user_id(admin: Any, user: str) -> UUID:
     return found
 
 
-def _detail(row: AnyRow) -> str:
+def _detail(row: AuditRecord) -> str:
     words = [f"{name}={value}" for name in ("subject", "reference") if (value := getattr(row, name))]
     words += [f"{name}={json.dumps(value)}" for name, value in json.loads(row.detail).items()]
     return " ".join(words)

@@ -9,12 +9,12 @@ import click
 
 from authserver.administration.clients import registration_of
 from authserver.cli.output import iso, moment, print_fields, span
-from authserver.database.tables import AnyRow
+from authserver.clients.model import ClientRecord
 
 _LIFETIMES = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime", "retry_window")
 
 
-def as_document(row: AnyRow) -> dict[str, Any]:
+def as_document(row: ClientRecord) -> dict[str, Any]:
     """A client for programs. Durations are in seconds; null means the server's setting."""
     return {
         **asdict(registration_of(row)),
@@ -27,7 +27,7 @@ def as_document(row: AnyRow) -> dict[str, Any]:
     }
 
 
-def print_client(row: AnyRow) -> None:
+def print_client(row: ClientRecord) -> None:
     """A client for people."""
     fields: dict[str, object] = asdict(registration_of(row))
     for name in _LIFETIMES:
@@ -48,6 +48,6 @@ def print_secret(secret: str) -> None:
     click.echo("Keep it now: it is shown this once and cannot be looked up.")
 
 
-def state(row: AnyRow) -> str:
+def state(row: ClientRecord) -> str:
     """One word on whether it may be used."""
     return "enabled" if row.enabled else "disabled"

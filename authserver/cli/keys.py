@@ -9,8 +9,7 @@ import click
 from authserver.administration import keys as use_cases
 from authserver.cli.output import confirm, done, iso, json_option, moment, print_json, print_table, warn, yes_option
 from authserver.cli.programs import Invocation, pass_invocation
-from authserver.database.tables import AnyRow
-from authserver.keys.model import Kind, State
+from authserver.keys.model import KeyRecord, Kind, State
 
 _KINDS = {kind.value: kind for kind in Kind}
 _NONE_YET = "There are no keys yet: the server makes them when it is started for the first time (authserver serve)."
@@ -118,7 +117,7 @@ def rewrap(invocation: Invocation, *, as_json: bool) -> None:
     done(f"Sealed {count} keys under the present master key.", {"keys": count}, as_json=as_json)
 
 
-def _as_document(row: AnyRow) -> dict[str, Any]:
+def _as_document(row: KeyRecord) -> dict[str, Any]:
     return {
         "id": row.id,
         "kind": row.kind,

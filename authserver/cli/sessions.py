@@ -23,7 +23,7 @@ from authserver.cli.output import (
     yes_option,
 )
 from authserver.cli.programs import Invocation, pass_invocation
-from authserver.database.tables import AnyRow
+from authserver.sessions.model import SessionRecord
 
 _user_option = click.option("--user", help="Of this user: name, e-mail address or id.")
 _client_option = click.option("--client", metavar="CLIENT_ID", help="Of this client.")
@@ -118,13 +118,13 @@ def revoke(
     done(f"Ended {counted(total, 'session')}.", {"sessions_ended": total}, as_json=as_json)
 
 
-def state(row: AnyRow) -> str:
+def state(row: SessionRecord) -> str:
     """Live, or expired or ended, and why."""
     found = session_state(row)
     return "live" if found.is_live else f"{found.name} {moment(found.since)}: {found.why}"
 
 
-def as_document(row: AnyRow, username: str | None) -> dict[str, Any]:
+def as_document(row: SessionRecord, username: str | None) -> dict[str, Any]:
     """A session for programs."""
     return {
         "id": str(row.id),

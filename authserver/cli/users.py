@@ -28,7 +28,7 @@ from authserver.cli.output import (
 from authserver.cli.programs import Invocation, pass_invocation
 from authserver.cli.types import changed_words, words
 from authserver.cli.users_transfer import export, import_
-from authserver.database.tables import AnyRow
+from authserver.users.model import UserRecord
 
 stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input, one line, without a prompt."
@@ -229,7 +229,7 @@ def read_password(*, stdin: bool) -> str:
     return text
 
 
-def _as_document(row: AnyRow) -> dict[str, Any]:
+def _as_document(row: UserRecord) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "username": row.username,
@@ -241,7 +241,7 @@ def _as_document(row: AnyRow) -> dict[str, Any]:
     }
 
 
-def _print(row: AnyRow, *, as_json: bool) -> None:
+def _print(row: UserRecord, *, as_json: bool) -> None:
     if as_json:
         print_json(_as_document(row))
         return
@@ -258,5 +258,5 @@ def _print(row: AnyRow, *, as_json: bool) -> None:
     )
 
 
-def _state(row: AnyRow) -> str:
+def _state(row: UserRecord) -> str:
     return "enabled" if row.enabled else "disabled"

@@ -36,7 +36,7 @@ class ClientRecord(Model):
     scopes: Mapped[frozenset[str]] = mapped_column(WordSet)
     default_scopes: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     default_api: Mapped[str | None] = mapped_column(String(255))
-    refresh_policy: Mapped[str] = mapped_column(String(10))
+    refresh_policy: Mapped[RefreshPolicy] = mapped_column(String(10))
     retry_window: Mapped[int | None] = mapped_column(Integer)
     late_retries: Mapped[int] = mapped_column(Integer)
     refuse_foreign_retries: Mapped[bool] = mapped_column(Boolean)
@@ -48,11 +48,11 @@ class ClientRecord(Model):
     epoch: Mapped[int] = mapped_column(Integer)
     swept_epoch: Mapped[int] = mapped_column(Integer)  # sessions of earlier epochs have all been ended in their rows
     status_index: Mapped[int | None] = mapped_column(BigInteger)  # of the tokens that it has on its own behalf
-    access_token_format: Mapped[str | None] = mapped_column(String(10))
+    access_token_format: Mapped[AccessTokenFormat | None] = mapped_column(String(10))
     redirect_uris: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     contacts: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     first_party: Mapped[bool | None] = mapped_column(Boolean)  # NULL, from before there was a difference, is yes
-    token_delivery: Mapped[str | None] = mapped_column(String(15))
+    token_delivery: Mapped[TokenDelivery | None] = mapped_column(String(15))
     origins: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     secret_used_at: Mapped[int | None] = mapped_column(BigInteger)  # noted now and then, not at each use
     previous_secret_used_at: Mapped[int | None] = mapped_column(BigInteger)

@@ -12,10 +12,9 @@ import time
 from dataclasses import dataclass
 
 from authserver.clients import store
-from authserver.clients.model import Client
+from authserver.clients.model import Client, ClientRecord
 from authserver.clients.secret_use import SecretUses
 from authserver.database.engine import Database
-from authserver.database.tables import AnyRow
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 
@@ -124,7 +123,7 @@ class ClientRegistry:
         return client
 
 
-def from_row(row: AnyRow, defaults: Defaults) -> Client:
+def from_row(row: ClientRecord, defaults: Defaults) -> Client:
     """Make the value from the row, with the server's defaults filled in.
 
     The limits are applied here and not at registration alone: they may have been lowered since, and keys are kept for

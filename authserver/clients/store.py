@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Text, cast, delete, insert, li
 from authserver.clients.model import ClientRecord, EndedOwnTokens
 from authserver.database.sql import now_ms
 from authserver.database.status_indices import lease
-from authserver.database.tables import AnyRow
+from authserver.database.tables import all_rows, one_row
 from authserver.settings.values import LONGEST_ACCESS_TOKEN
 
 #: A verifier may allow this much clock skew, and a node may sign by a client that it cached a few seconds ago.
@@ -24,16 +24,16 @@ _SETTLED_MS = 60_000
 _COLUMNS = ClientRecord.__table__.columns
 
 
-def read(connection: Connection, client_id: str) -> AnyRow | None:
+def read(connection: Connection, client_id: str) -> ClientRecord | None:
     """A client's row, unless it is removed. One statement, by primary key."""
     present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
-    return connection.execute(select(*_COLUMNS).where(present)).one_or_none()
+    return one_row(connection, ClientRecord, select(*_COLUMNS).where(present))
 
 
-def lock(connection: Connection, client_id: str) -> AnyRow | None:
+def lock(connection: Connection, client_id: str) -> ClientRecord | None:
     """A client's row, locked against other changes until the transaction ends."""
     present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
-    return connection.execute(select(*_COLUMNS).where(present).with_for_update()).one_or_none()
+    return one_row(connection, ClientRecord, select(*_COLUMNS).where(present).with_for_update())
 
 
 def was_removed(connection: Connection, client_id: str) -> bool:
@@ -54,7 +54,7 @@ class Filter:
 
 def read_all(
     connection: Connection, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
-) -> Sequence[AnyRow]:
+) -> Sequence[ClientRecord]:
     """Clients but the removed ones, by id: all, or those after an id."""
     statement = select(*_COLUMNS).where(ClientRecord.removed_at.is_(None)).order_by(ClientRecord.client_id).limit(limit)
     if after is not None:
@@ -69,7 +69,7 @@ def read_all(
     if which.scope is not None:
         words = literal(" ") + cast(ClientRecord.scopes, Text) + literal(" ")
         statement = statement.where(words.contains(f" {which.scope} ", autoescape=True))
-    return connection.execute(statement).all()
+    return all_rows(connection, ClientRecord, statement)
 
 
 def names_of(connection: Connection, ids: Collection[str]) -> dict[str, str]:

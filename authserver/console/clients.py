@@ -10,13 +10,13 @@ from authserver.administration import apis, clients, sessions
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.administration.sessions import Whose
+from authserver.clients.model import ClientRecord
 from authserver.clients.registration import KINDS
 from authserver.clients.store import Filter
 from authserver.console import handover, snippets
 from authserver.console.client_form import LABELS, state_of
 from authserver.console.entry import sentence
 from authserver.console.section import Section
-from authserver.database.tables import AnyRow
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, current_pages, flash, render, see_other
 from authserver.pages.texts import span
@@ -132,11 +132,11 @@ def remove(admin: Administration) -> Page:
     return see_other("console.clients.index")
 
 
-def _client(admin: Administration) -> AnyRow:
+def _client(admin: Administration) -> ClientRecord:
     return clients.find(admin, request.args.get("client", ""))
 
 
-def _page(admin: Administration, row: AnyRow) -> Page:
+def _page(admin: Administration, row: ClientRecord) -> Page:
     live = None
     if admin.may(SESSIONS_READ):
         live = sessions.count_live(admin, Whose(client_id=row.client_id))
@@ -163,7 +163,7 @@ def _told(name: str, values: list[str]) -> str:
     return " ".join(values) or _UNSET.get(name, "the server's setting")
 
 
-def _snippets(admin: Administration, row: AnyRow) -> list[snippets.Snippet]:
+def _snippets(admin: Administration, row: ClientRecord) -> list[snippets.Snippet]:
     """Code for the scopes of one API: a request for those of several has to name the APIs."""
     registration = clients.registration_of(row)
     wanted = registration.scopes if registration.default_scopes is None else registration.default_scopes

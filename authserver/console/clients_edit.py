@@ -15,13 +15,13 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
 from authserver.apis.registration import BUILT_IN
+from authserver.clients.model import ClientRecord
 from authserver.clients.registration import fill, new_client_id
 from authserver.console import client_form as forms
 from authserver.console import handover
 from authserver.console.client_form import ClientForm
 from authserver.console.clients import SECTION
 from authserver.console.entry import sentence
-from authserver.database.tables import AnyRow
 from authserver.pages.confirmation import ask_for_password
 from authserver.pages.pages import Page, flash, render, see_other
 
@@ -121,7 +121,7 @@ def edit_now(admin: Administration) -> Page:
     return _done(registered, f"Saved {registered.row.name}.")
 
 
-def _refuse_changed(locked: AnyRow, form: ClientForm) -> None:
+def _refuse_changed(locked: ClientRecord, form: ClientForm) -> None:
     if forms.version_of(clients.registration_of(locked)) != form.version:
         raise Stale(_STALE)
 
@@ -145,7 +145,7 @@ def _gives_administration(scopes: frozenset[str]) -> bool:
     return any(scope.startswith(administration.PREFIX) for scope in scopes)
 
 
-def _is_dangerous(row: AnyRow, values: Mapping[str, Any]) -> bool:
+def _is_dangerous(row: ClientRecord, values: Mapping[str, Any]) -> bool:
     """What gives or holds administration; and what gives a secret to an app that had none, or takes the need for one."""
     methods = {*row.auth_methods, *values["auth_methods"]}
     changes_proof = "none" in methods and row.auth_methods != values["auth_methods"]
@@ -163,7 +163,7 @@ def _add_page(admin: Administration, kind: str, form: ClientForm, client_id: str
     )
 
 
-def _edit_page(admin: Administration, row: AnyRow, form: ClientForm, *, status: int = 200) -> Page:
+def _edit_page(admin: Administration, row: ClientRecord, form: ClientForm, *, status: int = 200) -> Page:
     return render("console/client_edit.html", status, row=row, **_form(admin, row.kind, form))
 
 

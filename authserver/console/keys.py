@@ -12,6 +12,7 @@ from authserver.administration.errors import Conflict
 from authserver.administration.words import KEY_KINDS, KEY_STATES
 from authserver.console.entry import sentence
 from authserver.console.section import Section
+from authserver.database.tables import present
 from authserver.keys.model import Kind, State
 from authserver.keys.setup import schedule
 from authserver.pages.confirmation import confirmed
@@ -25,7 +26,11 @@ def index(admin: Administration) -> Page:
     rows = keys.find_all(admin)
     shown = [row for row in rows if row.state != State.GONE or request.args.get("gone") == "1"]
     lifetimes = schedule(admin.settings).lifetime
-    due = {row.id: row.activated_at + lifetimes[Kind(row.kind)] * 1000 for row in rows if row.state == State.ACTIVE}
+    due = {
+        row.id: present(row.activated_at) + lifetimes[Kind(row.kind)] * 1000
+        for row in rows
+        if row.state == State.ACTIVE
+    }
     return render(
         "console/keys.html", kinds=KEY_KINDS, states=KEY_STATES, rows=shown, due=due, gone=len(rows) - len(shown)
     )

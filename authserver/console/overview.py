@@ -14,11 +14,11 @@ from authserver.administration.context import Administration
 from authserver.administration.doctor.finding import Finding, Severity
 from authserver.apis.registration import BUILT_IN
 from authserver.console.section import Section
-from authserver.database.tables import AnyRow
+from authserver.database.tables import present
 from authserver.keys.model import Kind, State
 from authserver.keys.setup import schedule
 from authserver.pages.pages import Page, render
-from authserver.records.audit import Event, Search
+from authserver.records.audit import AuditRecord, Event, Search
 
 SECTION: Final = Section("Overview", "overview", reads="authserver:settings:read")
 
@@ -130,8 +130,8 @@ def _key_plans(admin: Administration) -> list[KeyPlan]:
         KeyPlan(
             _KEY_NAMES[Kind(row.kind)],
             row.kid,
-            row.activated_at,
-            row.activated_at + lifetimes[Kind(row.kind)] * 1000,
+            present(row.activated_at),
+            present(row.activated_at) + lifetimes[Kind(row.kind)] * 1000,
             row.kind in kinds_with_next,
         )
         for row in rows
@@ -145,6 +145,6 @@ def _findings(admin: Administration) -> list[Finding]:
     return found[:_MOST_FINDINGS]
 
 
-def _events(admin: Administration) -> list[AnyRow]:
+def _events(admin: Administration) -> list[AuditRecord]:
     found = [row for event in _ALARMING for row in audit.find(admin, Search(event=event.value), limit=_MOST_EVENTS)]
     return sorted(found, key=lambda row: int(row.at), reverse=True)[:_MOST_EVENTS]

@@ -18,11 +18,11 @@ from authserver.administration.users import Profile
 from authserver.administration.words import event_in_words, session_state
 from authserver.console.entry import sentence
 from authserver.console.section import Section
-from authserver.database.tables import AnyRow
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, flash, render, see_other
 from authserver.pages.texts import counted
 from authserver.records.audit import Search
+from authserver.users.model import UserRecord
 from authserver.users.store import Filter
 
 SECTION: Final = Section("Users", "users", reads="authserver:users:read", writes="authserver:users:write")
@@ -169,7 +169,7 @@ def _add_page(admin: Administration, form: UserForm, *, status: int = 200) -> Pa
     return render("console/user_add.html", status, form=form, shortest=limits.min_length, longest=limits.max_length)
 
 
-def _link_page(admin: Administration, row: AnyRow) -> Page:
+def _link_page(admin: Administration, row: UserRecord) -> Page:
     """The link is in this answer and nowhere else: no redirect, no message, no log."""
     issued = password_links.issue(admin, str(row.id))
     return render("console/password_link.html", user=row, issued=issued)
@@ -180,17 +180,17 @@ def _sent() -> UserForm:
     return UserForm(sent["username"], sent["email"], sent["roles"], sent["version"])
 
 
-def version_of(row: AnyRow) -> str:
+def version_of(row: UserRecord) -> str:
     """Changes with everything that the form shows."""
     text = json.dumps([row.username, row.email, sorted(row.roles)])
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _refuse_changed(locked: AnyRow, version: str) -> None:
+def _refuse_changed(locked: UserRecord, version: str) -> None:
     if version_of(locked) != version:
         raise Stale("Somebody else changed this user while you had the form open. Nothing was saved yet.")
 
 
-def _now_in_words(row: AnyRow) -> str:
+def _now_in_words(row: UserRecord) -> str:
     roles = ", ".join(sorted(row.roles)) or "none"
     return f"Now it says: user name {row.username}, e-mail {row.email or 'none'}, roles {roles}. Save again to replace that."

@@ -1,17 +1,21 @@
-"""What tables are made of: the base of the models, column types, and the type of a row."""
+"""What tables are made of: the base of the records, a column type, and rows that are typed as their records."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Dialect, Row
+from sqlalchemy import Connection, Dialect, Executable
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import Text, TypeDecorator
 
 
 class Base(DeclarativeBase):
     """Common base of all tables."""
+
+    if TYPE_CHECKING:
+        now: int  # of rows alone: the database's time in milliseconds, where the statement asks for it
 
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True)
@@ -21,8 +25,31 @@ if TYPE_CHECKING:
 else:
     Model = db.Model
 
-#: A row of whatever columns; what they are stands in the statement.
-AnyRow = Row[*tuple[Any, ...]]
+Record = TypeVar("Record", bound=Base)
+Value = TypeVar("Value")
+
+
+def one_row(
+    connection: Connection, _record: type[Record], statement: Executable, parameters: Mapping[str, Any] | None = None
+) -> Record | None:
+    """The one row of a statement that selects columns of this record, or None.
+
+    What comes is SQLAlchemy's plain row. It is typed as the record, so that the type checker knows its columns; nothing
+    is loaded or tracked. A column that the statement leaves out is missing.
+    """
+    return cast("Record | None", connection.execute(statement, parameters).one_or_none())
+
+
+def all_rows(connection: Connection, _record: type[Record], statement: Executable) -> Sequence[Record]:
+    """All rows of a statement, typed as in `one_row`."""
+    return cast("Sequence[Record]", connection.execute(statement).all())
+
+
+def present(value: Value | None) -> Value:
+    """The value of a column that may be null, of a row in which it is not."""
+    if value is None:
+        raise ValueError("a column is null in a row that must have it")
+    return value
 
 
 class WordSet(TypeDecorator[frozenset[str]]):

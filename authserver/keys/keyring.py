@@ -19,7 +19,7 @@ import structlog
 from joserfc.jwk import KeySet
 
 from authserver.database.engine import Database, Unavailable
-from authserver.database.tables import AnyRow
+from authserver.database.tables import present
 from authserver.keys import store
 from authserver.keys.material import (
     OpaqueKey,
@@ -29,7 +29,7 @@ from authserver.keys.material import (
     open_signing_key,
     open_token_key,
 )
-from authserver.keys.model import Kind, State
+from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.vault import MasterKeyError, Vault
 from authserver.refusals.exceptions import TryLater
 from authserver.refusals.reasons import Reason
@@ -161,20 +161,20 @@ class Keyring:
                 self._snapshot = _still_trusted(self._snapshot, every)
             raise
 
-    def _opened(self, every: Sequence[AnyRow]) -> Snapshot:
+    def _opened(self, every: Sequence[KeyRecord]) -> Snapshot:
         rows = [row for row in every if row.sealed is not None]
         token_keys = {
-            row.id: open_token_key(self._vault, row.id, row.sealed, leaked=row.leaked)
+            row.id: open_token_key(self._vault, row.id, present(row.sealed), leaked=row.leaked)
             for row in rows
             if row.kind == Kind.TOKEN
         }
         opaque_keys = {
-            row.id: open_opaque_key(self._vault, row.id, row.sealed) for row in rows if row.kind == Kind.OPAQUE
+            row.id: open_opaque_key(self._vault, row.id, present(row.sealed)) for row in rows if row.kind == Kind.OPAQUE
         }
         # A kid is the thumbprint of its key, so a parsed key never goes stale.
         self._signing = {
-            row.kid: self._signing.get(row.kid)
-            or open_signing_key(self._vault, row.id, row.kid, row.algorithm, row.sealed)
+            (kid := present(row.kid)): self._signing.get(kid)
+            or open_signing_key(self._vault, row.id, kid, row.algorithm, present(row.sealed))
             for row in rows
             if row.kind == Kind.SIGNING
         }
@@ -182,7 +182,7 @@ class Keyring:
         if len(active) < len(Kind):
             raise NoKeys("there are no keys yet; start the server once: authserver serve")
         return Snapshot(
-            signing=self._signing[active[Kind.SIGNING].kid],
+            signing=self._signing[present(active[Kind.SIGNING].kid)],
             token=token_keys[active[Kind.TOKEN].id],
             token_keys=token_keys,
             opaque=opaque_keys[active[Kind.OPAQUE].id],
@@ -192,10 +192,10 @@ class Keyring:
         )
 
 
-def _published(rows: Sequence[AnyRow]) -> dict[str, Any]:
+def _published(rows: Sequence[KeyRecord]) -> dict[str, Any]:
     """What everybody may know of the keys in force."""
     signing = [row for row in rows if row.kind == Kind.SIGNING]
-    public = [json.loads(row.public_jwk) for row in signing]
+    public = [json.loads(present(row.public_jwk)) for row in signing]
     jwks = json.dumps({"keys": public}).encode()
     return {
         "published": KeySet.import_key_set({"keys": public}),
@@ -206,7 +206,7 @@ def _published(rows: Sequence[AnyRow]) -> dict[str, Any]:
     }
 
 
-def _still_trusted(snapshot: Snapshot, every: Sequence[AnyRow]) -> Snapshot:
+def _still_trusted(snapshot: Snapshot, every: Sequence[KeyRecord]) -> Snapshot:
     """The keys that could be opened last, without those that are gone by now, and with the present mark of a leak."""
     kept = {row.id: row for row in every if row.sealed is not None}
     tokens = [replace(key, leaked=kept[key.id].leaked) for key in snapshot.token_keys.values() if key.id in kept]

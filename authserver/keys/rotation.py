@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from authserver.database.engine import Database
-from authserver.database.tables import AnyRow
+from authserver.database.tables import present
 from authserver.keys import store
 from authserver.keys.material import NewKey, new_key
-from authserver.keys.model import Kind, State
+from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.vault import Vault
 from authserver.records import audit
 from authserver.records.audit import Caller, Event
@@ -122,18 +122,18 @@ class KeyRotation:
             audit.record(connection, entry)
         return count
 
-    def _live_keys(self, kind: Kind) -> dict[State, AnyRow]:
+    def _live_keys(self, kind: Kind) -> dict[State, KeyRecord]:
         with self._database.autocommit() as connection:
             rows = store.all_keys(connection)
         return {State(row.state): row for row in rows if row.kind == kind and row.state in (State.NEXT, State.ACTIVE)}
 
-    def _is_due(self, kind: Kind, active: AnyRow, following: AnyRow) -> bool:
-        worn_out = active.now - active.activated_at >= self._schedule.lifetime[kind] * 1000
+    def _is_due(self, kind: Kind, active: KeyRecord, following: KeyRecord) -> bool:
+        worn_out = active.now - present(active.activated_at) >= self._schedule.lifetime[kind] * 1000
         other_algorithm = kind is Kind.SIGNING and active.algorithm != following.algorithm
         return (worn_out or other_algorithm) and self._missing_ms(kind, following) <= 0
 
-    def _missing_ms(self, kind: Kind, following: AnyRow) -> int:
-        return int(following.created_at + self._schedule.publish_ahead[kind] * 1000 - following.now)
+    def _missing_ms(self, kind: Kind, following: KeyRecord) -> int:
+        return following.created_at + self._schedule.publish_ahead[kind] * 1000 - following.now
 
     def _create(self, kind: Kind, state: State) -> None:
         key = new_key(kind, self._algorithm)
@@ -155,7 +155,9 @@ class KeyRotation:
             if store.drop_next(connection, key_id):
                 self._add(connection, key, State.NEXT)
 
-    def _promote(self, kind: Kind, active: AnyRow, following: AnyRow, *, actor: str, caller: Caller = Caller()) -> bool:
+    def _promote(
+        self, kind: Kind, active: KeyRecord, following: KeyRecord, *, actor: str, caller: Caller = Caller()
+    ) -> bool:
         after = new_key(kind, self._algorithm)
         try:
             with self._database.transaction() as connection:
@@ -171,7 +173,7 @@ class KeyRotation:
         return True
 
 
-def all_keys(database: Database) -> Sequence[AnyRow]:
+def all_keys(database: Database) -> Sequence[KeyRecord]:
     """Every key ever made, for lists."""
     with database.autocommit() as connection:
         return store.all_keys(connection)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
 from authserver.database.sql import now_ms
-from authserver.database.tables import AnyRow
+from authserver.database.tables import all_rows
 from authserver.keys.material import NewKey, purpose
 from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.vault import Vault
@@ -15,9 +15,9 @@ from authserver.keys.vault import Vault
 _COLUMNS = KeyRecord.__table__.columns
 
 
-def all_keys(connection: Connection) -> Sequence[AnyRow]:
+def all_keys(connection: Connection) -> Sequence[KeyRecord]:
     """Every key, also those gone, oldest first, each with the database's time as `now`."""
-    return connection.execute(select(*_COLUMNS, now_ms().label("now")).order_by(KeyRecord.id)).all()
+    return all_rows(connection, KeyRecord, select(*_COLUMNS, now_ms().label("now")).order_by(KeyRecord.id))
 
 
 def add(connection: Connection, vault: Vault, key: NewKey, state: State) -> None:

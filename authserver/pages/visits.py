@@ -18,8 +18,8 @@ from sqlalchemy import Connection
 
 from authserver.database.engine import Database
 from authserver.database.identifiers import new_id
-from authserver.database.tables import AnyRow
 from authserver.pages import store
+from authserver.pages.model import VisitRecord
 from authserver.records import audit
 from authserver.records.audit import Caller, Entry, Event
 from authserver.settings.values import PageSettings
@@ -90,17 +90,18 @@ class Visits:
             return None
         visit_id, secret = parts
         with self._database.autocommit() as connection:
-            row = store.find(connection, visit_id, self._idle_ms)
-            if row is None or not hmac.compare_digest(row.digest, _digest(secret)):
+            found = store.find(connection, visit_id, self._idle_ms)
+            if found is None or not hmac.compare_digest(found[0].digest, _digest(secret)):
                 return None
+            row, user = found
             if row.now - row.last_used_at >= self._touch_ms:
                 store.touch(connection, visit_id, caller)
         return Visit(
             id=row.id,
             user_id=row.user_id,
-            username=row.username,
-            email=row.email,
-            roles=row.roles,
+            username=user.username,
+            email=user.email,
+            roles=user.roles,
             opened_at=row.opened_at,
             last_used_at=row.last_used_at,
             confirmed_at=row.confirmed_at,
@@ -127,7 +128,7 @@ class Visits:
                 audit.record(connection, entry)
         return ended
 
-    def of_user(self, user_id: UUID) -> Sequence[AnyRow]:
+    def of_user(self, user_id: UUID) -> Sequence[VisitRecord]:
         """The live visits of a user, the latest first."""
         with self._database.autocommit() as connection:
             return store.of_user(connection, user_id, self._idle_ms)

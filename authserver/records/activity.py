@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import BigInteger, Connection, String, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -19,7 +19,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database.engine import Database
 from authserver.database.sql import now_ms
-from authserver.database.tables import AnyRow, Model
+from authserver.database.tables import Model
 
 #: The stretch of time that one row counts.
 BUCKET_MS: Final = 300_000
@@ -97,15 +97,21 @@ def write_sample(database: Database, name: str, at: int, count: int) -> None:
         connection.execute(update(_A).where(_A.at == at, _A.name == name).values(count=count))
 
 
-def read(connection: Connection, *, since: int, width: int) -> Sequence[AnyRow]:
+class Stretch(NamedTuple):
+    """What was counted under a name from `start` on, in milliseconds since the epoch, for the width that was asked for."""
+
+    start: int
+    name: str
+    total: int
+    highest: int
+
+
+def read(connection: Connection, *, since: int, width: int) -> Sequence[Stretch]:
     """Sums and highest values by name and stretch of `width` milliseconds, from `since` on. One statement."""
     start = (_A.at - _A.at % width).label("start")
     written = (_A.at >= since) & (_A.count >= 0)
-    return connection.execute(
-        select(start, _A.name, func.sum(_A.count).label("total"), func.max(_A.count).label("highest"))
-        .where(written)
-        .group_by(start, _A.name)
-    ).all()
+    figures = select(start, _A.name, func.sum(_A.count), func.max(_A.count)).where(written).group_by(start, _A.name)
+    return [Stretch(*row) for row in connection.execute(figures)]
 
 
 def prune(database: Database, *, keep: int) -> int:

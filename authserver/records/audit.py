@@ -17,13 +17,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy import BigInteger, Connection, Index, Row, Select, String, Text, Uuid, insert, literal, select, tuple_
+from sqlalchemy import BigInteger, Connection, Index, Select, String, Text, Uuid, insert, literal, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database.engine import Database, after_commit
 from authserver.database.identifiers import new_id
 from authserver.database.sql import now_ms
-from authserver.database.tables import AnyRow, Model
+from authserver.database.tables import Model, all_rows, one_row
 
 #: Each event goes to this logger too, whatever the level of the log is (`operations/logs`).
 _log = structlog.get_logger("authserver.audit")
@@ -208,35 +208,33 @@ class Position:
     id: UUID
 
     @classmethod
-    def of(cls, row: AnyRow) -> Position:
+    def of(cls, row: AuditRecord) -> Position:
         """The place of an event."""
         return cls(row.at, row.id)
 
 
 def find(
     connection: Connection, search: Search, *, limit: int, before: Position | None = None
-) -> Sequence[Row[*tuple[Any, ...]]]:
+) -> Sequence[AuditRecord]:
     """The newest events that match, newest first; with `before` those that are older than it. One statement."""
     statement = _matching(search).order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(limit)
     if before is not None:
         # The first condition says nothing new: it is what the index on the time can serve.
         statement = statement.where(AuditRecord.at <= before.at, _place(before) > _PLACE)
-    return connection.execute(statement).all()
+    return all_rows(connection, AuditRecord, statement)
 
 
-def read(connection: Connection, event_id: UUID) -> AnyRow | None:
+def read(connection: Connection, event_id: UUID) -> AuditRecord | None:
     """One event. One statement, by primary key."""
-    return connection.execute(_matching(Search()).where(AuditRecord.id == event_id)).one_or_none()
+    return one_row(connection, AuditRecord, _matching(Search()).where(AuditRecord.id == event_id))
 
 
-def read_on(
-    connection: Connection, search: Search, *, limit: int, after: Position | None
-) -> Sequence[Row[*tuple[Any, ...]]]:
+def read_on(connection: Connection, search: Search, *, limit: int, after: Position | None) -> Sequence[AuditRecord]:
     """The oldest events that match and are newer than `after`, oldest first. One statement."""
     statement = _matching(search).order_by(AuditRecord.at, AuditRecord.id).limit(limit)
     if after is not None:
         statement = statement.where(AuditRecord.at >= after.at, _place(after) < _PLACE)
-    return connection.execute(statement).all()
+    return all_rows(connection, AuditRecord, statement)
 
 
 _PLACE = tuple_(AuditRecord.at, AuditRecord.id)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, select, true
+from sqlalchemy import ColumnElement, func, select, true
 
 from authserver.database.engine import Database
 from authserver.database.sql import now_ms
+from authserver.database.tables import all_rows, one_row
 from authserver.sessions import store
 from authserver.sessions.model import SessionRecord
 
@@ -30,7 +30,7 @@ def list_sessions(
     include_ended: bool = False,
     limit: int = 100,
     before: UUID | None = None,
-) -> Sequence[Row[*tuple[Any, ...]]]:
+) -> Sequence[SessionRecord]:
     """Sessions, newest first, each with the database's time as `now`; live ones only, unless told otherwise.
 
     `before` is the last id of the page before: ids are UUIDv7, so new sessions shift no page.
@@ -42,7 +42,7 @@ def list_sessions(
     if not include_ended:
         statement = statement.where(store.LIVE)
     with database.autocommit() as connection:
-        return connection.execute(statement).all()
+        return all_rows(connection, _S, statement)
 
 
 def count_live(database: Database, *, user_id: UUID | None = None, client_id: str | None = None) -> int:
@@ -52,11 +52,11 @@ def count_live(database: Database, *, user_id: UUID | None = None, client_id: st
         return connection.execute(statement).scalar_one()
 
 
-def find_session(database: Database, session_id: UUID) -> Row[*tuple[Any, ...]] | None:
+def find_session(database: Database, session_id: UUID) -> SessionRecord | None:
     """One session by its id, ended or not, with the database's time as `now`."""
     statement = select(*_COLUMNS, now_ms().label("now")).where(_S.id == session_id)
     with database.autocommit() as connection:
-        return connection.execute(statement).one_or_none()
+        return one_row(connection, _S, statement)
 
 
 def _of(user_id: UUID | None, client_id: str | None) -> ColumnElement[bool]:

@@ -18,6 +18,7 @@ from authserver.database.engine import Database
 from authserver.database.identifiers import new_id
 from authserver.database.sql import least, now_ms
 from authserver.database.status_indices import StatusIndices
+from authserver.database.tables import one_row, present
 from authserver.keys.keyring import Keyring
 from authserver.records import audit
 from authserver.records.audit import Caller, Event
@@ -92,7 +93,7 @@ class Opening:
             ended = _end_oldest(connection, proof.user_id, client) if capped else 0
             values |= {"client_epoch": user.client_epoch, "roles": user.roles}
             values |= {"scopes": granted.scopes, "audiences": granted.audiences}
-            row = connection.execute(_INSERT, values).one()
+            row = present(one_row(connection, SessionRecord, _INSERT, values))
             entry = audit.Entry(
                 Event.SESSION_OPENED,
                 actor=f"user:{proof.user_id}",

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy import Connection
 
 from authserver.clients.model import Client
-from authserver.database.tables import AnyRow
 from authserver.records import audit
 from authserver.records.audit import Caller, Event
 from authserver.sessions import decision
+from authserver.sessions.model import SessionRecord
 from authserver.sessions.refresh_token import RefreshToken
 
 
-def entry_of(event: Event, row: Any, client: Client, caller: Caller, detail: dict[str, object]) -> audit.Entry:
+def entry_of(
+    event: Event, row: SessionRecord, client: Client, caller: Caller, detail: dict[str, object]
+) -> audit.Entry:
     return audit.Entry(
         event,
         actor=f"client:{client.client_id}",
@@ -29,12 +29,12 @@ def entry_of(event: Event, row: Any, client: Client, caller: Caller, detail: dic
 def record_retry(
     connection: Connection,
     event: Event,
-    row: AnyRow,
+    row: SessionRecord,
     presented: RefreshToken,
     client: Client,
     caller: Caller,
     *,
-    foreign_to: Any,
+    foreign_to: SessionRecord,
 ) -> None:
     detail: dict[str, object] = {
         "presented_generation": presented.generation,

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
 from authserver.database.engine import Database
-from authserver.database.tables import AnyRow
+from authserver.database.tables import present
 from authserver.keys.keyring import Keyring
 from authserver.keys.material import TokenKey
 from authserver.records import audit
@@ -28,6 +28,7 @@ from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from authserver.sessions import decision, store
 from authserver.sessions.decision import Act, Presented
+from authserver.sessions.model import SessionRecord
 from authserver.sessions.recording import entry_of, record_retry
 from authserver.sessions.refresh_token import MAX_GENERATION, SALT_BYTES, Malformed, RefreshToken, parse, successor
 from authserver.sessions.values import Outcome, Refreshed, Session, session_of
@@ -155,7 +156,7 @@ class Rotation:
         return None
 
     def _retry(
-        self, seen: Any, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
+        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
     ) -> Refreshed | None:
         parameters = _parameters(presented, client) | {
             "seen_generation": seen.generation,
@@ -174,7 +175,7 @@ class Rotation:
             return answer
 
     def _retry_late(
-        self, seen: Any, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
+        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
     ) -> Refreshed | None:
         following, new = self._following(presented, seen.generation + 1)
         parameters = _parameters(presented, client) | _place(caller) | new
@@ -191,7 +192,7 @@ class Rotation:
             record_retry(connection, Event.SESSION_LATE_RETRY, row, presented, client, caller, foreign_to=seen)
             return answer
 
-    def _revoke(self, seen: Any, presented: RefreshToken, client: Client, caller: Caller) -> None:
+    def _revoke(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
         """End the session because of reuse, and refuse; return when it moved in the meantime, to be looked at again.
 
         What must be remembered about a failure is committed before it is raised.
@@ -200,7 +201,7 @@ class Rotation:
         with self._database.transaction() as connection:
             if not store.revoke_reused(connection, seen.id, client.client_id, seen.generation, presented.digest):
                 return
-            detail = {
+            detail: dict[str, object] = {
                 "presented_generation": presented.generation,
                 "current_generation": seen.generation,
                 "last_address": seen.last_address,
@@ -210,8 +211,11 @@ class Rotation:
             audit.record(connection, entry.refused(self._references.of(refusal, client.client_id)))
         raise refusal
 
-    def _defer(self, seen: Any, presented: RefreshToken, client: Client, caller: Caller) -> None:
-        detail = {"presented_generation": presented.generation, "current_generation": seen.generation}
+    def _defer(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
+        detail: dict[str, object] = {
+            "presented_generation": presented.generation,
+            "current_generation": seen.generation,
+        }
         later = TryLater(Reason.SESSION_FROM_THE_FUTURE, retry_after=_FUTURE_RETRY_AFTER, session_id=seen.id)
         entry = entry_of(Event.SESSION_FROM_THE_FUTURE, seen, client, caller, detail)
         self._refusals.record(entry.refused(self._references.of(later, client.client_id)))
@@ -220,7 +224,7 @@ class Rotation:
     def _record_foreign(
         self,
         event: Event,
-        seen: Any,
+        seen: SessionRecord,
         presented: RefreshToken,
         client: Client,
         caller: Caller,
@@ -245,12 +249,12 @@ class Rotation:
         following = successor(key, presented, generation, salt)
         return following, {"new_digest": following.digest, "new_salt": salt, "new_key": key.id}
 
-    def _same_successor(self, row: Any, presented: RefreshToken) -> RefreshToken:
+    def _same_successor(self, row: SessionRecord, presented: RefreshToken) -> RefreshToken:
         """The successor that the first caller got, computed again; sent only if it is the one that the row holds."""
         key = self._keyring.token_key(row.token_key_id)
         if key is not None:
-            again = successor(key, presented, row.generation, row.salt)
-            if hmac.compare_digest(again.digest, row.current_digest):
+            again = successor(key, presented, row.generation, present(row.salt))
+            if hmac.compare_digest(again.digest, present(row.current_digest)):
                 return again
         raise TryLater(Reason.INTERNAL, retry_after=5, session_id=row.id, detail="the successor cannot be derived")
 
@@ -275,7 +279,12 @@ def _place(caller: Caller) -> dict[str, Any]:
 
 
 def _answer(
-    connection: Connection, row: AnyRow, token: RefreshToken, outcome: Outcome, client: Client, check: Check | None
+    connection: Connection,
+    row: SessionRecord,
+    token: RefreshToken,
+    outcome: Outcome,
+    client: Client,
+    check: Check | None,
 ) -> Refreshed:
     session = session_of(row)
     if check is not None:

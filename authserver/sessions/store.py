@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from authserver.database.sql import greatest, least, now_ms
-from authserver.database.tables import AnyRow
+from authserver.database.tables import one_row
 from authserver.sessions.model import End, SessionRecord
 
 _S = SessionRecord
@@ -189,14 +189,14 @@ _REVOKE_REUSED = (
 )
 
 
-def apply(connection: Connection, statement: Update, parameters: dict[str, Any]) -> AnyRow | None:
+def apply(connection: Connection, statement: Update, parameters: dict[str, Any]) -> SessionRecord | None:
     """Run one of the statements above; the session as it is then, or None when the WHERE did not hold."""
-    return connection.execute(statement, parameters).one_or_none()
+    return one_row(connection, SessionRecord, statement, parameters)
 
 
-def read(connection: Connection, session_id: UUID) -> AnyRow | None:
+def read(connection: Connection, session_id: UUID) -> SessionRecord | None:
     """A session's row with the database's time as `now`."""
-    return connection.execute(_READ, {"session_id": session_id}).one_or_none()
+    return one_row(connection, SessionRecord, _READ, {"session_id": session_id})
 
 
 def now(connection: Connection) -> int:

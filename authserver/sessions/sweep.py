@@ -16,7 +16,7 @@ from authserver.apis.model import Catalogue
 from authserver.clients import store as clients
 from authserver.database.engine import Database
 from authserver.database.sql import now_ms
-from authserver.database.tables import AnyRow
+from authserver.database.tables import all_rows
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.sessions.model import End, SessionRecord
@@ -88,12 +88,12 @@ def _narrow(database: Database, audience: str, mark: int, batch: int, before: in
         # Most sessions lose nothing: they are looked at without a lock, which would be a write for each.
         with database.autocommit() as connection:
             catalogue = apis.read(connection)
-            page = connection.execute(rows.where(_S.id > last).limit(batch)).all()
+            page = all_rows(connection, _S, rows.where(_S.id > last).limit(batch))
         losing = [row.id for row in page if _has_lost(row, audience, catalogue)]
         if losing:
             with database.transaction() as connection:
                 catalogue = apis.read(connection)
-                for row in connection.execute(rows.where(_S.id.in_(losing)).with_for_update()).all():
+                for row in all_rows(connection, _S, rows.where(_S.id.in_(losing)).with_for_update()):
                     if _has_lost(row, audience, catalogue):
                         scopes = catalogue.open_to(row.scopes, row.roles)
                         connection.execute(update(_S).where(_S.id == row.id).values(scopes=scopes))
@@ -110,6 +110,6 @@ def _narrow(database: Database, audience: str, mark: int, batch: int, before: in
     return before + total
 
 
-def _has_lost(row: AnyRow, audience: str, catalogue: Catalogue) -> bool:
+def _has_lost(row: SessionRecord, audience: str, catalogue: Catalogue) -> bool:
     """Whether a session of an API has scopes that no longer exist or that its roles no longer open."""
     return audience in row.audiences and catalogue.open_to(row.scopes, row.roles) != row.scopes

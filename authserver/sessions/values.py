@@ -8,7 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from authserver.clients.model import Client
-from authserver.database.tables import AnyRow
+from authserver.sessions.model import SessionRecord
 from authserver.sessions.refresh_token import RefreshToken
 
 
@@ -85,7 +85,7 @@ def is_live(row: Lifetimes, now: int, *, epoch: int = 0) -> bool:
     return row.revoked_at is None and row.client_epoch >= epoch and expires_at(row) > now
 
 
-def session_of(row: AnyRow) -> Session:
+def session_of(row: SessionRecord) -> Session:
     """Make the value from a row."""
     return Session(
         id=row.id,

@@ -11,7 +11,6 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from authserver.database.engine import Database
-from authserver.database.tables import AnyRow
 from authserver.passwords.hasher import HashingOverloaded, PasswordHasher, Verification
 from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
@@ -20,12 +19,12 @@ from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from authserver.users import store as users
-from authserver.users.model import Proof
+from authserver.users.model import Proof, UserRecord
 
 _METHODS = frozenset({"pwd"})
 _LONGEST = PASSWORD_LENGTHS[1]
 
-_Finder = Callable[[Connection], AnyRow | None]
+_Finder = Callable[[Connection], UserRecord | None]
 
 
 class PasswordCheck:
@@ -87,7 +86,7 @@ class PasswordCheck:
         self.record(refusal, None if user is None else user.id, caller, client_id)
         raise refusal
 
-    def _verify(self, find: _Finder, password: str) -> tuple[AnyRow | None, Verification]:
+    def _verify(self, find: _Finder, password: str) -> tuple[UserRecord | None, Verification]:
         """Whatever is wrong, one hash is computed: an unknown user costs what a wrong password does."""
         try:
             # Before the statement: in a storm most are turned away here, and must not take connections from refreshes.

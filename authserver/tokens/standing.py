@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 
 from authserver.clients import store as clients
-from authserver.database.tables import AnyRow
+from authserver.clients.model import ClientRecord
 from authserver.refusals.reasons import Reason
 from authserver.sessions import store as sessions
+from authserver.sessions.model import SessionRecord
 from authserver.sessions.values import is_live
 from authserver.tokens.access_token import OwnToken
 
@@ -21,8 +22,8 @@ class Standing:
     `session` is None for a client's own token.
     """
 
-    client: AnyRow | None = None
-    session: AnyRow | None = None
+    client: ClientRecord | None = None
+    session: SessionRecord | None = None
     ended: Reason | None = None
 
 

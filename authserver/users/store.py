@@ -24,7 +24,7 @@ from sqlalchemy import (
 
 from authserver.clients.model import ClientRecord
 from authserver.database.sql import now_ms, position
-from authserver.database.tables import AnyRow
+from authserver.database.tables import all_rows, one_row
 from authserver.users.model import HashCount, LockedUser, UserRecord
 from authserver.users.names import fold, login_key
 
@@ -36,16 +36,16 @@ _VERIFIER = select(
 )
 
 
-def find_for_sign_in(connection: Connection, login: str) -> AnyRow | None:
+def find_for_sign_in(connection: Connection, login: str) -> UserRecord | None:
     """The row that a password is verified against: id, hash, version, enabled, now. One statement, by unique index."""
     column, key = login_key(login)
     keyed = UserRecord.username_key if column == "username" else UserRecord.email_key
-    return connection.execute(_VERIFIER.where(keyed == key, _PRESENT)).one_or_none()
+    return one_row(connection, UserRecord, _VERIFIER.where(keyed == key, _PRESENT))
 
 
-def find_to_verify(connection: Connection, user_id: UUID) -> AnyRow | None:
+def find_to_verify(connection: Connection, user_id: UUID) -> UserRecord | None:
     """The same columns for a user who is known by id. One statement, by primary key."""
-    return connection.execute(_VERIFIER.where(UserRecord.id == user_id, _PRESENT)).one_or_none()
+    return one_row(connection, UserRecord, _VERIFIER.where(UserRecord.id == user_id, _PRESENT))
 
 
 def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, exclusive: bool) -> LockedUser | None:
@@ -77,13 +77,13 @@ def store_rehash(connection: Connection, user_id: UUID, password_version: int, p
     connection.execute(update(UserRecord).where(*unchanged).values(password_hash=password_hash))
 
 
-def read(connection: Connection, login_or_id: str) -> AnyRow | None:
+def read(connection: Connection, login_or_id: str) -> UserRecord | None:
     """A user by user name, e-mail address or id."""
     column, key = login_key(login_or_id)
     keyed = (UserRecord.username_key if column == "username" else UserRecord.email_key) == key
     with suppress(ValueError):
         keyed = keyed | (UserRecord.id == UUID(login_or_id))
-    return connection.execute(select(*_COLUMNS).where(keyed, _PRESENT)).first()
+    return next(iter(all_rows(connection, UserRecord, select(*_COLUMNS).where(keyed, _PRESENT))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +101,7 @@ class Filter:
 
 def read_all(
     connection: Connection, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
-) -> Sequence[AnyRow]:
+) -> Sequence[UserRecord]:
     """Users but the removed ones, by folded name: all, or those after one."""
     statement = select(*_COLUMNS).where(_PRESENT).order_by(UserRecord.username_key).limit(limit)
     if after is not None:
@@ -118,7 +118,7 @@ def read_all(
     if which.login is not None:
         column, key = login_key(which.login)
         statement = statement.where((UserRecord.username_key if column == "username" else UserRecord.email_key) == key)
-    return connection.execute(statement).all()
+    return all_rows(connection, UserRecord, statement)
 
 
 def names_of(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
@@ -163,10 +163,10 @@ def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     )
 
 
-def read_by_keys(connection: Connection, names: Collection[str], emails: Collection[str]) -> Sequence[AnyRow]:
+def read_by_keys(connection: Connection, names: Collection[str], emails: Collection[str]) -> Sequence[UserRecord]:
     """The users who have one of these folded names or addresses."""
     either = UserRecord.username_key.in_(names) | UserRecord.email_key.in_(emails)
-    return connection.execute(select(*_COLUMNS).where(either, _PRESENT)).all()
+    return all_rows(connection, UserRecord, select(*_COLUMNS).where(either, _PRESENT))
 
 
 def lock(connection: Connection, user_id: UUID) -> bool:

@@ -150,6 +150,12 @@ def sql_outside_the_stores(file: SourceFile) -> Breaches:
             yield f"{file.path}:{line} uses {name}: SQL stands in model.py and store.py"
 
 
+def rows_without_types(file: SourceFile) -> Breaches:
+    for line, module, name in file.imports():
+        if _is(module, "sqlalchemy") and name in {"Row", "RowMapping"}:
+            yield f"{file.path}:{line} imports {name}: a row is typed as its record (database/tables.one_row)"
+
+
 def several_grants_or_endpoints_in_a_file(file: SourceFile) -> Breaches:
     for folder, ending in (("grants", "Grant"), ("endpoints", "Endpoint")):
         if file.inside(f"authserver/oauth/{folder}"):
@@ -266,6 +272,7 @@ RULES = [
         "import sqlalchemy as sa\nsa.text('x')",
         "authserver/users/model.py",
     ),
+    Rule(rows_without_types, "authserver/users/store.py", "from sqlalchemy import Row", None),
     Rule(
         several_grants_or_endpoints_in_a_file,
         "authserver/oauth/grants/a.py",

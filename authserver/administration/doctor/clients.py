@@ -5,18 +5,19 @@ from __future__ import annotations
 from authserver.administration.doctor import settings as of_settings
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
 from authserver.administration.doctor.survey import Survey
+from authserver.clients.model import ClientRecord
 from authserver.clients.registration import GRANTS
-from authserver.database.tables import AnyRow
+from authserver.database.tables import present
 from authserver.settings.values import DAY
 
 _DAY_MS = DAY * 1000
 
 
-def _finding(check: str, severity: Severity, row: AnyRow, reason: str, command: str | None) -> Finding:
+def _finding(check: str, severity: Severity, row: ClientRecord, reason: str, command: str | None) -> Finding:
     return Finding(f"client.{check}", severity, About.CLIENT, row.client_id, reason, command)
 
 
-def _edit(row: AnyRow, **options: str | bool) -> str:
+def _edit(row: ClientRecord, **options: str | bool) -> str:
     return authserver("clients", "edit", row.client_id, **options)
 
 
@@ -51,7 +52,7 @@ def previous_secret(seen: Survey) -> Findings:
     """To rotate once more would end the very secret that is in use: only its user can mend this."""
     for row in seen.clients:
         if _uses_previous(seen, row):
-            hours = max(1, (row.previous_secret_expires_at - seen.now) // 3_600_000)
+            hours = max(1, (present(row.previous_secret_expires_at) - seen.now) // 3_600_000)
             yield _finding(
                 "previous-secret",
                 Severity.WARNING,
@@ -62,11 +63,11 @@ def previous_secret(seen: Survey) -> Findings:
             )
 
 
-def _uses_previous(seen: Survey, row: AnyRow) -> bool:
+def _uses_previous(seen: Survey, row: ClientRecord) -> bool:
     until, used = row.previous_secret_expires_at, row.previous_secret_used_at
     if row.previous_secret_digest is None or used is None or until is None or until <= seen.now:
         return False
-    return row.secret_used_at is None or bool(used > row.secret_used_at)
+    return row.secret_used_at is None or used > row.secret_used_at
 
 
 def no_first_token(seen: Survey) -> Findings:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
 from authserver.administration.doctor.survey import Survey
-from authserver.database.tables import AnyRow
-from authserver.keys.model import Kind, State
+from authserver.database.tables import present
+from authserver.keys.model import KeyRecord, Kind, State
 
 #: Nodes look every few seconds, but a single one may be down for a night.
 _GRACE_MS = 3_600_000
 _SOON_MS = 24 * 3_600_000
 
 
-def _finding(check: str, severity: Severity, row: AnyRow, reason: str, command: str | None) -> Finding:
+def _finding(check: str, severity: Severity, row: KeyRecord, reason: str, command: str | None) -> Finding:
     return Finding(f"key.{check}", severity, About.KEY, f"{row.kind} key {row.id}", reason, command)
 
 
@@ -33,7 +33,7 @@ def age(seen: Survey) -> Findings:
     for row in seen.keys:
         if row.state != State.ACTIVE:
             continue
-        left = row.activated_at + seen.key_lifetimes[Kind(row.kind)] * 1000 - seen.now
+        left = present(row.activated_at) + seen.key_lifetimes[Kind(row.kind)] * 1000 - seen.now
         rotate = f"authserver keys rotate --kind {row.kind}"
         if left < -_GRACE_MS:
             yield _finding(

@@ -29,20 +29,20 @@ def clock_skew(seen: Survey) -> Findings:
 
 def master_key(seen: Survey) -> Findings:
     """Opens every key, as a start of the server would."""
-    sealed = [row for row in seen.keys if row.sealed is not None]
+    sealed = [(row, row.sealed) for row in seen.keys if row.sealed is not None]
     if not sealed:
         return
     try:
         vault = open_vault(seen.settings, create=False)
-        for row in sealed:
-            vault.open(row.sealed, purpose=purpose(row.kind, row.kid))
+        for row, secret in sealed:
+            vault.open(secret, purpose=purpose(row.kind, row.kid))
     except MasterKeyError as problem:
         file = seen.settings.master_key_file
         readable = seen.settings.master_key is None and file.exists() and _is_open_to_others(file)
         command = f"chmod 600 {shlex.quote(str(file))}" if readable else None
         yield Finding("node.master-key", Severity.ERROR, About.NODE, "master key", str(problem), command)
         return
-    if old := [row for row in sealed if not vault.is_current(row.sealed)]:
+    if old := [row for row, secret in sealed if not vault.is_current(secret)]:
         yield Finding(
             "node.old-master-key",
             Severity.WARNING,

@@ -10,11 +10,11 @@ from authserver.administration.context import Administration
 from authserver.apis import store as apis
 from authserver.apis.model import Catalogue
 from authserver.clients import store as clients
+from authserver.clients.model import ClientRecord
 from authserver.clients.registration import Limits
 from authserver.database import schema
-from authserver.database.tables import AnyRow
 from authserver.keys import store as keys
-from authserver.keys.model import Kind
+from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.setup import schedule
 from authserver.settings.model import Settings
 from authserver.users import store as users
@@ -32,9 +32,9 @@ class Survey:
     limits: Limits
     now: int
     skew: float
-    clients: Sequence[AnyRow]
+    clients: Sequence[ClientRecord]
     catalogue: Catalogue
-    keys: Sequence[AnyRow]
+    keys: Sequence[KeyRecord]
     key_lifetimes: Mapping[Kind, int]
     hashes: Sequence[HashCount]
     role_sets: frozenset[frozenset[str]]

@@ -16,14 +16,13 @@ from authserver.apis.own_sessions import AUDIENCE, SCOPE
 from authserver.clients import store as clients
 from authserver.clients.model import Client
 from authserver.database.engine import Unavailable
-from authserver.database.tables import AnyRow
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.server import OAuthServer
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, listing
-from authserver.sessions.model import End
+from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.values import expires_at
 from authserver.tokens.bearer import Bearer
 from authserver.web_apps import cors
@@ -99,7 +98,7 @@ def _list(server: OAuthServer, _request: HttpRequest, holder: _Holder) -> Answer
     return server.handle_response(200, body, [])
 
 
-def _shown(row: AnyRow, names: dict[str, str], own: UUID) -> dict[str, Any]:
+def _shown(row: SessionRecord, names: dict[str, str], own: UUID) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "current": row.id == own,

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, exists, insert, literal, select
 
 from authserver.database.sql import now_ms
-from authserver.database.tables import AnyRow
+from authserver.database.tables import one_row
 from authserver.users.model import PasswordLinkRecord, UserRecord
 
 _L = PasswordLinkRecord
@@ -31,19 +31,18 @@ def replace(connection: Connection, user_id: UUID, digest: bytes, *, lifetime_ms
     return connection.execute(select(_L.expires_at).where(_L.digest == digest)).scalar_one()
 
 
-def find(connection: Connection, digest: bytes) -> AnyRow | None:
+def find(connection: Connection, digest: bytes) -> UserRecord | None:
     """The user of a link that can be used: id and user name. One statement; changes nothing."""
     statement = select(_U.id, _U.username).join(_L, _L.user_id == _U.id)
-    return connection.execute(
-        statement.where(_L.digest == digest, _L.expires_at > now_ms(), *_OF_ENABLED_USER)
-    ).one_or_none()
+    usable = (_L.digest == digest, _L.expires_at > now_ms(), *_OF_ENABLED_USER)
+    return one_row(connection, UserRecord, statement.where(*usable))
 
 
-def take(connection: Connection, digest: bytes) -> AnyRow | None:
+def take(connection: Connection, digest: bytes) -> PasswordLinkRecord | None:
     """Use a link up: returns its user's id and password version, to one of any number of callers. One statement."""
     usable = exists(select(_U.id).where(*_OF_ENABLED_USER))
     statement = delete(_L).where(_L.digest == digest, _L.expires_at > now_ms(), usable)
-    return connection.execute(statement.returning(_L.user_id, _L.password_version)).one_or_none()
+    return one_row(connection, PasswordLinkRecord, statement.returning(_L.user_id, _L.password_version))
 
 
 def end(connection: Connection, user_id: UUID) -> None:
