@@ -13,8 +13,8 @@ from flask import Flask
 
 from authserver import account, console
 from authserver import admin_api as api
-from authserver.admin_api.dispatch import Office
-from authserver.administration.context import Tools
+from authserver.admin_api.dispatch import AdminApi
+from authserver.administration.context import AdminResources
 from authserver.apis.store import CatalogueCache
 from authserver.clients.registry import ClientRegistry, Defaults
 from authserver.clients.store import give_status_indices
@@ -30,7 +30,7 @@ from authserver.oauth.endpoints import ENDPOINTS
 from authserver.oauth.endpoints.base import Context
 from authserver.oauth.errors import Refusals
 from authserver.oauth.grants import GRANTS
-from authserver.oauth.server import Domain, OAuthServer
+from authserver.oauth.server import OAuthServer, Services
 from authserver.operations import exposition, health
 from authserver.operations.headers import SecurityHeaders
 from authserver.operations.health import Readiness
@@ -59,7 +59,7 @@ from authserver.web_apps.cookies import CookieJar
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class RunningApp:
     """What was built, for whoever starts or stops the app. In `app.extensions["authserver"]`."""
 
     settings: Settings
@@ -104,7 +104,7 @@ def create_app(settings: Settings) -> Flask:
 
     rotation = Rotation(database, keyring, clients, audit, references)
     access_tokens = AccessTokens(keyring, settings.issuer)
-    domain = Domain(
+    services = Services(
         issuer=settings.issuer,
         database=database,
         clients=clients,
@@ -123,7 +123,7 @@ def create_app(settings: Settings) -> Flask:
         bearer_tokens=BearerTokens(database, access_tokens),
     )
     refusals = Refusals(references, activity)
-    oauth = OAuthServer(domain, refusals, GRANTS)
+    oauth = OAuthServer(services, refusals, GRANTS)
 
     adapter.register(app, Context(settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS))
     module.register(app, urlsplit(settings.issuer).path)
@@ -146,14 +146,14 @@ def create_app(settings: Settings) -> Flask:
     token = settings.metrics.token
     exposition.register(app, None if token is None else token.get_secret_value())
     if settings.pages.admin:
-        tools = Tools(vault, keyring, open_hasher(settings, "-administration", concurrency=1))
-        app.register_blueprint(console.blueprint(pages, Console(database, settings, tools)))
-        api.register(app, Office(settings, database, tools, domain.bearer_tokens, refusals), errors)
+        resources = AdminResources(vault, keyring, open_hasher(settings, "-administration", concurrency=1))
+        app.register_blueprint(console.blueprint(pages, Console(database, settings, resources)))
+        api.register(app, AdminApi(settings, database, resources, services.bearer_tokens, refusals), errors)
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
     app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
 
     housekeeping = Housekeeping(database, key_rotation, settings.retention, counted=activity, uses=clients.uses)
-    app.extensions["authserver"] = Parts(settings, database, keyring, hasher, housekeeping, oauth)
+    app.extensions["authserver"] = RunningApp(settings, database, keyring, hasher, housekeeping, oauth)
     return app
 
 

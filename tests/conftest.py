@@ -13,7 +13,7 @@ from flask import Flask
 from hypothesis import HealthCheck, settings
 from sqlalchemy import event
 
-from authserver.app import Parts, create_app
+from authserver.app import RunningApp, create_app
 from authserver.settings.values import CacheSettings
 from tests.support.console import an_administrator
 from tests.support.needs import required
@@ -130,7 +130,7 @@ def live(stage: Stage) -> Iterator[LiveServer]:
 class Statements:
     """The SQL that the application in this process ran."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: RunningApp) -> None:
         self._engine = parts.database.engine
 
     @contextmanager

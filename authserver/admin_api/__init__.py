@@ -6,7 +6,7 @@ import re
 
 from flask import Flask, Response, request
 
-from authserver.admin_api.dispatch import Office
+from authserver.admin_api.dispatch import AdminApi
 from authserver.admin_api.problems import NOT_FOUND, WRONG_METHOD, Problem
 from authserver.admin_api.route import PREFIX
 from authserver.admin_api.routes import ROUTES
@@ -15,14 +15,14 @@ from authserver.pages.errors import ErrorForms
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 
 
-def register(app: Flask, office: Office, errors: ErrorForms) -> None:
+def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
     """Add every route of the table, and what answers for all other addresses below /admin/api."""
-    errors.add(PREFIX, office.answer)
+    errors.add(PREFIX, api.answer)
     for route in ROUTES:
         app.add_url_rule(
             route.rule,
             f"admin.api.{route.operation_id}",
-            office.view(route),
+            api.view(route),
             methods=[route.method],
             provide_automatic_options=False,
             merge_slashes=False,
@@ -30,7 +30,7 @@ def register(app: Flask, office: Office, errors: ErrorForms) -> None:
         )
 
     def elsewhere(rest: str = "") -> Response:
-        return office.guarded(lambda: _nothing_here(f"/{rest}"))
+        return api.guarded(lambda: _nothing_here(f"/{rest}"))
 
     for rule in (f"{PREFIX}/<path:rest>", f"{PREFIX}/", PREFIX):
         app.add_url_rule(

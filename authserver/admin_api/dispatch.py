@@ -33,7 +33,7 @@ from authserver.admin_api.problems import (
 )
 from authserver.admin_api.reading import read_document, read_query, read_raw
 from authserver.admin_api.route import PREFIX, Answer, Route, etag
-from authserver.administration.context import Administration, Tools
+from authserver.administration.context import Administration, AdminResources
 from authserver.administration.errors import AdminError, Conflict, Forbidden, Invalid, NotFound, Stale
 from authserver.apis.administration import AUDIENCE
 from authserver.database.engine import Database, Unavailable
@@ -59,12 +59,12 @@ _BUSY_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class AdminApi:
     """What requests are served with."""
 
     settings: Settings
     database: Database
-    tools: Tools
+    resources: AdminResources
     bearer_tokens: BearerTokens
     refusals: Refusals
 
@@ -111,7 +111,9 @@ class Office:
     def _serve(self, route: Route, path: dict[str, str]) -> Response:
         bearer = self._authorised(route)
         actor, scopes = ("", frozenset[str]()) if bearer is None else (bearer.actor, bearer.scopes)
-        admin = Administration(self.database, self.settings, actor, authority=scopes, caller=caller(), tools=self.tools)
+        admin = Administration(
+            self.database, self.settings, actor, authority=scopes, caller=caller(), resources=self.resources
+        )
         for name, value in path.items():
             if "\0" in value:
                 raise Problem(NOT_FOUND, f"There is no such {name}.")

@@ -25,7 +25,7 @@ from authserver.settings.model import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Tools:
+class AdminResources:
     """What a server has built once for all requests. The hasher has slots of its own: sign-ins have theirs."""
 
     vault: Vault
@@ -48,7 +48,7 @@ class Administration:
         *,
         authority: frozenset[str] | None = None,
         caller: Caller = Caller(),
-        tools: Tools | None = None,
+        resources: AdminResources | None = None,
     ) -> None:
         self.database = database
         self.settings = settings
@@ -56,13 +56,13 @@ class Administration:
         self.authority = authority
         self.caller = caller
         self.precondition: Callable[[Any], None] | None = None
-        self._tools = tools
+        self._resources = resources
         self._open: Connection | None = None
 
     @property
     def waits(self) -> bool:
         """Whether the actor waits for a sweep that may take long. A request does not: the server sweeps by itself."""
-        return self._tools is None
+        return self._resources is None
 
     def may(self, scope: str) -> bool:
         """Whether the actor has a scope: for what is shown beside what was asked for, which is left out without it."""
@@ -117,7 +117,7 @@ class Administration:
     @cached_property
     def vault(self) -> Vault:
         """Raises `MasterKeyError` when there is no master key: an administrator never makes one by looking."""
-        return open_vault(self.settings, create=False) if self._tools is None else self._tools.vault
+        return open_vault(self.settings, create=False) if self._resources is None else self._resources.vault
 
     @cached_property
     def rotation(self) -> KeyRotation:
@@ -126,9 +126,9 @@ class Administration:
 
     def reread_keys(self) -> None:
         """Let this process follow a change of keys at once. The others look every few seconds."""
-        if self._tools is not None:
+        if self._resources is not None:
             with suppress(MasterKeyError):  # the change stands; /readyz says that this node cannot open the new keys
-                self._tools.keyring.refresh()
+                self._resources.keyring.refresh()
 
     @property
     def limits(self) -> Limits:
@@ -148,8 +148,8 @@ class Administration:
         Raises:
             HashingOverloaded: in a server, when too many passwords are being set already.
         """
-        if self._tools is not None:
-            return self._tools.hasher.hash(password)
+        if self._resources is not None:
+            return self._resources.hasher.hash(password)
         passwords = self.settings.passwords
         with tempfile.TemporaryDirectory(prefix="authserver-hashing-") as directory:
             hasher = PasswordHasher(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from flask import Blueprint, Response, g, request
 
 from authserver.administration.authority import opened_by
-from authserver.administration.context import Administration, Tools
+from authserver.administration.context import Administration, AdminResources
 from authserver.administration.errors import AdminError, Conflict, Forbidden, Invalid, NotFound, Stale
 from authserver.apis import store as apis
 from authserver.console.section import Section
@@ -30,10 +30,10 @@ _STATUSES: dict[type[AdminError], tuple[int, str]] = {
 class Console:
     """What the console works with. Built once by `create_app`."""
 
-    def __init__(self, database: Database, settings: Settings, tools: Tools) -> None:
+    def __init__(self, database: Database, settings: Settings, resources: AdminResources) -> None:
         self._database = database
         self._settings = settings
-        self._tools = tools
+        self._resources = resources
         self._sections: Sequence[Section] = ()
         self._needs: dict[str, str] = {}
 
@@ -79,7 +79,7 @@ class Console:
         if (needed is not None and needed not in authority) or not self.openable():
             return render("console/refused.html", 403, heading="You may not open this", problems=[], needed=needed)
         g.administration = Administration(
-            self._database, self._settings, visit.actor, authority=authority, caller=caller(), tools=self._tools
+            self._database, self._settings, visit.actor, authority=authority, caller=caller(), resources=self._resources
         )
         return None
 

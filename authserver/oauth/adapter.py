@@ -70,7 +70,7 @@ def _view(context: Context, endpoint: Endpoint) -> View:
 
 def _preflight(context: Context, endpoint: Endpoint) -> View:
     def preflight(**_path_arguments: Any) -> Response:
-        headers = cors.preflight(request.headers.get("Origin"), endpoint.methods, context.server.domain.clients)
+        headers = cors.preflight(request.headers.get("Origin"), endpoint.methods, context.server.services.clients)
         return _response(Answer(204, "", headers))
 
     return preflight

@@ -56,7 +56,7 @@ Admit = Callable[[Client], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Domain:
+class Services:
     """What grants and endpoints work with."""
 
     issuer: str
@@ -78,9 +78,9 @@ class Domain:
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
     """Runs token requests. Safe for threads: what belongs to one request is in the request."""
 
-    def __init__(self, domain: Domain, refusals: Refusals, grants: Sequence[type]) -> None:
+    def __init__(self, services: Services, refusals: Refusals, grants: Sequence[type]) -> None:
         super().__init__()
-        self.domain = domain
+        self.services = services
         self.refusals = refusals
         for grant in grants:
             self.register_grant(grant)
@@ -142,7 +142,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         except Refused as refusal:
             if refusal.reason not in _MAY_BE_STALE:
                 raise
-            self.domain.catalogue.refresh()
+            self.services.catalogue.refresh()
             client = self._proved(request, presented, afresh=True)
             self._check(request, client, admit)
         finally:
@@ -159,14 +159,14 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         body = request.form.get(parameter)
         if not client.uses_cookies:
             return body
-        cookie = read_cookie(request.headers.get("Cookie"), self.domain.cookies.refresh_name(client))
+        cookie = read_cookie(request.headers.get("Cookie"), self.services.cookies.refresh_name(client))
         if cookie is not None and body is not None:
             raise Refused(Reason.MALFORMED_REQUEST, detail="a token in the body and in a cookie at once")
         return cookie or body
 
     def create_oauth2_request(self, request: HttpRequest) -> TokenRequest:
         """Authlib's seam for reading a request."""
-        return TokenRequest(request, self.domain.issuer)
+        return TokenRequest(request, self.services.issuer)
 
     def handle_response(self, status: int, body: Any, headers: Headers) -> Answer:
         """Authlib's seam for making a response. A dict is sent as JSON; no answer from here may be kept."""
@@ -204,14 +204,14 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
     def _proved(self, request: TokenRequest, presented: Presented, *, afresh: bool = False) -> Client:
         try:
-            return authentication.authenticate(self.domain.clients, presented, afresh=afresh)
+            return authentication.authenticate(self.services.clients, presented, afresh=afresh)
         except Refused as refusal:
             self._record_client_refusal(refusal, request)
             raise
 
     def _check(self, request: TokenRequest, client: Client, admit: Admit | None) -> None:
         if client.uses_cookies:
-            self.domain.cookies.check_origin(client, request.headers.get)
+            self.services.cookies.check_origin(client, request.headers.get)
         if admit is not None:
             admit(client)
 
@@ -219,7 +219,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         self, request: TokenRequest, status: int, body: dict[str, Any], headers: list[tuple[str, str]]
     ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """Move into cookies what the client's pages must not see; each lives as long as its token."""
-        client, jar = request.client, self.domain.cookies
+        client, jar = request.client, self.services.cookies
         if client.uses_cookies and "refresh_token" in body:
             token = body.pop("refresh_token")
             name = jar.refresh_name(client)
@@ -246,7 +246,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
     def _record_client_refusal(self, refusal: Refused, request: TokenRequest) -> None:
         """A failed client authentication is recorded, at a bounded rate; only of names that clients can have."""
-        known = self.domain.clients.find(request.presented_client_id or "")
+        known = self.services.clients.find(request.presented_client_id or "")
         entry = Entry(
             Event.CLIENT_REFUSED,
             "server",
@@ -254,4 +254,4 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             caller=request.caller,
             detail={"reason": refusal.reason.name.lower()},
         )
-        self.domain.audit.record(entry.refused(self.refusals.reference(refusal, request.presented_client_id)))
+        self.services.audit.record(entry.refused(self.refusals.reference(refusal, request.presented_client_id)))

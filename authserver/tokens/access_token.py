@@ -88,7 +88,7 @@ class AccessTokens:
         Checks signature or seal, type and issuer, and deliberately not the times: signing out with a token that has
         just expired must work. So this alone must never decide about access.
         """
-        claims = opaque.unseal(self._keyring, text) if text.startswith(opaque.PREFIX) else self._unsigned(text)
+        claims = opaque.unseal(self._keyring, text) if text.startswith(opaque.PREFIX) else self._verified_claims(text)
         if claims is None or claims.get("iss") != self._issuer:
             return None
         try:
@@ -98,7 +98,7 @@ class AccessTokens:
         except (ValueError, KeyError, TypeError):
             return None
 
-    def _unsigned(self, text: str) -> dict[str, Any] | None:
+    def _verified_claims(self, text: str) -> dict[str, Any] | None:
         try:
             # By another node's key of a moment ago, perhaps: then a sign-out must not pass for a foreign token's.
             kid = jws.extract_compact(text.encode()).headers().get("kid")

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from authserver.apis.model import Catalogue
 from authserver.database.identifiers import new_id
-from authserver.oauth.server import Domain
+from authserver.oauth.server import Services
 from authserver.sessions.values import Session
 from authserver.settings.values import CacheSettings
 from authserver.tokens.scopes import Access
@@ -162,8 +162,8 @@ def test_a_revoked_token_is_listed_for_as_long_as_it_could_be_believed(
 def test_exp_is_the_last_whole_second_that_client_row_and_session_allow(
     app: Flask, oauth: OAuth, now: int, row: int, session: int, lifetime: int
 ):
-    domain: Domain = app.extensions["authserver"].oauth.domain
-    client = domain.clients.find(oauth.app.client_id)
+    services: Services = app.extensions["authserver"].oauth.services
+    client = services.clients.find(oauth.app.client_id)
     assert client is not None
     of_row = Session(
         id=new_id(),
@@ -178,7 +178,7 @@ def test_exp_is_the_last_whole_second_that_client_row_and_session_allow(
     )
     access = Access(frozenset(), frozenset({"x"}))
     copy = replace(client, access_token_lifetime=lifetime)
-    token = domain.access_tokens.for_session(of_row, copy, access, Catalogue({}, {}), now)
+    token = services.access_tokens.for_session(of_row, copy, access, Catalogue({}, {}), now)
     expires_at, last = claims(token.text)["exp"], min(row, session)
     assert expires_at * 1000 <= last
     assert expires_at <= now // 1000 + lifetime

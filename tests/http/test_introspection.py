@@ -16,7 +16,7 @@ def api_app(stage: Stage, app: Flask) -> App:
     """The client that the API authenticates as; the catalogue is read before anything is cached."""
     made = stage.an_app(grants={"client_credentials"}, scopes=set())
     stage.sql("UPDATE apis SET client_id = :id WHERE audience = :audience", id=made.client_id, audience=API)
-    app.extensions["authserver"].oauth.domain.catalogue.refresh()
+    app.extensions["authserver"].oauth.services.catalogue.refresh()
     return made
 
 

@@ -23,7 +23,7 @@ def test_an_api_may_want_opaque_tokens_unless_the_client_is_set_otherwise(
     oauth: OAuth, person: Person, stage: Stage, app: Flask
 ):
     stage.sql("UPDATE apis SET access_token_format = 'opaque' WHERE audience = :audience", audience=API)
-    app.extensions["authserver"].oauth.domain.catalogue.refresh()
+    app.extensions["authserver"].oauth.services.catalogue.refresh()
     assert oauth.sign_in(person).json()["access_token"].startswith("asat_")
     signed = oauth.as_app(stage.an_app(access_token_format="jwt"))
     assert signed.sign_in(person).json()["access_token"].count(".") == 2

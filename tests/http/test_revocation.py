@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask
 
 from authserver.clients.model import Client
-from authserver.oauth.server import Domain
+from authserver.oauth.server import Services
 from authserver.sessions.values import Session, session_of
 from authserver.tokens.scopes import Access
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
@@ -136,13 +136,13 @@ def test_a_clients_own_token_ends_no_session_of_its_users(oauth: OAuth, person: 
 
 def test_an_access_token_that_has_expired_still_signs_out(oauth: OAuth, stage: Stage, app: Flask, person: Person):
     signed_in = oauth.sign_in(person).json()
-    domain: Domain = app.extensions["authserver"].oauth.domain
-    client = domain.clients.find(oauth.app.client_id)
+    services: Services = app.extensions["authserver"].oauth.services
+    client = services.clients.find(oauth.app.client_id)
     assert isinstance(client, Client)
     session: Session = session_of(stage.session(claims(signed_in["access_token"])["sid"]))
     an_hour_ago = int((time.time() - 3600) * 1000)
-    access, catalogue = Access(frozenset(), frozenset({"x"})), domain.catalogue.current()
-    expired = domain.access_tokens.for_session(session, client, access, catalogue, an_hour_ago)
+    access, catalogue = Access(frozenset(), frozenset({"x"})), services.catalogue.current()
+    expired = services.access_tokens.for_session(session, client, access, catalogue, an_hour_ago)
     assert claims(expired.text)["exp"] < time.time()
     assert done(oauth.revoke(expired.text))
     assert is_signed_out(oauth, signed_in)

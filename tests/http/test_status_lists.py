@@ -28,7 +28,7 @@ Statements = Any
 @pytest.fixture
 def fresh(app: Flask) -> Fresh:
     """Read list 0 as it is now: the node's own copy of a second ago is dropped. The new one stays until the next time."""
-    lists = app.extensions["authserver"].oauth.domain.status_lists
+    lists = app.extensions["authserver"].oauth.services.status_lists
 
     def read(oauth: OAuth, **headers: str) -> httpx.Response:
         lists._lists.clear()

@@ -16,14 +16,14 @@ _SIGNED = "token-introspection+jwt"
 
 
 def _answer(context: Context, request: HttpRequest) -> Answer:
-    domain = context.server.domain
+    services = context.server.services
 
     def run(token_request: TokenRequest) -> Answer:
         context.server.authenticate(token_request)
         if token_request.client.is_public:  # it proves nothing, so anybody could try tokens out
             raise Refused(Reason.METHOD_NOT_ALLOWED)
         text = token_request.need("token")
-        found = domain.introspection.look_up(text, token_request.client, domain.catalogue.current())
+        found = services.introspection.look_up(text, token_request.client, services.catalogue.current())
         if request.accepted("application/json", f"application/{_SIGNED}") != f"application/{_SIGNED}":
             return context.server.handle_response(200, found, [])
         return _signed(context, token_request, found)

@@ -14,7 +14,7 @@ from authserver.clients.authentication import METHODS
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.request import TokenRequest
-from authserver.oauth.server import Domain
+from authserver.oauth.server import Services
 from authserver.records import audit
 from authserver.records.activity import SIGN_OUT
 from authserver.records.audit import Event
@@ -28,46 +28,46 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
     def run(token_request: TokenRequest) -> Answer:
         server = context.server
         server.authenticate(token_request)
-        client, jar = token_request.client, server.domain.cookies
+        client, jar = token_request.client, server.services.cookies
         token = server.presented_token(token_request, client, "token")
         if client.uses_cookies:
             # Answer 200 and clear the cookies, even if there was none.
             if token is not None:
-                _revoke(server.domain, token_request, token)
+                _revoke(server.services, token_request, token)
             names = (jar.refresh_name(client), jar.access_name(client))
             return server.handle_response(200, {}, [("Set-Cookie", jar.set(name, "", 0)) for name in names])
-        _revoke(server.domain, token_request, token or token_request.need("token"))
+        _revoke(server.services, token_request, token or token_request.need("token"))
         return server.handle_response(200, {}, [])
 
     return context.server.answer("revoke", request, run)
 
 
-def _revoke(domain: Domain, token_request: TokenRequest, text: str) -> None:
+def _revoke(services: Services, token_request: TokenRequest, text: str) -> None:
     """End the session of a token. What is not a token of ours is none of our business: 200 (RFC 7009 section 2.2).
 
     `token_type_hint` is not read: what a token is shows in its form.
     """
     try:
-        token, leaked = domain.rotation.genuine(text)
+        token, leaked = services.rotation.genuine(text)
     except Refused:
-        own = domain.access_tokens.recognise(text)
+        own = services.access_tokens.recognise(text)
         if own is None:
             return
         if own.client_id != token_request.client.client_id:
             raise Refused(Reason.SESSION_OF_OTHER_CLIENT, session_id=own.session_id) from None
         if own.session_id is not None:
-            _end(domain, token_request, own.session_id, None)
+            _end(services, token_request, own.session_id, None)
         elif own.status_index is not None:
-            _end_own(domain, token_request, own.status_index)
+            _end_own(services, token_request, own.status_index)
         return
     # Any generation will do: a client that lost an answer can still sign out. Not under a leaked key, though:
     # its tags can be made by others, so there the secret itself has to match.
-    _end(domain, token_request, token.session_id, token.digest if leaked else None)
+    _end(services, token_request, token.session_id, token.digest if leaked else None)
 
 
-def _end(domain: Domain, token_request: TokenRequest, session_id: UUID, presented: bytes | None) -> None:
+def _end(services: Services, token_request: TokenRequest, session_id: UUID, presented: bytes | None) -> None:
     client = token_request.client
-    with domain.database.transaction() as connection:
+    with services.database.transaction() as connection:
         ended = ending.end_session(
             connection,
             session_id,
@@ -79,14 +79,14 @@ def _end(domain: Domain, token_request: TokenRequest, session_id: UUID, presente
         )
         row = None if ended else store.read(connection, session_id)
     if ended:
-        domain.activity.count(SIGN_OUT)
+        services.activity.count(SIGN_OUT)
     if row is not None and row.client_id != client.client_id:
         raise Refused(Reason.SESSION_OF_OTHER_CLIENT, session_id=session_id)
 
 
-def _end_own(domain: Domain, token_request: TokenRequest, status_index: int) -> None:
+def _end_own(services: Services, token_request: TokenRequest, status_index: int) -> None:
     client_id = token_request.client.client_id
-    with domain.database.transaction() as connection:
+    with services.database.transaction() as connection:
         if clients.end_own_tokens(connection, client_id, seen_index=status_index):
             entry = audit.Entry(
                 Event.CLIENT_TOKENS_ENDED, f"client:{client_id}", client_id=client_id, caller=token_request.caller

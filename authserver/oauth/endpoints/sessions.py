@@ -55,8 +55,8 @@ def _one(context: Context, request: HttpRequest) -> Answer:
 def _answer(server: OAuthServer, request: HttpRequest, act: Act) -> Answer:
     client: Client | None = None
     try:
-        bearer = server.domain.bearer_tokens.accept(_credential(server, request), AUDIENCE, alone=False)
-        client = server.domain.clients.find(bearer.client_id)
+        bearer = server.services.bearer_tokens.accept(_credential(server, request), AUDIENCE, alone=False)
+        client = server.services.clients.find(bearer.client_id)
         answer = act(server, request, _holder(bearer))
     except (Refused, TryLater) as refusal:
         answer = server.refused(server.refusals.translate(refusal))
@@ -72,7 +72,7 @@ def _credential(server: OAuthServer, request: HttpRequest) -> str | None:
     client, header = _named(server, request), request.fields.get
     if client is None or client.token_delivery != "both_cookies" or header("Authorization") is not None:
         return header("Authorization")
-    jar = server.domain.cookies
+    jar = server.services.cookies
     if request.method != "GET" or request.origin is not None:  # a page sends none when it reads its own origin
         jar.check_origin(client, header)
     token = read_cookie(header("Cookie"), jar.access_name(client))
@@ -80,7 +80,7 @@ def _credential(server: OAuthServer, request: HttpRequest) -> str | None:
 
 
 def _named(server: OAuthServer, request: HttpRequest) -> Client | None:
-    return server.domain.clients.find(request.query_parameter("client_id"))
+    return server.services.clients.find(request.query_parameter("client_id"))
 
 
 def _holder(bearer: Bearer) -> _Holder:
@@ -90,7 +90,7 @@ def _holder(bearer: Bearer) -> _Holder:
 
 
 def _list(server: OAuthServer, _request: HttpRequest, holder: _Holder) -> Answer:
-    database = server.domain.database
+    database = server.services.database
     rows = listing.list_sessions(database, user_id=holder.user_id, limit=_MOST)
     with database.autocommit() as connection:
         names = clients.names_of(connection, {row.client_id for row in rows})
@@ -118,10 +118,10 @@ def _end_one(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Answ
         wanted = UUID(request.path_arguments["session_id"])
     except ValueError:
         raise Refused(Reason.SESSION_NOT_OWN, session_id=holder.session_id) from None
-    row = listing.find_session(server.domain.database, wanted)
+    row = listing.find_session(server.services.database, wanted)
     if row is None or row.user_id != holder.user_id:  # a session of another user is as unknown as none
         raise Refused(Reason.SESSION_NOT_OWN, session_id=holder.session_id)
-    with server.domain.database.transaction() as connection:
+    with server.services.database.transaction() as connection:
         ending.end_session(connection, wanted, End.SIGNED_OUT, actor=holder.actor, caller=request.caller)
     return server.handle_response(204, "", [])
 
@@ -132,7 +132,7 @@ def _end_many(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Ans
     if everything not in ("", "true", "false"):
         raise Refused(Reason.BAD_PARAMETER, parameter="all: true or false")
     kept = None if everything == "true" else holder.session_id
-    with server.domain.database.transaction() as connection:
+    with server.services.database.transaction() as connection:
         ending.end_sessions_of_user(
             connection, holder.user_id, End.SIGNED_OUT, actor=holder.actor, caller=request.caller, all_but=kept
         )

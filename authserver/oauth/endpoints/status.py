@@ -18,7 +18,7 @@ _OPEN = ("Access-Control-Allow-Origin", "*")
 
 def _list(context: Context, request: HttpRequest) -> Answer:
     server = context.server
-    lists = server.domain.status_lists
+    lists = server.services.status_lists
     if request.accepted(_MEDIA_TYPE, "application/jwt") is None:
         return server.http_error(406)
     present = lists.get(request.path_arguments["number"])
@@ -42,8 +42,8 @@ def _list(context: Context, request: HttpRequest) -> Answer:
 
 
 def _aggregation(context: Context, _request: HttpRequest) -> Answer:
-    domain = context.server.domain
-    lists = [uri(domain.issuer, number) for number in range(domain.status_lists.count())]
+    services = context.server.services
+    lists = [uri(services.issuer, number) for number in range(services.status_lists.count())]
     headers = [("Content-Type", "application/json"), ("Cache-Control", "public, max-age=60"), _OPEN]
     return Answer(200, json.dumps({"status_lists": lists}), headers)
 

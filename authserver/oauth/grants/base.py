@@ -8,7 +8,7 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 
 from authserver.clients.model import Client
 from authserver.oauth.request import TokenRequest
-from authserver.oauth.server import Domain, OAuthServer
+from authserver.oauth.server import OAuthServer, Services
 from authserver.sessions.refresh_token import RefreshToken
 from authserver.sessions.values import Session
 from authserver.tokens.access_token import AccessToken
@@ -31,8 +31,8 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
     asked: Asked
 
     @property
-    def domain(self) -> Domain:
-        return self.server.domain
+    def services(self) -> Services:
+        return self.server.services
 
     def validate_token_request(self, client: Client) -> None:  # noqa: ARG002 - for grants that extend this
         """Read what is asked for; grants with parameters of their own extend this."""

@@ -18,9 +18,9 @@ class ClientCredentialsGrant(TokenGrant):
         if client.is_public:  # registration refuses this too; a client without a secret proves nothing
             raise Refused(Reason.GRANT_NOT_ALLOWED)
         super().validate_token_request(client)
-        self._access = scopes.of_client(client, self.asked, self.domain.catalogue.current(), self.domain.issuer)
+        self._access = scopes.of_client(client, self.asked, self.services.catalogue.current(), self.services.issuer)
 
     def create_token_response(self) -> TokenResponse:
-        client, catalogue = self.request.client, self.domain.catalogue.current()
-        token = self.domain.access_tokens.for_client(client, self._access, catalogue, self.request.received_at)
+        client, catalogue = self.request.client, self.services.catalogue.current()
+        token = self.services.access_tokens.for_client(client, self._access, catalogue, self.request.received_at)
         return 200, response(token, self._access), []

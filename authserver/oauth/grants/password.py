@@ -35,29 +35,29 @@ class PasswordGrant(TokenGrant):
         if len(device_name) > _DEVICE_NAME_LENGTH or not device_name.isprintable():
             raise Refused(Reason.BAD_PARAMETER, parameter="device_name: at most 100 printable characters")
         # What the client may not ask for is refused before a password is hashed for it.
-        scopes.of_client_for_user(client, self.asked, self.domain.catalogue.current())
+        scopes.of_client_for_user(client, self.asked, self.services.catalogue.current())
 
     def create_token_response(self) -> TokenResponse:
         opened = self._sign_in()
-        self.domain.activity.count(SIGN_IN)
+        self.services.activity.count(SIGN_IN)
         session = opened.session
         if self.request.client.uses_cookies:
             self._end_replaced(session)
         access = Access(session.scopes, session.audiences)
-        catalogue = self.domain.catalogue.current()
-        token = self.domain.access_tokens.for_session(session, self.request.client, access, catalogue, opened.now)
+        catalogue = self.services.catalogue.current()
+        token = self.services.access_tokens.for_session(session, self.request.client, access, catalogue, opened.now)
         body = response(token, access)
         if opened.refresh_token is not None:
             body = with_refresh_token(body, opened.refresh_token, session, opened.now)
         return 200, body, []
 
     def _sign_in(self) -> Opened:
-        request, passwords = self.request, self.domain.passwords
+        request, passwords = self.request, self.services.passwords
         client_id = request.client.client_id
         proof = passwords.sign_in(request.form["username"], request.form["password"], request.caller, client_id)
         device_name = request.form.get("device_name")
         try:
-            return self.domain.opening.open(proof, request.client, request.caller, self._grant, device_name)
+            return self.services.opening.open(proof, request.client, request.caller, self._grant, device_name)
         except Refused as refusal:
             passwords.record(refusal, proof.user_id, request.caller, client_id)
             raise
@@ -68,13 +68,13 @@ class PasswordGrant(TokenGrant):
         An answer of theirs that is still under way would put their cookie back, below pages of the new user. One's own
         old session does no such harm, and goes on should the answer to this sign-in get lost.
         """
-        request, domain = self.request, self.domain
+        request, services = self.request, self.services
         try:
-            cookie = read_cookie(request.headers.get("Cookie"), domain.cookies.refresh_name(request.client))
-            token, leaked = domain.rotation.genuine(cookie or "")
+            cookie = read_cookie(request.headers.get("Cookie"), services.cookies.refresh_name(request.client))
+            token, leaked = services.rotation.genuine(cookie or "")
         except Refused:
             return
-        with domain.database.transaction() as connection:
+        with services.database.transaction() as connection:
             replaced = store.read(connection, token.session_id)
             if replaced is not None and replaced.user_id != session.user_id:
                 ending.end_session(
@@ -88,6 +88,6 @@ class PasswordGrant(TokenGrant):
                 )
 
     def _grant(self, connection: Connection, roles: frozenset[str]) -> Granted:
-        catalogue = self.domain.catalogue.current(connection)
-        access = scopes.of_user(self.request.client, self.asked, roles, catalogue, self.domain.issuer)
+        catalogue = self.services.catalogue.current(connection)
+        access = scopes.of_user(self.request.client, self.asked, roles, catalogue, self.services.issuer)
         return Granted(access.scopes, access.audiences)

@@ -35,8 +35,8 @@ class RefreshTokenGrant(TokenGrant):
         session, client = refreshed.session, refreshed.client
         access = self._access(session, client)
         # The commit came before the signature: if the process dies here, the client's retry gets the same successor.
-        catalogue = self.domain.catalogue.current()
-        token = self.domain.access_tokens.for_session(session, client, access, catalogue, refreshed.now)
+        catalogue = self.services.catalogue.current()
+        token = self.services.access_tokens.for_session(session, client, access, catalogue, refreshed.now)
         body = response(token, access)
         return 200, with_refresh_token(body, refreshed.refresh_token, session, refreshed.now), []
 
@@ -45,7 +45,7 @@ class RefreshTokenGrant(TokenGrant):
         check = self._check if self.asked.anything else None
         request = self.request
         try:
-            refreshed = self.domain.rotation.refresh(self._presented, request.client, request.caller, check)
+            refreshed = self.services.rotation.refresh(self._presented, request.client, request.caller, check)
         except (Refused, TryLater) as refusal:
             if refusal.reason in _COUNTED:
                 self._count(_COUNTED[refusal.reason])
@@ -55,24 +55,24 @@ class RefreshTokenGrant(TokenGrant):
 
     def _count(self, outcome: str) -> None:
         ROTATIONS.labels(outcome).inc()
-        self.domain.activity.count(REFRESH + outcome)
+        self.services.activity.count(REFRESH + outcome)
 
     def _check(self, connection: Connection, session: Session, client: Client) -> None:
         try:
-            self._checked = self._resolve(session, client, self.domain.catalogue.current(connection))
+            self._checked = self._resolve(session, client, self.services.catalogue.current(connection))
         except Refused as refusal:
             refusal.session_id = session.id
             raise
 
     def _access(self, session: Session, client: Client) -> Access:
         # What the transaction was committed for stands: a second look at what was asked for might refuse it now.
-        access = self._checked or self._resolve(session, client, self.domain.catalogue.current())
+        access = self._checked or self._resolve(session, client, self.services.catalogue.current())
         if self.asked.scopes is None and access.scopes != session.scopes:
             # Narrowed by the administrator, or this node has not heard of a new API yet: look before taking away. All
             # but the scopes is still decided by the copy that moved the session.
-            present = self.domain.clients.find_afresh(client.client_id)
+            present = self.services.clients.find_afresh(client.client_id)
             usable = client if present is None or not present.enabled else present
-            access = self._resolve(session, usable, self.domain.catalogue.refresh())
+            access = self._resolve(session, usable, self.services.catalogue.refresh())
         return access
 
     def _resolve(self, session: Session, client: Client, catalogue: Catalogue) -> Access:
