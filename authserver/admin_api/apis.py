@@ -190,7 +190,6 @@ def _audience(api_id: str) -> str:
     return audience
 
 
-_FIELDS: Final = {name: name for name in ("audience", "name", "client_id")} | {"scope": "scopes", "role": "scopes"}
 _SHOWN: Final = {200: Content(description="The API", model=Api, headers=("ETag",))}
 
 ROUTES: Final = (
@@ -200,14 +199,14 @@ ROUTES: Final = (
     ),
     Route(
         method="POST", path="/apis", scope=_WRITE, summary="Register an API", handler=create, prepare=settle,
-        body=ApiCreation, idempotent=True, fields=_FIELDS, errors=frozenset({409}),
+        body=ApiCreation, idempotent=True, errors=frozenset({409}),
         answers={201: Content(description="Registered", model=Api, headers=("ETag", "Location"))},
         description="Waits some seconds while scopes that were taken away are still on their way out of sessions.",
     ),
     Route(method="GET", path="/apis/{api_id}", scope=_READ, summary="Read an API", handler=read, answers=_SHOWN),
     Route(
         method="PATCH", path="/apis/{api_id}", scope=_WRITE, summary="Change an API", handler=change,
-        body=ApiChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=api, fields=_FIELDS,
+        body=ApiChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=api,
         errors=frozenset({409}),
         answers={200: Content(description="The API now", model=ChangedApi, headers=("ETag",))},
         description="A scope that users lose is taken out of their sessions for good, within seconds.",

@@ -7,7 +7,7 @@ from typing import Final
 
 from authserver.admin_api import paging
 from authserver.admin_api.clients_models import (
-    FIELDS,
+    NAMES,
     ChangedClient,
     Client,
     ClientChanges,
@@ -99,7 +99,7 @@ ROUTES: Final = (
     ),
     Route(
         method="POST", path="/clients", scope=_WRITE, summary="Register a client", handler=create, body=ClientCreation,
-        idempotent=True, fields=FIELDS, errors=frozenset({409}), answers=_CREATED,
+        idempotent=True, names=NAMES, errors=frozenset({409}), answers=_CREATED,
         description="A confidential client's secret is in the answer, once and never again.",
     ),
     Route(
@@ -107,12 +107,12 @@ ROUTES: Final = (
     ),
     Route(
         method="PUT", path="/clients/{client_id}", scope=_WRITE, summary="Replace a client", handler=replace_,
-        body=ClientValues, if_match="required", represents=client, fields=FIELDS, answers=_CHANGED,
+        body=ClientValues, if_match="required", represents=client, names=NAMES, answers=_CHANGED,
         description="What is left out gets the safe value of its kind. Sessions go on.",
     ),
     Route(
         method="PATCH", path="/clients/{client_id}", scope=_WRITE, summary="Change a client", handler=change,
-        body=ClientChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=client, fields=FIELDS,
+        body=ClientChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=client, names=NAMES,
         answers=_CHANGED,
         description="A JSON merge patch (RFC 7396). A client that gets a method with a secret for the first time is given one.",
     ),

@@ -11,8 +11,6 @@ from authserver.admin_api.route import Document, Line, NextPage, unset
 from authserver.administration.clients import Registered, registration_of
 from authserver.administration.times import iso, iso_of
 from authserver.clients.model import ClientRecord
-from authserver.clients.registration import Registration
-from authserver.refusals.hints import plain
 
 #: From the words of the registration to the members here; all others are the same.
 NAMES: Final = {
@@ -24,8 +22,6 @@ NAMES: Final = {
 }
 _SETS: Final = frozenset({"grants", "auth_methods", "redirect_uris", "contacts", "origins"})
 _OURS: Final = {ours: name for name, ours in NAMES.items()}
-#: For errors: the member that a rule's words are about.
-FIELDS: Final = {name: NAMES.get(name, name) for name in Registration.__dataclass_fields__}
 
 Kind = Literal["web", "browser", "mobile", "service"]
 Grant = Literal["password", "refresh_token", "client_credentials"]
@@ -223,5 +219,5 @@ def changed(registered: Registered) -> ChangedClient:
         **client(registered.row).model_dump(),
         client_secret=registered.secret,
         client_secret_expires_at=None if registered.secret is None else 0,
-        warnings=[plain(warning) for warning in registered.warnings],
+        warnings=[warning.line for warning in registered.warnings],
     )

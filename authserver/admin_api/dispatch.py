@@ -15,46 +15,34 @@ from werkzeug.exceptions import HTTPException
 from authserver.admin_api import idempotency
 from authserver.admin_api.idempotency import Attempt
 from authserver.admin_api.problems import (
-    CONFLICT,
     FAILED,
     FORBIDDEN,
-    INVALID,
     MALFORMED,
     NO_PRECONDITION,
     NO_TOKEN,
     NOT_FOUND,
-    STALE,
     UNAVAILABLE,
     WRONG_METHOD,
     FieldProblem,
-    Kind,
     Problem,
-    pointer,
+    refusal,
 )
 from authserver.admin_api.reading import read_document, read_query, read_raw
 from authserver.admin_api.route import PREFIX, Answer, Route, etag
 from authserver.administration.context import Administration, AdminResources
-from authserver.administration.errors import AdminError, Conflict, Forbidden, Invalid, NotFound, Stale
+from authserver.administration.errors import AdminError, Stale
 from authserver.apis.administration import AUDIENCE
 from authserver.database.engine import Database, Unavailable
 from authserver.oauth.errors import Refusals
 from authserver.pages.pages import caller
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.exceptions import Refused, TryLater
-from authserver.refusals.hints import About, plain
 from authserver.refusals.reasons import Reason
 from authserver.settings.model import Settings
 from authserver.tokens.bearer import Bearer, BearerTokens
 
 _log = structlog.get_logger("authserver.admin.api")
 
-_KINDS: tuple[tuple[type[AdminError], Kind], ...] = (
-    (NotFound, NOT_FOUND),
-    (Stale, STALE),
-    (Forbidden, FORBIDDEN),
-    (Invalid, INVALID),
-    (Conflict, CONFLICT),
-)
 _BUSY_SECONDS = 1
 
 
@@ -90,13 +78,13 @@ class AdminApi:
         return self.guarded(again)
 
     def guarded(self, serve: Callable[[], Response], fields: Mapping[str, str] | None = None) -> Response:
-        """Whatever goes wrong becomes a problem. `fields` are the members that a use case's words stand for."""
+        """Whatever goes wrong becomes a problem. `fields` are the members of the body that the fields of rules stand for."""
         try:
             return serve()
         except Problem as problem:
             return problem.response()
         except AdminError as error:
-            return _problem_of(error, fields or {}).response()
+            return refusal(error, fields or {}).response()
         except HashingOverloaded:
             return self._busy("Too many passwords are being set just now. Try again.", Reason.HASHING_OVERLOADED)
         except TryLater as later:
@@ -202,30 +190,6 @@ def _demand_precondition(admin: Administration, route: Route, asked: Request) ->
             raise Stale("Read it again, look at what has changed, and send your change with the new ETag.")
 
     admin.precondition = check
-
-
-def _problem_of(error: AdminError, fields: Mapping[str, str]) -> Problem:
-    kind = next((kind for type_, kind in _KINDS if isinstance(error, type_)), INVALID)
-    texts = [plain(text) for text in error.problems]
-    if not isinstance(error, Invalid):
-        return Problem(kind, _sentence(texts[0]))
-    return Problem(kind, "Nothing was changed.", [_field_problem(text, fields) for text in texts])
-
-
-def _field_problem(text: str, fields: Mapping[str, str]) -> FieldProblem:
-    """The rules begin what they say with the name of the field that it is about."""
-    if isinstance(text, About) and text.field in fields:
-        return FieldProblem(_sentence(text), pointer(fields[text.field]))
-    name, colon, rest = text.partition(": ")
-    if colon and name in fields:
-        return FieldProblem(_sentence(rest), pointer(fields[name]))
-    noun = text.split(" ", 1)[0]  # as in: scope 'x': must be …
-    return FieldProblem(_sentence(text), pointer(fields[noun]) if noun in fields else None)
-
-
-def _sentence(text: str) -> str:
-    text = text[:1].upper() + text[1:]
-    return text if text.endswith((".", "?", "!")) else text + "."
 
 
 def _response(answer: Answer) -> Response:

@@ -12,6 +12,8 @@ from typing import Any, Final
 
 from flask import Response
 
+from authserver.administration.errors import AdminError, Conflict, Forbidden, Invalid, NotFound, Stale
+
 CONTENT_TYPE: Final = "application/problem+json"
 URN: Final = "urn:authserver:problem:"
 
@@ -44,6 +46,14 @@ KINDS: Final = (
     MALFORMED, NO_TOKEN, FORBIDDEN, NOT_FOUND, WRONG_METHOD, CONFLICT, STALE, TOO_LARGE, WRONG_TYPE, INVALID,
     KEY_REUSED, NO_PRECONDITION, FAILED, UNAVAILABLE,
 )  # fmt: skip
+
+_OF_ERRORS: tuple[tuple[type[AdminError], Kind], ...] = (
+    (NotFound, NOT_FOUND),
+    (Stale, STALE),
+    (Forbidden, FORBIDDEN),
+    (Invalid, INVALID),
+    (Conflict, CONFLICT),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +99,22 @@ class Problem(Exception):
 def pointer(*parts: str | int) -> str:
     """A JSON pointer to a member."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def refusal(error: AdminError, fields: Mapping[str, str]) -> Problem:
+    """The problem of a use case's refusal. `fields` are the members of the body that the fields of rules stand for."""
+    kind = next((kind for type_, kind in _OF_ERRORS if isinstance(error, type_)), INVALID)
+    if not isinstance(error, Invalid):
+        return Problem(kind, _sentence(error.problems[0].text))
+    found = [
+        FieldProblem(_sentence(problem.text), pointer(fields[problem.field]))
+        if problem.field in fields
+        else FieldProblem(_sentence(problem.line))
+        for problem in error.problems
+    ]
+    return Problem(kind, "Nothing was changed.", found)
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "?", "!")) else text + "."

@@ -95,7 +95,7 @@ class Route:
     idempotent: bool = False
     prepare: Callable[..., object] | None = None
     errors: frozenset[int] = frozenset()
-    fields: Mapping[str, str] = field(default_factory=dict)  # from the words of the use case to members of the body
+    names: Mapping[str, str] = field(default_factory=dict)  # of fields whose members in the body are called otherwise
 
     @property
     def tag(self) -> str:
@@ -114,6 +114,12 @@ class Route:
     @property
     def path_parameters(self) -> list[str]:
         return re.findall(r"\{(\w+)\}", self.path)
+
+    @property
+    def fields(self) -> dict[str, str]:
+        """The members of the body, by the fields of the use case that they are."""
+        ours = {member: name for name, member in self.names.items()}
+        return {} if self.body is None else {ours.get(member, member): member for member in self.body.model_fields}
 
     @property
     def takes_body(self) -> bool:

@@ -201,7 +201,6 @@ def _profile(body: UserCreation) -> Profile:
     return Profile(body.username, body.email, frozenset(body.roles))
 
 
-_FIELDS: Final = {"username": "username", "email": "email", "roles": "roles", "password": "password"}
 _SHOWN: Final = {200: Content(description="The user", model=User, headers=("ETag",))}
 _ENDED: Final = {200: Content(description="Done", model=EndedSessions)}
 
@@ -212,13 +211,13 @@ ROUTES: Final = (
     ),
     Route(
         method="POST", path="/users", scope=_WRITE, summary="Add a user", handler=create, prepare=hash_first,
-        body=UserCreation, idempotent=True, fields=_FIELDS, errors=frozenset({409}),
+        body=UserCreation, idempotent=True, errors=frozenset({409}),
         answers={201: Content(description="Added", model=User, headers=("ETag", "Location"))},
     ),
     Route(method="GET", path="/users/{user_id}", scope=_READ, summary="Read a user", handler=read, answers=_SHOWN),
     Route(
         method="PATCH", path="/users/{user_id}", scope=_WRITE, summary="Change a user", handler=change,
-        body=UserChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=user, fields=_FIELDS,
+        body=UserChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=user,
         errors=frozenset({409}), answers=_SHOWN, description="A JSON merge patch (RFC 7396).",
     ),
     Route(
@@ -228,7 +227,7 @@ ROUTES: Final = (
     ),
     Route(
         method="POST", path="/users/{user_id}/password", scope=_WRITE, summary="Set a user's password",
-        handler=set_password, body=NewPassword, if_match="optional", represents=user, fields=_FIELDS, answers=_ENDED,
+        handler=set_password, body=NewPassword, if_match="optional", represents=user, answers=_ENDED,
         description="Ends all sessions. A one-time link lets the user choose it, and nobody else know it.",
     ),
     Route(

@@ -66,7 +66,7 @@ def read(admin: Administration, span: str) -> Report:
         Invalid: there is no such span.
     """
     if span not in SPANS:
-        raise Invalid([f"span: must be one of {', '.join(SPANS)}"])
+        raise Invalid(f"must be one of {', '.join(SPANS)}", field="span")
     starts = SPANS[span].starts(admin.database.now())
     with admin.database.autocommit() as connection:
         rows = activity.read(connection, since=starts[0], width=starts.step)

@@ -21,7 +21,7 @@ from authserver.apis.model import Api, Catalogue, Scope
 from authserver.clients import store as clients
 from authserver.records import audit
 from authserver.records.audit import Event
-from authserver.refusals.hints import Hinted
+from authserver.refusals.problems import Problem
 
 _MOST_ATTEMPTS = 5
 
@@ -148,9 +148,9 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
         admin.check_unchanged(plan)
         if users := [row.client_id for row in clients.read_all(connection) if row.default_api == audience]:
             raise Conflict(
-                Hinted(
+                Problem(
                     f"{audience} is the default API of {', '.join(users)}; change that first",
-                    f": authserver clients edit {users[0]} --no-default-api",
+                    for_command_line=f": authserver clients edit {users[0]} --no-default-api",
                 )
             )
         if plan.scopes:
@@ -198,21 +198,19 @@ def _refuse_unfinished(connection: Connection) -> None:
 
 
 def _check(connection: Connection, plan: Plan) -> None:
-    try:
-        registration.check(plan.audience, plan.name, plan.scopes)
-    except registration.InvalidApi as refusal:
-        raise Invalid(refusal.problems) from None
+    if problems := list(registration.problems(plan.audience, plan.name, plan.scopes)):
+        raise Invalid(*problems)
     if plan.client_id is not None and clients.read(connection, plan.client_id) is None:
-        raise Invalid([Hinted(f"client_id: there is no client {plan.client_id!r}", "; see: authserver clients list")])
+        raise Invalid(f"there is no client {plan.client_id!r}", field="client_id", see="clients list")
 
 
 def _refuse_taken(catalogue: Catalogue, plan: Plan, *, own: str | None = None) -> None:
     if own is None and plan.audience in catalogue.apis:
-        raise Conflict(f"there is an API {plan.audience} already", see=f"apis show {plan.audience}")
+        raise Conflict(f"there is an API {plan.audience} already", field="audience", see=f"apis show {plan.audience}")
     for name in plan.scopes:
         owner = catalogue.scopes[name].audience if name in catalogue.scopes else own
         if owner != own:
-            raise Conflict(f"the scope {name} belongs to {owner}; a scope has one owner")
+            raise Conflict(f"the scope {name} belongs to {owner}; a scope has one owner", field="scopes")
 
 
 def _find(catalogue: Catalogue, audience: str) -> Plan:

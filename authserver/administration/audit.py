@@ -114,7 +114,7 @@ def _check(search: Search) -> None:
     event = search.event
     if event is None or any(event in (known.value, known.value.split(".")[0]) for known in Event):
         return
-    raise Invalid([f"there is no event {event!r}; there are {', '.join(sorted(known.value for known in Event))}"])
+    raise Invalid(f"there is no event {event!r}; there are {', '.join(sorted(known.value for known in Event))}")
 
 
 def explain(vault: Vault, reference: str) -> Refusal:
@@ -126,7 +126,7 @@ def explain(vault: Vault, reference: str) -> Refusal:
     try:
         return References(vault.reference_key()).open(reference)
     except ValueError as problem:
-        raise Invalid([f"{problem}; copy all of the member `reference` of the error"]) from None
+        raise Invalid(f"{problem}; copy all of the member `reference` of the error") from None
 
 
 def look_up(admin: Administration, refusal: Refusal) -> Known:

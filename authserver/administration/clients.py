@@ -15,10 +15,11 @@ from authserver.administration.sweeping import Progress, sweep_now
 from authserver.apis import store as apis
 from authserver.clients import secrets, store
 from authserver.clients.model import ClientRecord
-from authserver.clients.registration import FIELDS, InvalidClient, Registration, check, warnings
+from authserver.clients.registration import FIELDS, Registration, problems, warnings
 from authserver.clients.store import Filter
 from authserver.records import audit
 from authserver.records.audit import Event
+from authserver.refusals.problems import Problem
 from authserver.sessions.model import End
 
 _SECRET_COLUMNS = (
@@ -36,7 +37,7 @@ class Registered:
 
     row: ClientRecord
     secret: str | None
-    warnings: Sequence[str]
+    warnings: Sequence[Problem]
 
 
 def find(admin: Administration, client_id: str) -> ClientRecord:
@@ -56,7 +57,7 @@ def find_all(
         return store.read_all(connection, which, after=after, limit=limit)
 
 
-def concerns_of(admin: Administration, row: ClientRecord) -> list[str]:
+def concerns_of(admin: Administration, row: ClientRecord) -> list[Problem]:
     """What holds for a client, and yet may not be what was meant."""
     with admin.reading() as connection:
         return warnings(registration_of(row), apis.read(connection))
@@ -83,7 +84,9 @@ def add(admin: Administration, registration: Registration) -> Registered:
             audit.record(connection, entry)
             row = store.read(connection, client_id)
     except IntegrityError:
-        raise Conflict(f"the client_id {client_id!r} was taken a moment ago", see="clients list") from None
+        raise Conflict(
+            f"the client_id {client_id!r} was taken a moment ago", field="client_id", see="clients list"
+        ) from None
     if row is None:
         raise _unknown(client_id)
     return Registered(row, secret, concerns)
@@ -105,7 +108,7 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         require_scopes(admin, after.scopes, "changing this client")
         concerns = _check(after, connection, admin)
         if after.client_id != client_id:
-            raise Invalid(["client_id: cannot be changed: register another client"])
+            raise Invalid("cannot be changed: register another client", field="client_id")
         values = {name: value for name, value in after.columns().items() if value != getattr(before, name)}
         secret = None
         if after.is_public and not before.is_public:
@@ -203,12 +206,10 @@ def _lock(admin: Administration, connection: Connection, client_id: str) -> Clie
     return row
 
 
-def _check(registration: Registration, connection: Connection, admin: Administration) -> list[str]:
+def _check(registration: Registration, connection: Connection, admin: Administration) -> list[Problem]:
     catalogue = apis.read(connection)
-    try:
-        check(registration, catalogue, admin.limits)
-    except InvalidClient as refusal:
-        raise Invalid(refusal.problems) from None
+    if found := problems(registration, catalogue, admin.limits):
+        raise Invalid(*found)
     return warnings(registration, catalogue)
 
 
@@ -218,9 +219,10 @@ def _unknown(client_id: str) -> NotFound:
 
 def _refuse_taken(connection: Connection, client_id: str) -> None:
     if store.read(connection, client_id) is not None:
-        raise Conflict(f"the client_id {client_id!r} is taken", see=f"clients show {client_id}")
+        raise Conflict(f"the client_id {client_id!r} is taken", field="client_id", see=f"clients show {client_id}")
     if store.was_removed(connection, client_id):
         raise Conflict(
             f"the client_id {client_id!r} belongs to a removed client whose ended sessions are kept for a while "
-            "(retention.ended_sessions): choose another id, or try again when they have been pruned"
+            "(retention.ended_sessions): choose another id, or try again when they have been pruned",
+            field="client_id",
         )

@@ -10,21 +10,19 @@ AdminError
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from authserver.refusals.hints import Hinted
+from authserver.refusals.problems import Problem
 
 
 class AdminError(Exception):
-    """The act was refused and nothing was changed. `see` is a command that shows or does what helps."""
+    """The act was refused and nothing was changed; `problems` has a value for each reason.
 
-    def __init__(self, text: str, *, see: str = "") -> None:
-        super().__init__(Hinted(text, f"; see: authserver {see}") if see else text)
+    Of a reason that is a text, `field` is the name of the field that it is about, and `see` a command that helps.
+    """
 
-    @property
-    def problems(self) -> Sequence[str]:
-        """One line for each reason; each may be `Hinted`."""
-        return [self.args[0]]
+    def __init__(self, *reasons: Problem | str, field: str = "", see: str = "") -> None:
+        hint = f"; see: authserver {see}" if see else ""
+        self.problems = [reason if isinstance(reason, Problem) else Problem(reason, field, hint) for reason in reasons]
+        super().__init__("; ".join(map(str, self.problems)))
 
 
 class NotFound(AdminError):
@@ -45,11 +43,3 @@ class Forbidden(AdminError):
 
 class Invalid(AdminError):
     """The values break rules."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("; ".join(problems))
-        self._problems = list(problems)
-
-    @property
-    def problems(self) -> Sequence[str]:
-        return self._problems

@@ -56,7 +56,7 @@ def reference_in(pasted: str) -> str:
     """
     text = pasted.strip()[:_LONGEST]
     if not text:
-        raise Invalid(["paste the reference of a refusal, or the whole error that the app got"])
+        raise Invalid("paste the reference of a refusal, or the whole error that the app got")
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -64,16 +64,14 @@ def reference_in(pasted: str) -> str:
     if isinstance(document, dict):
         member = document.get("reference")
         if not isinstance(member, str):
-            raise Invalid(["this JSON has no member `reference`: is it an error of this server?"])
+            raise Invalid("this JSON has no member `reference`: is it an error of this server?")
         return member.strip()
     found: list[str] = list(dict.fromkeys(_REFERENCE.findall(text)))
     if len(found) > 1:
-        raise Invalid(["there are several references in this text: paste one of them"])
+        raise Invalid("there are several references in this text: paste one of them")
     if not found:
         raise Invalid(
-            [
-                "there is no reference in this text: it is 110 letters, digits, - and _; copy all of the member `reference`"
-            ]
+            "there is no reference in this text: it is 110 letters, digits, - and _; copy all of the member `reference`"
         )
     return found[0]
 

@@ -6,7 +6,7 @@ hold the row's lock have inserted their session by then, and later ones see the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from authserver.pages import visits
 from authserver.passwords import rules as new_password
 from authserver.records import audit
 from authserver.records.audit import Event
-from authserver.refusals.hints import About
+from authserver.refusals.problems import Problem
 from authserver.sessions import ending
 from authserver.sessions.model import End
 from authserver.users import store
@@ -197,28 +197,29 @@ def check_new_password(admin: Administration, password: str) -> None:
     try:
         new_password.check_new_password(password, shortest=limits.min_length, longest=limits.max_length)
     except ValueError as problem:
-        raise Invalid([About("password", str(problem))]) from None
+        raise Invalid(str(problem), field="password") from None
 
 
 def check_profile(profile: Profile) -> None:
     """Raises `Invalid` with all problems at once."""
-    problems: list[str] = []
-    checks = [
-        ("username", check_username, profile.username),
-        *(("roles", check_role, role) for role in sorted(profile.roles)),
-    ]
+    if problems := list(profile_problems(profile)):
+        raise Invalid(*problems)
+
+
+def profile_problems(profile: Profile) -> Iterator[Problem]:
+    """Every rule that a profile breaks."""
+    checks: list[tuple[str, Callable[[str], str], str]] = [("username", check_username, profile.username)]
+    checks += [("roles", check_role, role) for role in sorted(profile.roles)]
     if profile.email is not None:
         checks.append(("email", check_email, profile.email))
     for field, check, value in checks:
         try:
             check(value)
         except ValueError as problem:
-            problems.append(About(field, str(problem)))
-    if is_id(profile.username):
+            yield Problem(str(problem), field)
+    if _is_id(profile.username):
         # Commands take a name or an id: one user's name could be another's id.
-        problems.append(About("username", "a user name has not the form of an id"))
-    if problems:
-        raise Invalid(problems)
+        yield Problem("a user name has not the form of an id", "username")
 
 
 def lock(admin: Administration, connection: Connection, login: str) -> UserRecord:
@@ -266,13 +267,13 @@ def _rewrite_sessions(connection: Connection, user_id: UUID, roles: frozenset[st
 
 
 def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None) -> None:
-    for what, name in (("user name", profile.username), ("e-mail address", profile.email)):
+    for field, what, name in (("username", "user name", profile.username), ("email", "e-mail address", profile.email)):
         row = None if name is None else store.read(connection, name)
         if row is not None and row.id != own_id:
-            raise Conflict(f"the {what} {name} is taken", see=f"users show {row.id}")
+            raise Conflict(f"the {what} {name} is taken", field=field, see=f"users show {row.id}")
 
 
-def is_id(text: str) -> bool:
+def _is_id(text: str) -> bool:
     try:
         UUID(text)
     except ValueError:

@@ -18,7 +18,7 @@ from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.csv_records import Source
 from authserver.administration.errors import Forbidden, Invalid
-from authserver.administration.users import Profile, check_new_password, is_id
+from authserver.administration.users import Profile, check_new_password, profile_problems
 from authserver.administration.users_lines import Format, Given, Problem, Unreadable, first_line, line_of, read
 from authserver.database.identifiers import new_id
 from authserver.passwords import imported
@@ -26,7 +26,7 @@ from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.users import store
 from authserver.users.model import UserRecord
-from authserver.users.names import check_email, check_role, check_username, fold
+from authserver.users.names import fold
 
 _EXPORT_PAGE = 500
 
@@ -202,21 +202,18 @@ def _profile(user: Any) -> tuple[Any, ...]:
 
 
 def _check(admin: Administration, given: Given) -> Iterator[Problem]:
-    checks: list[tuple[str, Any, str]] = [("username", check_username, given.username)]
-    checks += [("roles", check_role, role) for role in sorted(given.roles)]
-    if given.email is not None:
-        checks.append(("email", check_email, given.email))
+    for problem in profile_problems(Profile(given.username, given.email, given.roles)):
+        yield Problem(given.line, problem.field, problem.text)
     if given.password_hash is not None:
-        checks.append(("password_hash", imported.read, given.password_hash))
-    if given.password is not None:
-        checks.append(("password", lambda password: check_new_password(admin, password), given.password))
-    for where, check, value in checks:
         try:
-            check(value)
-        except (ValueError, Invalid) as problem:
-            yield Problem(given.line, where, str(problem))
-    if is_id(given.username):
-        yield Problem(given.line, "username", "a user name has not the form of an id")
+            imported.read(given.password_hash)
+        except ValueError as error:
+            yield Problem(given.line, "password_hash", str(error))
+    if given.password is not None:
+        try:
+            check_new_password(admin, given.password)
+        except Invalid as refusal:
+            yield from (Problem(given.line, problem.field, problem.text) for problem in refusal.problems)
 
 
 def _refuse_beyond_authority(admin: Administration, batch: _Batch) -> None:

@@ -133,7 +133,7 @@ def _read_columns(source: Source) -> Header:
     try:
         header = csv_records.read_header(source)
     except BrokenRecord as broken:
-        raise Invalid([f"the first line {broken}; it has to name the columns, such as username,email,roles"]) from None
+        raise Invalid(f"the first line {broken}; it has to name the columns, such as username,email,roles") from None
     columns = [name.strip().lower() for name in header.names]
     known = f"there are {', '.join(FIELDS)}, separated by commas or semicolons"
     problems = [f"there is no column {name[:40]!r}; {known}" for name in columns if name not in FIELDS]
@@ -141,7 +141,7 @@ def _read_columns(source: Source) -> Header:
     if "username" not in columns and not problems:
         problems = [f"there is no column username; {known}"]
     if problems:
-        raise Invalid(problems)
+        raise Invalid(*problems)
     return header._replace(names=columns)
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
 from authserver.apis import administration, own_sessions
 from authserver.apis.model import Scope
+from authserver.refusals.problems import Problem
 
 #: The server's own APIs, which are there from the first day on: they change their roles, and cannot be removed.
 BUILT_IN: Final = frozenset({administration.AUDIENCE, own_sessions.AUDIENCE})
@@ -23,49 +24,37 @@ _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 _ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
-class InvalidApi(ValueError):
-    """The registration breaks rules; `problems` has a line for each, which says what would be right."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
-
-
-def check(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> None:
-    """Check an API and its scopes, each with the roles that it is bound to.
-
-    Raises:
-        InvalidApi: with all problems at once.
-    """
-    problems = [problem for problem in (audience_problem(audience), *map(scope_problem, sorted(scopes))) if problem]
+def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
+    """Every rule that an API and its scopes break; each scope comes with the roles that it is bound to."""
+    if (text := audience_problem(audience)) is not None:
+        yield Problem(text, "audience")
+    yield from (Problem(text, "scopes") for text in map(scope_problem, sorted(scopes)) if text is not None)
     if not 1 <= len(name.strip()) <= NAME_LENGTH or not name.isprintable():
-        problems.append(f"name: must be 1 to {NAME_LENGTH} printable characters")
-    problems += [
-        f"role {role!r}: must be 1 to 64 letters, digits or . _ : - and start with a letter or digit"
-        for role in sorted(frozenset[str]().union(*scopes.values()))
-        if not _ROLE.fullmatch(role)
-    ]
-    problems += _reserved_problems(audience, scopes)
-    if problems:
-        raise InvalidApi(problems)
+        yield Problem(f"must be 1 to {NAME_LENGTH} printable characters", "name")
+    for role in sorted(frozenset[str]().union(*scopes.values())):
+        if not _ROLE.fullmatch(role):
+            yield Problem(
+                f"role {role!r}: must be 1 to 64 letters, digits or . _ : - and start with a letter or digit", "scopes"
+            )
+    yield from (Problem(text, "scopes") for text in _reserved_problems(audience, scopes))
 
 
-def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> list[str]:
-    """The server's own API keeps its scopes, each behind a role; nobody else owns one that looks like them."""
+def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> Iterator[str]:
+    """The server's own APIs keep their scopes, those of administration behind roles; no other scope looks like one."""
     if audience == own_sessions.AUDIENCE and scopes.keys() != {own_sessions.SCOPE}:
-        return [
+        yield (
             f"the scope {own_sessions.SCOPE} of this API is the server's own: only the roles that open it can be changed"
-        ]
+        )
     if audience != administration.AUDIENCE:
-        reserved = sorted(scope for scope in scopes if scope.startswith(administration.PREFIX))
-        return [f"scope {scope!r}: {administration.PREFIX} is reserved for administration" for scope in reserved]
-    if scopes.keys() != administration.SCOPES.keys():
-        return ["the scopes of administration are the server's own: only the roles that open them can be changed"]
-    return [
-        f"scope {scope!r}: must be bound to a role, or every user could administer"
-        for scope in sorted(scopes)
-        if not scopes[scope]
-    ]
+        for scope in sorted(scopes):
+            if scope.startswith(administration.PREFIX):
+                yield f"scope {scope!r}: {administration.PREFIX} is reserved for administration"
+    elif scopes.keys() != administration.SCOPES.keys():
+        yield "the scopes of administration are the server's own: only the roles that open them can be changed"
+    else:
+        for scope in sorted(scopes):
+            if not scopes[scope]:
+                yield f"scope {scope!r}: must be bound to a role, or every user could administer"
 
 
 def audience_problem(audience: str) -> str | None:
@@ -79,7 +68,7 @@ def audience_problem(audience: str) -> str | None:
     if usable and len(audience) <= AUDIENCE_LENGTH:
         return None
     return (
-        f"audience: must be an absolute URI without fragment, such as https://api.example.com/orders, "
+        f"must be an absolute URI without fragment, such as https://api.example.com/orders, "
         f"of at most {AUDIENCE_LENGTH} characters"
     )
 

@@ -198,7 +198,7 @@ def _bound(
     bound = dict(scopes)
     for scope, role in (*bind, *unbind):
         if scope not in bound:
-            raise Invalid([f"the API does not own the scope {scope}: it cannot be bound to {role}"])
+            raise Invalid(f"the API does not own the scope {scope}: it cannot be bound to {role}")
     for scope, role in bind:
         bound[scope] |= {role}
     for scope, role in unbind:

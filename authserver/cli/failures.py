@@ -20,7 +20,9 @@ _EXPECTED = (MasterKeyError, NoKeys, SchemaOutdated, HashingDirectoryRefused, Ha
 
 def problems_of(error: Exception) -> Sequence[str]:
     """One line for each reason of an expected failure; nothing for one that should not have happened."""
-    if isinstance(error, SettingsError | AdminError):
+    if isinstance(error, AdminError):
+        return [str(problem) for problem in error.problems]
+    if isinstance(error, SettingsError):
         return error.problems
     if isinstance(error, _EXPECTED):
         return [str(error)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from rich.text import Text
 
 from authserver.administration.errors import AdminError
 from authserver.administration.times import iso
+from authserver.refusals.problems import Problem
 
 __all__ = [
     "clean", "confirm", "counted", "done", "end_progress", "iso", "json_option", "moment", "print_fields", "print_json",
@@ -117,7 +118,7 @@ def print_fields(fields: Mapping[str, object]) -> None:
     _print(table)
 
 
-def warn(texts: Sequence[str]) -> None:
+def warn(texts: Iterable[Problem | str]) -> None:
     """Print warnings on standard error, one a line."""
     for text in texts:
         click.echo(f"warning: {clean(text)}", err=True)

@@ -222,10 +222,10 @@ def read_password(*, stdin: bool) -> str:
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        raise Invalid(["the password on standard input is not UTF-8 text"]) from None
+        raise Invalid("the password on standard input is not UTF-8 text") from None
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise Invalid(["there is no password on standard input: give it there as one line"])
+        raise Invalid("there is no password on standard input: give it there as one line")
     return text
 
 

@@ -123,7 +123,7 @@ def _private(path: Path) -> BinaryIO:
 def _chosen(form: str | None, name: str) -> Format:
     found = form or _FORMATS.get(Path(name).suffix.lower())
     if found is None:
-        raise Invalid(["say in which form the file is: --format csv or --format jsonl"])
+        raise Invalid("say in which form the file is: --format csv or --format jsonl")
     return cast("Format", found)
 
 

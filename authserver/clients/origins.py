@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from authserver.refusals.problems import Problem
 from authserver.urls import is_https, is_loopback, origin_of
 
 TokenDelivery = Literal["json", "cookie", "both_cookies"]
@@ -15,32 +16,37 @@ DELIVERIES: Final = ("json", "cookie", "both_cookies")
 _MOST_ORIGINS: Final = 50
 
 
-def origin_problem(origin: str) -> str | None:
+def _origin_problem(origin: str) -> str | None:
     """What keeps this text from being an origin as browsers send it, if anything does."""
     if not _is_origin(origin):
         return (
-            f"origins: {origin!r} is no origin: scheme, host and port only, in lower case, as in https://app.example.com "
+            f"{origin!r} is no origin: scheme, host and port only, in lower case, as in https://app.example.com "
             "(no path, no wildcard, no default port)"
         )
     if not is_https(origin) and not is_loopback(origin):
-        return f"origins: {origin} is plain http; cookies and tokens need https, but for localhost and 127.0.0.1"
+        return f"{origin} is plain http; cookies and tokens need https, but for localhost and 127.0.0.1"
     return None
 
 
-def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterator[str]:
+def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterator[Problem]:
     """Check how a client gets its tokens together with its origins."""
-    yield from (problem for origin in sorted(origins) if (problem := origin_problem(origin)) is not None)
+    texts = map(_origin_problem, sorted(origins))
+    yield from (Problem(text, "origins") for text in texts if text is not None)
     if len(origins) > _MOST_ORIGINS:
-        yield f"origins: at most {_MOST_ORIGINS}"
+        yield Problem(f"at most {_MOST_ORIGINS}", "origins")
     if delivery not in DELIVERIES:
-        yield f"token_delivery: must be one of {', '.join(DELIVERIES)}"
+        yield Problem(f"must be one of {', '.join(DELIVERIES)}", "token_delivery")
     elif delivery != "json":
         if not public:
-            yield "token_delivery: cookies are for apps in a browser, which can keep no secret: use auth_methods none"
+            yield Problem(
+                "cookies are for apps in a browser, which can keep no secret: use auth_methods none", "token_delivery"
+            )
         if not origins:
-            yield "origins: cookies need at least one: the address of the page, such as https://app.example.com"
+            yield Problem(
+                "cookies need at least one: the address of the page, such as https://app.example.com", "origins"
+            )
     if delivery == "both_cookies" and len(origins) > 1:
-        yield "origins: both_cookies is for one origin, which app, API and authserver share"
+        yield Problem("both_cookies is for one origin, which app, API and authserver share", "origins")
 
 
 def _is_origin(text: str) -> bool:

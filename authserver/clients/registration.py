@@ -19,7 +19,7 @@ from authserver.apis.registration import scope_problem
 from authserver.clients import origins, uris
 from authserver.clients.authentication import METHODS
 from authserver.clients.registry import CLIENT_ID
-from authserver.refusals.hints import Hinted
+from authserver.refusals.problems import Problem
 
 #: Grants by name, and whether one gives a client its first token. `refresh_token` only goes on from another grant.
 GRANTS: Final[Mapping[str, bool]] = {"password": True, "refresh_token": False, "client_credentials": True}
@@ -46,14 +46,6 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "mobile": {**_PUBLIC, "late_retries": 1},
     "service": {"auth_methods": _SECRET_METHODS, "grants": frozenset({"client_credentials"}), "late_retries": 0},
 }
-
-
-class InvalidClient(ValueError):
-    """The registration breaks rules; `problems` has a line for each, which says what would be right."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("; ".join(problems))
-        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,12 +122,8 @@ def new_client_id() -> str:
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
 
 
-def check(client: Registration, catalogue: Catalogue, limits: Limits) -> None:
-    """Check every rule.
-
-    Raises:
-        InvalidClient: with all problems at once.
-    """
+def problems(client: Registration, catalogue: Catalogue, limits: Limits) -> list[Problem]:
+    """Every rule that a registration breaks."""
     rules = (
         _identity(client),
         _authentication(client),
@@ -147,89 +135,93 @@ def check(client: Registration, catalogue: Catalogue, limits: Limits) -> None:
         _contacts(client),
         origins.problems(client.token_delivery or "json", client.origins or frozenset(), public=client.is_public),
     )
-    problems = [problem for rule in rules for problem in rule]
-    if problems:
-        raise InvalidClient(problems)
+    return [problem for rule in rules for problem in rule]
 
 
-def _identity(client: Registration) -> Iterator[str]:
+def _identity(client: Registration) -> Iterator[Problem]:
     if not CLIENT_ID.fullmatch(client.client_id):
         # A user's id has 36 characters: a client_id that long could be equal to one as `sub` (RFC 9068 section 5).
-        yield "client_id: must be 1 to 32 letters, digits or . _ ~ -"
+        yield Problem("must be 1 to 32 letters, digits or . _ ~ -", "client_id")
     if client.client_id.startswith("-"):
-        yield "client_id: must not begin with a hyphen, or every command would take it for an option"
+        yield Problem("must not begin with a hyphen, or every command would take it for an option", "client_id")
     if not 1 <= len(client.name.strip()) <= NAME_LENGTH or not client.name.isprintable():
-        yield f"name: must be 1 to {NAME_LENGTH} printable characters"
+        yield Problem(f"must be 1 to {NAME_LENGTH} printable characters", "name")
     if client.kind not in KINDS:
-        yield f"kind: must be one of {_listed(KINDS)}"
+        yield Problem(f"must be one of {_listed(KINDS)}", "kind")
 
 
-def _authentication(client: Registration) -> Iterator[str]:
+def _authentication(client: Registration) -> Iterator[Problem]:
     if not client.auth_methods:
-        yield f"auth_methods: must name at least one of {_listed(METHODS)}"
+        yield Problem(f"must name at least one of {_listed(METHODS)}", "auth_methods")
     if unknown := client.auth_methods - METHODS.keys():
-        yield f"auth_methods: there is no {_listed(unknown)}; there are {_listed(METHODS)}"
+        yield Problem(f"there is no {_listed(unknown)}; there are {_listed(METHODS)}", "auth_methods")
     if client.is_public and len(client.auth_methods) > 1:
         # Whoever knows the client_id could leave the secret out.
-        yield "auth_methods: none stands alone, or the secret would protect nothing"
+        yield Problem("none stands alone, or the secret would protect nothing", "auth_methods")
 
 
-def _grants(client: Registration) -> Iterator[str]:
+def _grants(client: Registration) -> Iterator[Problem]:
     if not client.grants:
-        yield f"grants: must name at least one of {_listed(GRANTS)}"
+        yield Problem(f"must name at least one of {_listed(GRANTS)}", "grants")
     if unknown := client.grants - GRANTS.keys():
-        yield f"grants: there is no {_listed(unknown)}; there are {_listed(GRANTS)}"
+        yield Problem(f"there is no {_listed(unknown)}; there are {_listed(GRANTS)}", "grants")
     if client.is_public and "client_credentials" in client.grants:
-        yield "grants: client_credentials needs a client with a secret (RFC 6749 section 4.4); a public client has none"
+        yield Problem(
+            "client_credentials needs a client with a secret (RFC 6749 section 4.4); a public client has none", "grants"
+        )
     if "password" in client.grants and not client.first_party:
         # RFC 6749 section 10.7: the app sees the password itself, and with it everything the user may do.
-        yield (
-            "grants: the password grant shows users' passwords to the app, so it is for first-party apps only; "
-            "leave it out, or set first_party if the app is your own"
+        yield Problem(
+            "the password grant shows users' passwords to the app, so it is for first-party apps only; "
+            "leave it out, or set first_party if the app is your own",
+            "grants",
         )
 
 
-def _scopes(client: Registration, catalogue: Catalogue) -> Iterator[str]:
+def _scopes(client: Registration, catalogue: Catalogue) -> Iterator[Problem]:
     wanted = client.scopes | (client.default_scopes or frozenset())
     malformed = {scope: problem for scope in sorted(wanted) if (problem := scope_problem(scope)) is not None}
-    yield from (f"scopes: {problem}" for problem in malformed.values())
+    yield from (Problem(problem, "scopes") for problem in malformed.values())
     if unknown := client.scopes - catalogue.scopes.keys() - malformed.keys():
-        yield Hinted(
-            f"scopes: no API owns {_listed(unknown)}; register the scope with its API first",
+        yield Problem(
+            f"no API owns {_listed(unknown)}; register the scope with its API first",
+            "scopes",
             ": authserver apis add AUDIENCE --scope SCOPE (or apis edit AUDIENCE --add-scope SCOPE)",
         )
     if beyond := (client.default_scopes or frozenset()) - client.scopes:
-        yield f"default_scopes: {_listed(beyond)} is not among the client's scopes"
+        yield Problem(f"{_listed(beyond)} is not among the client's scopes", "default_scopes")
     if client.default_api is not None and client.default_api not in catalogue.apis:
-        yield Hinted(f"default_api: there is no API {client.default_api}", "; see: authserver apis list")
+        yield Problem(f"there is no API {client.default_api}", "default_api", "; see: authserver apis list")
 
 
-def _contacts(client: Registration) -> Iterator[str]:
+def _contacts(client: Registration) -> Iterator[Problem]:
     contacts = client.contacts or frozenset()
     if len(contacts) > MOST_CONTACTS:
-        yield f"contacts: at most {MOST_CONTACTS}"
+        yield Problem(f"at most {MOST_CONTACTS}", "contacts")
     for contact in sorted(contacts):
         if not _ADDRESS.fullmatch(contact) or not contact.isprintable():
-            yield f"contacts: {contact!r} is no e-mail address; it looks like team@example.com"
+            yield Problem(f"{contact!r} is no e-mail address; it looks like team@example.com", "contacts")
 
 
-def _policy(client: Registration) -> Iterator[str]:
+def _policy(client: Registration) -> Iterator[Problem]:
     if client.refresh_policy not in ("rotate", "stable"):
-        yield "refresh_policy: must be rotate or stable"
+        yield Problem("must be rotate or stable", "refresh_policy")
     if client.refresh_policy == "stable" and client.is_public:
         # A refresh token that never changes is safe only where a secret must come with it (RFC 9700 section 4.14.2).
-        yield "refresh_policy: stable needs a client with a secret; a public client's refresh tokens must rotate"
+        yield Problem(
+            "stable needs a client with a secret; a public client's refresh tokens must rotate", "refresh_policy"
+        )
     if client.access_token_format not in (None, *ACCESS_TOKEN_FORMATS):
-        yield f"access_token_format: must be one of {_listed(frozenset(ACCESS_TOKEN_FORMATS))}"
+        yield Problem(f"must be one of {_listed(frozenset(ACCESS_TOKEN_FORMATS))}", "access_token_format")
     if client.retry_window is not None and not 0 <= client.retry_window <= LONGEST_WINDOW:
-        yield f"retry_window: must be 0 to {LONGEST_WINDOW} seconds"
+        yield Problem(f"must be 0 to {LONGEST_WINDOW} seconds", "retry_window")
     if not 0 <= client.late_retries <= MOST_LATE_RETRIES:
-        yield f"late_retries: must be 0 to {MOST_LATE_RETRIES}"
+        yield Problem(f"must be 0 to {MOST_LATE_RETRIES}", "late_retries")
     if client.max_sessions_per_user is not None and not 1 <= client.max_sessions_per_user <= _MOST_SESSIONS:
-        yield f"max_sessions_per_user: must be 1 to {_MOST_SESSIONS}"
+        yield Problem(f"must be 1 to {_MOST_SESSIONS}", "max_sessions_per_user")
 
 
-def _lifetimes(client: Registration, limits: Limits) -> Iterator[str]:
+def _lifetimes(client: Registration, limits: Limits) -> Iterator[Problem]:
     lifetimes = (
         ("access_token_lifetime", client.access_token_lifetime, limits.access_token),
         ("refresh_idle_lifetime", client.refresh_idle_lifetime, limits.refresh_idle),
@@ -237,50 +229,50 @@ def _lifetimes(client: Registration, limits: Limits) -> Iterator[str]:
     )
     for name, seconds, limit in lifetimes:
         if seconds is not None and not 1 <= seconds <= limit.longest:
-            yield f"{name}: must be 1 to {limit.longest} seconds, the server's tokens.max_{name}"
+            yield Problem(f"must be 1 to {limit.longest} seconds, the server's tokens.max_{name}", name)
     counting = [(name, limit.default if seconds is None else seconds) for name, seconds, limit in lifetimes]
     for (short, small), (long, large) in pairwise(counting):
         if small > large:
-            yield f"{short}: must be at most {long} ({large} s), and is {small} s"
+            yield Problem(f"must be at most {long} ({large} s), and is {small} s", short)
 
 
 def _listed(words: Mapping[str, Any] | frozenset[str]) -> str:
     return ", ".join(sorted(words))
 
 
-def warnings(client: Registration, catalogue: Catalogue) -> list[str]:
+def warnings(client: Registration, catalogue: Catalogue) -> list[Problem]:
     """What holds, and yet may not be what was meant."""
     return list(_warnings(client, catalogue))
 
 
-def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[str]:
+def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[Problem]:
     if "password" in client.grants:
-        yield (
+        yield Problem(
             "the password grant shows users' passwords to the app, and RFC 9700 section 2.4 forbids it: "
             "use it for first-party apps only"
         )
     if not any(GRANTS.get(grant) for grant in client.grants):
-        yield Hinted(
+        yield Problem(
             "the client can refresh but not sign in: no grant gives it a first token",
-            " (clients add --allow-password-grant, clients edit --add-grant password)",
+            for_command_line=" (clients add --allow-password-grant, clients edit --add-grant password)",
         )
     if client.kind == "service" and client.grants - {"client_credentials"}:
-        yield "a service acts for itself; grants of users belong to a client of another kind"
+        yield Problem("a service acts for itself; grants of users belong to a client of another kind")
     yield from uris.warnings(client.kind, client.redirect_uris or frozenset())
     if not client.scopes:
-        yield "the client has no scopes, so its tokens open nothing at an API that asks for one"
+        yield Problem("the client has no scopes, so its tokens open nothing at an API that asks for one")
     effective = client.scopes if client.default_scopes is None else client.default_scopes
     if len(catalogue.owners(effective) - {own_sessions.AUDIENCE}) > 1:
-        yield (
+        yield Problem(
             "the default scopes belong to several APIs: requests must name scope or resource, or set the default scopes "
             "to those of one API"
         )
     if client.kind == "browser" and client.token_delivery in (None, "json"):
-        yield Hinted(
+        yield Problem(
             "a page that holds its refresh token loses it to any script that gets in (RFC 10017): deliver it in a cookie",
-            " (--token-delivery cookie --origin https://…)",
+            for_command_line=" (--token-delivery cookie --origin https://…)",
         )
     if client.late_retries > 1:
-        yield "late_retries: each one beyond the first makes a stolen refresh token harder to find out"
+        yield Problem("each one beyond the first makes a stolen refresh token harder to find out", "late_retries")
     if client.retry_window == 0 and client.refresh_policy == "rotate":
-        yield "retry_window: 0, so an app that loses the answer to a refresh is signed out"
+        yield Problem("0, so an app that loses the answer to a refresh is signed out", "retry_window")

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from authserver.refusals.problems import Problem
 from authserver.urls import is_loopback
 
 MOST: Final = 50
@@ -18,22 +19,24 @@ LENGTH: Final = 500
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
 
 
-def problems(kind: str, redirect_uris: frozenset[str]) -> Iterator[str]:
+def problems(kind: str, redirect_uris: frozenset[str]) -> Iterator[Problem]:
     """What keeps each of them from being a redirect URI of a client of this kind."""
     if len(redirect_uris) > MOST:
-        yield f"redirect_uris: at most {MOST}"
+        yield Problem(f"at most {MOST}", "redirect_uris")
     for uri in sorted(redirect_uris)[:MOST]:
         if (problem := _problem(kind, uri)) is not None:
-            yield f"redirect_uris: {uri[:LENGTH]!r} {problem}"
+            yield Problem(f"{uri[:LENGTH]!r} {problem}", "redirect_uris")
 
 
-def warnings(kind: str, redirect_uris: frozenset[str]) -> Iterator[str]:
+def warnings(kind: str, redirect_uris: frozenset[str]) -> Iterator[Problem]:
     """What works and deserves a second thought."""
     if kind == "service" and redirect_uris:
-        yield "redirect_uris: a service signs nobody in, so nothing is ever sent there"
+        yield Problem("a service signs nobody in, so nothing is ever sent there", "redirect_uris")
     if any(urlsplit(uri).hostname == "localhost" for uri in redirect_uris):
         # RFC 8252 section 8.3: a name is resolved, and may lead elsewhere.
-        yield "redirect_uris: write 127.0.0.1 or [::1] instead of localhost, which may be resolved to another machine"
+        yield Problem(
+            "write 127.0.0.1 or [::1] instead of localhost, which may be resolved to another machine", "redirect_uris"
+        )
 
 
 def _problem(kind: str, uri: str) -> str | None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Final
 
 from flask import request
 from werkzeug.datastructures import MultiDict
@@ -17,45 +17,37 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
 from authserver.apis.registration import BUILT_IN
+from authserver.clients.registration import ACCESS_TOKEN_FORMATS
 from authserver.console import snippets
-from authserver.console.entry import sentence
+from authserver.console.form import Form
 from authserver.console.section import Section
 from authserver.pages.confirmation import ask_for_password, confirmed
 from authserver.pages.pages import Page, current_pages, flash, render, see_other
-from authserver.refusals.hints import plain
 
 SECTION: Final = Section("APIs", "apis", reads="authserver:apis:read", writes="authserver:apis:write")
 CLIENTS_READ: Final = "authserver:clients:read"
 
-_FIELDS: Final = ("audience", "name", "client", "scopes")
 _STALE: Final = "Somebody else changed this API while you had it open. Nothing was saved yet."
 
 
 @dataclass(slots=True)
-class ApiForm:
-    """A form as it is shown. `scopes` has a scope a line, with the roles that open it after a colon."""
+class ApiForm(Form):
+    """The form of an API. `scopes` has a scope a line, with the roles that open it after a colon."""
+
+    labels: ClassVar = {
+        "audience": "Audience",
+        "name": "Name",
+        "scopes": "Scopes and their roles",
+        "access_token_format": "Access tokens",
+        "client_id": "Authenticates as client",
+    }
 
     audience: str = ""
     name: str = ""
-    client: str = ""
-    format: str = "jwt"
+    client_id: str = ""
+    access_token_format: str = "jwt"
     scopes: str = ""
-    version: str = ""
     now: Plan | None = None
-    errors: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
-
-    def blame(self, problems: Sequence[str]) -> None:
-        """Put each problem beside its field, or at the top."""
-        for problem in problems:
-            name, colon, text = plain(problem).partition(": ")
-            word = name.partition(" ")[0]
-            about = "scopes" if word in ("scope", "role") else name
-            if colon and about in _FIELDS:
-                shown = sentence(problem if about != name else text)
-                self.errors[about] = f"{self.errors[about]} {shown}" if about in self.errors else shown
-            else:
-                self.problems.append(sentence(problem))
 
 
 @SECTION.get()
@@ -90,7 +82,7 @@ def add(_admin: Administration) -> Page:
 def add_now(admin: Administration) -> Page:
     form = _sent(request.form)
     form.audience = request.form.get("audience", "").strip()
-    plan = Plan(form.audience, form.name, form.client or None, _scopes(form.scopes), form.format)
+    plan = Plan(form.audience, form.name, form.client_id or None, _scopes(form.scopes), form.access_token_format)
     try:
         apis.add(admin, plan)
     except (Invalid, Conflict) as refusal:
@@ -119,8 +111,8 @@ def edit_now(admin: Administration) -> Page:
         if version_of(before) != form.version:
             raise Stale(_STALE)
         return replace(
-            before, name=form.name, client_id=form.client or None, scopes=_scopes(form.scopes),
-            access_token_format=form.format,
+            before, name=form.name, client_id=form.client_id or None, scopes=_scopes(form.scopes),
+            access_token_format=form.access_token_format,
         )  # fmt: skip
 
     try:
@@ -175,16 +167,16 @@ def _shown(plan: Plan) -> ApiForm:
         plan.client_id or "",
         plan.access_token_format,
         written(plan.scopes),
-        version_of(plan),
+        version=version_of(plan),
     )
 
 
 def _sent(form: MultiDict[str, str]) -> ApiForm:
-    chosen = form.get("format", "")
+    chosen = form.get("access_token_format", "")
     return ApiForm(
         name=form.get("name", "").strip(),
-        client=form.get("client", "").strip(),
-        format=chosen if chosen in ("jwt", "opaque") else "jwt",
+        client_id=form.get("client_id", "").strip(),
+        access_token_format=chosen if chosen in ACCESS_TOKEN_FORMATS else "jwt",
         scopes=form.get("scopes", ""),
         version=form.get("version", ""),
     )

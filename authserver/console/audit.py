@@ -14,7 +14,7 @@ from authserver.administration import audit, users
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid, NotFound
 from authserver.administration.words import EVENTS, event_in_words, nouns
-from authserver.console.entry import sentence
+from authserver.console.entry import sentences
 from authserver.console.section import Section
 from authserver.pages.pages import Page, render
 from authserver.records.audit import Event, Position, Search
@@ -33,7 +33,7 @@ def index(admin: Administration) -> Page:
         search = _search(admin, asked)
         rows = audit.find(admin, search, limit=_PAGE + 1, before=_position(request.args.get("before")))
     except (Invalid, NotFound) as refusal:
-        rows, status, problems = [], 422, [sentence(problem) for problem in refusal.problems]
+        rows, status, problems = [], 422, sentences(refusal.problems)
     shown = rows[:_PAGE]
     older = {**asked, "before": f"{shown[-1].at}.{shown[-1].id}"} if len(rows) > _PAGE else None
     return render(
@@ -111,7 +111,7 @@ def _uuid(name: str, text: str) -> UUID | None:
     try:
         return UUID(text) if text else None
     except ValueError:
-        raise Invalid([f"{name}: must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057"]) from None
+        raise Invalid("must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", field=name) from None
 
 
 def _moment(name: str, text: str) -> int | None:
@@ -121,7 +121,7 @@ def _moment(name: str, text: str) -> int | None:
         parsed = datetime.fromisoformat(text)
         return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
     except (ValueError, OverflowError):
-        raise Invalid([f"{name}: must be a time in UTC such as 2026-01-31 or 2026-01-31T12:00"]) from None
+        raise Invalid("must be a time in UTC such as 2026-01-31 or 2026-01-31T12:00", field=name) from None
 
 
 def _position(text: str | None) -> Position | None:

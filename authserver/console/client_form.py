@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from werkzeug.datastructures import MultiDict
 
+from authserver.administration.errors import Invalid
 from authserver.clients.registration import Registration
-from authserver.console.entry import sentence
-from authserver.refusals.hints import plain
+from authserver.console.form import Form
+from authserver.refusals.problems import Problem
 from authserver.settings.types import seconds
 
 State = Mapping[str, list[str]]
@@ -67,14 +68,13 @@ class Clash:
 
 
 @dataclass(slots=True)
-class ClientForm:
-    """A form as it is shown: the text of each field, and what was wrong with it."""
+class ClientForm(Form):
+    """The form of a client: the texts of each field, and what it was when the form was opened."""
+
+    labels: ClassVar = LABELS
 
     state: State
-    errors: dict[str, str] = field(default_factory=dict)
-    problems: list[str] = field(default_factory=list)
     clashes: list[Clash] = field(default_factory=list)
-    version: str = ""
     base: str = ""
 
     def text(self, name: str) -> str:
@@ -88,18 +88,6 @@ class ClientForm:
     def has(self, name: str, value: str) -> bool:
         """Whether a box is ticked."""
         return value in self.state.get(name, [])
-
-    def blame(self, problems: Sequence[str]) -> None:
-        """Put each problem beside the field that it names, or at the top."""
-        for problem in problems:
-            name, colon, text = plain(problem).partition(": ")
-            if colon and name in LABELS:
-                shown = sentence(text)
-                self.errors[name] = f"{self.errors[name]} {shown}" if name in self.errors else shown
-            else:
-                self.problems.append(sentence(problem))
-        if self.errors:
-            self.problems.append(f"Please look at: {', '.join(LABELS[name] for name in self.errors)}.")
 
 
 def shown(registration: Registration) -> ClientForm:
@@ -134,8 +122,13 @@ def sent(form: MultiDict[str, str]) -> ClientForm:
 
 
 def values_of(form: ClientForm) -> dict[str, Any]:
-    """The values of a registration's fields. What cannot be read is blamed on its field, and None."""
+    """The values of a registration's fields.
+
+    Raises:
+        Invalid: what cannot be read.
+    """
     values: dict[str, Any] = {}
+    problems: list[Problem] = []
     for name in FIELDS:
         words, text = form.state.get(name, []), form.text(name)
         if name in _SWITCHES:
@@ -145,29 +138,29 @@ def values_of(form: ClientForm) -> dict[str, Any]:
         elif name in _LISTS:
             values[name] = frozenset(words) or None
         elif name in _DURATIONS:
-            values[name] = _read(form, name, seconds, "whole seconds, or a duration such as 15m, 12h or 7d")
+            values[name] = _read(text, seconds)
+            if text and values[name] is None:
+                problems.append(Problem("must be whole seconds, or a duration such as 15m, 12h or 7d", name))
         elif name in _NUMBERS:
-            values[name] = _read(form, name, int, "a whole number")
+            values[name] = _read(text, int)
+            if text and values[name] is None:
+                problems.append(Problem("must be a whole number", name))
         else:
             values[name] = text or None
+    if problems:
+        raise Invalid(*problems)
     values["name"] = form.text("name")
     values["refresh_policy"] = values["refresh_policy"] or "rotate"
     values["late_retries"] = values["late_retries"] or 0
     return values
 
 
-def _read(form: ClientForm, name: str, convert: Any, wanted: str) -> int | None:
-    text = form.text(name)
-    if not text:
-        return None
+def _read(text: str, convert: Any) -> int | None:
     try:
         value = convert(text)
     except ValueError:
-        value = None
-    if isinstance(value, int) and abs(value) < 2**31:
-        return value
-    form.errors[name] = f"Must be {wanted}."
-    return None
+        return None
+    return value if isinstance(value, int) and abs(value) < 2**31 else None
 
 
 def version_of(registration: Registration) -> str:

@@ -15,7 +15,7 @@ from authserver.clients.registration import KINDS
 from authserver.clients.store import Filter
 from authserver.console import handover, snippets
 from authserver.console.client_form import LABELS, state_of
-from authserver.console.entry import sentence
+from authserver.console.entry import sentences
 from authserver.console.section import Section
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, current_pages, flash, render, see_other
@@ -92,7 +92,7 @@ def secret(admin: Administration) -> Page:
 def rotate(admin: Administration) -> Page:
     client_id, overlap = request.args.get("client", ""), request.form.get("overlap", "")
     if overlap not in OVERLAPS:
-        raise Invalid(["choose how long the old secret goes on"])
+        raise Invalid("choose how long the old secret goes on")
     made = clients.rotate_secret(admin, client_id, overlap=int(overlap))
     return handover.give(see_other("console.clients.secret", client=client_id), client_id, made)
 
@@ -147,7 +147,7 @@ def _page(admin: Administration, row: ClientRecord) -> Page:
         row=row,
         facts={LABELS[name]: shown[name] for name in _FIRST},
         more={LABELS[name]: text for name, text in shown.items() if name not in _FIRST},
-        concerns=[sentence(concern) for concern in clients.concerns_of(admin, row)],
+        concerns=sentences(clients.concerns_of(admin, row)),
         snippets=_snippets(admin, row),
         live=live,
         overlaps=OVERLAPS,

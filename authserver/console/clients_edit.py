@@ -21,7 +21,6 @@ from authserver.console import client_form as forms
 from authserver.console import handover
 from authserver.console.client_form import ClientForm
 from authserver.console.clients import SECTION
-from authserver.console.entry import sentence
 from authserver.pages.confirmation import ask_for_password
 from authserver.pages.pages import Page, flash, render, see_other
 
@@ -76,16 +75,13 @@ def add_now(admin: Administration, kind: str) -> Page:
     form = forms.sent(request.form)
     # The id was made with the form: the same form sent twice finds it taken, instead of making a second client.
     client_id = request.form.get("client_id", "").strip() or new_client_id()
-    values = forms.values_of(form)
-    if form.errors:
-        form.blame([])
-        return _add_page(admin, kind, form, client_id, status=422)
-    if _gives_administration(values["scopes"]) and (question := ask_for_password()) is not None:
-        return question
     try:
+        values = forms.values_of(form)
+        if _gives_administration(values["scopes"]) and (question := ask_for_password()) is not None:
+            return question
         registered = clients.add(admin, fill(kind, **{**values, "client_id": client_id}))
     except (Invalid, Conflict) as refusal:
-        form.blame([_named(problem) for problem in refusal.problems])
+        form.blame(refusal.problems)
         return _add_page(admin, kind, form, client_id, status=422)
     return _done(registered, f"Registered {registered.row.name}.")
 
@@ -100,15 +96,12 @@ def edit(admin: Administration) -> Page:
 def edit_now(admin: Administration) -> Page:
     client_id = request.args.get("client", "")
     form = forms.sent(request.form)
-    values = forms.values_of(form)
     row = clients.find(admin, client_id)
-    if form.errors:
-        form.blame([])
-        return _edit_page(admin, row, form, status=422)
-    if _is_dangerous(row, values) and (question := ask_for_password()) is not None:
-        return question
     admin.precondition = lambda locked: _refuse_changed(locked, form)
     try:
+        values = forms.values_of(form)
+        if _is_dangerous(row, values) and (question := ask_for_password()) is not None:
+            return question
         registered = clients.edit(admin, client_id, lambda before: replace(before, **values))
     except Stale:
         row = clients.find(admin, client_id)
@@ -152,11 +145,6 @@ def _is_dangerous(row: ClientRecord, values: Mapping[str, Any]) -> bool:
     return changes_proof or _gives_administration(row.scopes | values["scopes"])
 
 
-def _named(problem: str) -> str:
-    """A taken client_id belongs beside its field."""
-    return f"client_id: {sentence(problem)}" if problem.startswith("the client_id ") else problem
-
-
 def _add_page(admin: Administration, kind: str, form: ClientForm, client_id: str, *, status: int = 200) -> Page:
     return render(
         "console/client_add.html", status, kind=kind, about=KINDS[kind], client_id=client_id, **_form(admin, kind, form)
@@ -172,7 +160,6 @@ def _form(admin: Administration, kind: str, form: ClientForm) -> dict[str, Any]:
     known = {scope for plan in plans for scope in plan.scopes}
     return {
         "form": form,
-        "labels": forms.LABELS,
         "groups": _groups(plans),
         "own": administration.AUDIENCE,
         "unknown": [scope for scope in form.state.get("scopes", []) if scope not in known],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flask import Blueprint, Response, g, request
 
@@ -14,7 +14,7 @@ from authserver.console.section import Section
 from authserver.database.engine import Database
 from authserver.pages.pages import Area, Pages, caller, current_visit, render
 from authserver.pages.visits import Visit
-from authserver.refusals.hints import plain
+from authserver.refusals.problems import Problem
 from authserver.settings.model import Settings
 
 _START = "console.start"
@@ -89,11 +89,14 @@ def refused(error: AdminError) -> Response:
     status, heading = next(
         (answer for kind, answer in _STATUSES.items() if isinstance(error, kind)), (400, "That did not work")
     )
-    problems = [sentence(problem) for problem in error.problems]
-    return render("console/refused.html", status, heading=heading, problems=problems, needed=None)
+    return render("console/refused.html", status, heading=heading, problems=sentences(error.problems), needed=None)
 
 
-def sentence(problem: str) -> str:
-    """A problem as people read it: without what only the command line can do, and with a capital letter."""
-    text = plain(problem)
+def sentences(problems: Iterable[Problem]) -> list[str]:
+    """Problems as people read them, without what only the command line can do."""
+    return [sentence(problem.line) for problem in problems]
+
+
+def sentence(text: str) -> str:
+    """A text with a capital letter."""
     return text[:1].upper() + text[1:]

@@ -10,7 +10,7 @@ from authserver.administration import keys
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict
 from authserver.administration.words import KEY_KINDS, KEY_STATES
-from authserver.console.entry import sentence
+from authserver.console.entry import sentences
 from authserver.console.section import Section
 from authserver.database.tables import present
 from authserver.keys.model import Kind, State
@@ -47,7 +47,7 @@ def rotate(admin: Administration, kind: str) -> Page:
     try:
         keys.rotate(admin, _known(kind), at_once=request.form.get("at_once") == "1")
     except Conflict as refusal:
-        return _rotate_page(admin, _known(kind), [sentence(problem) for problem in refusal.problems], 409)
+        return _rotate_page(admin, _known(kind), sentences(refusal.problems), 409)
     flash(f"The next {kind} key is active now. Nobody was signed out.")
     return see_other("console.keys.index")
 

@@ -88,7 +88,7 @@ def _whose(admin: Administration) -> Whose:
 def _chosen(admin: Administration) -> Whose:
     which = _whose(admin)
     if which == Whose():
-        raise Invalid(["say whose sessions to end: of a user, of a client, or of both together"])
+        raise Invalid("say whose sessions to end: of a user, of a client, or of both together")
     if which.client_id is not None:
         clients.find(admin, which.client_id)
     return which

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import ClassVar, Final
 from uuid import UUID
 
 from flask import request
@@ -16,7 +16,7 @@ from authserver.administration.errors import Conflict, Forbidden, Invalid, Stale
 from authserver.administration.sessions import Whose
 from authserver.administration.users import Profile
 from authserver.administration.words import event_in_words, session_state
-from authserver.console.entry import sentence
+from authserver.console.form import Form
 from authserver.console.section import Section
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, flash, render, see_other
@@ -35,14 +35,14 @@ _LATELY: Final = 10
 
 
 @dataclass(slots=True)
-class UserForm:
-    """A form as it is shown, and what was wrong with it. `version` stands for what was shown."""
+class UserForm(Form):
+    """The form of a user. The password is in none that is shown again."""
+
+    labels: ClassVar = {"username": "User name", "email": "E-mail address", "roles": "Roles", "password": "Password"}
 
     username: str = ""
     email: str = ""
     roles: str = ""
-    version: str = ""
-    problems: list[str] = field(default_factory=list)
 
     @property
     def profile(self) -> Profile:
@@ -78,7 +78,7 @@ def add_now(admin: Administration) -> Page:
             password_links.require_pages(admin)
         row = users.add_hashed(admin, form.profile, users.hash_new(admin, form.profile, password))
     except (Invalid, Conflict, Forbidden) as refusal:
-        form.problems = [sentence(problem) for problem in refusal.problems]
+        form.blame(refusal.problems)
         return _add_page(admin, form, status=422)
     if password is None:
         return _link_page(admin, row)
@@ -101,7 +101,7 @@ def show(admin: Administration, user_id: UUID) -> Page:
 @SECTION.get("/<uuid:user_id>/edit", needs=SECTION.writes)
 def edit(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
-    form = UserForm(row.username, row.email or "", " ".join(sorted(row.roles)), version_of(row))
+    form = UserForm(row.username, row.email or "", " ".join(sorted(row.roles)), version=version_of(row))
     return render("console/user_edit.html", user=row, form=form)
 
 
@@ -119,7 +119,7 @@ def edit_now(admin: Administration, user_id: UUID) -> Page:
         form.problems = [str(refusal), _now_in_words(row)]
         return render("console/user_edit.html", 412, user=row, form=form)
     except (Invalid, Conflict, Forbidden) as refusal:
-        form.problems = [sentence(problem) for problem in refusal.problems]
+        form.blame(refusal.problems)
         return render("console/user_edit.html", 422, user=row, form=form)
     flash(f"Saved {row.username}.")
     return see_other("console.users.show", user_id=user_id)
@@ -176,8 +176,10 @@ def _link_page(admin: Administration, row: UserRecord) -> Page:
 
 
 def _sent() -> UserForm:
-    sent = {name: request.form.get(name, "").strip() for name in ("username", "email", "roles", "version")}
-    return UserForm(sent["username"], sent["email"], sent["roles"], sent["version"])
+    username, email, roles, version = (
+        request.form.get(name, "").strip() for name in ("username", "email", "roles", "version")
+    )
+    return UserForm(username, email, roles, version=version)
 
 
 def version_of(row: UserRecord) -> str:

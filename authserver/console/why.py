@@ -9,7 +9,7 @@ from flask import request
 from authserver.administration import explaining
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
-from authserver.console.entry import sentence
+from authserver.console.entry import sentences
 from authserver.console.section import Section
 from authserver.pages.pages import Page, render
 
@@ -33,7 +33,7 @@ def _page(admin: Administration, pasted: str) -> Page:
     try:
         refusal = explaining.explain(admin.vault, pasted)
     except Invalid as problem:
-        return _empty(pasted, [sentence(one) for one in problem.problems], 422)
+        return _empty(pasted, sentences(problem.problems), 422)
     return render("console/why.html", pasted="", problems=[], found=explaining.look_up(admin, refusal))
 
 

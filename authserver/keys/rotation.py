@@ -20,7 +20,7 @@ from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.vault import Vault
 from authserver.records import audit
 from authserver.records.audit import Caller, Event
-from authserver.refusals.hints import Hinted
+from authserver.refusals.problems import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +88,15 @@ class KeyRotation:
         missing = self._missing_ms(kind, following)
         if missing > 0 and not at_once:
             raise RotationRefused(
-                Hinted(
+                Problem(
                     f"the next {kind.value} key is not known to every API and node yet: wait {-(-missing // 1000)} s",
-                    ", or give --now and read docs/keys.md for what that costs",
+                    for_command_line=", or give --now and read docs/keys.md for what that costs",
                 )
             )
         if not self._promote(kind, active, following, actor=actor, caller=caller):
-            raise RotationRefused(Hinted("another node rotated at the same moment", "; see: authserver keys list"))
+            raise RotationRefused(
+                Problem("another node rotated at the same moment", for_command_line="; see: authserver keys list")
+            )
 
     def mark_leaked(self, key_id: int, *, actor: str, caller: Caller = Caller()) -> None:
         """Take a key out of trust: it is gone at once, but for a token key, which is read and proves nothing any more.
@@ -105,7 +107,9 @@ class KeyRotation:
         with self._database.autocommit() as connection:
             row = next((row for row in store.all_keys(connection) if row.id == key_id), None)
         if row is None or row.state == State.GONE:
-            raise RotationRefused(Hinted(f"there is no key {key_id} in use", "; see: authserver keys list"))
+            raise RotationRefused(
+                Problem(f"there is no key {key_id} in use", for_command_line="; see: authserver keys list")
+            )
         if row.state == State.ACTIVE:
             self.rotate(Kind(row.kind), at_once=True, actor=actor, caller=caller)
         with self._database.transaction() as connection:

@@ -79,11 +79,11 @@ def test_what_the_form_shows_of_scopes_is_read_as_the_same(admin: Visitor, stage
         ("scopes", "authserver:mine", "is reserved for administration"),
         ("scopes", "read", "belongs to"),
         ("scopes", "good: b@d", "letters, digits"),
-        ("client", "nobody", "there is no client"),
+        ("client_id", "nobody", "there is no client"),
     ],
 )
 def test_what_is_wrong_is_told_and_nothing_is_lost(admin: Visitor, stage: Stage, field: str, value: str, text: str):
-    good = {"audience": NEW, "name": "Orders", "scopes": "orders", "client": ""}
+    good = {"audience": NEW, "name": "Orders", "scopes": "orders", "client_id": ""}
     answer = send(admin, "/admin/apis/add", **{**good, field: value})
     assert answer.status_code == 422
     assert text.lower() in Elements(answer.text).words.lower()

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from authserver.apis.model import Catalogue
-from authserver.clients.registration import InvalidClient, Lifetime, Limits, Registration, check
+from authserver.clients.registration import Lifetime, Limits, Registration, problems
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
 from tests.support.stage import API, ISSUER, Stage
 
@@ -158,7 +158,7 @@ def test_a_client_id_can_never_equal_a_user_id(oauth: OAuth, stage: Stage, perso
     values = {"name": "An app", "kind": "service", "auth_methods": frozenset({"client_secret_basic"})}
     limits = Limits(*3 * [Lifetime(1, 1)])
     grants = frozenset({"client_credentials"})
-    check(Registration(client_id="fine", grants=grants, **values), Catalogue({}, {}), limits)
-    with pytest.raises(InvalidClient, match="client_id"):
-        check(Registration(client_id=person.id, grants=grants, **values), Catalogue({}, {}), limits)
+    assert problems(Registration(client_id="fine", grants=grants, **values), Catalogue({}, {}), limits) == []
+    (problem,) = problems(Registration(client_id=person.id, grants=grants, **values), Catalogue({}, {}), limits)
+    assert problem.field == "client_id"
     assert refused_as(oauth.as_app(App(person.id, "secret")).own_token(), "invalid_client", 401)
