@@ -16,7 +16,7 @@ from authserver import admin_api as api
 from authserver.admin_api.dispatch import AdminApi
 from authserver.administration.context import AdminResources
 from authserver.apis.store import CatalogueCache
-from authserver.clients.registry import ClientRegistry, Defaults
+from authserver.clients.registry import ClientRegistry
 from authserver.clients.store import give_status_indices
 from authserver.console.entry import Console
 from authserver.database import schema
@@ -94,7 +94,7 @@ def create_app(settings: Settings) -> Flask:
 
     with database.transaction() as connection:
         give_status_indices(connection)
-    clients = ClientRegistry(database, client_defaults(settings), max_age=cached)
+    clients = ClientRegistry(database, settings.tokens, max_age=cached)
     catalogue = CatalogueCache(database, max_age=cached)
     audit = Bounded(database)
     activity = Activity()
@@ -168,21 +168,6 @@ def stop_app(app: WSGIApplication) -> None:
     """End what `make_app` began: housekeeping writes what it still holds."""
     if isinstance(app, Flask):
         app.extensions["authserver"].housekeeping.stop()
-
-
-def client_defaults(settings: Settings) -> Defaults:
-    """What holds for clients that are not set otherwise, and the limits of those that are."""
-    tokens = settings.tokens
-    return Defaults(
-        retry_window=tokens.retry_window,
-        access_token_lifetime=tokens.access_token_lifetime,
-        refresh_idle_lifetime=tokens.refresh_idle_lifetime,
-        refresh_absolute_lifetime=tokens.refresh_absolute_lifetime,
-        longest_access_token=tokens.max_access_token_lifetime,
-        longest_refresh_idle=tokens.max_refresh_idle_lifetime,
-        longest_refresh_absolute=tokens.max_refresh_absolute_lifetime,
-        max_sessions_per_user=tokens.max_sessions_per_user_and_client,
-    )
 
 
 def open_hasher(settings: Settings, purpose: str = "", *, concurrency: int | None = None) -> PasswordHasher:

@@ -23,7 +23,8 @@ from authserver.admin_api.route import JSON, MERGE_PATCH, PREFIX, Answer, Conten
 from authserver.administration import clients as use_cases
 from authserver.administration.clients import Registered
 from authserver.administration.context import Administration
-from authserver.clients.registration import Registration, fill
+from authserver.clients.fields import Registration
+from authserver.clients.registration import fill
 from authserver.clients.store import Filter
 
 _READ: Final = "authserver:clients:read"
@@ -38,7 +39,7 @@ def list_(admin: Administration, query: ClientQuery) -> Answer:
 
 
 def create(admin: Administration, body: ClientCreation) -> Answer:
-    return _answer(use_cases.add(admin, fill(body.kind, **body.given())), status=201)
+    return _answer(use_cases.add(admin, fill(**body.given())), status=201)
 
 
 def read(admin: Administration, client_id: str) -> Answer:
@@ -47,7 +48,7 @@ def read(admin: Administration, client_id: str) -> Answer:
 
 
 def replace_(admin: Administration, client_id: str, body: ClientValues) -> Answer:
-    whole = fill(body.kind, **{**body.given(), "client_id": client_id})
+    whole = fill(**{**body.given(), "client_id": client_id})
     return _answer(use_cases.edit(admin, client_id, lambda _: whole))
 
 

@@ -14,8 +14,9 @@ from authserver.administration.errors import Conflict, Invalid, NotFound
 from authserver.administration.sweeping import Progress, sweep_now
 from authserver.apis import store as apis
 from authserver.clients import secrets, store
+from authserver.clients.fields import FIELDS, Registration
 from authserver.clients.model import ClientRecord
-from authserver.clients.registration import FIELDS, Registration, problems, warnings
+from authserver.clients.registration import problems, warnings
 from authserver.clients.store import Filter
 from authserver.records import audit
 from authserver.records.audit import Event
@@ -106,7 +107,7 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         before = registration_of(row)
         after = change(before)
         require_scopes(admin, after.scopes, "changing this client")
-        concerns = _check(after, connection, admin)
+        concerns = _check(after, connection, admin, before)
         if after.client_id != client_id:
             raise Invalid("cannot be changed: register another client", field="client_id")
         values = {name: value for name, value in after.columns().items() if value != getattr(before, name)}
@@ -118,7 +119,7 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
             values |= {"secret_digest": secrets.digest(secret)}
         if values:
             store.change(connection, client_id, values)
-            detail = {"changed": sorted(set(values) & set(FIELDS))}
+            detail = {"changed": sorted(values.keys() & FIELDS.keys())}
             audit.record(connection, admin.entry(Event.CLIENT_CHANGED, client_id=client_id, detail=detail))
         changed = store.read(connection, client_id)
     return Registered(changed if changed is not None else row, secret, concerns)
@@ -206,9 +207,11 @@ def _lock(admin: Administration, connection: Connection, client_id: str) -> Clie
     return row
 
 
-def _check(registration: Registration, connection: Connection, admin: Administration) -> list[Problem]:
+def _check(
+    registration: Registration, connection: Connection, admin: Administration, before: Registration | None = None
+) -> list[Problem]:
     catalogue = apis.read(connection)
-    if found := problems(registration, catalogue, admin.limits):
+    if found := problems(registration, catalogue, admin.settings.tokens, before=before):
         raise Invalid(*found)
     return warnings(registration, catalogue)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from authserver.clients.registration import Lifetime, Limits
 from authserver.database.engine import Database
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
@@ -129,16 +128,6 @@ class Administration:
         if self._resources is not None:
             with suppress(MasterKeyError):  # the change stands; /readyz says that this node cannot open the new keys
                 self._resources.keyring.refresh()
-
-    @property
-    def limits(self) -> Limits:
-        """The server's lifetimes, which cap a client's own."""
-        tokens = self.settings.tokens
-        return Limits(
-            Lifetime(tokens.access_token_lifetime, tokens.max_access_token_lifetime),
-            Lifetime(tokens.refresh_idle_lifetime, tokens.max_refresh_idle_lifetime),
-            Lifetime(tokens.refresh_absolute_lifetime, tokens.max_refresh_absolute_lifetime),
-        )
 
     def hash_password(self, password: str) -> str:
         """Hash outside of transactions: it takes tens of milliseconds, and locks would be held for as long.

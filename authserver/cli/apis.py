@@ -26,7 +26,7 @@ from authserver.cli.output import (
 )
 from authserver.cli.programs import Invocation, pass_invocation
 from authserver.cli.types import changed_words, words
-from authserver.clients.registration import ACCESS_TOKEN_FORMATS
+from authserver.clients.fields import ACCESS_TOKEN_FORMATS
 
 _NONE_YET = "There are no APIs yet. Register one: authserver apis add https://api.example.com --scope SCOPE"
 _Pairs = tuple[tuple[str, str], ...]
@@ -42,7 +42,7 @@ _bind_option = click.option(
 
 _format_option = click.option(
     "--access-token-format",
-    type=click.Choice(ACCESS_TOKEN_FORMATS),
+    type=click.Choice(list(ACCESS_TOKEN_FORMATS)),
     help="opaque: the API has to ask for each token, by introspection [default: jwt].",
 )
 

@@ -9,9 +9,8 @@ import click
 
 from authserver.administration.clients import registration_of
 from authserver.cli.output import iso, moment, print_fields, span
+from authserver.clients.fields import FIELDS, Input
 from authserver.clients.model import ClientRecord
-
-_LIFETIMES = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime", "retry_window")
 
 
 def as_document(row: ClientRecord) -> dict[str, Any]:
@@ -30,8 +29,9 @@ def as_document(row: ClientRecord) -> dict[str, Any]:
 def print_client(row: ClientRecord) -> None:
     """A client for people."""
     fields: dict[str, object] = asdict(registration_of(row))
-    for name in _LIFETIMES:
-        fields[name] = span(getattr(row, name)) or "server's setting"
+    for name, field in FIELDS.items():
+        if field.input is Input.DURATION:
+            fields[name] = span(getattr(row, name)) or "server's setting"
     fields["default_scopes"] = "all scopes" if row.default_scopes is None else row.default_scopes
     fields |= {"state": state(row), "created": moment(row.created_at), "changed": moment(row.changed_at)}
     if row.secret_digest is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -13,57 +13,69 @@ from authserver.administration.clients import Registered
 from authserver.cli.clients_print import as_document, print_client, print_secret
 from authserver.cli.output import json_option, print_json, warn
 from authserver.cli.programs import Invocation, pass_invocation
-from authserver.cli.types import DURATION, changed_words, words
-from authserver.clients.authentication import METHODS
-from authserver.clients.origins import DELIVERIES
-from authserver.clients.registration import ACCESS_TOKEN_FORMATS, GRANTS, KINDS, Registration, fill
+from authserver.cli.types import DURATION, changed_words
+from authserver.clients.fields import FIELDS, Field, Input, Registration
+from authserver.clients.registration import fill
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_GRANT = click.Choice(list(GRANTS))
-_METHOD = click.Choice(list(METHODS))
-#: Options whose value goes into the registration as it is.
-_PLAIN = (
-    "name", "refresh_policy", "retry_window", "late_retries", "refuse_foreign_retries", "access_token_lifetime",
-    "refresh_idle_lifetime", "refresh_absolute_lifetime", "max_sessions_per_user", "token_delivery", "first_party",
-)  # fmt: skip
-
-_SHARED = (
-    click.option("--default-scope", multiple=True, metavar="SCOPE", help="Granted when a request names none; repeat. [default: all]"),
-    click.option("--default-api", metavar="AUDIENCE", help="Audience of tokens that have no API's scope."),
-    click.option("--first-party/--third-party", default=None, help="Whether you made the app yourself; only then it may see passwords [default: first-party]."),
-    click.option("--redirect-uri", multiple=True, metavar="URI", help="Where a browser may be sent back to, exactly; repeat."),
-    click.option("--contact", multiple=True, metavar="EMAIL", help="Who looks after the app; repeat."),
-    click.option("--token-delivery", type=click.Choice(DELIVERIES), help="How a browser app gets its tokens [default: cookie for browser with --origin, else json]."),
-    click.option("--origin", multiple=True, metavar="URL", help="Where the app's pages come from, as https://app.example.com; repeat."),
-    click.option("--refresh-policy", type=click.Choice(["rotate", "stable"]), help="stable keeps one refresh token; for clients with a secret only."),
-    click.option("--retry-window", type=DURATION, help="How long a refresh may be repeated; 0 means strict single use."),
-    click.option("--late-retries", type=int, help="Repeats allowed after the window [default: 1 for browser and mobile, else 0]."),
-    click.option("--refuse-foreign-retries/--accept-foreign-retries", default=None, help="Refuse a repeat from another address and user agent."),
-    click.option("--access-token-lifetime", type=DURATION, help="Such as 15m."),
-    click.option("--refresh-idle-lifetime", type=DURATION, help="Such as 7d: a session ends after so long without a refresh."),
-    click.option("--refresh-absolute-lifetime", type=DURATION, help="Such as 30d: a session ends so long after sign-in."),
-    click.option("--max-sessions-per-user", type=int, help="The oldest session ends at one sign-in more."),
-    click.option("--access-token-format", type=click.Choice([*ACCESS_TOKEN_FORMATS, "by-api"]), help="opaque: only introspection can read it [default: by-api]."),
-    json_option,
-)  # fmt: skip
+#: What has no safe value.
+_REQUIRED = ("kind", "name")
 
 
-def _registration_options(function: Command) -> Command:
-    for option in reversed(_SHARED):
-        function = option(function)
-    return function
+def registration_options(fields: Mapping[str, Field], *, editing: bool) -> Callable[[Command], Command]:
+    """The options of all fields, or of those that can be changed."""
+
+    def give(command: Command) -> Command:
+        options = [option for field in fields.values() for option in _options(field, editing=editing)]
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return give
+
+
+def _options(field: Field, *, editing: bool) -> Iterator[Callable[[Command], Command]]:
+    if editing and field.fixed:
+        return
+    one = field.name.removesuffix("s") if field.is_set else field.name
+    flag, noun = one.replace("_", "-"), one.split("_")[-1]
+    about = field.edit_help if editing and field.edit_help else field.help
+    given: dict[str, Any] = {"metavar": field.metavar}
+    if field.choices:
+        given["type"] = click.Choice([*field.choices, *([field.unset_word] if field.unset_word else [])])
+    elif field.input is Input.DURATION:
+        given["type"] = DURATION
+    elif field.input is Input.NUMBER:
+        given["type"] = int
+    given |= {"multiple": True} if field.is_set else {"default": None}
+    needed = not editing and field.name in _REQUIRED
+    yield click.option(field.option or f"--{flag}", field.name, help=about, required=needed, **given)
+    if editing and field.adds:
+        yield click.option(f"--add-{flag}", f"add_{field.name}", help=f"One {noun} more; repeat.", **given)
+        yield click.option(f"--remove-{flag}", f"remove_{field.name}", help=f"One {noun} less; repeat.", **given)
+    if editing and field.clears:
+        yield click.option(f"--no-{flag}", f"no_{field.name}", is_flag=True, help=field.clears)
+
+
+def _changed(field: Field, before: Any, options: Mapping[str, Any]) -> Any:
+    """The value of a field after the options; what they do not name stays as it is."""
+    given = options.get(field.name)
+    if options.get(f"no_{field.name}") or (field.unset_word and given == field.unset_word):
+        return None
+    if not field.is_set:
+        return before if given is None else given
+    added, removed = options.get(f"add_{field.name}", ()), options.get(f"remove_{field.name}", ())
+    if not (given or added or removed):
+        return before
+    words = changed_words(field.words(before), given or (), added, removed)
+    return words if words or not field.is_optional else None
 
 
 @click.command()
-@click.option("--kind", type=click.Choice(list(KINDS)), required=True, help="What the client is; sets safe values.")
-@click.option("--name", required=True, help="Shown to people.")
-@click.option("--id", "client_id", metavar="CLIENT_ID", help="1 to 32 letters, digits or . _ ~ - [default: random].")
-@click.option("--grant", multiple=True, type=_GRANT, help="Instead of the kind's; repeat.")
+@registration_options(FIELDS, editing=False)
 @click.option("--allow-password-grant", is_flag=True, help="Let the app exchange passwords; off unless given.")
-@click.option("--scope", multiple=True, help="What it may ask for; repeat, or several in one text.")
-@click.option("--auth-method", multiple=True, type=_METHOD, help="Instead of the kind's; repeat.")
-@_registration_options
+@json_option
 @pass_invocation
 def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
     """Register a client. Its secret, if it gets one, is shown once and never again.
@@ -82,19 +94,7 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
       authserver clients add --kind browser --name Shop --scope read --allow-password-grant --origin https://shop.example.com
       authserver clients add --kind service --name Billing --scope invoices --json
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    registration = fill(
-        options["kind"],
-        client_id=options["client_id"],
-        grants=words(options["grant"]) or None,
-        auth_methods=words(options["auth_method"]) or None,
-        scopes=words(options["scope"]),
-        default_scopes=words(options["default_scope"]) or None,
-        default_api=options["default_api"],
-        origins=words(options["origin"]) or None,
-        redirect_uris=words(options["redirect_uri"]) or None,
-        contacts=words(options["contact"]) or None,
-        **_given(options),
-    )
+    registration = fill(**{name: _changed(field, None, options) for name, field in FIELDS.items()})
     if options["allow_password_grant"]:
         registration = replace(registration, grants=registration.grants | {"password"})
     with invocation.administration() as admin:
@@ -104,19 +104,8 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
 
 @click.command()
 @click.argument("client_id")
-@click.option("--name", help="Shown to people.")
-@click.option("--grant", multiple=True, type=_GRANT, help="Exactly these grants; repeat.")
-@click.option("--add-grant", multiple=True, type=_GRANT, help="One grant more; repeat.")
-@click.option("--remove-grant", multiple=True, type=_GRANT, help="One grant less; repeat.")
-@click.option("--scope", multiple=True, help="Exactly these scopes; repeat, or several in one text.")
-@click.option("--add-scope", multiple=True, metavar="SCOPE", help="One scope more; repeat.")
-@click.option("--remove-scope", multiple=True, metavar="SCOPE", help="One scope less; repeat.")
-@click.option("--auth-method", multiple=True, type=_METHOD, help="Exactly these methods; repeat.")
-@click.option("--add-origin", multiple=True, metavar="URL", help="One origin more; repeat.")
-@click.option("--remove-origin", multiple=True, metavar="URL", help="One origin less; repeat.")
-@click.option("--no-default-scope", is_flag=True, help="Grant all scopes when a request names none.")
-@click.option("--no-default-api", is_flag=True, help="The issuer is the audience of tokens without API scopes.")
-@_registration_options
+@registration_options(FIELDS, editing=True)
+@json_option
 @pass_invocation
 def edit(invocation: Invocation, /, client_id: str, *, as_json: bool, **options: Any) -> None:
     """Change a client; what is not given stays as it is.
@@ -132,39 +121,12 @@ def edit(invocation: Invocation, /, client_id: str, *, as_json: bool, **options:
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
 
     def change(before: Registration) -> Registration:
-        values = _given(options)
-        scopes = changed_words(before.scopes, options["scope"], options["add_scope"], options["remove_scope"])
-        grants = changed_words(before.grants, options["grant"], options["add_grant"], options["remove_grant"])
-        methods = words(options["auth_method"]) or before.auth_methods
-        default_scopes = words(options["default_scope"]) or before.default_scopes
-        default_api = options["default_api"] or before.default_api
-        return replace(
-            before,
-            scopes=scopes,
-            grants=grants,
-            auth_methods=methods,
-            default_scopes=None if options["no_default_scope"] else default_scopes,
-            default_api=None if options["no_default_api"] else default_api,
-            origins=changed_words(
-                before.origins or frozenset(), options["origin"], options["add_origin"], options["remove_origin"]
-            )
-            or None,
-            redirect_uris=words(options["redirect_uri"]) or before.redirect_uris,
-            contacts=words(options["contact"]) or before.contacts,
-            **values,
-        )
+        values = {name: _changed(field, getattr(before, name), options) for name, field in FIELDS.items()}
+        return replace(before, **values)
 
     with invocation.administration() as admin:
         registered = use_cases.edit(admin, client_id, change)
     _print(registered, as_json=as_json, done="Changed")
-
-
-def _given(options: Mapping[str, Any]) -> dict[str, Any]:
-    given = {name: options[name] for name in _PLAIN if options[name] is not None}
-    if options["access_token_format"] is not None:
-        by_api = options["access_token_format"] == "by-api"
-        given["access_token_format"] = None if by_api else options["access_token_format"]
-    return given
 
 
 def _print(registered: Registered, *, as_json: bool, done: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -13,6 +13,9 @@ from authserver.database.tables import Model, WordSet
 
 RefreshPolicy = Literal["rotate", "stable"]
 AccessTokenFormat = Literal["jwt", "opaque"]
+
+#: From the shortest to the longest. The server's settings have a default and a maximum of each.
+LIFETIMES: Final = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")
 
 
 class ClientRecord(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
@@ -11,9 +11,13 @@ from authserver.urls import is_https, is_loopback, origin_of
 
 TokenDelivery = Literal["json", "cookie", "both_cookies"]
 
-#: In the response's body; the refresh token in a cookie; both in cookies, where app, API and authserver share an origin.
-DELIVERIES: Final = ("json", "cookie", "both_cookies")
-_MOST_ORIGINS: Final = 50
+#: How a client may get its tokens.
+DELIVERIES: Final[Mapping[TokenDelivery, str]] = {
+    "json": "both tokens in the body",
+    "cookie": "the refresh token in a cookie that scripts cannot read",
+    "both_cookies": "the access token in a cookie too, where app, API and this server share one origin",
+}
+MOST: Final = 50
 
 
 def _origin_problem(origin: str) -> str | None:
@@ -32,11 +36,9 @@ def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterato
     """Check how a client gets its tokens together with its origins."""
     texts = map(_origin_problem, sorted(origins))
     yield from (Problem(text, "origins") for text in texts if text is not None)
-    if len(origins) > _MOST_ORIGINS:
-        yield Problem(f"at most {_MOST_ORIGINS}", "origins")
-    if delivery not in DELIVERIES:
-        yield Problem(f"must be one of {', '.join(DELIVERIES)}", "token_delivery")
-    elif delivery != "json":
+    if len(origins) > MOST:
+        yield Problem(f"at most {MOST}", "origins")
+    if delivery != "json":
         if not public:
             yield Problem(
                 "cookies are for apps in a browser, which can keep no secret: use auth_methods none", "token_delivery"

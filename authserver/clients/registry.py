@@ -9,14 +9,16 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from authserver.clients import store
-from authserver.clients.model import Client, ClientRecord
+from authserver.clients.model import LIFETIMES, Client, ClientRecord
 from authserver.clients.secret_use import SecretUses
 from authserver.database.engine import Database
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
+from authserver.settings.values import TokenSettings
 
 #: What a client_id may look like. At most 32 characters, while a user id has 36: the two can never be equal as `sub`.
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,32}")
@@ -24,20 +26,6 @@ CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,32}")
 #: After a refusal one client is read afresh at most this often, so that wrong secrets do not become database load.
 _AFRESH_SECONDS = 1.0
 _MAX_ENTRIES = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What holds for a client that is not set otherwise, and the longest that holds for any; in seconds."""
-
-    retry_window: int
-    access_token_lifetime: int
-    refresh_idle_lifetime: int
-    refresh_absolute_lifetime: int
-    longest_access_token: int
-    longest_refresh_idle: int
-    longest_refresh_absolute: int
-    max_sessions_per_user: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +40,9 @@ class _Entry:
 class ClientRegistry:
     """Finds clients by id, and notes in `uses` when they used their secrets. Safe for threads; one per process."""
 
-    def __init__(self, database: Database, defaults: Defaults, *, max_age: float) -> None:
+    def __init__(self, database: Database, tokens: TokenSettings, *, max_age: float) -> None:
         self._database = database
-        self._defaults = defaults
+        self._tokens = tokens
         self._max_age = max_age
         self.uses = SecretUses()
         self._entries: dict[str, _Entry] = {}
@@ -113,7 +101,7 @@ class ClientRegistry:
         read_at = time.monotonic()  # before the read: what changes during it counts as unseen
         with self._database.autocommit() as connection:
             row = store.read(connection, client_id)
-        client = None if row is None else from_row(row, self._defaults)
+        client = None if row is None else from_row(row, self._tokens)
         if afresh_at is None:
             afresh_at = float("-inf") if entry is None else entry.afresh_at
         with self._lock:
@@ -123,8 +111,8 @@ class ClientRegistry:
         return client
 
 
-def from_row(row: ClientRecord, defaults: Defaults) -> Client:
-    """Make the value from the row, with the server's defaults filled in.
+def from_row(row: ClientRecord, tokens: TokenSettings) -> Client:
+    """Make the value from the row, with the server's settings filled in.
 
     The limits are applied here and not at registration alone: they may have been lowered since, and keys are kept for
     no longer than they say.
@@ -134,36 +122,21 @@ def from_row(row: ClientRecord, defaults: Defaults) -> Client:
         digests.append((row.secret_digest, None))
     if row.previous_secret_digest is not None:
         digests.append((row.previous_secret_digest, row.previous_secret_expires_at))
-    return Client(
-        client_id=row.client_id,
-        name=row.name,
-        auth_methods=row.auth_methods,
-        secret_digests=tuple(digests),
-        grants=row.grants,
-        scopes=row.scopes,
-        default_scopes=row.scopes if row.default_scopes is None else row.default_scopes,
-        default_api=row.default_api,
-        refresh_policy=row.refresh_policy,
-        retry_window=_or(row.retry_window, defaults.retry_window),
-        late_retries=row.late_retries,
-        refuse_foreign_retries=row.refuse_foreign_retries,
-        access_token_lifetime=min(
-            _or(row.access_token_lifetime, defaults.access_token_lifetime), defaults.longest_access_token
-        ),
-        refresh_idle_lifetime=min(
-            _or(row.refresh_idle_lifetime, defaults.refresh_idle_lifetime), defaults.longest_refresh_idle
-        ),
-        refresh_absolute_lifetime=min(
-            _or(row.refresh_absolute_lifetime, defaults.refresh_absolute_lifetime), defaults.longest_refresh_absolute
-        ),
-        max_sessions_per_user=row.max_sessions_per_user or defaults.max_sessions_per_user,
-        enabled=row.enabled,
-        epoch=row.epoch,
-        status_index=row.status_index,
-        access_token_format=row.access_token_format,
-        token_delivery=row.token_delivery or "json",
-        origins=row.origins or frozenset(),
-    )
+
+    filled: dict[str, Any] = {
+        "secret_digests": tuple(digests),
+        "default_scopes": row.scopes if row.default_scopes is None else row.default_scopes,
+        "retry_window": _or(row.retry_window, tokens.retry_window),
+        "max_sessions_per_user": row.max_sessions_per_user or tokens.max_sessions_per_user_and_client,
+        "token_delivery": row.token_delivery or "json",
+        "origins": row.origins or frozenset(),
+    }
+    for name in LIFETIMES:
+        filled[name] = min(_or(getattr(row, name), getattr(tokens, name)), getattr(tokens, f"max_{name}"))
+    for field in fields(Client):
+        if field.name not in filled:
+            filled[field.name] = getattr(row, field.name)
+    return Client(**filled)
 
 
 def _or(value: int | None, default: int) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Final
@@ -17,9 +15,9 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
 from authserver.apis.registration import BUILT_IN
-from authserver.clients.registration import ACCESS_TOKEN_FORMATS
+from authserver.clients.fields import ACCESS_TOKEN_FORMATS
 from authserver.console import snippets
-from authserver.console.form import Form
+from authserver.console.form import Form, version_of
 from authserver.console.section import Section
 from authserver.pages.confirmation import ask_for_password, confirmed
 from authserver.pages.pages import Page, current_pages, flash, render, see_other
@@ -108,7 +106,7 @@ def edit_now(admin: Administration) -> Page:
 
     def change(before: Plan) -> Plan:
         # Here, under the lock of the transaction that saves: what was shown is what is there, or nothing is changed.
-        if version_of(before) != form.version:
+        if _version(before) != form.version:
             raise Stale(_STALE)
         return replace(
             before, name=form.name, client_id=form.client_id or None, scopes=_scopes(form.scopes),
@@ -119,7 +117,7 @@ def edit_now(admin: Administration) -> Page:
         edited = apis.edit(admin, audience, change)
     except Stale:
         form.now = apis.find(admin, audience)
-        form.version = version_of(form.now)
+        form.version = _version(form.now)
         form.problems.append(_STALE)
         return _edit_page(form, status=412)
     except (Invalid, Conflict) as refusal:
@@ -138,16 +136,13 @@ def remove(admin: Administration) -> Page:
     return see_other("console.apis.index")
 
 
-def version_of(plan: Plan) -> str:
-    """Changes with everything that an administrator decides about an API."""
-    scopes = {scope: sorted(roles) for scope, roles in plan.scopes.items()}
-    text = json.dumps([plan.name, plan.client_id, plan.access_token_format, scopes], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def written(scopes: Mapping[str, frozenset[str]]) -> str:
     """Scopes as the form has them: one a line, with its roles after a colon and a space."""
     return "\n".join(f"{scope}: {' '.join(sorted(roles))}" if roles else scope for scope, roles in scopes.items())
+
+
+def _version(plan: Plan) -> str:
+    return version_of([plan.name, plan.client_id, plan.access_token_format, written(plan.scopes)])
 
 
 def _scopes(text: str) -> dict[str, frozenset[str]]:
@@ -167,7 +162,7 @@ def _shown(plan: Plan) -> ApiForm:
         plan.client_id or "",
         plan.access_token_format,
         written(plan.scopes),
-        version=version_of(plan),
+        version=_version(plan),
     )
 
 

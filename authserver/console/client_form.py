@@ -5,55 +5,27 @@ Whatever else a form carries is not looked at: a field that is not named here ca
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Any, ClassVar, Final
 
 from werkzeug.datastructures import MultiDict
 
 from authserver.administration.errors import Invalid
-from authserver.clients.registration import Registration
-from authserver.console.form import Form
+from authserver.clients.fields import FIELDS, Field, Input, Registration
+from authserver.console.form import Form, version_of
 from authserver.refusals.problems import Problem
 from authserver.settings.types import seconds
 
 State = Mapping[str, list[str]]
 
-_SETS: Final = ("scopes", "grants", "auth_methods")
-_LISTS: Final = ("redirect_uris", "contacts", "default_scopes", "origins")
-_DURATIONS: Final = ("retry_window", "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")
-_NUMBERS: Final = ("late_retries", "max_sessions_per_user")
-_SWITCHES: Final = ("first_party", "refuse_foreign_retries")
-_TEXTS: Final = ("name", "refresh_policy", "default_api", "access_token_format", "token_delivery")
-FIELDS: Final = (*_TEXTS, *_SETS, *_LISTS, *_DURATIONS, *_NUMBERS, *_SWITCHES)
+#: What the form asks for. The others are given before it is opened, or with it.
+ASKED: Final = {name: field for name, field in FIELDS.items() if not field.fixed}
 _MOST_CHARACTERS: Final = 30_000
-
-#: What each field is called on the page.
-LABELS: Final[Mapping[str, str]] = {
-    "client_id": "Client ID",
-    "name": "Name",
-    "scopes": "Scopes",
-    "grants": "Grants",
-    "auth_methods": "How it proves itself",
-    "first_party": "Your own app",
-    "redirect_uris": "Redirect URIs",
-    "contacts": "Contacts",
-    "token_delivery": "Token delivery",
-    "origins": "Origins",
-    "default_scopes": "Default scopes",
-    "default_api": "Default API",
-    "refresh_policy": "Refresh tokens",
-    "retry_window": "Retry window",
-    "late_retries": "Late retries",
-    "refuse_foreign_retries": "Refuse foreign retries",
-    "access_token_lifetime": "Access token lifetime",
-    "refresh_idle_lifetime": "Idle lifetime",
-    "refresh_absolute_lifetime": "Absolute lifetime",
-    "max_sessions_per_user": "Sessions per user",
-    "access_token_format": "Access token format",
-}
+#: Of a value that a newer version has written.
+_UNKNOWN: Final = "This version of the server does not know it. It stays unless you take it away."
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +43,10 @@ class Clash:
 class ClientForm(Form):
     """The form of a client: the texts of each field, and what it was when the form was opened."""
 
-    labels: ClassVar = LABELS
+    labels: ClassVar = {name: field.label for name, field in FIELDS.items() if name != "kind"}
 
     state: State
-    clashes: list[Clash] = field(default_factory=list)
+    clashes: list[Clash] = dataclass_field(default_factory=list)
     base: str = ""
 
     def text(self, name: str) -> str:
@@ -89,70 +61,81 @@ class ClientForm(Form):
         """Whether a box is ticked."""
         return value in self.state.get(name, [])
 
+    def choices(self, field: Field) -> dict[str, str]:
+        """The choices of a field, and what else it holds: what the form does not show, saving would take away."""
+        others = sorted(set(self.state.get(field.name, [])) - field.choices.keys())
+        return {**field.choices, **dict.fromkeys(others, _UNKNOWN)}
+
+    def options(self, field: Field) -> list[tuple[str, str]]:
+        """The values of a list of which one is chosen, with what they mean."""
+        found = [
+            ("" if value == field.stand_in else value, f"{value}: {a}") for value, a in self.choices(field).items()
+        ]
+        return [("", field.unset), *found] if field.is_nullable else found
+
 
 def shown(registration: Registration) -> ClientForm:
     """The form of what is there, with what a change needs to notice that somebody else was faster."""
     state = state_of(registration)
-    return ClientForm(state, version=version_of(registration), base=json.dumps(state))
+    return ClientForm(state, version=version_of(state), base=json.dumps(state))
 
 
 def state_of(registration: Registration) -> State:
     """What the fields show of a registration."""
     state: dict[str, list[str]] = {}
-    for name in FIELDS:
+    for name, field in ASKED.items():
         value: Any = getattr(registration, name)
-        if name in _SWITCHES:
+        if field.input is Input.SWITCH:
             state[name] = ["1"] if value else []
-        elif name in (*_SETS, *_LISTS):
+        elif field.is_set:
             state[name] = sorted(value or ())
         else:
-            state[name] = [] if value is None else [str(value)]
+            state[name] = [] if value in (None, field.stand_in) else [str(value)]
     return state
 
 
 def sent(form: MultiDict[str, str]) -> ClientForm:
     """What a browser sent, and nothing that the form does not have."""
     state: dict[str, list[str]] = {}
-    for name in FIELDS:
+    for name, field in ASKED.items():
         values = [value.strip() for value in form.getlist(name) if value.strip()]
-        if name in _LISTS:
-            values = [word for value in values for word in value.split()]
-        state[name] = sorted(set(values)) if name in (*_SETS, *_LISTS) else values[:1]
+        state[name] = sorted({word for value in values for word in value.split()}) if field.is_set else values[:1]
     return ClientForm(state, version=form.get("version", ""), base=form.get("base", "")[:_MOST_CHARACTERS])
 
 
-def values_of(form: ClientForm) -> dict[str, Any]:
-    """The values of a registration's fields.
+def values_of(form: ClientForm, before: Registration) -> dict[str, Any]:
+    """The values of the fields that say something else than `before`. The others stay: a form cannot say all of them.
 
     Raises:
         Invalid: what cannot be read.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
-    for name in FIELDS:
+    shown = state_of(before)
+    for name, field in ASKED.items():
         words, text = form.state.get(name, []), form.text(name)
-        if name in _SWITCHES:
+        if words == shown[name]:
+            continue
+        if field.input is Input.SWITCH:
             values[name] = bool(words)
-        elif name in _SETS:
-            values[name] = frozenset(words)
-        elif name in _LISTS:
-            values[name] = frozenset(words) or None
-        elif name in _DURATIONS:
-            values[name] = _read(text, seconds)
-            if text and values[name] is None:
-                problems.append(Problem("must be whole seconds, or a duration such as 15m, 12h or 7d", name))
-        elif name in _NUMBERS:
-            values[name] = _read(text, int)
-            if text and values[name] is None:
-                problems.append(Problem("must be a whole number", name))
+        elif field.is_set:
+            values[name] = frozenset(words) if words or not field.is_optional else None
+        elif field.input in _READ and text:
+            convert, wanted = _READ[field.input]
+            values[name] = _read(text, convert)
+            if values[name] is None:
+                problems.append(Problem(f"must be {wanted}", name))
         else:
-            values[name] = text or None
+            values[name] = text or field.default
     if problems:
         raise Invalid(*problems)
-    values["name"] = form.text("name")
-    values["refresh_policy"] = values["refresh_policy"] or "rotate"
-    values["late_retries"] = values["late_retries"] or 0
     return values
+
+
+_READ: Final[Mapping[Input, tuple[Callable[[str], Any], str]]] = {
+    Input.DURATION: (seconds, "whole seconds, or a duration such as 15m, 12h or 7d"),
+    Input.NUMBER: (int, "a whole number"),
+}
 
 
 def _read(text: str, convert: Any) -> int | None:
@@ -163,11 +146,6 @@ def _read(text: str, convert: Any) -> int | None:
     return value if isinstance(value, int) and abs(value) < 2**31 else None
 
 
-def version_of(registration: Registration) -> str:
-    """Changes with everything that an administrator decides about a client."""
-    return hashlib.sha256(json.dumps(state_of(registration)).encode()).hexdigest()
-
-
 def merged(form: ClientForm, now: Registration) -> ClientForm:
     """The form after somebody else was faster: their changes where this one had none, and all of them told.
 
@@ -175,15 +153,15 @@ def merged(form: ClientForm, now: Registration) -> ClientForm:
     """
     before, theirs = _base(form), state_of(now)
     state, clashes = dict(form.state), []
-    for name in FIELDS:
+    for name in ASKED:
         old, new, mine = before.get(name, []), theirs[name], form.state.get(name, [])
         if new == old:
             continue
         if mine == old:
             state[name] = new
-        clash = Clash(LABELS[name], _told(old), _told(new), _told(mine), both=mine not in (old, new))
+        clash = Clash(FIELDS[name].label, _told(old), _told(new), _told(mine), both=mine not in (old, new))
         clashes.append(clash)
-    return ClientForm(state, clashes=clashes, version=version_of(now), base=json.dumps(theirs))
+    return ClientForm(state, clashes=clashes, version=version_of(theirs), base=json.dumps(theirs))
 
 
 def _base(form: ClientForm) -> State:

@@ -10,11 +10,11 @@ from authserver.administration import apis, clients, sessions
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.administration.sessions import Whose
+from authserver.clients.fields import FIELDS, Field, Input
 from authserver.clients.model import ClientRecord
-from authserver.clients.registration import KINDS
 from authserver.clients.store import Filter
 from authserver.console import handover, snippets
-from authserver.console.client_form import LABELS, state_of
+from authserver.console.client_form import state_of
 from authserver.console.entry import sentences
 from authserver.console.section import Section
 from authserver.pages.confirmation import confirmed
@@ -28,20 +28,6 @@ SESSIONS_WRITE: Final = "authserver:sessions:write"
 
 _PAGE: Final = 50
 _FIRST: Final = ("scopes", "grants", "auth_methods")
-#: What it means that nothing is set.
-_UNSET: Final = {
-    "scopes": "none",
-    "redirect_uris": "none",
-    "contacts": "none",
-    "origins": "none",
-    "token_delivery": "json",
-    "default_scopes": "all of its scopes",
-    "default_api": "the issuer itself",
-    "access_token_format": "as the API has it",
-    "first_party": "no",
-    "refuse_foreign_retries": "no",
-}
-_SECONDS: Final = ("retry_window", "access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")
 #: How long the old secret may go on, in seconds, and how that is called.
 OVERLAPS: Final = {
     "86400": "for a day",
@@ -67,7 +53,7 @@ def index(admin: Administration) -> Page:
         rows=rows[:_PAGE],
         after=rows[_PAGE - 1].client_id if len(rows) > _PAGE else None,
         given=given,
-        kinds=[("", "any"), *((kind, kind) for kind in KINDS)],
+        kinds=[("", "any"), *((kind, kind) for kind in FIELDS["kind"].choices)],
         is_filtered=any(given.values()) or "after" in request.args,
     )
 
@@ -141,12 +127,12 @@ def _page(admin: Administration, row: ClientRecord) -> Page:
     if admin.may(SESSIONS_READ):
         live = sessions.count_live(admin, Whose(client_id=row.client_id))
     settings = state_of(clients.registration_of(row))
-    shown = {name: _told(name, settings[name]) for name in LABELS if name in settings and name != "name"}
+    shown = {name: _told(FIELDS[name], values) for name, values in settings.items() if name != "name"}
     return render(
         "console/client.html",
         row=row,
-        facts={LABELS[name]: shown[name] for name in _FIRST},
-        more={LABELS[name]: text for name, text in shown.items() if name not in _FIRST},
+        facts={FIELDS[name].label: shown[name] for name in _FIRST},
+        more={FIELDS[name].label: text for name, text in shown.items() if name not in _FIRST},
         concerns=sentences(clients.concerns_of(admin, row)),
         snippets=_snippets(admin, row),
         live=live,
@@ -155,12 +141,12 @@ def _page(admin: Administration, row: ClientRecord) -> Page:
     )
 
 
-def _told(name: str, values: list[str]) -> str:
-    if name in ("first_party", "refuse_foreign_retries") and values:
-        return "yes"
-    if name in _SECONDS and values:
+def _told(field: Field, values: list[str]) -> str:
+    if field.input is Input.SWITCH:
+        return "yes" if values else "no"
+    if field.input is Input.DURATION and values:
         return f"{span(int(values[0]))} ({values[0]} s)"
-    return " ".join(values) or _UNSET.get(name, "the server's setting")
+    return " ".join(values) or field.unset
 
 
 def _snippets(admin: Administration, row: ClientRecord) -> list[snippets.Snippet]:

@@ -15,12 +15,14 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
 from authserver.apis.registration import BUILT_IN
+from authserver.clients.fields import FIELDS
 from authserver.clients.model import ClientRecord
 from authserver.clients.registration import fill, new_client_id
 from authserver.console import client_form as forms
 from authserver.console import handover
 from authserver.console.client_form import ClientForm
 from authserver.console.clients import SECTION
+from authserver.console.form import version_of
 from authserver.pages.confirmation import ask_for_password
 from authserver.pages.pages import Page, flash, render, see_other
 
@@ -76,10 +78,10 @@ def add_now(admin: Administration, kind: str) -> Page:
     # The id was made with the form: the same form sent twice finds it taken, instead of making a second client.
     client_id = request.form.get("client_id", "").strip() or new_client_id()
     try:
-        values = forms.values_of(form)
-        if _gives_administration(values["scopes"]) and (question := ask_for_password()) is not None:
+        values = {"name": "", **forms.values_of(form, fill(kind, name="")), "client_id": client_id}
+        if _gives_administration(values.get("scopes", frozenset())) and (question := ask_for_password()) is not None:
             return question
-        registered = clients.add(admin, fill(kind, **{**values, "client_id": client_id}))
+        registered = clients.add(admin, fill(kind, **values))
     except (Invalid, Conflict) as refusal:
         form.blame(refusal.problems)
         return _add_page(admin, kind, form, client_id, status=422)
@@ -99,7 +101,7 @@ def edit_now(admin: Administration) -> Page:
     row = clients.find(admin, client_id)
     admin.precondition = lambda locked: _refuse_changed(locked, form)
     try:
-        values = forms.values_of(form)
+        values = forms.values_of(form, clients.registration_of(row))
         if _is_dangerous(row, values) and (question := ask_for_password()) is not None:
             return question
         registered = clients.edit(admin, client_id, lambda before: replace(before, **values))
@@ -115,7 +117,7 @@ def edit_now(admin: Administration) -> Page:
 
 
 def _refuse_changed(locked: ClientRecord, form: ClientForm) -> None:
-    if forms.version_of(clients.registration_of(locked)) != form.version:
+    if version_of(forms.state_of(clients.registration_of(locked))) != form.version:
         raise Stale(_STALE)
 
 
@@ -140,9 +142,9 @@ def _gives_administration(scopes: frozenset[str]) -> bool:
 
 def _is_dangerous(row: ClientRecord, values: Mapping[str, Any]) -> bool:
     """What gives or holds administration; and what gives a secret to an app that had none, or takes the need for one."""
-    methods = {*row.auth_methods, *values["auth_methods"]}
-    changes_proof = "none" in methods and row.auth_methods != values["auth_methods"]
-    return changes_proof or _gives_administration(row.scopes | values["scopes"])
+    methods = values.get("auth_methods", row.auth_methods)
+    changes_proof = "none" in row.auth_methods | methods and row.auth_methods != methods
+    return changes_proof or _gives_administration(row.scopes | values.get("scopes", frozenset()))
 
 
 def _add_page(admin: Administration, kind: str, form: ClientForm, client_id: str, *, status: int = 200) -> Page:
@@ -158,13 +160,16 @@ def _edit_page(admin: Administration, row: ClientRecord, form: ClientForm, *, st
 def _form(admin: Administration, kind: str, form: ClientForm) -> dict[str, Any]:
     plans = apis.find_all(admin)
     known = {scope for plan in plans for scope in plan.scopes}
+    audiences = {"": FIELDS["default_api"].unset, **{plan.audience: plan.name for plan in plans}}
+    audiences.setdefault(form.text("default_api"), form.text("default_api"))
     return {
         "form": form,
         "groups": _groups(plans),
         "own": administration.AUDIENCE,
         "unknown": [scope for scope in form.state.get("scopes", []) if scope not in known],
         "has_users": kind != "service",
-        "audiences": [("", "the issuer itself"), *((plan.audience, plan.name) for plan in plans)],
+        "audiences": audiences.items(),
+        "fields": forms.ASKED,
         "defaults": admin.settings.tokens,
     }
 

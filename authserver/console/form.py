@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -31,3 +33,8 @@ class Form:
                 self.problems += sentences([problem])
         if self.errors:
             self.problems.append(f"Please look at: {', '.join(self.labels[name] for name in self.errors)}.")
+
+
+def version_of(shown: object) -> str:
+    """Changes with everything that a form shows."""
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()

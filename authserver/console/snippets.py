@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from authserver.clients.registration import Registration
+from authserver.clients.fields import Registration
 
 
 @dataclass(frozen=True, slots=True)

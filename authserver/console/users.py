@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
 from typing import ClassVar, Final
 from uuid import UUID
@@ -16,7 +14,7 @@ from authserver.administration.errors import Conflict, Forbidden, Invalid, Stale
 from authserver.administration.sessions import Whose
 from authserver.administration.users import Profile
 from authserver.administration.words import event_in_words, session_state
-from authserver.console.form import Form
+from authserver.console.form import Form, version_of
 from authserver.console.section import Section
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, flash, render, see_other
@@ -101,7 +99,7 @@ def show(admin: Administration, user_id: UUID) -> Page:
 @SECTION.get("/<uuid:user_id>/edit", needs=SECTION.writes)
 def edit(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
-    form = UserForm(row.username, row.email or "", " ".join(sorted(row.roles)), version=version_of(row))
+    form = UserForm(row.username, row.email or "", " ".join(sorted(row.roles)), version=_version(row))
     return render("console/user_edit.html", user=row, form=form)
 
 
@@ -115,7 +113,7 @@ def edit_now(admin: Administration, user_id: UUID) -> Page:
         row = users.edit(admin, str(user_id), lambda _: form.profile)
     except Stale as refusal:
         row = users.find(admin, str(user_id))
-        form.version = version_of(row)
+        form.version = _version(row)
         form.problems = [str(refusal), _now_in_words(row)]
         return render("console/user_edit.html", 412, user=row, form=form)
     except (Invalid, Conflict, Forbidden) as refusal:
@@ -182,14 +180,12 @@ def _sent() -> UserForm:
     return UserForm(username, email, roles, version=version)
 
 
-def version_of(row: UserRecord) -> str:
-    """Changes with everything that the form shows."""
-    text = json.dumps([row.username, row.email, sorted(row.roles)])
-    return hashlib.sha256(text.encode()).hexdigest()
+def _version(row: UserRecord) -> str:
+    return version_of([row.username, row.email, sorted(row.roles)])
 
 
 def _refuse_changed(locked: UserRecord, version: str) -> None:
-    if version_of(locked) != version:
+    if _version(locked) != version:
         raise Stale("Somebody else changed this user while you had the form open. Nothing was saved yet.")
 
 

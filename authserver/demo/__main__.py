@@ -24,7 +24,7 @@ from authserver.administration.password_links import Issued
 from authserver.administration.users import Profile
 from authserver.apis import own_sessions
 from authserver.app import make_app, stop_app
-from authserver.clients.registration import Registration
+from authserver.clients.fields import Registration
 from authserver.database import schema
 from authserver.database.engine import open_database
 from authserver.serving import processes as serving

@@ -14,7 +14,7 @@ from authserver.administration.clients import registration_of
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, NotFound
 from authserver.administration.users import Profile
-from authserver.clients.registration import Registration
+from authserver.clients.fields import Registration
 from authserver.keys.model import Kind
 from authserver.settings.values import CacheSettings, RetentionSettings
 from tests.support.oauth import OAuth, Person, claims, refused_as

@@ -14,6 +14,7 @@ import httpx
 import pytest
 from flask import Flask
 
+from authserver.clients.fields import FIELDS
 from tests.support.admin_api import a_program, refused
 from tests.support.console import Elements, an_administrator, browser
 from tests.support.forms import codes_of
@@ -239,6 +240,53 @@ def test_an_edit_changes_what_it_says_and_no_more(admin: Visitor, stage: Stage):
     same = ("scopes", "grants", "auth_methods", "secret_digest", "redirect_uris", "late_retries", "enabled", "epoch")
     assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
     assert "Saved New shop." in words(admin.follow())
+
+
+@pytest.mark.parametrize(
+    ("field", "newer", "told"),
+    [
+        ("grants", "urn:example:newer", "does not know it"),
+        ("auth_methods", "newer_method", "does not know it"),
+        ("scopes", "newer:scope", "Owned by no API any more"),
+    ],
+)
+def test_an_edit_keeps_what_a_newer_version_wrote_and_says_that_it_is_there(
+    admin: Visitor, stage: Stage, oauth: OAuth, field: str, newer: str, told: str
+):
+    stage.an_app(client_id="shop", name="Shop", scopes={"read"})
+    stage.sql(f"UPDATE clients SET {field} = {field} || :newer", newer=f" {newer}")
+    before, path = client(stage, "shop"), "/admin/clients/edit?client=shop"
+    assert told in words(admin.get(path))
+    assert submit(admin, path).status_code == 303
+    admin.get(path)
+    assert submit(admin, path, name="New shop").status_code == 303
+    after = client(stage, "shop")
+    assert after.name == "New shop"
+    assert set(getattr(after, field).split()) == set(getattr(before, field).split())
+    api = a_program(stage, oauth.http)
+    assert api.patch("/clients/shop", {"client_name": "Shop"}, etag="*").status_code == 200
+    assert newer in getattr(client(stage, "shop"), field)
+    admin.get(path)
+    known = [value for value in filled(admin, "/admin/clients/edit")[field] if value != newer]
+    assert submit(admin, path, **{field: [*known, "other"]}).status_code == 422, "only what was there is kept"
+    assert submit(admin, path, **{field: known}).status_code == 303, "what is taken away goes"
+    assert newer not in getattr(client(stage, "shop"), field)
+
+
+def test_an_edit_keeps_what_the_form_shows_like_something_else(admin: Visitor, stage: Stage):
+    """No default scopes at all and all of them look the same in the form, and mean the opposite."""
+    stage.an_app(client_id="shop", name="Shop", default_scopes=set())
+    path = "/admin/clients/edit?client=shop"
+    admin.get(path)
+    assert submit(admin, path, name="New shop").status_code == 303
+    assert (client(stage, "shop").name, client(stage, "shop").default_scopes) == ("New shop", "")
+
+
+def test_the_page_of_a_client_shows_every_field(admin: Visitor, stage: Stage):
+    stage.an_app(client_id="shop", name="Shop")
+    shown = words(admin.get("/admin/clients/show?client=shop"))
+    for name, field in FIELDS.items():
+        assert (field.label if name not in ("name", "kind") else getattr(client(stage, "shop"), name)) in shown
 
 
 def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Visitor, stage: Stage, app: Flask):

@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 
 from authserver.apis.model import Catalogue
-from authserver.clients.registration import Lifetime, Limits, Registration, problems
+from authserver.clients.fields import Registration
+from authserver.clients.registration import problems
+from authserver.settings.values import TokenSettings
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
 from tests.support.stage import API, ISSUER, Stage
 
@@ -156,9 +158,9 @@ def test_a_refused_scope_or_resource_opens_no_session(two: OAuth, stage: Stage, 
 
 def test_a_client_id_can_never_equal_a_user_id(oauth: OAuth, stage: Stage, person: Person):
     values = {"name": "An app", "kind": "service", "auth_methods": frozenset({"client_secret_basic"})}
-    limits = Limits(*3 * [Lifetime(1, 1)])
+    tokens = TokenSettings()
     grants = frozenset({"client_credentials"})
-    assert problems(Registration(client_id="fine", grants=grants, **values), Catalogue({}, {}), limits) == []
-    (problem,) = problems(Registration(client_id=person.id, grants=grants, **values), Catalogue({}, {}), limits)
+    assert problems(Registration(client_id="fine", grants=grants, **values), Catalogue({}, {}), tokens) == []
+    (problem,) = problems(Registration(client_id=person.id, grants=grants, **values), Catalogue({}, {}), tokens)
     assert problem.field == "client_id"
     assert refused_as(oauth.as_app(App(person.id, "secret")).own_token(), "invalid_client", 401)

@@ -26,7 +26,7 @@ from authserver.administration.context import Administration
 from authserver.administration.sessions import Whose
 from authserver.administration.users import Profile
 from authserver.apis.administration import SCOPES
-from authserver.clients.registration import Registration
+from authserver.clients.fields import Registration
 from authserver.keys.model import Kind
 from authserver.pages.visits import Visits
 from authserver.records.audit import Caller

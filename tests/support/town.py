@@ -17,7 +17,7 @@ from authserver.administration import apis, clients, users
 from authserver.administration.apis import Plan
 from authserver.administration.context import Administration
 from authserver.administration.users import Profile
-from authserver.clients.registration import Registration
+from authserver.clients.fields import Registration
 from authserver.records.activity import BUCKET_MS, ActivityRecord
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer

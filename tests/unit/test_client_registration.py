@@ -8,16 +8,14 @@ from typing import Any
 import pytest
 
 from authserver.apis.model import Api, Catalogue, Scope
+from authserver.clients.fields import KINDS, Registration
 from authserver.clients.registration import (
-    KINDS,
-    Lifetime,
-    Limits,
-    Registration,
     new_client_id,
     problems,
     warnings,
 )
 from authserver.clients.registry import CLIENT_ID
+from authserver.settings.values import TokenSettings
 
 ORDERS, REPORTS = "https://orders.example.com", "https://reports.example.com"
 CATALOGUE = Catalogue(
@@ -30,7 +28,7 @@ CATALOGUE = Catalogue(
         for name, owner in (("read", ORDERS), ("write", ORDERS), ("reports", REPORTS))
     },
 )
-LIMITS = Limits(Lifetime(900, 86_400), Lifetime(604_800, 7_776_000), Lifetime(2_592_000, 31_536_000))
+TOKENS = TokenSettings()
 
 
 def a_registration(kind: str = "web", **changes: Any) -> Registration:
@@ -40,7 +38,7 @@ def a_registration(kind: str = "web", **changes: Any) -> Registration:
 
 def told(client: Registration) -> list[str]:
     """What is wrong, as a command tells it."""
-    return [str(problem) for problem in problems(client, CATALOGUE, LIMITS)]
+    return [str(problem) for problem in problems(client, CATALOGUE, TOKENS)]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,19 +20,19 @@ from authserver.administration.errors import Conflict, Invalid
 from authserver.administration.users import Profile, profile_problems
 from authserver.apis import administration, own_sessions, registration
 from authserver.apis.model import Api, Catalogue, Scope
-from authserver.clients.registration import Lifetime, Limits, fill, problems
+from authserver.clients.registration import fill, problems
 from authserver.console.apis import ApiForm
 from authserver.console.client_form import ClientForm
 from authserver.console.form import Form
 from authserver.console.users import UserForm
 from authserver.refusals.problems import Problem
+from authserver.settings.values import TokenSettings
 from tests.support.server import ROOT
 
 ORDERS = "https://orders.example.com"
 CATALOGUE = Catalogue(
     {ORDERS: Api(ORDERS, "Orders", None, frozenset({"read"}))}, {"read": Scope("read", ORDERS, frozenset())}
 )
-LIMITS = Limits(Lifetime(900, 86_400), Lifetime(604_800, 7_776_000), Lifetime(2_592_000, 31_536_000))
 
 #: Breaches of every rule, by the fields that the rules are about.
 CLIENTS: Mapping[str, list[dict[str, Any]]] = {
@@ -86,7 +86,7 @@ USERS: Mapping[str, list[dict[str, Any]]] = {
 
 def of_client(**changes: Any) -> list[Problem]:
     values = {name: frozenset(value) if isinstance(value, set) else value for name, value in changes.items()}
-    return problems(replace(fill("web", name="Shop"), **values), CATALOGUE, LIMITS)
+    return problems(replace(fill("web", name="Shop"), **values), CATALOGUE, TokenSettings())
 
 
 def of_api(**changes: Any) -> list[Problem]:

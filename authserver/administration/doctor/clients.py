@@ -5,8 +5,8 @@ from __future__ import annotations
 from authserver.administration.doctor import settings as of_settings
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
 from authserver.administration.doctor.survey import Survey
+from authserver.clients.fields import FIRST_GRANTS
 from authserver.clients.model import ClientRecord
-from authserver.clients.registration import GRANTS
 from authserver.database.tables import present
 from authserver.settings.values import DAY
 
@@ -72,7 +72,7 @@ def _uses_previous(seen: Survey, row: ClientRecord) -> bool:
 
 def no_first_token(seen: Survey) -> Findings:
     for row in seen.clients:
-        if not any(GRANTS.get(grant) for grant in row.grants):
+        if not row.grants & FIRST_GRANTS:
             grant = "client_credentials" if row.kind == "service" and row.secret_digest is not None else "password"
             yield _finding(
                 "no-first-token",

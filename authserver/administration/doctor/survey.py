@@ -11,7 +11,6 @@ from authserver.apis import store as apis
 from authserver.apis.model import Catalogue
 from authserver.clients import store as clients
 from authserver.clients.model import ClientRecord
-from authserver.clients.registration import Limits
 from authserver.database import schema
 from authserver.keys import store as keys
 from authserver.keys.model import KeyRecord, Kind
@@ -29,7 +28,6 @@ class Survey:
     """
 
     settings: Settings
-    limits: Limits
     now: int
     skew: float
     clients: Sequence[ClientRecord]
@@ -59,7 +57,6 @@ def take(admin: Administration) -> Survey:
     with admin.database.autocommit() as connection:
         return Survey(
             settings=admin.settings,
-            limits=admin.limits,
             now=now,
             skew=skew,
             clients=[row for row in clients.read_all(connection) if row.enabled],

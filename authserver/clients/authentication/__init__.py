@@ -22,6 +22,7 @@ class Method(Protocol):
     """What each method's file is."""
 
     NAME: str
+    ABOUT: str  # for administrators: what is sent, and where
 
     def read(self, authorization: str | None, form: Mapping[str, str], /) -> Presented | None:
         """Return what a request presents by this method; None when it does not use it."""

@@ -15,6 +15,7 @@ from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 
 NAME = "client_secret_basic"
+ABOUT = "The secret in the Authorization header."
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 

@@ -10,6 +10,7 @@ from authserver.clients.model import Client
 from authserver.refusals.reasons import Reason
 
 NAME = "client_secret_post"
+ABOUT = "The secret in the body."
 
 
 def read(_authorization: str | None, form: Mapping[str, str]) -> Presented | None:

@@ -9,6 +9,7 @@ from authserver.clients.model import Client
 from authserver.refusals.reasons import Reason
 
 NAME = "none"
+ABOUT = "A public client: it has no secret. Stands alone."
 
 
 def read(authorization: str | None, form: Mapping[str, str]) -> Presented | None:
