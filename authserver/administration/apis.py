@@ -19,6 +19,7 @@ from authserver.administration.sweeping import Progress, sweep_to_the_end
 from authserver.apis import registration, store
 from authserver.apis.model import Api, Catalogue, Scope
 from authserver.clients import store as clients
+from authserver.clients.fields import ACCESS_TOKEN_FORMATS
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
@@ -78,7 +79,7 @@ def add(admin: Administration, plan: Plan, on_progress: Progress | None = None) 
 
     def act() -> None:
         with admin.transaction() as connection:
-            _check(connection, plan)
+            _check(connection, plan, None)
             _refuse_taken(store.read(connection), plan)
             api = Api(plan.audience, plan.name, plan.client_id, frozenset(plan.scopes), plan.access_token_format)
             store.add(connection, api, list(_scopes(plan).values()))
@@ -110,7 +111,7 @@ def edit(
             require_scopes(admin, frozenset(before.scopes), "changing this API")
             admin.check_unchanged(before)
             plan = change(before)
-            _check(connection, plan)
+            _check(connection, plan, before)
             _refuse_taken(catalogue, plan, own=audience)
             narrowed = registration.narrows(_scopes(before), _scopes(plan))
             if plan.scopes != before.scopes:
@@ -197,9 +198,12 @@ def _refuse_unfinished(connection: Connection) -> None:
         raise _Unfinished
 
 
-def _check(connection: Connection, plan: Plan) -> None:
+def _check(connection: Connection, plan: Plan, before: Plan | None) -> None:
     if problems := list(registration.problems(plan.audience, plan.name, plan.scopes)):
         raise Invalid(*problems)
+    is_kept = before is not None and before.access_token_format == plan.access_token_format
+    if not is_kept and plan.access_token_format not in ACCESS_TOKEN_FORMATS:  # else a newer version may have written it
+        raise Invalid(f"must be one of {', '.join(ACCESS_TOKEN_FORMATS)}", field="access_token_format")
     if plan.client_id is not None and clients.read(connection, plan.client_id) is None:
         raise Invalid(f"there is no client {plan.client_id!r}", field="client_id", see="clients list")
 

@@ -15,7 +15,6 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, Stale
 from authserver.apis import administration
 from authserver.apis.registration import BUILT_IN
-from authserver.clients.fields import ACCESS_TOKEN_FORMATS
 from authserver.console import snippets
 from authserver.console.form import Form, version_of
 from authserver.console.section import Section
@@ -46,6 +45,13 @@ class ApiForm(Form):
     access_token_format: str = "jwt"
     scopes: str = ""
     now: Plan | None = None
+
+    @property
+    def formats(self) -> list[tuple[str, str]]:
+        """The formats to choose from, and one that a newer version has written: saving must not take it away."""
+        found = {"jwt": "the API checks them by itself", "opaque": "the API asks this server"}
+        found.setdefault(self.access_token_format, "this version of the server does not know it")
+        return [(value, f"{value}: {about}") for value, about in found.items()]
 
 
 @SECTION.get()
@@ -167,11 +173,10 @@ def _shown(plan: Plan) -> ApiForm:
 
 
 def _sent(form: MultiDict[str, str]) -> ApiForm:
-    chosen = form.get("access_token_format", "")
     return ApiForm(
         name=form.get("name", "").strip(),
         client_id=form.get("client_id", "").strip(),
-        access_token_format=chosen if chosen in ACCESS_TOKEN_FORMATS else "jwt",
+        access_token_format=form.get("access_token_format", "jwt"),
         scopes=form.get("scopes", ""),
         version=form.get("version", ""),
     )

@@ -94,6 +94,17 @@ def test_what_is_wrong_is_told_and_nothing_is_lost(admin: Visitor, stage: Stage,
     assert send(admin, "/admin/apis/add", **good).status_code == 303
 
 
+def test_an_edit_keeps_a_format_that_a_newer_version_wrote(admin: Visitor, stage: Stage):
+    stage.sql("UPDATE apis SET access_token_format = 'newer' WHERE audience = :audience", audience=API)
+    assert "newer: this version of the server does not know it" in admin.get(EDIT).text
+    assert send(admin, EDIT, name="Same API").status_code == 303
+    query = "SELECT name, access_token_format FROM apis WHERE audience = :audience"
+    assert [tuple(row) for row in stage.sql(query, audience=API)] == [("Same API", "newer")]
+    assert send(admin, EDIT, access_token_format="other").status_code == 422
+    assert send(admin, EDIT, access_token_format="opaque").status_code == 303
+    assert "newer" not in admin.get(EDIT).text
+
+
 def test_two_who_edit_an_api_at_once_lose_nothing_without_being_told(admin: Visitor, stage: Stage, app: Flask):
     with browser(stage, app) as other:
         other.sign_in(an_administrator(stage))
