@@ -17,7 +17,6 @@ from authserver.clients.model import ClientRecord
 
 #: The members, by the fields that they are.
 NAMES: Final = {name: field.member for name, field in FIELDS.items()}
-_OURS: Final = {member: name for name, member in NAMES.items()}
 
 Model = TypeVar("Model", bound=type[BaseModel])
 Members = Mapping[str, Any]
@@ -91,14 +90,14 @@ class ClientChanges(Document):
 
     def given(self) -> dict[str, Any]:
         """What was sent, by the fields' names."""
-        sent = {_OURS.get(name, name): getattr(self, name) for name in self.model_fields_set}
-        single = sent.pop("token_endpoint_auth_method", None)
-        if single is not None:
-            sent.setdefault("auth_methods", [single])
+        sent = self.model_dump(exclude_unset=True)
+        values = {name: sent[member] for name, member in NAMES.items() if member in sent}
+        if "token_endpoint_auth_method" in sent:
+            values.setdefault("auth_methods", [sent["token_endpoint_auth_method"]])
         for name, field in FIELDS.items():
-            if field.is_set and sent.get(name) is not None:
-                sent[name] = frozenset(sent[name].split() if field.is_joined else sent[name])
-        return sent
+            if field.is_set and values.get(name) is not None:
+                values[name] = frozenset(values[name].split() if field.is_joined else values[name])
+        return values
 
 
 _KIND: Final = _type(FIELDS["kind"])

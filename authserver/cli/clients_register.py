@@ -19,9 +19,6 @@ from authserver.clients.registration import fill
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-#: What has no safe value.
-_REQUIRED = ("kind", "name")
-
 
 def registration_options(fields: Mapping[str, Field], *, editing: bool) -> Callable[[Command], Command]:
     """The options of all fields, or of those that can be changed."""
@@ -49,7 +46,7 @@ def _options(field: Field, *, editing: bool) -> Iterator[Callable[[Command], Com
     elif field.input is Input.NUMBER:
         given["type"] = int
     given |= {"multiple": True} if field.is_set else {"default": None}
-    needed = not editing and field.name in _REQUIRED
+    needed = not editing and field.name in ("kind", "name")  # what no kind fills in
     yield click.option(field.option or f"--{flag}", field.name, help=about, required=needed, **given)
     if editing and field.adds:
         yield click.option(f"--add-{flag}", f"add_{field.name}", help=f"One {noun} more; repeat.", **given)

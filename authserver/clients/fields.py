@@ -12,9 +12,9 @@ from dataclasses import field as dataclass_field
 from enum import Enum, auto
 from typing import Any, Final
 
-from authserver.clients import origins as origins_rules
 from authserver.clients import uris
 from authserver.clients.authentication import METHODS
+from authserver.clients.origins import DELIVERIES
 
 
 class Input(Enum):
@@ -95,10 +95,6 @@ class Field:
     def words(self, value: Any) -> frozenset[str]:
         """A value as words; none if there is no value."""
         return frozenset() if value is None else value if self.is_set else frozenset({value})
-
-    def unknown(self, value: Any) -> frozenset[str]:
-        """The words of a value that are no choices of this version: a newer one may have written them."""
-        return self.words(value) - self.choices.keys() if self.choices else frozenset()
 
 
 def declare(*, default: Any = MISSING, **declared: Any) -> Any:
@@ -187,13 +183,13 @@ class Registration:
     )
     token_delivery: str | None = declare(
         input=Input.ONE, label="Token delivery", default=None, stand_in="json", unset="json",
-        choices=origins_rules.DELIVERIES, hint="For browser apps: a cookie keeps the refresh token from scripts.",
+        choices=DELIVERIES, hint="For browser apps: a cookie keeps the refresh token from scripts.",
         about="How a browser app gets its tokens; cookies need origins.",
         help="How a browser app gets its tokens [default: cookie for browser with --origin, else json].",
     )
     origins: frozenset[str] | None = declare(
         input=Input.WORDS, label="Origins", default=None, stand_in=frozenset(), unset="none", rows=2,
-        most=origins_rules.MOST, longest=255,
+        most=50, longest=255,
         hint="From where a browser app asks, one a line, such as https://app.example.com.",
         about="Where the app's pages come from, as https://app.example.com.", metavar="URL",
         help="Where the app's pages come from, as https://app.example.com; repeat.", adds=True,

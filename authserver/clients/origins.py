@@ -17,7 +17,6 @@ DELIVERIES: Final[Mapping[TokenDelivery, str]] = {
     "cookie": "the refresh token in a cookie that scripts cannot read",
     "both_cookies": "the access token in a cookie too, where app, API and this server share one origin",
 }
-MOST: Final = 50
 
 
 def _origin_problem(origin: str) -> str | None:
@@ -36,8 +35,6 @@ def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterato
     """Check how a client gets its tokens together with its origins."""
     texts = map(_origin_problem, sorted(origins))
     yield from (Problem(text, "origins") for text in texts if text is not None)
-    if len(origins) > MOST:
-        yield Problem(f"at most {MOST}", "origins")
     if delivery != "json":
         if not public:
             yield Problem(

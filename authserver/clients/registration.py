@@ -81,7 +81,8 @@ def _values(client: Registration, before: Registration | None) -> Iterator[Probl
     """Choices and bounds, as the fields declare them."""
     for name, field in FIELDS.items():
         value = getattr(client, name)
-        if unknown := field.unknown(value) - field.words(getattr(before, name, None)):
+        unknown = field.words(value) - field.choices.keys() - field.words(getattr(before, name, None))
+        if field.choices and unknown:
             listed = _listed(field.choices)
             yield Problem(
                 f"there is no {_listed(unknown)}; there are {listed}" if field.is_set else f"must be one of {listed}",
@@ -89,6 +90,8 @@ def _values(client: Registration, before: Registration | None) -> Iterator[Probl
             )
         if field.input is Input.SOME and not value:
             yield Problem(f"must name at least one of {_listed(field.choices)}", name)
+        if field.is_set and field.most and len(field.words(value)) > field.most:
+            yield Problem(f"at most {field.most}", name)
         is_number = field.input in (Input.NUMBER, Input.DURATION) and value is not None
         if is_number and field.most and not field.least <= value <= field.most:
             unit = " seconds" if field.input is Input.DURATION else ""
@@ -132,10 +135,7 @@ def _scopes(client: Registration, catalogue: Catalogue, before: frozenset[str]) 
 
 
 def _contacts(client: Registration) -> Iterator[Problem]:
-    contacts = client.contacts or frozenset()
-    if len(contacts) > (most := FIELDS["contacts"].most):
-        yield Problem(f"at most {most}", "contacts")
-    for contact in sorted(contacts):
+    for contact in sorted(client.contacts or ()):
         if not _ADDRESS.fullmatch(contact) or not contact.isprintable():
             yield Problem(f"{contact!r} is no e-mail address; it looks like team@example.com", "contacts")
 

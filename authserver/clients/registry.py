@@ -122,7 +122,6 @@ def from_row(row: ClientRecord, tokens: TokenSettings) -> Client:
         digests.append((row.secret_digest, None))
     if row.previous_secret_digest is not None:
         digests.append((row.previous_secret_digest, row.previous_secret_expires_at))
-
     filled: dict[str, Any] = {
         "secret_digests": tuple(digests),
         "default_scopes": row.scopes if row.default_scopes is None else row.default_scopes,

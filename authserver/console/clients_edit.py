@@ -169,7 +169,7 @@ def _form(admin: Administration, kind: str, form: ClientForm) -> dict[str, Any]:
         "unknown": [scope for scope in form.state.get("scopes", []) if scope not in known],
         "has_users": kind != "service",
         "audiences": audiences.items(),
-        "fields": forms.ASKED,
+        "fields": FIELDS,
         "defaults": admin.settings.tokens,
     }
 
