@@ -29,7 +29,7 @@ from authserver.oauth import adapter
 from authserver.oauth.endpoints import ENDPOINTS
 from authserver.oauth.endpoints.base import Context
 from authserver.oauth.errors import Refusals
-from authserver.oauth.grants import GRANTS
+from authserver.oauth.grants import grant_classes
 from authserver.oauth.server import OAuthServer, Services
 from authserver.operations import exposition, health
 from authserver.operations.headers import SecurityHeaders
@@ -123,7 +123,7 @@ def create_app(settings: Settings) -> Flask:
         bearer_tokens=BearerTokens(database, access_tokens),
     )
     refusals = Refusals(references, activity)
-    oauth = OAuthServer(services, refusals, GRANTS)
+    oauth = OAuthServer(services, refusals, grant_classes())
 
     adapter.register(app, Context(settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS))
     module.register(app, urlsplit(settings.issuer).path)

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from authserver.clients import uris
 from authserver.clients.authentication import METHODS
+from authserver.clients.grants import GRANTS
 from authserver.clients.origins import DELIVERIES
 
 
@@ -29,14 +30,6 @@ class Input(Enum):
     SWITCH = auto()
 
 
-#: Every grant, with what it is for.
-GRANTS: Final[Mapping[str, str]] = {
-    "password": "The app takes the user's name and password itself (RFC 9700 forbids it).",
-    "refresh_token": "Goes on with a session without asking for the password again.",
-    "client_credentials": "Tokens for the client itself, with its secret.",
-}
-#: Those that give a client its first token. The others go on from one of them.
-FIRST_GRANTS: Final = frozenset({"password", "client_credentials"})
 #: Signed and readable by every API, or sealed and known by introspection only.
 ACCESS_TOKEN_FORMATS: Final = {"jwt": "every API checks it by itself", "opaque": "APIs ask this server"}
 
@@ -142,7 +135,7 @@ class Registration:
         help="Whether you made the app yourself; only then it may see passwords [default: first-party].",
     )
     grants: frozenset[str] = declare(
-        input=Input.SOME, label="Grants", choices=GRANTS, most=10,
+        input=Input.SOME, label="Grants", choices={name: each.about for name, each in GRANTS.items()}, most=10,
         member="grant_types", help=_INSTEAD, edit_help="Exactly these grants; repeat.", adds=True,
     )
     auth_methods: frozenset[str] = declare(

@@ -16,7 +16,8 @@ from authserver.apis import own_sessions
 from authserver.apis.model import Catalogue
 from authserver.apis.registration import scope_problem
 from authserver.clients import origins, uris
-from authserver.clients.fields import FIELDS, FIRST_GRANTS, KINDS, Input, Registration
+from authserver.clients.fields import FIELDS, KINDS, Input, Registration
+from authserver.clients.grants import gives_a_first_token
 from authserver.clients.model import LIFETIMES
 from authserver.clients.registry import CLIENT_ID
 from authserver.refusals.problems import Problem
@@ -175,7 +176,7 @@ def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[Problem]:
             "the password grant shows users' passwords to the app, and RFC 9700 section 2.4 forbids it: "
             "use it for first-party apps only"
         )
-    if not client.grants & FIRST_GRANTS:
+    if not gives_a_first_token(client.grants):
         yield Problem(
             "the client can refresh but not sign in: no grant gives it a first token",
             for_command_line=" (clients add --allow-password-grant, clients edit --add-grant password)",

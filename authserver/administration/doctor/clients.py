@@ -5,7 +5,7 @@ from __future__ import annotations
 from authserver.administration.doctor import settings as of_settings
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
 from authserver.administration.doctor.survey import Survey
-from authserver.clients.fields import FIRST_GRANTS
+from authserver.clients.grants import gives_a_first_token
 from authserver.clients.model import ClientRecord
 from authserver.database.tables import present
 from authserver.settings.values import DAY
@@ -72,7 +72,7 @@ def _uses_previous(seen: Survey, row: ClientRecord) -> bool:
 
 def no_first_token(seen: Survey) -> Findings:
     for row in seen.clients:
-        if not row.grants & FIRST_GRANTS:
+        if not gives_a_first_token(row.grants):
             grant = "client_credentials" if row.kind == "service" and row.secret_digest is not None else "password"
             yield _finding(
                 "no-first-token",

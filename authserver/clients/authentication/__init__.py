@@ -42,11 +42,13 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented:
         Refused: there are two, the `Authorization` header cannot be read, or no client is named.
     """
     found = [presented for method in METHODS.values() if (presented := method.read(authorization, form)) is not None]
-    if len(found) > 1:
+    # A credential comes with a client_id, which alone would be the method `none`.
+    credentials = [presented for presented in found if presented.credential is not None]
+    if len(credentials) > 1:
         raise Refused(Reason.TWO_AUTHENTICATIONS)
     if not found:
         raise Refused(Reason.NO_CLIENT)
-    return found[0]
+    return (credentials or found)[0]
 
 
 def authenticate(registry: ClientRegistry, presented: Presented, *, afresh: bool = False) -> Client:

@@ -12,11 +12,9 @@ NAME = "none"
 ABOUT = "A public client: it has no secret. Stands alone."
 
 
-def read(authorization: str | None, form: Mapping[str, str]) -> Presented | None:
-    """Return the client that the body names, unless a credential is sent with it."""
-    if authorization is not None or "client_secret" in form or "client_id" not in form:
-        return None
-    return Presented(NAME, form["client_id"], None)
+def read(_authorization: str | None, form: Mapping[str, str]) -> Presented | None:
+    """Return the client that the body names. It counts only where no other method presents a credential."""
+    return Presented(NAME, form["client_id"], None) if "client_id" in form else None
 
 
 def prove(client: Client | None, _presented: Presented) -> Proof | Reason:

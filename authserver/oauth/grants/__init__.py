@@ -1,7 +1,13 @@
-"""The grants, one file each. Adding one is a file and a line in this list; the metadata document follows by itself."""
+"""The grants, one file each. A grant is a file here and a line in `clients/grants`; all else follows by itself."""
 
-from authserver.oauth.grants.client_credentials import ClientCredentialsGrant
-from authserver.oauth.grants.password import PasswordGrant
-from authserver.oauth.grants.refresh_token import RefreshTokenGrant
+from __future__ import annotations
 
-GRANTS = (PasswordGrant, RefreshTokenGrant, ClientCredentialsGrant)
+from importlib import import_module
+
+from authserver.clients.grants import GRANTS
+from authserver.oauth.grants.base import TokenGrant
+
+
+def grant_classes() -> list[type[TokenGrant]]:
+    """The class `GRANT` of each grant's file, in the order of the list."""
+    return [import_module(f"{__name__}.{grant.file}").GRANT for grant in GRANTS.values()]

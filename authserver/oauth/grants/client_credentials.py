@@ -24,3 +24,6 @@ class ClientCredentialsGrant(TokenGrant):
         client, catalogue = self.request.client, self.services.catalogue.current()
         token = self.services.access_tokens.for_client(client, self._access, catalogue, self.request.received_at)
         return 200, response(token, self._access), []
+
+
+GRANT = ClientCredentialsGrant

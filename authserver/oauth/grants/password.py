@@ -91,3 +91,6 @@ class PasswordGrant(TokenGrant):
         catalogue = self.services.catalogue.current(connection)
         access = scopes.of_user(self.request.client, self.asked, roles, catalogue, self.services.issuer)
         return Granted(access.scopes, access.audiences)
+
+
+GRANT = PasswordGrant

@@ -78,3 +78,6 @@ class RefreshTokenGrant(TokenGrant):
     def _resolve(self, session: Session, client: Client, catalogue: Catalogue) -> Access:
         granted = Access(session.scopes, session.audiences)
         return scopes.of_refresh(client, self.asked, granted, session.roles, catalogue)
+
+
+GRANT = RefreshTokenGrant

@@ -1,0 +1,37 @@
+"""The grants that there are, each in one line, and what registration has to know of them.
+
+The file of the same name in `oauth/grants` serves a grant. It is found by its name, because this room may not import
+that one. Metadata, registration and the three faces of administration go by this list.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One grant: its name on the wire, its file in `oauth/grants`, and what it is for.
+
+    `is_first` says whether it gives a client its first token. The others go on from one of those.
+    """
+
+    name: str
+    file: str
+    about: str
+    is_first: bool = True
+
+
+_ALL: Final = (
+    Grant("password", "password", "The app takes the user's name and password itself (RFC 9700 forbids it)."),
+    Grant("refresh_token", "refresh_token", "Goes on with a session without asking for the password again.", False),
+    Grant("client_credentials", "client_credentials", "Tokens for the client itself, with its secret."),
+)
+
+GRANTS: Final = {grant.name: grant for grant in _ALL}
+
+
+def gives_a_first_token(names: frozenset[str]) -> bool:
+    """Whether a client with these grants can get a token at all."""
+    return any(GRANTS[name].is_first for name in names & GRANTS.keys())

@@ -1,0 +1,62 @@
+"""Tells, as JSON, where a server shows the toys that `tests/docs/test_recipes.py` added to it. A program of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+from click.testing import CliRunner
+
+import authserver
+from authserver.administration import clients
+from authserver.administration.context import Administration
+from authserver.app import create_app
+from authserver.cli.command import command
+from authserver.clients.registration import fill
+from tests.support.console import an_administrator, browser
+from tests.support.stage import Stage, make_stage
+
+TOYS = ("toy", "toy_word")
+
+
+def main() -> None:
+    """Make a server in the folder that is named, and print what is found."""
+    stage = make_stage("sqlite", Path(sys.argv[1]))
+    stage.an_api()
+    sys.stdout.write(json.dumps(look(stage)))
+
+
+def look(stage: Stage) -> dict[str, Any]:
+    """Where the toys are found, and whether they work."""
+    toy = fill(
+        "service", name="Play", client_id="play", grants=frozenset({"toy"}), auth_methods=frozenset({"toy_word"})
+    )
+    clients.add(Administration(stage.database, stage.settings, "test"), toy)
+    app = create_app(stage.settings)
+    with httpx.Client(transport=httpx.WSGITransport(app), base_url=stage.settings.issuer) as http:
+        form = {"grant_type": "toy", "client_id": "play", "word": "please"}
+        answers = {
+            "server": str(Path(authserver.__file__).parent),
+            "token": http.post("/token", data=form).status_code,
+            "token_with_a_wrong_word": http.post("/token", data={**form, "word": "now"}).json()["error"],
+            "metadata": http.get("/.well-known/oauth-authorization-server").json(),
+            "toy_endpoint": http.get("/toy").text,
+        }
+    with browser(stage, app) as visitor:
+        visitor.sign_in(an_administrator(stage))
+        page = visitor.get("/admin/clients/add/service").text
+        document = json.dumps(visitor.get("/admin/api/openapi.json").json()["components"])
+    shown = CliRunner().invoke(command, ["clients", "add", "--help"]).output
+    return {
+        **answers,
+        "console": {name: f'value="{name}"' in page for name in TOYS},
+        "admin_api": {name: f'"{name}"' in document for name in TOYS},
+        "command_line": {name: name in shown for name in TOYS},
+    }
+
+
+if __name__ == "__main__":
+    main()
