@@ -6,9 +6,9 @@ from typing import Any
 
 from authserver.account import words
 from authserver.account.use_cases import Account
+from authserver.database.times import iso
 from authserver.pages.model import VisitRecord
 from authserver.pages.pages import Pages
-from authserver.pages.texts import iso
 from authserver.pages.visits import Visit
 from authserver.sessions.model import SessionRecord
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from authserver.pages.texts import iso
+from authserver.database.times import iso
 from authserver.records.audit import AuditRecord, Event
 from authserver.sessions.model import End
 

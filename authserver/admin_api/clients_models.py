@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field, conlist, create_model
 from authserver.admin_api.paging import Page
 from authserver.admin_api.route import Document, Line, NextPage, unset
 from authserver.administration.clients import Registered, registration_of
-from authserver.administration.times import iso, iso_of
 from authserver.clients.fields import FIELDS, Input
 from authserver.clients.fields import Field as DeclaredField
 from authserver.clients.model import ClientRecord
+from authserver.database.times import iso, iso_of
 
 #: The members, by the fields that they are.
 NAMES: Final = {name: field.member for name, field in FIELDS.items()}

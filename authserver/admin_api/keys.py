@@ -10,7 +10,7 @@ from authserver.admin_api.route import Answer, Content, Document, Parameters, Ro
 from authserver.administration import keys as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
-from authserver.administration.times import iso, iso_of
+from authserver.database.times import iso, iso_of
 from authserver.keys.model import KeyRecord, Kind, State
 
 _READ: Final = "authserver:keys:read"

@@ -9,7 +9,7 @@ from pydantic import Field
 from authserver.admin_api.route import Answer, Content, Document, Line, Route
 from authserver.administration import audit as use_cases
 from authserver.administration.context import Administration
-from authserver.administration.times import iso_of
+from authserver.database.times import iso_of
 
 
 class Reference(Document):

@@ -13,7 +13,7 @@ from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, 
 from authserver.administration import sessions as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
-from authserver.administration.times import iso, iso_of
+from authserver.database.times import iso, iso_of
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.values import is_live
 

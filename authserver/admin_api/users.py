@@ -25,8 +25,8 @@ from authserver.administration import password_links, sessions
 from authserver.administration import users as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
-from authserver.administration.times import iso_of
 from authserver.administration.users import Profile
+from authserver.database.times import iso_of
 from authserver.users.model import UserRecord
 from authserver.users.store import Filter
 

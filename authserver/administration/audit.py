@@ -10,9 +10,9 @@ from uuid import UUID
 
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid, NotFound
-from authserver.administration.times import iso
 from authserver.clients import store as clients
 from authserver.clients.model import ClientRecord
+from authserver.database.times import iso
 from authserver.keys.vault import Vault
 from authserver.records import audit
 from authserver.records.audit import AuditRecord, Event, Outcome, Position, Search

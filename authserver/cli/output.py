@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from authserver.administration.errors import AdminError
-from authserver.administration.times import iso
+from authserver.database.times import iso
 from authserver.refusals.problems import Problem
 
 __all__ = [

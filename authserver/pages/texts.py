@@ -50,13 +50,6 @@ def ago(milliseconds: int | None) -> Markup:
     return Markup('<time datetime="{}">{}</time>').format(then.isoformat(timespec="seconds"), _distance(milliseconds))
 
 
-def iso(milliseconds: int | None) -> str | None:
-    """A time for programs: ISO 8601 in UTC, with milliseconds."""
-    if milliseconds is None:
-        return None
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
 def span(seconds: float | None) -> str:
     """A duration by its largest unit: "15 minutes"."""
     if seconds is None:

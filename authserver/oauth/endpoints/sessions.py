@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +15,7 @@ from authserver.apis.own_sessions import AUDIENCE, SCOPE
 from authserver.clients import store as clients
 from authserver.clients.model import Client
 from authserver.database.engine import Unavailable
+from authserver.database.times import iso_of
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.server import OAuthServer
@@ -105,9 +105,9 @@ def _shown(row: SessionRecord, names: dict[str, str], own: UUID) -> dict[str, An
         "client_id": row.client_id,
         "client_name": names.get(row.client_id),
         "device_name": row.device_name,
-        "created_at": _iso(row.created_at),
-        "last_used_at": _iso(row.last_used_at),
-        "expires_at": _iso(expires_at(row)),
+        "created_at": iso_of(row.created_at, "seconds"),
+        "last_used_at": iso_of(row.last_used_at, "seconds"),
+        "expires_at": iso_of(expires_at(row), "seconds"),
         "address": row.last_address,
         "user_agent": row.last_user_agent,
     }
@@ -137,10 +137,6 @@ def _end_many(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Ans
             connection, holder.user_id, End.SIGNED_OUT, actor=holder.actor, caller=request.caller, all_but=kept
         )
     return server.handle_response(204, "", [])
-
-
-def _iso(milliseconds: int) -> str:
-    return datetime.fromtimestamp(milliseconds // 1000, UTC).isoformat().replace("+00:00", "Z")
 
 
 ALL = Endpoint("sessions", "/sessions", ("GET", "DELETE"), _all, cross_origin=True)
