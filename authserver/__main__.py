@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from authserver.cli import command
 
-if TYPE_CHECKING:  # of the types alone, for the reason above
+if TYPE_CHECKING:  # not at run time, for the reason above
     from authserver.cli.programs import Application
     from authserver.settings.values import LogSettings
 
 
 class Programs:
-    """What commands may ask the entry point for (`cli.programs.Programs`)."""
+    """Gives commands the application and the log (`cli.programs.Programs`)."""
 
     def application(self) -> Application:
         from authserver import app  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""What an address says: its origin, and whether it stays on this machine. One meaning each, for every room."""
+"""What every room has to know about an address: its origin, whether it is loopback or https, and its cookies' names."""
 
 from __future__ import annotations
 
@@ -34,11 +34,10 @@ def is_loopback(url: str) -> bool:
 
 
 def cookie_name(name: str, issuer: str) -> str:
-    """The name of a cookie that this issuer sets: with the prefix `__Host-`, wherever it is on https.
+    """The name of a cookie that this issuer sets. On https it has the prefix `__Host-`.
 
     Browsers refuse such a cookie from a sibling host, from http and for a narrower path (RFC 6265bis section 4.1.3), so
-    another host can neither read it nor plant one. On http, which only a development issuer has, neither the prefix
-    nor `Secure` is possible.
+    another host can neither read it nor plant one. On http, in development, neither the prefix nor `Secure` is possible.
     """
     return f"__Host-{name}" if is_https(issuer) else name
 

@@ -1,4 +1,4 @@
-"""Where settings come from: defaults < TOML file < environment < secret files; and everything that is wrong, at once.
+"""Reads settings from defaults < TOML file < environment < secret files, and reports all problems at once.
 
 Knows no setting by name: it reads the model that it is given.
 """
@@ -30,7 +30,7 @@ Contradiction = tuple[tuple[str, ...], str]
 
 
 class SettingsError(Exception):
-    """The settings do not hold; `problems` has one line for each reason, none of which shows a value."""
+    """The settings are refused; `problems` has one line for each reason. No line shows a value."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
@@ -38,7 +38,7 @@ class SettingsError(Exception):
 
 
 class ContradictionsError(ValueError):
-    """Settings that are right by themselves and wrong together."""
+    """Each setting is valid by itself, but they contradict each other."""
 
     def __init__(self, found: list[Contradiction]) -> None:
         super().__init__("; ".join(text for _, text in found))
@@ -70,13 +70,13 @@ def _mentions(annotation: object, wanted: type) -> bool:
 
 
 def may_be_file(info: FieldInfo) -> bool:
-    """May the value stand in a file that AUTHSERVER_..._FILE names?"""
+    """Whether the value may stand in a file that AUTHSERVER_..._FILE names."""
     return is_secret(info) or any(isinstance(mark, FromFile) for mark in info.metadata)
 
 
 @dataclass
 class Found:
-    """What the sources said so far: the values and their sources by dotted name, and what is wrong with them."""
+    """What was read so far: the values and their sources by dotted name, and what is wrong with them."""
 
     values: dict[str, object] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
@@ -176,7 +176,7 @@ def _is_service_address(variable: str, value: str) -> bool:
 
 
 def _read_secret_file(name: str, variable: str, file: str, found: Found) -> None:
-    # Not the name of the file: who mistook the variable for the value itself has put the secret there.
+    # Do not show the name of the file: an operator may have put the secret itself into this variable.
     found.sources[name] = variable
     try:
         found.add(name, Path(file).read_text(encoding="utf-8").rstrip("\r\n"), variable)
@@ -203,22 +203,22 @@ def _suggest(near: str | None) -> str:
 
 
 def _validate(model: type[Model], found: Found) -> Model | None:
-    """Validate what was found; where single values are refused, still look for contradictions among the others."""
+    """Validate what was found. When single values are refused, still look for contradictions among the others."""
     try:
         return model.model_validate(_nested(found.values), context={"sources": found.sources})
     except ValidationError as refusal:
-        again = _explain(refusal, found)
+        again = _note_problems(refusal, found)
     return _validate(model, found) if again else None
 
 
-def _explain(refusal: ValidationError, found: Found) -> bool:
-    """Note each reason with its source; true when values were put aside, and the rest is worth another look."""
+def _note_problems(refusal: ValidationError, found: Found) -> bool:
+    """Note each reason with its source. Returns whether refused values were dropped: then validate the rest again."""
     again = False
     for error in refusal.errors(include_url=False, include_input=False):
         cause = error.get("ctx", {}).get("error")
         if isinstance(cause, ContradictionsError):
             for names, reason in cause.found:
-                # A refused value counts as its default in the second look, and would be refused for that.
+                # In the second round a refused value has its default, which may contradict another setting.
                 if not found.refused.intersection(names):
                     found.refuse(names, reason)
             continue

@@ -12,7 +12,7 @@ from authserver.settings.values import Values
 
 
 class Settings(Values):
-    """Everything that an operator can set. Refuses settings that contradict each other, all at once."""
+    """Everything that an operator can set. Refuses settings that contradict each other, and reports all of them."""
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
 
@@ -22,7 +22,7 @@ class Settings(Values):
         return self._sources
 
     @model_validator(mode="after")
-    def _agree(self, info: ValidationInfo) -> Self:
+    def _refuse_contradictions(self, info: ValidationInfo) -> Self:
         self._sources = (info.context or {}).get("sources", {})
         found = [problem for rule in RULES for problem in rule(self)]
         if found:
@@ -34,6 +34,6 @@ def load_settings(config_file: Path | None, environ: Mapping[str, str]) -> Setti
     """Read the settings from all their sources.
 
     Raises:
-        SettingsError: one line for everything that is wrong, with its source and what would be right; no values.
+        SettingsError: has a line for each problem, with its source and what would be right, but not the value.
     """
     return load(Settings, config_file, environ)

@@ -1,4 +1,4 @@
-"""What an operator is told about settings that hold: the value of each, and where it came from."""
+"""Describes valid settings to an operator: the value of each, and where it came from."""
 
 from authserver.settings.loading import fields_of, is_secret
 from authserver.settings.model import Settings

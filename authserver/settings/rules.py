@@ -39,7 +39,7 @@ def _value(settings: Values, name: str) -> int:
 def _hashing(settings: Values) -> Iterator[Contradiction]:
     passwords, threads = settings.passwords, settings.server.threads
     if passwords.hashing_queue >= threads - 2:
-        # A worker keeps its last threads for refreshes, however many people sign in.
+        # Sign-ins must not take all threads of a worker: refreshes need some.
         yield (
             ("passwords.hashing_queue", "server.threads"),
             f"passwords.hashing_queue must be less than server.threads - 2 ({threads - 2})",

@@ -25,7 +25,7 @@ DATABASE_URL_HINT = (
 
 
 class FromFile:
-    """Marks a setting without a secret in it that may nevertheless be read from a file (`AUTHSERVER_..._FILE`)."""
+    """Marks a setting that is no secret but may be read from a file (`AUTHSERVER_..._FILE`)."""
 
 
 def seconds(value: object) -> object:
@@ -69,7 +69,7 @@ def upper_case(value: object) -> object:
 
 
 def issuer(value: str) -> str:
-    """Check an issuer identifier (RFC 8414 section 2); its trailing slash goes, since APIs compare it letter by letter."""
+    """Check an issuer identifier (RFC 8414 section 2). Cuts its trailing slash, since APIs compare letter by letter."""
     try:
         parts = urlsplit(value)
         usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -109,7 +109,7 @@ def decode_master_key(text: str) -> bytes:
         ValueError: not 32 bytes in base64 or base64url; the message says how to make one and does not show the text.
     """
     text = text.strip()
-    # Either alphabet, but not a mixture of both: that is a damaged copy.
+    # Both alphabets are good. A mixture of them is a damaged copy.
     if not re.fullmatch(r"[A-Za-z0-9_-]{43}=?|[A-Za-z0-9+/]{43}=?", text):
         raise ValueError(MASTER_KEY_HINT)
     return base64.urlsafe_b64decode(text[:43].replace("+", "-").replace("/", "_") + "=")
@@ -121,7 +121,7 @@ def master_key(value: SecretStr) -> SecretStr:
 
 
 def bearer_token(value: SecretStr) -> SecretStr:
-    """Check what a Bearer header can carry (RFC 6750 section 2.1), long enough not to be guessed."""
+    """Check that a Bearer header can carry the token (RFC 6750 section 2.1), and that it is too long to guess."""
     if not re.fullmatch(r"[A-Za-z0-9._~+/-]{16,}=*", value.get_secret_value()):
         raise ValueError("must be at least 16 letters, digits or -._~+/ ; make one with: openssl rand -hex 32")
     return value

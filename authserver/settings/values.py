@@ -1,4 +1,4 @@
-"""What can be set: each setting with its type, its default and its limits. The docstring of a field is its documentation."""
+"""All settings, each with its type, its default and its limits. The docstring of a field is its documentation."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ from authserver.settings.types import (
 
 DAY = 86_400
 
-#: No access token lives longer, whatever is set, now or earlier: a revoked one has to be listed for as long.
+#: The longest life that any setting, present or earlier, gives an access token: a revoked one stays listed as long.
 LONGEST_ACCESS_TOKEN = DAY
 
 
@@ -88,7 +88,7 @@ class KeySettings(Group):
     signing_key_lifetime: Annotated[Seconds, Field(ge=1)] = 30 * DAY
     """Age in seconds at which the active signing key is replaced by the next."""
     token_key_lifetime: Annotated[Seconds, Field(ge=1)] = 90 * DAY
-    """Age in seconds at which the keys behind refresh tokens are replaced; nobody is signed out by it."""
+    """Age in seconds at which the keys behind refresh tokens are replaced; users stay signed in."""
     jwks_max_age: Annotated[Seconds, Field(ge=0, le=300)] = 300
     """Seconds that the key set may be cached; a next key is published at least this long before it signs."""
 
@@ -99,9 +99,9 @@ class PasswordSettings(Group):
     argon2_time_cost: Annotated[Whole, Field(ge=1, le=1000)] = 2
     """Passes over that memory."""
     argon2_parallelism: Annotated[Whole, Field(ge=1, le=64)] = 1
-    """Lanes of one hash, which take as many cores."""
+    """Lanes of one hash; each takes a core."""
     hashing_concurrency: Annotated[Whole, Field(ge=1, le=1024)] | None = None
-    """Passwords hashed at the same time on this machine, over all workers. Not set: its cores less one, at least one."""
+    """Passwords that this machine hashes at once, over all workers. Not set: its cores less one, at least one."""
     hashing_queue: Annotated[Whole, Field(ge=1, le=1024)] = 8
     """Sign-ins that one worker may hold, waiting or hashing; further ones are told to come back later."""
     min_length: Annotated[Whole, Field(ge=8, le=256)] = 8
@@ -127,7 +127,7 @@ class StatusSettings(Group):
     ttl: Annotated[Seconds, Field(ge=1, le=3600)] = 8
     """Seconds that a status list may be cached; a revocation reaches APIs within about two more."""
     lifetime: Annotated[Seconds, Field(ge=60, le=LONGEST_ACCESS_TOKEN)] = 43_200
-    """Seconds that a signed status list can be relied on at all, when authserver is out of reach; longer than `ttl`."""
+    """Seconds that APIs can rely on a signed status list while authserver is out of reach; longer than `ttl`."""
 
 
 class CacheSettings(Group):
@@ -145,16 +145,16 @@ class PageSettings(Group):
     lifetime: Annotated[Seconds, Field(ge=60, le=30 * DAY)] = 43_200
     """Seconds after which a browser has to sign in again in any case."""
     confirmation: Annotated[Seconds, Field(ge=0, le=3600)] = 300
-    """Seconds after the password was typed in which a dangerous act does not ask for it again."""
+    """Seconds for which dangerous acts do not ask again for a password that was just typed."""
     link_lifetime: Annotated[Seconds, Field(ge=60, le=30 * DAY)] = DAY
     """Seconds that a link for setting a password can be used, once."""
 
 
 class LogSettings(Group):
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(upper_case)] = "INFO"
-    """Least severity that is logged. The lines of audit events are, always."""
+    """Lowest severity that is logged. Audit events are always logged."""
     format: Literal["json", "console"] = "json"
-    """One JSON object a line for programs, or coloured text for people."""
+    """`json` writes one object a line, for programs; `console` writes coloured text, for people."""
 
 
 class MetricsSettings(Group):
@@ -166,17 +166,17 @@ class Values(Group):
     """Everything that an operator can set, each checked by itself."""
 
     environment: Literal["development", "production"] = "development"
-    """What this is; production demands an https issuer, a master key and an explicit database."""
+    """Kind of installation; production demands an https issuer, a master key and an explicit database."""
     issuer: Issuer = "http://127.0.0.1:8000"
     """Address under which clients and APIs reach authserver, and the claim `iss`; an absolute URL, may have a path."""
     data_dir: Directory = Path("data")
     """Directory of the embedded database, authserver.db."""
     key_dir: Directory = Path("keys")
-    """Directory of the embedded master key, master.key: apart from the data, so that copies of one lack the other."""
+    """Directory of the embedded master key, master.key; apart from the data, so that a copy of the data lacks it."""
     master_key: MasterKey | None = None
     """32 bytes in base64 or base64url that seal all other keys; without it the file master.key in `key_dir`."""
     old_master_key: MasterKey | None = None
-    """The previous master key while keys are re-wrapped: it opens, and never seals."""
+    """The previous master key while keys are re-wrapped: it opens sealed values, and seals no new ones."""
     trusted_proxies: Networks = ()
     """Networks (CIDR) of the proxies whose forwarded headers are believed."""
     server: ServerSettings = ServerSettings()
