@@ -1,4 +1,4 @@
-"""How a rule of the domain says no, or not now. Both carry the reason; `oauth/errors` answers them."""
+"""The exceptions by which a rule of the domain refuses or postpones a request; `oauth/errors` answers them."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from authserver.refusals.reasons import Reason
 
 
 class Refused(Exception):
-    """A domain rule said no. The public is told `reason.public`, never the rest.
+    """A domain rule refuses the request. The public is told `reason.public`, never the rest.
 
-    `parameter` is the name of the request parameter that is missing or wrong; it is one of ours, so it may be told.
+    `parameter` is the request parameter that is missing or wrong. The server defines such names, so they are public.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Refused(Exception):
 
 
 class TryLater(Exception):
-    """Nothing is wrong with the request, but it cannot be served now; the client keeps what it has and comes back.
+    """The request may be valid but cannot be served now. The client keeps its tokens and tries again.
 
     `retry_after` is in seconds.
     """

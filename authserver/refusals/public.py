@@ -1,4 +1,4 @@
-"""What the public is told of a refusal. The texts stay the same, so that they tell nothing of the precise reason."""
+"""What the public is told about a refusal. The texts are constant, so that they do not give the precise reason away."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import Enum
 
 
 class Public(Enum):
-    """What the public is told: an OAuth error code (RFC 6749 section 5.2) and one constant text, whatever the precise reason."""
+    """An OAuth error code (RFC 6749 section 5.2) and its constant text."""
 
     REQUEST = ("invalid_request", "The request is malformed.")
     TOO_LARGE = ("invalid_request", "The request body is too large.")

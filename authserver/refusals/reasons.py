@@ -10,8 +10,8 @@ from authserver.refusals.public import Public
 class Reason(Enum):
     """A check that failed.
 
-    Each has a number that is sealed into references, so it is never used again for another; what the public is told;
-    what really happened, and what an administrator does about it.
+    Each has a number, which references hold and which no other reason ever gets; what the public is told; what really
+    happened; and what an administrator does about it.
     """
 
     MALFORMED_REQUEST = (
@@ -120,7 +120,7 @@ class Reason(Enum):
     SCOPE_NEEDS_ROLE = (
         32,
         Public.SCOPE,
-        "The user has the role of none of the scopes that were asked for.",
+        "The user lacks the roles for all scopes that were asked for.",
         "Give the user a role: authserver users edit USER --add-role …",
     )
     SCOPE_OF_SEVERAL_APIS = (
@@ -158,8 +158,8 @@ class Reason(Enum):
     TOKEN_KEY_UNKNOWN = (
         41,
         Public.REFRESH_TOKEN,
-        "The refresh token names a token key that is not here.",
-        "Is it of another server?",
+        "The refresh token names a token key that this server does not have.",
+        "Check whether another server issued it.",
     )
     TOKEN_FORGED = (
         42,
@@ -201,7 +201,7 @@ class Reason(Enum):
     TOKEN_LEAKED_KEY = (
         49,
         Public.REFRESH_TOKEN,
-        "A mismatch under a leaked token key.",
+        "The refresh token does not fit its session, and its token key has leaked.",
         "Nothing was changed; the user signs in again.",
     )
     RETRY_FROM_ELSEWHERE = (

@@ -40,27 +40,27 @@ class Refusal:
 
 
 class References:
-    """Seals refusals and opens references with AES-SIV (RFC 5297), which no repeated nonce can break."""
+    """Seals refusals and opens references with AES-SIV (RFC 5297), which a repeated nonce does not break."""
 
     def __init__(self, key: bytes) -> None:
         self._cipher = AESSIV(key)
 
     def seal(self, refusal: Refusal) -> str:
-        """Return the reference: 110 characters of base64url, whatever the refusal is; the first is no hyphen."""
+        """Return the reference: always 110 characters of base64url, of which the first is no hyphen."""
         client_id = (refusal.client_id or "").encode(errors="replace")[:32]
         session_id = refusal.session_id.bytes if refusal.session_id else bytes(16)
         while True:
             plain = _LAYOUT.pack(refusal.reason.number, refusal.at, session_id, client_id, secrets.token_bytes(8))
             reference = base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
-            # One in 64 begins with a hyphen, and a command line would take that for options. Other random bytes
-            # give another beginning, and tell no more: which references are drawn again hangs on the key alone.
+            # One in 64 begins with a hyphen, and a command line would take that for options. Draw it again with other
+            # random bytes. That tells nothing about the refusal: which references are drawn again depends on the key.
             if not reference.startswith("-"):
                 return reference
 
     def of(self, refused: Refused | TryLater, client_id: str | None) -> str:
-        """The reference of a refusal: sealed when it is first asked for, and the same from then on.
+        """The reference of a refusal: sealed at the first call, and the same from then on.
 
-        So whoever records a refusal before it is answered writes down the reference that the caller will get.
+        So an audit event that is recorded before the answer holds the reference that the caller will get.
         """
         if refused.reference is None:
             now = time.time_ns() // 1_000_000
