@@ -1,6 +1,6 @@
-"""What uvicorn's HTTP protocol leaves unbounded, bounded: heads, trailers, the time a request may take to arrive, connections.
+"""Bounds what uvicorn's HTTP protocol does not: heads, trailers, the time in which a request arrives, connections.
 
-None of these costs a thread: a client that is slow, silent or endless holds one socket, for a bounded time.
+A client that is slow, silent or endless holds no thread, only one socket for a bounded time.
 """
 
 import asyncio
@@ -14,9 +14,9 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 # Java's client offers h2c with every first request, and the parser then takes the body for another protocol's bytes.
-# An offer may be ignored (RFC 9110 section 7.8); one that this does not catch is refused by the bridge.
+# An offer may be ignored (RFC 9110 section 7.8). The bridge refuses an offer that this does not catch.
 UPGRADE = re.compile(rb"\r\nupgrade:", re.IGNORECASE)
-# The parser gets this many bytes at once. What is not body is counted after each piece, so its bound is exact to one piece.
+# The parser gets this many bytes at once. Bytes outside of bodies are counted after each piece: exact to one piece.
 PIECE = 4096
 
 
@@ -50,15 +50,15 @@ class BoundedProtocol(HttpToolsProtocol):
     waiting: ClassVar[dict["BoundedProtocol", None]]  # the longest waiting first; a dict for its order
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None until the first request
-    _started: RequestResponseCycle | None = None  # the one that the application works on; `cycle` is the last that came
+    _started: RequestResponseCycle | None = None  # the application works on it; `cycle` is the last that arrived
     _deadline: asyncio.TimerHandle | None = None
     _in_head = True
-    _allowance = 0  # bytes that the head may still have, and after it what is not body
+    _allowance = 0  # bytes that the head may still have; after the head, bytes that do not belong to the body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._allowance = self.limits.max_head_bytes
-        # Whoever waits longest makes room: any number of idle or slow connections keeps nobody out.
+        # Close the connection that has waited longest: idle or slow connections must not keep new ones out.
         if len(self.connections) > self.limits.max_connections and self.waiting:
             next(iter(self.waiting)).transport.abort()
         self._wait_for_client()
@@ -70,7 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        # uvicorn tells only the last request that the client is gone. An earlier one would write, and fail with a traceback.
+        # uvicorn tells only the last request that the client is gone. An earlier one would write, and log a traceback.
         self._started = cycle
         super()._start_asgi_task(cycle, app)
 
@@ -102,7 +102,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
-        # Only trailers, and the extensions of chunks, use up the allowance: 16 bytes are enough for the size of a chunk.
+        # Only trailers and the extensions of chunks use up the allowance: 16 bytes are enough for the size of a chunk.
         self._allowance += len(body) + 16
         super().on_body(body)
 
@@ -110,7 +110,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head, self._allowance = True, self.limits.max_head_bytes
         super().on_message_complete()
         if self.cycle is not None and not self.parser.should_keep_alive():
-            # A trailer may ask for this, too late for uvicorn. The parser skips all that follows, so nothing may follow.
+            # A trailer may ask to close the connection, too late for uvicorn. The parser skips all later bytes: close.
             self.cycle.keep_alive = False
             if self.cycle.response_complete:
                 self.transport.close()
@@ -121,7 +121,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.waiting[self] = None
 
     def shutdown(self) -> None:
-        """Let a request that is being worked on end; one that is still being sent has two seconds."""
+        """Let the application finish its request. A request that is still arriving has two seconds."""
         super().shutdown()
         if self.cycle is not None and self.cycle.more_body and not self.transport.is_closing():
             self._stop_waiting()
@@ -145,12 +145,12 @@ class BoundedProtocol(HttpToolsProtocol):
         begun = not self._in_head or self._allowance < self.limits.max_head_bytes
         if begun and not self.transport.is_closing():
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
-        else:  # nothing was asked, or the answer is long sent and cannot be delivered
+        else:  # there is no request, or the client does not take its answer
             self.transport.abort()
 
     def _refuse(self, status: HTTPStatus) -> None:
-        # A request that was answered early, or is being answered: a second answer would be taken for the next one's. In the
-        # pipeline it would come before the answer to the request in front, and be taken for that.
+        # The request was answered early or is being answered: the client would take this answer for the next request's.
+        # In a pipeline the client would take it for the answer to the request in front.
         if self.pipeline or (self.cycle is not None and self.cycle.response_complete == self.cycle.more_body):
             self.transport.abort()
             return

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("authserver.serving")
 FORK = multiprocessing.get_context("fork")
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
-MAX_DELAY = 10.0  # seconds before a worker that keeps dying is started once more
+MAX_DELAY = 10.0  # most seconds before a worker that keeps dying is started again
 
 
 def run(  # noqa: PLR0913 - one call with everything that can be set
@@ -50,13 +50,13 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
 ) -> int:
     """Serve until SIGTERM or SIGINT and return the exit status. Must be called in the main thread.
 
-    Each worker calls `make_app` after the fork. prometheus_client is switched to its multiprocess mode for them: make
-    metrics inside `make_app`, and collect them with `multiprocess.MultiProcessCollector`. It hands what was made to
-    `stop_app` after its last request. `on_ready` gets the address, with the real port where 0 was asked for, once all
-    workers answer.
+    Each worker calls `make_app` after the fork, and after its last request gives the application to `stop_app`.
+    prometheus_client is switched to its multiprocess mode for the workers: make metrics inside `make_app`, and collect
+    them with `multiprocess.MultiProcessCollector`. Once all workers answer, `on_ready` gets the address, with the real
+    port where `port` is 0.
 
-    `request_timeout` is how many seconds a client has to send a request, `grace` how many seconds requests in flight
-    have to end. A problem that keeps the server from starting is one line on stderr and status 1.
+    A client has `request_timeout` seconds to send a request, and requests in flight have `grace` seconds to end. A
+    problem that keeps the server from starting is one line on stderr and status 1.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -70,7 +70,7 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
         return 1
     limits = Limits(
         max_body_bytes=max_body_bytes,
-        max_connections=_most_connections(),
+        max_connections=_raise_connection_limit(),
         request_timeout=request_timeout,
         grace=grace,
     )
@@ -92,12 +92,12 @@ def _listen(host: str, port: int) -> socket.socket:
     family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
     listener = socket.create_server((host, port), family=family, backlog=2048)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Inherited by every connection: one that does not take its answer is dropped by the kernel, after milliseconds.
+        # Every connection inherits this: the kernel drops one that does not take its answer for so many milliseconds.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
     return listener
 
 
-def _most_connections() -> int:
+def _raise_connection_limit() -> int:
     """Raise the limit of open files as far as allowed, and leave a quarter of it to the application."""
     _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY:
@@ -108,11 +108,11 @@ def _most_connections() -> int:
 
 @contextlib.contextmanager
 def _shared_metrics() -> Iterator[None]:
-    """Give prometheus_client a directory to share figures in, private and in memory where there is one."""
+    """Give prometheus_client a private directory to share figures in; it is in memory where that is possible."""
     memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - a fresh directory inside, mode 0700
     with tempfile.TemporaryDirectory(prefix="authserver-metrics-", dir=memory) as directory:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = directory
-        # The library chooses its mode when it is imported: too early, if the command line has done so already.
+        # The library chooses its mode at import. That is too early if the command line has imported it already.
         if (values := sys.modules.get("prometheus_client.values")) is not None:
             vars(values)["ValueClass"] = values.get_value_class()
         try:
@@ -180,7 +180,7 @@ class _Supervisor:
     def _start(self) -> None:
         report, to_parent = FORK.Pipe(duplex=False)
         process = FORK.Process(target=self._in_worker, args=(to_parent,), daemon=False)
-        # Held back over the fork: the child must not take a signal with the parent's handlers still in place.
+        # Block signals over the fork: the child must not take one while it still has the parent's handlers.
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             process.start()
@@ -204,22 +204,22 @@ class _Supervisor:
         events = wait([woken, *reports, *ends], pause)
         for worker in list(self._workers):
             if worker.report in events:
-                self._listen_to(worker)
+                self._read_report(worker)
             elif worker.process.sentinel in events:
-                self._bury(worker)
+                self._remove_ended(worker)
         if not self._was_ready and len(self._workers) == self._count and all(w.ready for w in self._workers):
             self._was_ready = True
             if self._on_ready is not None:
                 self._on_ready(address_of(self._task.listener))
 
-    def _listen_to(self, worker: _Worker) -> None:
+    def _read_report(self, worker: _Worker) -> None:
         try:
             worker.problem = worker.report.recv()
         except EOFError:
             worker.problem = "a worker ended while it was starting"
         worker.ready = worker.problem is None
 
-    def _bury(self, worker: _Worker) -> None:
+    def _remove_ended(self, worker: _Worker) -> None:
         worker.process.join()
         worker.report.close()
         self._workers.remove(worker)
@@ -228,8 +228,8 @@ class _Supervisor:
 
             multiprocess.mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
         if not worker.ready and not self._was_ready:
-            # It has never worked: say so and end, instead of trying for ever. What has worked once is tried again:
-            # workers and the database may die together, and clients come back.
+            # The server has never worked: report the problem and end, instead of trying for ever. A server that has
+            # worked tries again: workers and the database may die together, and clients come back.
             self._problem = worker.problem
             return
         at_once = time.monotonic() - worker.started < MAX_DELAY

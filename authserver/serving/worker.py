@@ -38,8 +38,8 @@ class WorkerTask:
 def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
     """Serve until SIGTERM, SIGINT or the parent's end.
 
-    `report` gets one message: None once connections are accepted, or in a line why that will never be.
-    `parent_lives` is the reading end of a pipe that nobody writes to: it closes when the parent dies, however it dies.
+    `report` gets one message: None once the worker accepts connections, or one line that says why it cannot start.
+    `parent_lives` is the reading end of a pipe without any data: it closes when the parent ends, even if it was killed.
     """
     threading.Thread(target=_stop_with_parent, args=(parent_lives,), daemon=True).start()
     try:
@@ -58,19 +58,19 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
         on_start=lambda: report.send(None),
     )
     server = uvicorn.Server(_config(bridge, task.limits))
-    # uvicorn takes the signals over, and hands the one that stopped it on when it is done: to nobody.
+    # uvicorn replaces these handlers while it runs. At its end it raises the signal again: these make that harmless.
     signal.signal(signal.SIGTERM, server.handle_exit)
     signal.signal(signal.SIGINT, server.handle_exit)
     parent = os.getppid()
     server.run(sockets=[task.listener])
     if task.stop_app is not None:
         task.stop_app(application)
-    if os.getppid() != parent:  # killed, so it could not tidy up
+    if os.getppid() != parent:  # the parent was killed, so it could not clean up
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
 
 
 def _config(bridge: WSGIBridge, limits: Limits) -> uvicorn.Config:
-    # At its own level uvicorn would log a line for each malformed request that anybody sends.
+    # By default uvicorn logs a line for each malformed request, so anyone could fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     protocol = type("Protocol", (BoundedProtocol,), {"limits": limits, "waiting": {}})
     return uvicorn.Config(

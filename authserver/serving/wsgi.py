@@ -1,4 +1,4 @@
-"""Run a WSGI application under uvicorn: a thread is taken only when the whole request is here (PEP 3333, ASGI 3).
+"""Runs a WSGI application under uvicorn: a request takes a thread only when all of it is here (PEP 3333, ASGI 3).
 
 Answers are whole too, so a client that reads slowly holds no thread either. Nothing is streamed. Forwarded headers are
 passed on like any others: REMOTE_ADDR is always the peer.
@@ -31,7 +31,7 @@ logger = logging.getLogger("authserver.serving")
 
 
 class WSGIBridge:
-    """The ASGI application that reads a request in full, lets a thread of its own answer it, and sends the answer."""
+    """The ASGI application that reads a request in full, lets one of its threads answer it, and sends the answer."""
 
     def __init__(
         self, application: WSGIApplication, *, threads: int, max_body_bytes: int, on_start: Callable[[], None]
@@ -41,8 +41,8 @@ class WSGIBridge:
         self._on_start = on_start
         self._jobs: SimpleQueue[tuple[dict[str, Any], asyncio.Future[Answer]]] = SimpleQueue()
         for _ in range(threads):
-            # Daemons: a request that outlives the time to stop does not keep the process. A bare queue, not an executor:
-            # that costs 0.03 ms more a request.
+            # Daemon threads: a request that outlives the time to stop does not keep the process alive. A plain queue:
+            # an executor costs 0.03 ms more for each request.
             threading.Thread(target=self._work, daemon=True).start()
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
@@ -84,7 +84,7 @@ class WSGIBridge:
             except Exception:
                 logger.exception("The application failed")
                 answer = 500, [(b"content-length", b"0")], b""
-            answered.get_loop().call_soon_threadsafe(_settle, answered, answer)
+            answered.get_loop().call_soon_threadsafe(_set_answer, answered, answer)
 
     async def _lifespan(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await receive()
@@ -94,14 +94,14 @@ class WSGIBridge:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _settle(answered: asyncio.Future[Answer], answer: Answer) -> None:
-    if not answered.done():  # cancelled: the time to stop is over
+def _set_answer(answered: asyncio.Future[Answer], answer: Answer) -> None:
+    if not answered.done():  # it is cancelled when the time to stop is over
         answered.set_result(answer)
 
 
 def _refused(status: HTTPStatus, *, close: bool = False) -> Answer:
-    # An open connection goes on to swallow what the client still sends, so that it gets to read the answer. A client
-    # that waits for "100 Continue" sends either the body or another request next, and nobody can tell which: close.
+    # An open connection goes on reading what the client still sends, so that the client can read the answer. A client
+    # that waits for "100 Continue" sends the body or another request next, and the server cannot tell which: close.
     headers, body = refusal(status)
     return status, [*headers, (b"connection", b"close")] if close else headers, body
 
@@ -120,9 +120,9 @@ def _headers(scope: HTTPScope) -> dict[str, str] | None:
                 return None
             value = headers[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
         headers[key] = value
-    # A proxy and we must never disagree about where a request ends and whose it is (RFC 9112 sections 3.2, 6.1).
+    # Server and proxy must agree on where a request ends and which host it is for (RFC 9112 sections 3.2, 6.1).
     modern = scope["http_version"] == "1.1"
-    coding = headers.pop("HTTP_TRANSFER_ENCODING", None)  # undone: the body is whole
+    coding = headers.pop("HTTP_TRANSFER_ENCODING", None)  # decoded already: the body is whole
     framed = coding is None or (modern and coding.lower() == "chunked")
     return headers if framed and ("HTTP_HOST" in headers or not modern) and "HTTP_UPGRADE" not in headers else None
 
