@@ -95,12 +95,12 @@ def _refuse_read_only_servers(engine: Engine) -> None:
 
 
 def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:
-    """A private file, WAL with full syncs, and patience when another process writes."""
+    """Make the file private, use WAL with full syncs, and wait while another process writes."""
 
     @event.listens_for(engine, "do_connect")
     def _make_private(*_: Any) -> None:
         if not file.exists():
-            with suppress(OSError):  # SQLite will say what is wrong
+            with suppress(OSError):  # SQLite reports the problem
                 _create_private(file)
 
     @event.listens_for(engine, "connect")
@@ -112,11 +112,12 @@ def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:
 
 
 def _create_private(file: Path) -> None:
-    """Make an empty database of mode 0600, in WAL mode: SQLite's own is readable by all, and its log has the same mode.
+    """Make an empty database of mode 0600, in WAL mode. SQLite would let all users read the file and its log.
 
-    Made aside and linked into place. Of several processes that turn one new file to WAL at once, one in ten rounds has a
-    loser, whatever its patience. And opened under its name, by us and not by SQLite, closing it would drop every lock
-    that SQLite holds on it in this process (POSIX): two writers would tear the database.
+    The file is made under another name and linked into place, for two reasons. When several processes turn one new file
+    to WAL at once, one of them fails in one of ten rounds, however long it waits. And if this function opened the file
+    under its own name, closing it would drop every lock that SQLite holds on it in this process (POSIX): two writers
+    would damage the database.
     """
     draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
     os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))

@@ -1,4 +1,4 @@
-"""UUIDv7: ids whose order is the order of time, so that rows land at the end of the index (RFC 9562 section 5.7)."""
+"""UUIDv7: ids that sort by time, so that new rows come at the end of the index (RFC 9562 section 5.7)."""
 
 import secrets
 import time
@@ -8,8 +8,7 @@ from uuid import UUID
 def new_id() -> UUID:
     """A new UUIDv7: 48 bits of milliseconds since the epoch by this node's clock, 12 of their fraction, 62 random bits.
 
-    By the fraction (RFC 9562 section 6.2, method 3) the events of one process stand in the audit record in the order in
-    which they happened, also those of one millisecond.
+    The fraction (RFC 9562 section 6.2, method 3) keeps the audit events of one process in order within a millisecond.
     """
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = (rest << 12) // 1_000_000

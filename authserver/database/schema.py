@@ -1,4 +1,4 @@
-"""The schema's revision: bring a database up to date, and tell whether it is (Alembic).
+"""The schema's revision: upgrades a database, and checks whether it is up to date (Alembic).
 
 The migrations lie in `migrations/` of a checkout and inside the package of an installed wheel.
 """
@@ -20,7 +20,7 @@ from authserver.database.engine import Database
 _log = logging.getLogger(__name__)
 
 _PACKAGE = Path(__file__).parents[1]
-#: Any number, so long as nothing else in the database locks it.
+#: An arbitrary number that nothing else in the database locks.
 _ADVISORY_LOCK = 0x61757468
 
 
@@ -36,7 +36,7 @@ def upgrade(database: Database, revision: str = "head") -> None:
     """
     with database.transaction() as connection:
         if not database.is_sqlite:
-            # However long the other takes; after that, no table is waited for longer than usual.
+            # Wait for another upgrade however long it takes, but for a table no longer than usual.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
             connection.execute(text("RESET lock_timeout"))
@@ -50,11 +50,11 @@ def upgrade(database: Database, revision: str = "head") -> None:
 def check(database: Database) -> None:
     """Refuse to work on a schema that lacks what this version needs.
 
-    A newer one will do, and is logged: migrations only expand, a rolling upgrade migrates first, and until it is done
-    (or undone, when the new version is no good) nodes of this version go on, and are started again when they die.
+    A newer schema is accepted and logged: migrations only expand, and a rolling upgrade migrates first. Until the
+    upgrade is finished or undone, nodes of this version go on, and start again when they die.
 
     Raises:
-        SchemaOutdated: older, or empty.
+        SchemaOutdated: the schema is older, or the database is empty.
     """
     with database.autocommit() as connection:
         present = current(connection)
@@ -67,16 +67,16 @@ def check(database: Database) -> None:
 
 
 def _is_newer(revision: str | None) -> bool:
-    """Whether a later version made the schema: its revision is none that this version knows."""
+    """Whether a later version made the schema: this version does not know its revision."""
     if revision is None or revision in {script.revision for script in _scripts().walk_revisions()}:
         return False
-    _tell_newer(revision)
+    _log_newer_once(revision)
     return True
 
 
 @cache
-def _tell_newer(revision: str) -> None:
-    """Say it once in a process: readiness asks every second."""
+def _log_newer_once(revision: str) -> None:
+    """Once in each process, because readiness asks every second."""
     _log.warning(
         "The database schema %s is newer than this authserver (%s) knows: a rolling upgrade? Finish it.",
         revision,

@@ -12,8 +12,8 @@ from sqlalchemy.sql.functions import FunctionElement
 class now_ms(FunctionElement[int]):  # noqa: N801 - reads as the SQL function that it is
     """The database's clock in milliseconds since the epoch, one value for the whole statement.
 
-    A clock that moved within a statement (`clock_timestamp()`) could tell one CASE that the retry window is over and
-    the next that it is not, and tear a session's row. Inside a transaction each statement has its own time.
+    If the clock moved within a statement (`clock_timestamp()`), one CASE could find the retry window open and the next
+    find it over, and a session's row would contradict itself. Inside a transaction each statement has its own time.
     """
 
     type = BigInteger()
@@ -43,7 +43,7 @@ class position(FunctionElement[int]):  # noqa: N801
 
 @compiles(now_ms, "postgresql")
 def _now_postgresql(_element: now_ms, _compiler: Any, **_kw: Any) -> str:
-    # Not extract(): that is numeric since PostgreSQL 14, and several times as dear in a statement that needs it often.
+    # Not extract(): it is numeric since PostgreSQL 14, and several times slower in a statement that needs it often.
     return "CAST(floor(date_part('epoch', statement_timestamp()) * 1000) AS BIGINT)"
 
 

@@ -1,7 +1,7 @@
 """Status indices: where a session, or a client's own tokens, stand in the status lists. Unique and never reused.
 
-A node leases a block with one statement and deals it out shuffled, so that an index gives away neither when a session
-began nor how many there are. What is left of a block when a process ends is lost, which costs nothing.
+A process leases a block with one statement and hands it out shuffled, so that an index tells neither when a session
+began nor how many there are. When a process ends, the rest of its block is lost, which costs nothing.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ BLOCK = 1024
 
 
 class StatusCounter(Model):
-    """The next status index that nobody has leased yet; one row."""
+    """The first status index that is not leased yet; one row."""
 
     __tablename__ = "status_counter"
 
@@ -51,7 +51,7 @@ def prove_writable(database: Database) -> None:
 
 
 class StatusIndices:
-    """Deals out indices. Safe for threads; one per process."""
+    """Hands out indices. Safe for threads; one per process."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -1,4 +1,4 @@
-"""What tables are made of: the base of the records, a column type, and rows that are typed as their records."""
+"""The base of the records, a column type, and functions that type rows as their records."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Base(DeclarativeBase):
     """Common base of all tables."""
 
     if TYPE_CHECKING:
-        now: int  # of rows alone: the database's time in milliseconds, where the statement asks for it
+        now: int  # only in rows whose statement asks for it: the database's time in milliseconds
 
 
 db = SQLAlchemy(model_class=Base, disable_autonaming=True)
@@ -34,8 +34,8 @@ def one_row(
 ) -> Record | None:
     """The one row of a statement that selects columns of this record, or None.
 
-    What comes is SQLAlchemy's plain row. It is typed as the record, so that the type checker knows its columns; nothing
-    is loaded or tracked. A column that the statement leaves out is missing.
+    The row is SQLAlchemy's plain one. It is typed as the record, so that the type checker knows its columns; nothing is
+    loaded or tracked. A column that the statement leaves out is missing.
     """
     return cast("Record | None", connection.execute(statement, parameters).one_or_none())
 
@@ -46,7 +46,7 @@ def all_rows(connection: Connection, _record: type[Record], statement: Executabl
 
 
 def present(value: Value | None) -> Value:
-    """The value of a column that may be null, of a row in which it is not."""
+    """The value of a nullable column, in a row that must have it."""
     if value is None:
         raise ValueError("a column is null in a row that must have it")
     return value

@@ -1,4 +1,4 @@
-"""Administration over HTTP: signed-in browsers, links for passwords, idempotency, activity, more to say in the audit."""
+"""Administration over HTTP: visits, links for passwords, idempotency, activity, more columns of the audit record."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -75,7 +75,7 @@ def upgrade() -> None:
 
 
 def _register_administration() -> None:
-    """The API that administration itself is, closed to all but one role."""
+    """Register the API of administration, open to one role only."""
     now = sa.text(
         "CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER)"
         if op.get_bind().dialect.name == "sqlite"

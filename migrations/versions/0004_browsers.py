@@ -18,7 +18,7 @@ def upgrade() -> None:
 
 
 def _register_own_sessions() -> None:
-    """The API behind /sessions. Where another API owns a scope of that name already, that one keeps it."""
+    """Register the API behind /sessions, unless another API owns a scope of that name already."""
     scopes = sa.table("scopes", *map(sa.column, ("scope", "audience", "roles")))
     taken = sa.select(scopes.c.scope).where(scopes.c.scope == "sessions")
     if op.get_bind().execute(taken).first() is not None:

@@ -267,7 +267,7 @@ def test_the_version_before_works_on_a_newer_schema_says_so_once_and_leaves_it_a
     """Its nodes are started again during a rolling upgrade, or after one that was given up, and upgrade first."""
     upgraded = run(next_version, settings, "db", "upgrade")
     assert upgraded.returncode == 0, upgraded.stderr
-    schema._tell_newer.cache_clear()
+    schema._log_newer_once.cache_clear()
     for _ in range(3):
         schema.check(database)
         schema.upgrade(database)
