@@ -74,7 +74,7 @@ class Rotating:
             case Act.RETRY_LATE:
                 row.recent_late_retries += 1
                 return self._move(ms)
-            case Act.REVOKE:
+            case Act.END:
                 row.revoked_at = ms
             case Act.REFUSE:
                 pass

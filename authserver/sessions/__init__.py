@@ -1,1 +1,1 @@
-"""The heart: what a refresh token is, how it rotates, when it is theft, and how a session ends."""
+"""Sessions and their refresh tokens: how a token rotates, when its use is theft, and how a session ends."""

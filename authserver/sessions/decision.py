@@ -1,7 +1,7 @@
-"""What a refresh token means that is not simply current: the decision table of DESIGN section 5, as one pure function.
+"""What to do about a refresh token that is not current: the decision table, as one pure function.
 
-It reads a row and says what to do; it changes nothing. Whoever acts on it repeats the condition in the statement, so
-a row that moved in between is decided anew.
+docs/architecture.md, "The refresh token", has the table. The function reads a row and changes nothing. The statement
+that acts on its decision repeats the condition, so a row that moved in between is decided anew.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ class SeenSession(Lifetimes, Protocol):
 class Act(Enum):
     """What to do about a presented token."""
 
-    ROTATE = auto()  # it is current after all: another caller's transaction was rolled back
-    REREAD_CLIENT = auto()  # the session is of a newer epoch than the cached client: the cache is behind
-    REFUSE = auto()  # nothing is changed
-    DEFER = auto()  # the database went back in time: the client keeps its token and comes again
+    ROTATE = auto()  # the token is current after all: another caller's transaction was rolled back
+    REREAD_CLIENT = auto()  # the cached client is old: the session has a newer epoch
+    REFUSE = auto()  # change nothing
+    DEFER = auto()  # the database went back in time: the client keeps its token and tries again later
     RETRY = auto()  # answer with the same successor
-    RETRY_LATE = auto()  # answer with a different successor, one generation on
-    REVOKE = auto()  # reuse: the session ends
+    RETRY_LATE = auto()  # answer with a different successor, one generation later
+    END = auto()  # reuse: end the session
 
 
 @dataclass(frozen=True, slots=True)
 class Presented:
-    """What the decision knows of the presented token, which is genuine: its tag was right.
+    """What the decision knows about the presented token. Its tag has been verified.
 
-    `leaked` says that its token key is marked leaked: others can make such tags, so a mismatch proves no theft.
+    `leaked` says that its token key is marked leaked: an attacker can make such tags, so a mismatch proves no theft.
     """
 
     generation: int
@@ -63,8 +63,8 @@ class Decision:
 
 
 def decide(row: SeenSession | None, presented: Presented, client: Client, caller: Caller, now: int) -> Decision:
-    """Apply the table, in its order. `now` is the database's time of the row, in milliseconds."""
-    refusal = _refusal(row, client, now)
+    """Apply the table in its order. `now` is the database's time when the row was read, in milliseconds."""
+    refusal = _refusal_reason(row, client, now)
     if row is None or refusal is not None:
         return Decision(Act.REFUSE, refusal)
     if row.client_epoch > client.epoch:
@@ -74,18 +74,18 @@ def decide(row: SeenSession | None, presented: Presented, client: Client, caller
     if presented.digest == row.current_digest:
         return Decision(Act.ROTATE)
     if presented.digest == row.previous_digest:
-        return _predecessor(row, client, caller, now)
+        return _decide_predecessor(row, client, caller, now)
     if presented.leaked:
         return Decision(Act.REFUSE, Reason.TOKEN_LEAKED_KEY)
-    return Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+    return Decision(Act.END, Reason.TOKEN_REUSED)
 
 
 def is_foreign(row: SeenSession, caller: Caller) -> bool:
-    """Whether a retry comes from another address and another user agent than the rotation did."""
+    """Whether a retry comes from another address and another user agent than the rotation."""
     return caller.address != row.last_address and caller.user_agent != row.last_user_agent
 
 
-def _refusal(row: SeenSession | None, client: Client, now: int) -> Reason | None:
+def _refusal_reason(row: SeenSession | None, client: Client, now: int) -> Reason | None:
     if row is None:
         return Reason.SESSION_UNKNOWN
     if row.client_id != client.client_id:
@@ -99,12 +99,12 @@ def _refusal(row: SeenSession | None, client: Client, now: int) -> Reason | None
     return None
 
 
-def _predecessor(row: SeenSession, client: Client, caller: Caller, now: int) -> Decision:
-    # A clock that went back (failover to another host) makes the age negative, which counts as young.
+def _decide_predecessor(row: SeenSession, client: Client, caller: Caller, now: int) -> Decision:
+    # A clock that went back (failover to another host) makes the age negative. That counts as within the window.
     within_window = row.rotated_at is not None and now - row.rotated_at < client.retry_window * 1000
     may_be_late = not row.current_presented and row.recent_late_retries < client.late_retries
     if not within_window and not may_be_late:
-        return Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+        return Decision(Act.END, Reason.TOKEN_REUSED)
     if client.refuse_foreign_retries and is_foreign(row, caller):
         return Decision(Act.REFUSE, Reason.RETRY_FROM_ELSEWHERE)
     return Decision(Act.RETRY if within_window else Act.RETRY_LATE)

@@ -1,4 +1,4 @@
-"""Ending sessions before their time. Each function runs in the caller's transaction and writes the audit event there."""
+"""Ends sessions before they expire. Each function runs in the caller's transaction and writes the audit event there."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def end_session(
     presented: bytes | None = None,
     caller: Caller = Caller(),
 ) -> bool:
-    """End one session. Returns whether this call ended it: one that had ended before is left as it is.
+    """End one session. Returns whether this call ended it: a session that had ended before stays as it is.
 
-    With `client_id` only a session of that client, with `user_id` only one of that user; with `presented` (a digest)
-    only one that holds it as current or previous: for tokens under a leaked key, whose tag proves nothing.
+    `client_id` and `user_id` restrict the call to a session of that client or user. `presented` (a digest) restricts
+    it to a session that has this digest as current or previous: the tag of a token under a leaked key proves nothing.
     """
     condition = (_S.id == session_id) & _S.revoked_at.is_(None)
     if client_id is not None:
@@ -38,7 +38,7 @@ def end_session(
         condition &= _S.user_id == user_id
     if presented is not None:
         condition &= (_S.current_digest == presented) | (_S.previous_digest == presented)
-    row = connection.execute(_end(condition, why).returning(_S.user_id, _S.client_id)).one_or_none()
+    row = connection.execute(_end_where(condition, why).returning(_S.user_id, _S.client_id)).one_or_none()
     if row is None:
         return False
     entry = audit.Entry(
@@ -63,17 +63,17 @@ def end_sessions_of_user(
     caller: Caller = Caller(),
     all_but: UUID | None = None,
 ) -> int:
-    """End all sessions of a user, or all but one. Returns how many. One event for all of them.
+    """End the sessions of a user, except the session `all_but`. Returns how many it ended. Writes one event for all.
 
-    Call it after the change to the user's row, in the same transaction: sign-ins that held the row have inserted
-    their sessions by then, and later ones see the change.
+    Call it after the change to the user's row, in the same transaction. Sign-ins that held the row have inserted
+    their sessions by then, and later sign-ins see the change.
     """
     condition = (_S.user_id == user_id) & _S.revoked_at.is_(None)
     if all_but is not None:
         condition &= _S.id != all_but
-    # Locked by id, as a sweep does it: two that lock many rows in orders of their own wait for each other.
-    those = select(_S.id).where(condition).order_by(_S.id).with_for_update()
-    count = connection.execute(_end(_S.id.in_(those), why)).rowcount
+    # Lock the rows in the order of their ids, as a sweep does: two transactions with different orders deadlock.
+    locked = select(_S.id).where(condition).order_by(_S.id).with_for_update()
+    count = connection.execute(_end_where(_S.id.in_(locked), why)).rowcount
     if count:
         detail = {"because": why.value, "sessions": count}
         entry = audit.Entry(Event.SESSION_REVOKED, actor, user_id=user_id, caller=caller, detail=detail)
@@ -82,9 +82,9 @@ def end_sessions_of_user(
 
 
 def rewrite_roles(connection: Connection, user_id: UUID, roles: frozenset[str], lost_scopes: frozenset[str]) -> int:
-    """Give a user's sessions the user's new roles, without the scopes that these no longer open. Returns how many.
+    """Give a user's sessions the new roles and take the lost scopes away. Returns the number of sessions.
 
-    A role that is gained widens no session: that takes a new sign-in.
+    A new role gives a session no more scopes: that takes a new sign-in.
     """
     live = (_S.user_id == user_id) & _S.revoked_at.is_(None)
     rows = connection.execute(select(_S.id, _S.scopes).where(live).order_by(_S.id).with_for_update()).all()
@@ -93,5 +93,5 @@ def rewrite_roles(connection: Connection, user_id: UUID, roles: frozenset[str], 
     return len(rows)
 
 
-def _end(condition: ColumnElement[bool], why: End) -> Any:
+def _end_where(condition: ColumnElement[bool], why: End) -> Any:
     return update(_S).where(condition).values(revoked_at=now_ms(), revoked_because=why.value)

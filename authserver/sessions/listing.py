@@ -14,7 +14,7 @@ from authserver.sessions import store
 from authserver.sessions.model import SessionRecord
 
 _S = SessionRecord
-#: Digests and salts are of no use to anyone who looks at a list.
+#: Lists need no digests and no salts.
 _COLUMNS = [
     column
     for column in _S.__table__.columns
@@ -31,12 +31,12 @@ def list_sessions(
     limit: int = 100,
     before: UUID | None = None,
 ) -> Sequence[SessionRecord]:
-    """Sessions, newest first, each with the database's time as `now`; live ones only, unless told otherwise.
+    """Return sessions, the newest first, each with the database's time as `now`.
 
-    `before` is the last id of the page before: ids are UUIDv7, so new sessions shift no page.
+    `before` is the last id of the previous page. Ids are UUIDv7, so new sessions do not shift the pages.
     """
     statement = select(*_COLUMNS, now_ms().label("now")).order_by(_S.id.desc()).limit(limit)
-    statement = statement.where(_of(user_id, client_id))
+    statement = statement.where(_belongs_to(user_id, client_id))
     if before is not None:
         statement = statement.where(_S.id < before)
     if not include_ended:
@@ -46,20 +46,20 @@ def list_sessions(
 
 
 def count_live(database: Database, *, user_id: UUID | None = None, client_id: str | None = None) -> int:
-    """How many sessions are live. Reads all of the user's or client's rows: for confirmations, not for requests."""
-    statement = select(func.count()).select_from(_S).where(_of(user_id, client_id), store.LIVE)
+    """Count live sessions. Reads all rows of the user or client: use it for confirmations, not for requests."""
+    statement = select(func.count()).select_from(_S).where(_belongs_to(user_id, client_id), store.LIVE)
     with database.autocommit() as connection:
         return connection.execute(statement).scalar_one()
 
 
 def find_session(database: Database, session_id: UUID) -> SessionRecord | None:
-    """One session by its id, ended or not, with the database's time as `now`."""
+    """Find a session by its id, ended or not, with the database's time as `now`."""
     statement = select(*_COLUMNS, now_ms().label("now")).where(_S.id == session_id)
     with database.autocommit() as connection:
         return one_row(connection, _S, statement)
 
 
-def _of(user_id: UUID | None, client_id: str | None) -> ColumnElement[bool]:
+def _belongs_to(user_id: UUID | None, client_id: str | None) -> ColumnElement[bool]:
     condition: ColumnElement[bool] = true()
     if user_id is not None:
         condition &= _S.user_id == user_id

@@ -1,6 +1,6 @@
-"""A session: one sign-in of one user through one client on one device, in one row for its whole life.
+"""A session: one sign-in of one user through one client on one device. It has one row for its whole life.
 
-No column that a refresh changes is indexed: PostgreSQL then updates in place (HOT) and no index grows with refreshes.
+A refresh changes no indexed column: so PostgreSQL updates in place (HOT), and no index grows with refreshes.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class End(StrEnum):
 
 
 class SessionRecord(Model):
-    """One session. Times in milliseconds, by the database's clock. Digests are SHA-256 of refresh token secrets."""
+    """One session. Times are in milliseconds, by the database's clock. Digests are SHA-256 of refresh token secrets."""
 
     __tablename__ = "sessions"
     __table_args__ = (
         Index("ix_sessions_user_id", "user_id"),
         Index("ix_sessions_client_id", "client_id"),
-        # For the status lists: only rows that were revoked stand in it, so refreshes leave it alone.
+        # For the status lists. It has ended sessions only, so a refresh does not change it.
         Index("ix_sessions_revoked", "status_index", sqlite_where=_REVOKED, postgresql_where=_REVOKED),
         {"postgresql_with": {"fillfactor": 70}},
     )
@@ -54,10 +54,10 @@ class SessionRecord(Model):
     auth_methods: Mapped[frozenset[str]] = mapped_column(WordSet)
     status_index: Mapped[int] = mapped_column(BigInteger, unique=True)
 
-    # The refresh token. A session without one (its client lacks the grant) has no digests.
+    # The refresh token. The session of a client without the grant has no refresh token and no digests.
     generation: Mapped[int] = mapped_column(BigInteger)
     current_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
-    current_presented: Mapped[bool] = mapped_column(Boolean)  # a second use of it was seen: somebody has received it
+    current_presented: Mapped[bool] = mapped_column(Boolean)  # the current token was used, so a client has received it
     previous_digest: Mapped[bytes | None] = mapped_column(LargeBinary(32))
     salt: Mapped[bytes | None] = mapped_column(LargeBinary(16))
     token_key_id: Mapped[int] = mapped_column(Integer)
@@ -69,7 +69,7 @@ class SessionRecord(Model):
 
     created_at: Mapped[int] = mapped_column(BigInteger)
     last_used_at: Mapped[int] = mapped_column(BigInteger)
-    access_expires_at: Mapped[int] = mapped_column(BigInteger)  # of the access token that lives longest
+    access_expires_at: Mapped[int] = mapped_column(BigInteger)  # when the last access token expires
     idle_expires_at: Mapped[int] = mapped_column(BigInteger)
     absolute_expires_at: Mapped[int] = mapped_column(BigInteger)
     revoked_at: Mapped[int | None] = mapped_column(BigInteger)

@@ -1,7 +1,7 @@
-"""Opening a session: the end of a sign-in, in one transaction that re-checks under a lock what the hashing took for.
+"""Opens the session at the end of a sign-in, in one transaction.
 
-Hashing a password takes tens of milliseconds, and the user may be changed meanwhile. The change wins: the row is
-locked and read again before the session is inserted.
+Hashing a password takes tens of milliseconds, and the user may change meanwhile. The change wins: the transaction
+locks the user's row and reads it again before it inserts the session.
 """
 
 from __future__ import annotations
@@ -74,16 +74,15 @@ class Opening:
         grant: Callable[[Connection, frozenset[str]], Granted],
         device_name: str | None,
     ) -> Opened:
-        """Insert the session of a user who was proved. Commits; three statements.
+        """Insert the session of a user who was proved. Commits. Three statements, four where the client has a cap.
 
-        `grant` decides on scopes and audiences from the user's present roles, and may refuse by raising `Refused`;
-        the connection is the transaction's, for what it has to read.
-        One statement more where the sessions of one user with one client are capped.
+        `grant` decides on scopes and audiences from the user's present roles, and may raise `Refused`. It reads the
+        database through the transaction's connection.
 
         Raises:
             Refused: user, password or client changed during the sign-in, or `grant` refused.
         """
-        # Before the transaction: what reads the database by itself must not wait for a second connection within it.
+        # Before the transaction: this may read the database, and must not wait for a second connection inside it.
         token, values = self._prepare(proof, client, caller, device_name)
         capped = client.max_sessions_per_user is not None
         with self._database.transaction() as connection:
@@ -109,7 +108,7 @@ class Opening:
     def _prepare(
         self, proof: Proof, client: Client, caller: Caller, device_name: str | None
     ) -> tuple[RefreshToken | None, dict[str, Any]]:
-        """The first refresh token, where the client has the grant, and the columns that need no lock."""
+        """Make the first refresh token, if the client has the grant, and the columns that need no lock."""
         session_id = new_id()
         key = self._keyring.current().token
         token = first_token(key, session_id) if "refresh_token" in client.grants else None
@@ -130,7 +129,7 @@ class Opening:
 
 
 def _lifetimes(client: Client, token: RefreshToken | None) -> dict[str, Any]:
-    """In milliseconds. A session that cannot be refreshed ends with its access token."""
+    """Lifetimes in milliseconds. A session without a refresh token ends with its access token."""
     access = client.access_token_lifetime * 1000
     if token is None:
         return {"access_ms": access, "idle_ms": access, "absolute_ms": access}
@@ -152,9 +151,9 @@ def _still_valid(locked: LockedUser | None, proof: Proof) -> LockedUser:
 
 
 def _end_oldest(connection: Connection, user_id: UUID, client: Client) -> int:
-    """Make room: end all but the newest `cap - 1`. Returns how many that were.
+    """End the oldest sessions, so that a new one stays within the cap. Returns how many it ended.
 
-    The user's row is locked exclusively, so no other sign-in makes room at the same time.
+    The user's row is locked exclusively, so no other sign-in does the same at the same time.
     """
     own = (_S.user_id == user_id) & (_S.client_id == client.client_id)
     keep = (client.max_sessions_per_user or 1) - 1

@@ -1,4 +1,4 @@
-"""What refreshes write into the audit record: whose session it was, and which client sent what from where."""
+"""The audit events of refreshes: the session, its user, and what the client sent from where."""
 
 from __future__ import annotations
 

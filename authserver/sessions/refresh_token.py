@@ -1,12 +1,12 @@
-"""The refresh token: its wire form, its tag, and its successor (DESIGN section 5).
+"""The refresh token: its wire form, its tag, and its successor (docs/architecture.md, "The refresh token").
 
 A token is `asrt_` and 72 bytes in base64url:
 
     version 1 | key id 3 | session id 16 | generation 4 | secret 32 | tag 16
 
-The tag is a truncated HMAC-SHA256 over all before it. A token whose tag is wrong is refused before the database hears
-of it: nobody can end a session by guessing, nor load the database with garbage. The length is a multiple of three, so
-there is one spelling of each token and no spare bits to vary.
+The tag is a truncated HMAC-SHA256 over all bytes before it. A token with a wrong tag is refused without a statement:
+an attacker cannot end a session by guessing, nor load the database with garbage. The length is a multiple of three, so
+base64url has no spare bits and each token has one spelling.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RefreshToken:
-    """A refresh token taken apart. Has no repr: it holds a secret.
+    """The parts of a refresh token. It has no repr, because it holds a secret.
 
-    Parsing proves nothing: `is_genuine` tells whether this server made it.
+    Parsing proves nothing: `is_genuine` checks whether this server made it.
     """
 
     key_id: int
@@ -52,11 +52,11 @@ class RefreshToken:
 
     @property
     def digest(self) -> bytes:
-        """What the session's row keeps of the secret: SHA-256. The secret is random, so nothing slower is needed."""
+        """The SHA-256 of the secret, for the session's row. The secret is random, so no slow hash is needed."""
         return hashlib.sha256(self.secret).digest()
 
     def is_genuine(self, key: TokenKey) -> bool:
-        """Whether the tag was made with this key. Constant time."""
+        """Whether the tag was made with this key. Takes constant time."""
         return hmac.compare_digest(self.tag, _tag(key, self.key_id, self.session_id, self.generation, self.secret))
 
     def encode(self) -> str:
@@ -66,10 +66,10 @@ class RefreshToken:
 
 
 def parse(text: str) -> RefreshToken:
-    """Take a token apart.
+    """Split a token into its parts.
 
     Raises:
-        Malformed: not of the form, or of another version.
+        Malformed: it does not have the form, or has another version.
     """
     if not _FORM.fullmatch(text):
         raise Malformed("not a refresh token")
@@ -92,9 +92,9 @@ def first_token(key: TokenKey, session_id: UUID) -> RefreshToken:
 
 
 def successor(key: TokenKey, presented: RefreshToken, generation: int, salt: bytes) -> RefreshToken:
-    """The token that follows the presented one.
+    """Compute the token that follows the presented one.
 
-    Every node computes the same from the same token, key and salt, which is what makes a retry answerable although no
+    Every node computes the same successor from the same token, key and salt. So a retry can be answered although no
     token is stored. A database copy lacks the key and the presented secret; a leaked key lacks the salt of the row.
     """
     message = presented.session_id.bytes + generation.to_bytes(4, "big") + salt + presented.secret

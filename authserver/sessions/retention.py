@@ -1,7 +1,7 @@
-"""Retention: rows of ended sessions are deleted in small batches, when nothing needs them any more.
+"""Retention: prunes rows that are no longer needed, in small batches.
 
-The table is walked by primary key instead of by an index on expiry: that index would grow with every refresh, and the
-walk reads each row once. `FOR UPDATE SKIP LOCKED` lets several nodes prune at once, and a refresh never waits.
+Pruning walks the sessions by primary key and reads each row once. An index on expiry would grow with every refresh.
+`FOR UPDATE SKIP LOCKED` lets several nodes prune at once, and a refresh never waits.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ from authserver.users.model import UserRecord
 
 _S = SessionRecord
 
-#: A verifier may allow this much clock skew, so a revoked session's index is needed that much longer.
+#: A verifier may allow this much clock skew, so an ended session's index is needed that much longer.
 LEEWAY_MS = 5 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a pruning has come: rows looked at, rows deleted."""
+    """How far a pruning has come: rows read, rows deleted."""
 
     seen: int
     deleted: int
 
 
 def prune_sessions(database: Database, *, keep: int, batch: int) -> Iterator[Progress]:
-    """Delete sessions that ended more than `keep` seconds ago and whose last access token has expired, with leeway.
+    """Delete sessions that ended more than `keep` seconds ago, once their last access token has expired, with leeway.
 
     Yields after each batch, and once at the end.
     """
@@ -76,9 +76,9 @@ def prune_audit(database: Database, *, keep: int, batch: int) -> Iterator[Progre
 
 
 def erase_removed(database: Database, *, batch: int) -> int:
-    """Delete the rows of at most `batch` removed users, and of removed clients, that no session names any more.
+    """Delete at most `batch` removed users and `batch` removed clients that have no sessions any more.
 
-    Also what the status lists need not show any more, which is not counted. Returns how many this call deleted.
+    Returns how many. Also deletes the clients' own tokens that status lists no longer show; these are not counted.
     """
     of_user = select(_S.id).where(_S.user_id == UserRecord.id).exists()
     of_client = select(_S.id).where(_S.client_id == ClientRecord.client_id).exists()

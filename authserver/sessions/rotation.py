@@ -1,8 +1,8 @@
-"""Rotation: trade the current refresh token for its successor (DESIGN section 5; RFC 6749 section 6, RFC 9700 4.14).
+"""Rotation: trade the current refresh token for its successor (RFC 6749 section 6, RFC 9700 4.14).
 
-The way of nearly every refresh is one statement that commits by itself. Only when it finds no row is the session read
-and decided upon, and the decision's own statement repeats its condition; should that fail too, another caller moved
-the session, and all is looked at again.
+docs/architecture.md, "The refresh token", explains it. Nearly every refresh is one statement that commits by itself.
+If it finds no row, the session is read and the decision table is applied. The statement that acts on the decision
+repeats its condition. If that finds no row either, another caller has moved the session, and the loop starts again.
 """
 
 from __future__ import annotations
@@ -33,20 +33,17 @@ from authserver.sessions.recording import entry_of, record_retry
 from authserver.sessions.refresh_token import MAX_GENERATION, SALT_BYTES, Malformed, RefreshToken, parse, successor
 from authserver.sessions.values import Outcome, Refreshed, Session, session_of
 
-#: How often a refresh looks again when others move its session under it. Each look means that one of them got through.
+#: How often a refresh looks again after another caller has moved its session. Each time one of the callers succeeds.
 _MAX_LOOKS = 20
 
-#: Retries of one generation that are audited each; a flood of them within the window is only counted.
+#: So many retries of one generation get an audit event each; the rest of a flood is only counted.
 _AUDITED_RETRIES = 8
 
-#: How long a client should wait before it tries again while the database is behind its tokens, in seconds.
+#: Seconds that a client should wait while the database is behind its tokens.
 _FUTURE_RETRY_AFTER = 30
 
-
-_ROTATED = {False: Outcome.ROTATED, True: Outcome.KEPT}
-
-#: May refuse by raising `Refused`. Gets the connection of the transaction, for what it has to read, and the copy of the
-#: client that decided.
+#: May refuse by raising `Refused`. Gets the transaction's connection to read with, and the copy of the client that the
+#: decision used.
 Check = Callable[[Connection, Session, Client], None]
 
 
@@ -63,17 +60,17 @@ class Rotation:
         self._references = references
 
     def refresh(self, text: str, client: Client, caller: Caller, check: Check | None = None) -> Refreshed:
-        """Answer a refresh token. Commits; without `check`, one statement on the fast path.
+        """Answer a refresh token. Commits. Without `check` the usual case is one statement.
 
-        Of any number of parallel callers with the same token one rotates, and all get the same successor for as long
-        as the retry window lasts. `check` may refuse by raising `Refused`: the rotation is then undone and the token
+        Of any number of parallel callers with the same token exactly one rotates it, and all get the same successor
+        while the retry window lasts. `check` may refuse by raising `Refused`: that undoes the rotation, and the token
         stays usable. Does not check that the client may use the grant: do that before.
 
         Raises:
             Refused: malformed or forged token, ended session, or one just ended because of reuse; `reason` says which.
-            TryLater: the token is newer than its session, or the session is moved faster than it can be read.
+            TryLater: the token is newer than its session, or other callers move the session too fast.
         """
-        presented, key = self._genuine(text)
+        presented, key = self._parse_genuine(text)
         for _ in range(_MAX_LOOKS):
             refreshed = self._rotate(presented, client, caller, check) or self._decide(
                 presented, key, client, caller, check
@@ -84,15 +81,15 @@ class Rotation:
         raise TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=1, session_id=presented.session_id)
 
     def genuine(self, text: str) -> tuple[RefreshToken, bool]:
-        """Parse a token and check its tag. No statement. Returns it, and whether its key is marked leaked.
+        """Parse a token and check its tag. No statement. Returns the token and whether its key is marked leaked.
 
         Raises:
-            Refused: malformed, of an unknown key, or forged.
+            Refused: the token is malformed or forged, or its key is unknown.
         """
-        token, key = self._genuine(text)
+        token, key = self._parse_genuine(text)
         return token, key.leaked
 
-    def _genuine(self, text: str) -> tuple[RefreshToken, TokenKey]:
+    def _parse_genuine(self, text: str) -> tuple[RefreshToken, TokenKey]:
         try:
             token = parse(text)
         except Malformed as error:
@@ -103,22 +100,23 @@ class Rotation:
         if not token.is_genuine(key):
             raise Refused(Reason.TOKEN_FORGED)
         if token.generation == MAX_GENERATION:
-            # No session gets there; made with a leaked key, it would have no successor to be computed.
+            # No session gets so far: the token was made with a leaked key, and it can have no successor.
             raise Refused(Reason.TOKEN_FORGED)
         return token, key
 
     def _rotate(self, presented: RefreshToken, client: Client, caller: Caller, check: Check | None) -> Refreshed | None:
         statement = store.ROTATE if client.refresh_policy == "rotate" else store.KEEP
-        following, new = self._following(presented, presented.generation + 1)
-        parameters = _parameters(presented, client) | _place(caller)
+        following, new = self._new_successor(presented, presented.generation + 1)
+        parameters = _parameters(presented, client) | _caller_parameters(caller)
         if client.refresh_policy == "rotate":
             parameters |= new | {"window_ms": client.retry_window * 1000}
-        with self._unit(check) as connection:
+        with self._connection(check) as connection:
             row = store.apply(connection, statement, parameters)
             if row is None:
                 return None
             kept = row.generation == presented.generation
-            answer = _answer(connection, row, presented if kept else following, _ROTATED[kept], client, check)
+            outcome = Outcome.KEPT if kept else Outcome.ROTATED
+            answer = _answer(connection, row, presented if kept else following, outcome, client, check)
         if kept and client.refresh_policy == "rotate" and decision.is_foreign(row, caller):
             self._record_foreign(Event.SESSION_KEPT, row, presented, client, caller)
         return answer
@@ -140,12 +138,12 @@ class Rotation:
                 return self._retry_late(row, presented, client, caller, check)
             case Act.REREAD_CLIENT:
                 return self._clients.find_epoch(client.client_id, row.client_epoch)
-            case Act.REVOKE:
-                # Its window or its late retries may have been extended while this node's copy was seconds old.
+            case Act.END:
+                # This node's copy of the client is seconds old: its window or late retries may be longer by now.
                 present = self._clients.find_now(client.client_id)
                 if present is not None and present.enabled and present != client:
                     return present
-                self._revoke(row, presented, client, caller)
+                self._end_reused(row, presented, client, caller)
             case Act.DEFER:
                 self._defer(row, presented, client, caller)
             case Act.REFUSE:
@@ -162,8 +160,8 @@ class Rotation:
             "seen_generation": seen.generation,
             "window_ms": client.retry_window * 1000,
         }
-        # Before the transaction: a key that is not in memory is read over a connection of its own. Nothing that goes
-        # into the successor changes without the generation, which the statement repeats.
+        # Before the transaction: a key that is not in memory is read over a second connection. What the successor is
+        # made of changes only with the generation, and the statement repeats the generation.
         again = self._same_successor(seen, presented)
         with self._database.transaction() as connection:
             row = store.apply(connection, store.RETRY, parameters)
@@ -177,8 +175,8 @@ class Rotation:
     def _retry_late(
         self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
     ) -> Refreshed | None:
-        following, new = self._following(presented, seen.generation + 1)
-        parameters = _parameters(presented, client) | _place(caller) | new
+        following, new = self._new_successor(presented, seen.generation + 1)
+        parameters = _parameters(presented, client) | _caller_parameters(caller) | new
         parameters |= {
             "seen_generation": seen.generation,
             "window_ms": client.retry_window * 1000,
@@ -192,14 +190,14 @@ class Rotation:
             record_retry(connection, Event.SESSION_LATE_RETRY, row, presented, client, caller, foreign_to=seen)
             return answer
 
-    def _revoke(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
-        """End the session because of reuse, and refuse; return when it moved in the meantime, to be looked at again.
+    def _end_reused(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
+        """End the session because of reuse, commit, and refuse. Return if the session moved meanwhile: look again.
 
-        What must be remembered about a failure is committed before it is raised.
+        The end is committed before the refusal is raised, so the refusal cannot undo it.
         """
         refusal = Refused(Reason.TOKEN_REUSED, session_id=seen.id)
         with self._database.transaction() as connection:
-            if not store.revoke_reused(connection, seen.id, client.client_id, seen.generation, presented.digest):
+            if not store.end_reused(connection, seen.id, client.client_id, seen.generation, presented.digest):
                 return
             detail: dict[str, object] = {
                 "presented_generation": presented.generation,
@@ -230,7 +228,7 @@ class Rotation:
         caller: Caller,
         refusal: Refused | None = None,
     ) -> None:
-        """Whoever sent it from elsewhere holds a token of the session: worth a record although nothing was changed."""
+        """Record a token that came from elsewhere: its sender may be a thief, although nothing has changed."""
         detail: dict[str, object] = {
             "presented_generation": presented.generation,
             "current_generation": seen.generation,
@@ -242,15 +240,15 @@ class Rotation:
             entry if refusal is None else entry.refused(self._references.of(refusal, client.client_id))
         )
 
-    def _following(self, presented: RefreshToken, generation: int) -> tuple[RefreshToken, dict[str, Any]]:
-        """A new successor of the presented token, and what the row keeps of it."""
+    def _new_successor(self, presented: RefreshToken, generation: int) -> tuple[RefreshToken, dict[str, Any]]:
+        """Make a new successor of the presented token, and the columns that the row keeps of it."""
         key = self._keyring.current().token
         salt = secrets.token_bytes(SALT_BYTES)
         following = successor(key, presented, generation, salt)
         return following, {"new_digest": following.digest, "new_salt": salt, "new_key": key.id}
 
     def _same_successor(self, row: SessionRecord, presented: RefreshToken) -> RefreshToken:
-        """The successor that the first caller got, computed again; sent only if it is the one that the row holds."""
+        """Compute again the successor that the first caller got. Its digest must be the one in the row."""
         key = self._keyring.token_key(row.token_key_id)
         if key is not None:
             again = successor(key, presented, row.generation, present(row.salt))
@@ -258,8 +256,8 @@ class Rotation:
                 return again
         raise TryLater(Reason.INTERNAL, retry_after=5, session_id=row.id, detail="the successor cannot be derived")
 
-    def _unit(self, check: Check | None) -> AbstractContextManager[Connection]:
-        """One autocommitted statement; a transaction only where a check may have to undo it."""
+    def _connection(self, check: Check | None) -> AbstractContextManager[Connection]:
+        """Without a check, the one statement commits by itself. A check needs a transaction, which it may undo."""
         return self._database.autocommit() if check is None else self._database.transaction()
 
 
@@ -274,7 +272,7 @@ def _parameters(presented: RefreshToken, client: Client) -> dict[str, Any]:
     }
 
 
-def _place(caller: Caller) -> dict[str, Any]:
+def _caller_parameters(caller: Caller) -> dict[str, Any]:
     return {"address": caller.address, "agent": caller.user_agent}
 
 

@@ -1,6 +1,6 @@
-"""The statements of a refresh. Each repeats in its WHERE all that its decision rests on; the caller commits.
+"""The statements of a refresh. Each repeats in its WHERE every condition of its decision. The caller commits.
 
-They are built once: SQLAlchemy then finds them in its cache by identity, and PostgreSQL prepares them by text.
+They are built once: so SQLAlchemy finds them in its cache by identity, and PostgreSQL prepares them by text.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ _user_agent = bindparam("agent", type_=String())
 _late_allowed = bindparam("late_allowed", type_=Integer())
 
 LIVE: ColumnElement[bool] = and_(_S.revoked_at.is_(None), _S.idle_expires_at > _NOW, _S.absolute_expires_at > _NOW)
-_OWN: ColumnElement[bool] = and_(_S.id == _session_id, _S.client_id == _client_id, _S.client_epoch == _client_epoch)
+_THIS_SESSION: ColumnElement[bool] = and_(
+    _S.id == _session_id, _S.client_id == _client_id, _S.client_epoch == _client_epoch
+)
 
 _new_idle_expiry = least(_NOW + _idle, _S.absolute_expires_at)
 _EXTENDED: dict[Any, Any] = {
@@ -57,9 +59,9 @@ _EXTENDED: dict[Any, Any] = {
     "access_expires_at": greatest(_S.access_expires_at, least(_NOW + _access, _new_idle_expiry)),
     "last_used_at": _NOW,
 }
-_FROM: dict[Any, Any] = {"last_address": _address, "last_user_agent": _user_agent}
+_LAST_CALLER: dict[Any, Any] = {"last_address": _address, "last_user_agent": _user_agent}
 
-# What tokens are made from. Each column costs a few microseconds a refresh, so the fast path asks for no more.
+# Tokens are made from these columns. Each column costs a few microseconds a refresh, so a rotation reads no more.
 _SESSION = (
     _S.id,
     _S.user_id,
@@ -78,9 +80,9 @@ _DERIVATION = (_S.current_digest, _S.salt, _S.token_key_id, _S.recent_retries)
 
 
 def _rotating() -> Update:
-    """The compare-and-swap: the current token moves its session on, unless it did so within the window.
+    """The compare-and-swap: the current token moves its session on, unless the last rotation is within the window.
 
-    Of any number of parallel callers with one token, one finds its digest current; for the others it no longer is.
+    Of any number of parallel callers with one token, the first finds its digest current, and the others do not.
     """
     due = or_(_S.rotated_at.is_(None), _S.rotated_at + _window <= _NOW)
 
@@ -89,7 +91,7 @@ def _rotating() -> Update:
 
     return (
         update(_S)
-        .where(_OWN, _S.current_digest == _presented, LIVE)
+        .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
         .values(
             generation=if_due(_S.generation + 1, _S.generation),
             previous_digest=if_due(_S.current_digest, _S.previous_digest),
@@ -100,8 +102,8 @@ def _rotating() -> Update:
             rotated_at=if_due(_NOW, _S.rotated_at),
             recent_retries=if_due(0, _S.recent_retries),
             recent_late_retries=if_due(0, _S.recent_late_retries),
-            # The place of the rotation, that is: a thief who uses the token inside the window must not make himself the
-            # one whom retries are compared with.
+            # Retries are compared with these two. A thief who uses the token within the window must not put his own
+            # address here, so only a rotation changes them.
             last_address=if_due(_address, _S.last_address),
             last_user_agent=if_due(_user_agent, _S.last_user_agent),
             **_EXTENDED,
@@ -114,18 +116,18 @@ def _keeping() -> Update:
     """For clients with the `stable` policy: the current token stays current."""
     return (
         update(_S)
-        .where(_OWN, _S.current_digest == _presented, LIVE)
-        .values(current_presented=true(), **_EXTENDED, **_FROM)
+        .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
+        .values(current_presented=true(), **_EXTENDED, **_LAST_CALLER)
         .returning(*_SESSION, _S.last_address, _S.last_user_agent)
     )
 
 
 def _retrying() -> Update:
-    """The direct predecessor within the window. The window itself does not move, nor does the place of last use."""
+    """The direct predecessor within the window. A retry does not move the window, nor the last address."""
     return (
         update(_S)
         .where(
-            _OWN,
+            _THIS_SESSION,
             _S.previous_digest == _presented,
             _S.generation == _seen_generation,
             _S.rotated_at + _window > _NOW,
@@ -137,15 +139,15 @@ def _retrying() -> Update:
 
 
 def _retrying_late() -> Update:
-    """The direct predecessor after the window, its successor never seen: another successor, one generation on.
+    """The direct predecessor after the window, its successor never used: make another successor, one generation later.
 
-    The predecessor stays the predecessor, so its own repeats get this new successor again. The one that got lost
-    matches nothing any more: whoever presents it is a second holder.
+    The predecessor stays the predecessor, so its repeats get this new successor again. The lost successor matches
+    nothing any more: if it is presented, there is a second holder.
     """
     return (
         update(_S)
         .where(
-            _OWN,
+            _THIS_SESSION,
             _S.previous_digest == _presented,
             _S.generation == _seen_generation,
             _S.rotated_at + _window <= _NOW,
@@ -163,7 +165,7 @@ def _retrying_late() -> Update:
             late_retries=_S.late_retries + 1,
             recent_late_retries=_S.recent_late_retries + 1,
             **_EXTENDED,
-            **_FROM,
+            **_LAST_CALLER,
         )
         .returning(*_SESSION)
     )
@@ -176,7 +178,7 @@ RETRY_LATE = _retrying_late()
 
 _READ = select(*SessionRecord.__table__.columns, _NOW.label("now")).where(_S.id == _session_id)
 
-_REVOKE_REUSED = (
+_END_REUSED = (
     update(_S)
     .where(
         _S.id == _session_id,
@@ -190,12 +192,12 @@ _REVOKE_REUSED = (
 
 
 def apply(connection: Connection, statement: Update, parameters: dict[str, Any]) -> SessionRecord | None:
-    """Run one of the statements above; the session as it is then, or None when the WHERE did not hold."""
+    """Run one of the statements above. Returns the changed session, or None if the WHERE did not hold."""
     return one_row(connection, SessionRecord, statement, parameters)
 
 
 def read(connection: Connection, session_id: UUID) -> SessionRecord | None:
-    """A session's row with the database's time as `now`."""
+    """Read a session's row, with the database's time as `now`."""
     return one_row(connection, SessionRecord, _READ, {"session_id": session_id})
 
 
@@ -204,11 +206,11 @@ def now(connection: Connection) -> int:
     return connection.execute(select(_NOW)).scalar_one()
 
 
-def revoke_reused(connection: Connection, session_id: UUID, client_id: str, generation: int, presented: bytes) -> bool:
+def end_reused(connection: Connection, session_id: UUID, client_id: str, generation: int, presented: bytes) -> bool:
     """End a session because of reuse, if it is still as it was seen. Returns whether this call ended it."""
     return (
         connection.execute(
-            _REVOKE_REUSED,
+            _END_REUSED,
             {
                 "session_id": session_id,
                 "for_client": client_id,
@@ -221,7 +223,7 @@ def revoke_reused(connection: Connection, session_id: UUID, client_id: str, gene
 
 
 def insert_values(**values: Any) -> dict[str, Any]:
-    """The columns of a new session that are the same for all."""
+    """Add the columns that start the same in every session."""
     return {
         "generation": 0,
         "current_presented": False,

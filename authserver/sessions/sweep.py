@@ -1,7 +1,7 @@
-"""Carries marks into sessions, in small batches: the end of a client's epoch, and the narrowing of an API's scopes.
+"""Writes marks into sessions, in small batches: the end of a client's epoch, and the narrowing of an API's scopes.
 
-The marks count at once, on every node, by way of its cache. The sweep makes them last in the rows, so that enabling a
-client again, or giving a scope back, restores nothing. It can be stopped anywhere and run by several nodes at once.
+Each node obeys the marks as soon as its cache has them. The sweep writes them into the rows, so that enabling a client
+again, or giving a scope back, restores nothing. It can be stopped anywhere, and several nodes can run it at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from authserver.sessions.model import End, SessionRecord
 _S = SessionRecord
 _FIRST = UUID(int=0)
 
-#: A node may open sessions with a scope that was taken away, until its cache (at most 5 s old) has noticed.
+#: A node may open sessions with a scope that was taken away, until its cache (at most 5 s old) knows.
 SETTLE_SECONDS = 6.0
 
 
@@ -35,35 +35,35 @@ def sweep(
     settle: float = SETTLE_SECONDS,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
-    """Carry out every mark that has not reached all sessions yet. Returns how many sessions were changed.
+    """Write every mark that has not reached all sessions yet. Returns how many sessions were changed.
 
-    The narrowing of an API waits until its mark is `settle` seconds old: a session opened after the sweep by a node
-    that had not noticed would keep the scope, and get it back for good once somebody registers it again.
+    The narrowing of an API waits until its mark is `settle` seconds old. A node with an old cache could otherwise open
+    a session after the sweep, and that session would get the scope back if it is ever registered again.
     `on_progress` gets the number of sessions changed so far, after each batch.
     """
     with database.autocommit() as connection:
         ended = clients.unswept(connection)
         narrowed = apis.unswept(connection, settled_ms=round(settle * 1000))
-    tell = on_progress or _tell_nobody
+    report = on_progress or _ignore_progress
     changed = 0
     for client_id, epoch in ended:
-        changed = _end_epochs(database, client_id, epoch, batch, changed, tell)
+        changed = _end_epochs(database, client_id, epoch, batch, changed, report)
     for audience, mark in narrowed:
-        changed = _narrow(database, audience, mark, batch, changed, tell)
+        changed = _narrow_scopes(database, audience, mark, batch, changed, report)
     return changed
 
 
-def _tell_nobody(_: int) -> None:
+def _ignore_progress(_: int) -> None:
     pass
 
 
 def _end_epochs(
-    database: Database, client_id: str, epoch: int, batch: int, before: int, tell: Callable[[int], None]
+    database: Database, client_id: str, epoch: int, batch: int, before: int, report: Callable[[int], None]
 ) -> int:
     total = 0
     left = (_S.client_id == client_id) & (_S.client_epoch < epoch) & _S.revoked_at.is_(None)
     some = select(_S.id).where(left).order_by(_S.id).limit(batch)
-    # Nodes that sweep at once share the work; then each waits for the few rows that somebody held meanwhile.
+    # The first pass shares the work with other nodes. The second waits for the few rows that were locked meanwhile.
     for lock in (some.with_for_update(skip_locked=True), some.with_for_update()):
         statement = update(_S).where(_S.id.in_(lock)).values(revoked_at=now_ms(), revoked_because=End.CLIENT_ENDED)
         count = 1
@@ -71,7 +71,7 @@ def _end_epochs(
             with database.autocommit() as connection:
                 count = connection.execute(statement).rowcount
             total += count
-            tell(before + total)
+            report(before + total)
     with database.transaction() as connection:
         clients.mark_swept(connection, client_id, epoch)
         if total:
@@ -80,12 +80,14 @@ def _end_epochs(
     return before + total
 
 
-def _narrow(database: Database, audience: str, mark: int, batch: int, before: int, tell: Callable[[int], None]) -> int:
+def _narrow_scopes(
+    database: Database, audience: str, mark: int, batch: int, before: int, report: Callable[[int], None]
+) -> int:
     """Take scopes that no longer exist, or that the session's roles no longer open, out of the sessions of an API."""
     total, last = 0, _FIRST
     rows = select(_S.id, _S.scopes, _S.roles, _S.audiences).where(_S.revoked_at.is_(None)).order_by(_S.id)
     while True:
-        # Most sessions lose nothing: they are looked at without a lock, which would be a write for each.
+        # Most sessions lose nothing, so read them without a lock: a lock would be a write for each.
         with database.autocommit() as connection:
             catalogue = apis.read(connection)
             page = all_rows(connection, _S, rows.where(_S.id > last).limit(batch))
@@ -98,7 +100,7 @@ def _narrow(database: Database, audience: str, mark: int, batch: int, before: in
                         scopes = catalogue.open_to(row.scopes, row.roles)
                         connection.execute(update(_S).where(_S.id == row.id).values(scopes=scopes))
                         total += 1
-        tell(before + total)
+        report(before + total)
         if not page:
             break
         last = page[-1].id

@@ -1,4 +1,4 @@
-"""What sessions hand to the rest of the server."""
+"""The values that sessions give to the rest of the server."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What tokens are made from. Times are in milliseconds since the epoch.
+    """The part of a session that tokens are made from. Times are in milliseconds since the epoch.
 
-    `access_expires_at` is when the session's row says that the last access token expires. The row had it before the
-    token is made, and a revoked session is listed no longer than that, with leeway.
+    `access_expires_at` is the row's time when the last access token expires. The row has it before the token is made:
+    an ended session leaves the status list at that time, with leeway.
     """
 
     id: UUID
@@ -42,7 +42,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Opened:
-    """A new session, its first refresh token where the client has the grant, the database's time in milliseconds."""
+    """A new session, its first refresh token if the client has the grant, and the database's time in milliseconds."""
 
     session: Session
     refresh_token: RefreshToken | None
@@ -51,9 +51,9 @@ class Opened:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Refreshed:
-    """An answered refresh: the session, the token that is now current, the database's time in milliseconds.
+    """An answered refresh: the session, its current token, and the database's time in milliseconds.
 
-    `client` is the copy that decided. It is newer than the caller's where the session's row showed that one too old.
+    `client` is the copy that the decision used: newer than the caller's copy if the row showed that copy to be old.
     """
 
     session: Session
@@ -73,14 +73,14 @@ class Lifetimes(Protocol):
 
 
 def expires_at(row: Lifetimes) -> int:
-    """When a session ends by itself."""
+    """When a session expires."""
     return min(row.idle_expires_at, row.absolute_expires_at)
 
 
 def is_live(row: Lifetimes, now: int, *, epoch: int = 0) -> bool:
-    """Whether a session goes on at `now`, by the database's clock. `store.LIVE` says the same in SQL.
+    """Whether a session is live at `now`, by the database's clock. `store.LIVE` says the same in SQL.
 
-    `epoch` is the client's: a session of an earlier epoch has ended before the sweep reaches its row.
+    `epoch` is the client's: a session of an earlier epoch has ended, even before the sweep reaches its row.
     """
     return row.revoked_at is None and row.client_epoch >= epoch and expires_at(row) > now
 

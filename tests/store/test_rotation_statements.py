@@ -84,7 +84,7 @@ def test_reuse_ends_no_session_that_moved_or_whose_current_token_it_is(
 
     def revoke(generation: int, presented: bytes) -> bool:
         with stage.database.transaction() as connection:
-            return store.revoke_reused(connection, session_id, oauth.app.client_id, generation, presented)
+            return store.end_reused(connection, session_id, oauth.app.client_id, generation, presented)
 
     assert not revoke(0, b"x" * 32)
     assert not revoke(1, current)

@@ -133,8 +133,8 @@ def test_a_newer_generation_comes_before_whatever_its_digest_says():
     [
         (0, Act.RETRY),
         (29_999, Act.RETRY),
-        (30_000, Act.REVOKE),
-        (30_001, Act.REVOKE),
+        (30_000, Act.END),
+        (30_001, Act.END),
         (-60_000, Act.RETRY),  # the clock went back, as in a failover to another host
     ],
 )
@@ -143,7 +143,7 @@ def test_the_predecessor_is_a_retry_while_it_was_superseded_less_than_the_window
 
 
 def test_window_0_means_strict_single_use():
-    assert verdict(PREDECESSOR, Row(rotated_at=NOW), retry_window=0) == Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+    assert verdict(PREDECESSOR, Row(rotated_at=NOW), retry_window=0) == Decision(Act.END, Reason.TOKEN_REUSED)
 
 
 @pytest.mark.parametrize("presented", [False, True])
@@ -157,11 +157,11 @@ LATE = {"rotated_at": NOW - 31 * SECOND}
 @pytest.mark.parametrize(
     ("columns", "of_client", "act"),
     [
-        ({}, {"late_retries": 0}, Act.REVOKE),
+        ({}, {"late_retries": 0}, Act.END),
         ({}, {"late_retries": 1}, Act.RETRY_LATE),
-        ({"recent_late_retries": 1}, {"late_retries": 1}, Act.REVOKE),
+        ({"recent_late_retries": 1}, {"late_retries": 1}, Act.END),
         ({"recent_late_retries": 1}, {"late_retries": 2}, Act.RETRY_LATE),
-        ({"current_presented": True}, {"late_retries": 1}, Act.REVOKE),
+        ({"current_presented": True}, {"late_retries": 1}, Act.END),
     ],
 )
 def test_a_late_retry_needs_the_client_that_allows_it_and_a_successor_never_presented(
@@ -171,7 +171,7 @@ def test_a_late_retry_needs_the_client_that_allows_it_and_a_successor_never_pres
 
 
 def test_a_late_retry_is_for_the_direct_predecessor_alone():
-    assert verdict(OLDER_TOKEN, Row(**LATE), late_retries=9).act is Act.REVOKE
+    assert verdict(OLDER_TOKEN, Row(**LATE), late_retries=9).act is Act.END
 
 
 # --- retries from elsewhere ------------------------------------------------------------------------------------------
@@ -203,7 +203,7 @@ def test_a_client_may_refuse_retries_from_elsewhere(row: Row):
 
 def test_what_is_reuse_is_reuse_from_elsewhere_too():
     # Refusing it for its place would leave the session to the thief.
-    assert verdict(PREDECESSOR, Row(**LATE), ELSEWHERE, refuse_foreign_retries=True).act is Act.REVOKE
+    assert verdict(PREDECESSOR, Row(**LATE), ELSEWHERE, refuse_foreign_retries=True).act is Act.END
 
 
 # --- reuse, and what is current after all ----------------------------------------------------------------------------
@@ -211,12 +211,12 @@ def test_what_is_reuse_is_reuse_from_elsewhere_too():
 
 @pytest.mark.parametrize("columns", [{}, LATE, {"rotated_at": None, "previous_digest": None}])
 def test_any_other_superseded_token_is_reuse(columns: dict[str, Any]):
-    assert verdict(OLDER_TOKEN, Row(**columns), late_retries=9) == Decision(Act.REVOKE, Reason.TOKEN_REUSED)
+    assert verdict(OLDER_TOKEN, Row(**columns), late_retries=9) == Decision(Act.END, Reason.TOKEN_REUSED)
 
 
 def test_a_token_of_the_current_generation_with_another_secret_is_reuse():
     # The successor that got lost before a late retry made another of the next generation, and its like.
-    assert verdict(Presented(7, b"another", leaked=False)).act is Act.REVOKE
+    assert verdict(Presented(7, b"another", leaked=False)).act is Act.END
 
 
 def test_a_mismatch_under_a_leaked_key_ends_nothing():
@@ -235,4 +235,4 @@ def test_a_token_that_is_current_after_all_is_looked_at_again():
 def test_a_session_that_never_rotated_has_no_predecessor():
     fresh = Row(generation=0, rotated_at=None, previous_digest=None)
     assert verdict(Presented(0, CURRENT, leaked=False), fresh).act is Act.ROTATE
-    assert verdict(Presented(0, b"another", leaked=False), fresh).act is Act.REVOKE
+    assert verdict(Presented(0, b"another", leaked=False), fresh).act is Act.END
