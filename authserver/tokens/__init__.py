@@ -1,1 +1,1 @@
-"""What a token says: the scopes and audience that it is given, and the signed form of an access token."""
+"""Access tokens: their scopes and audience, their forms, and whether they still count."""

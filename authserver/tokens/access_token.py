@@ -1,4 +1,4 @@
-"""Access tokens: signed JWTs that an API checks by itself (RFC 9068), or opaque ones that it has to ask about."""
+"""Access tokens: signed JWTs that an API checks by itself (RFC 9068), or opaque ones that it introspects."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TYP = "at+jwt"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AccessToken:
-    """A token as the client gets it, and the seconds from its issue to its end. Has no repr: it is a secret."""
+    """A token as the client gets it, and its lifetime in seconds. It has no repr, because it is a secret."""
 
     text: str
     expires_in: int
@@ -31,9 +31,9 @@ class AccessToken:
 
 @dataclass(frozen=True, slots=True)
 class OwnToken:
-    """An access token of ours, recognised. A client's own token has no session.
+    """A recognised access token of this server. A client's own token has no session.
 
-    `status_index` is where its status stands; None for tokens from before there were lists.
+    `status_index` is its place in the status lists; None if the token was made before there were lists.
     """
 
     client_id: str
@@ -54,11 +54,11 @@ class AccessTokens:
     ) -> AccessToken:
         """Make a token of a user. `now` is in milliseconds, by the database's clock.
 
-        It outlives neither its session nor what the session's row says of access tokens: status lists go by the row, so
-        a token that lived longer would be good again after its revocation.
+        It expires no later than its session, and no later than the row's `access_expires_at`: an ended session leaves
+        the status list then, so a token that lived longer would look valid again.
         """
         issued_at = now // 1000
-        last = min(session.access_expires_at, session.expires_at) // 1000  # down: the row counts milliseconds
+        last = min(session.access_expires_at, session.expires_at) // 1000  # rounded down from milliseconds
         expires_at = min(issued_at + client.access_token_lifetime, last)
         claims: dict[str, Any] = {
             "sub": str(session.user_id),
@@ -71,10 +71,10 @@ class AccessTokens:
         return self._make(claims, client, access, catalogue, issued_at, expires_at)
 
     def for_client(self, client: Client, access: Access, catalogue: Catalogue, now: int) -> AccessToken:
-        """Make a token of a client on its own behalf: no session, and no way to refresh it.
+        """Make a token of a client on its own behalf. It has no session and no refresh token.
 
-        `now`, in milliseconds, must be from before the client was looked up: tokens that come from an old look must
-        not live longer than those that were ended then.
+        `now`, in milliseconds, must be from before the client was looked up. If the client is ended in between, its
+        old status index is listed only until the tokens made before that have expired.
         """
         issued_at = now // 1000
         claims: dict[str, Any] = {"sub": client.client_id}
@@ -83,9 +83,9 @@ class AccessTokens:
         return self._make(claims, client, access, catalogue, issued_at, issued_at + client.access_token_lifetime)
 
     def recognise(self, text: str) -> OwnToken | None:
-        """Tell whose access token this is; None when it is not one of ours.
+        """Verify that this server made an access token, and return it; None if it did not.
 
-        Checks signature or seal, type and issuer, and deliberately not the times: signing out with a token that has
+        Checks signature or seal, type and issuer. Does not check the times, because signing out with a token that has
         just expired must work. So this alone must never decide about access.
         """
         claims = opaque.unseal(self._keyring, text) if text.startswith(opaque.PREFIX) else self._verified_claims(text)
@@ -100,7 +100,7 @@ class AccessTokens:
 
     def _verified_claims(self, text: str) -> dict[str, Any] | None:
         try:
-            # By another node's key of a moment ago, perhaps: then a sign-out must not pass for a foreign token's.
+            # Another node may have made this key a moment ago. Load it: a sign-out must not ignore the token as foreign.
             kid = jws.extract_compact(text.encode()).headers().get("kid")
             keys = self._keyring.snapshot_with(kid) if isinstance(kid, str) else self._keyring.current()
             token = jwt.decode(text, keys.published, registry=only(*keys.algorithms))
@@ -134,7 +134,7 @@ class AccessTokens:
 
 
 def _format(client: Client, access: Access, catalogue: Catalogue) -> str:
-    """The client's format where it has one, else opaque if any API of the audience wants that, else JWT."""
+    """The client's format if it has one; else opaque if an API of the audience is set so; else JWT."""
     if client.access_token_format is not None:
         return client.access_token_format
     formats = {catalogue.apis[name].access_token_format for name in access.audiences if name in catalogue.apis}

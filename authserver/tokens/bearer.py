@@ -1,7 +1,7 @@
-"""Acceptance of an access token by the server's own resources: the admin API, and a user's own sessions (RFC 6750).
+"""Accepts access tokens at the server's own resources: the admin API, and a user's own sessions (RFC 6750).
 
-Other APIs check a token by itself and hear of a revocation within seconds. The server has the rows at hand, so here a
-token counts no moment longer than its session, its client and their scopes.
+Other APIs check a token by itself and learn of a revocation within seconds. The server can read the rows, so here a
+token stops to count at the same moment as its session, its client and their scopes.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _BEARER = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Bearer:
-    """Who holds an accepted token, and the scopes that count now. A client's own token has no user and no session."""
+    """The holder of an accepted token, and the scopes that count now. A client's own token has no user or session."""
 
     client_id: str
     user_id: UUID | None
@@ -32,33 +32,33 @@ class Bearer:
 
     @property
     def actor(self) -> str:
-        """As the audit record names them."""
+        """The holder's name in the audit record."""
         return f"client:{self.client_id}" if self.user_id is None else f"user:{self.user_id}"
 
 
 class BearerTokens:
-    """Accepts access tokens. Garbage costs no statement; a token of ours costs four."""
+    """Accepts access tokens. Garbage costs no statement; a token of this server costs at most four."""
 
     def __init__(self, database: Database, access_tokens: AccessTokens) -> None:
         self._database = database
         self._access_tokens = access_tokens
 
     def accept(self, authorization: str | None, audience: str, *, alone: bool = True) -> Bearer:
-        """The holder of the token in an Authorization header; what it may do is for the caller to compare with `scopes`.
+        """Return the holder of the token in an Authorization header. The caller compares `scopes` with what it needs.
 
-        With `alone`, one that is for other audiences beside this one is refused.
+        `alone` refuses a token that has other audiences too.
 
         Raises:
-            Refused: there is none, it is not ours, expired, ended, or not for this audience.
-            TryLater: its key may be newer than what this node has seen.
+            Refused: there is no token, or it is foreign, expired, ended, or not for this audience.
+            TryLater: its key may be newer than this node's key ring.
         """
         if authorization is None:
             raise Refused(Reason.ACCESS_TOKEN_MISSING)
         sent = _BEARER.fullmatch(authorization)
         token = None if sent is None else self._access_tokens.recognise(sent[1])
-        if token is None or "cnf" in token.claims:  # bound to a key whose proof nobody has checked here
+        if token is None or "cnf" in token.claims:  # bound to a key, and this server checks no proof of it
             raise Refused(Reason.ACCESS_TOKEN_INVALID)
-        # For several audiences means that each of them holds it, and could use it here.
+        # Each audience of a token receives it, and could use it here.
         named = token.claims.get("aud")
         audiences = named if isinstance(named, list) else [named]
         if audience not in audiences or (alone and len(audiences) > 1):

@@ -1,7 +1,7 @@
-"""What introspection says of a token, and to whom (RFC 7662 section 2.2).
+"""Introspection: what a client may know about a token (RFC 7662 section 2.2).
 
-It reads the session's row, so it knows of a revocation at once. A token is told about to the client that it was issued
-to, and an access token to the API that it is for; for everybody else it is not active, like one that does not exist.
+It reads the session's row, so it knows of a revocation at once. The client that a token was issued to is told about
+it, and an API about an access token for it. To all others the token is not active, as if it did not exist.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Introspection:
         self._issuer = issuer
 
     def look_up(self, text: str, asking: Client, catalogue: Catalogue) -> dict[str, Any]:
-        """The members of the answer; `{"active": False}` for whatever the asking client may not know."""
+        """Return the members of the answer; `{"active": False}` if the asking client may not know the token."""
         if text.startswith(REFRESH_PREFIX):
             return self._refresh_token(text, asking)
         token = self._access_tokens.recognise(text)

@@ -1,7 +1,7 @@
-"""Opaque access tokens: sealed, not stored (DESIGN section 6). Only authserver can read them, by introspection.
+"""Opaque access tokens: sealed, not stored. Only authserver can read them; an API introspects them.
 
-`asat_` and, in base64url: version 1 | key id 3 | nonce 12 | AES-256-GCM of the claims as JSON. What an API could read
-from a JWT stays hidden, and still nothing is written for a token.
+`asat_` and, in base64url: version 1 | key id 3 | nonce 12 | AES-256-GCM of the claims as JSON. So the claims stay
+hidden, and no row is written for a token.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def seal(keyring: Keyring, claims: dict[str, Any]) -> str:
 
 
 def unseal(keyring: Keyring, text: str) -> dict[str, Any] | None:
-    """Return the claims of a token of ours; None for anything else. Does not look at the times."""
+    """Return the claims of a token that this server sealed; None for anything else. Does not check the times."""
     if not _FORM.fullmatch(text):
         return None
     body = text[len(PREFIX) :]

@@ -1,7 +1,7 @@
-"""Which scopes and which audience a token gets (RFC 6749 section 3.3, RFC 8707, DESIGN section 4). Pure functions.
+"""Which scopes and which audience a token gets (RFC 6749 section 3.3, RFC 8707). Pure functions.
 
-Asked for and not allowed is an error, never a silent omission. Allowed to the client but not open to the user's roles
-is left out, and the response's `scope` says so; when nothing is left of what was asked for, that is an error too.
+A scope that the client may not have is an error. A scope that the user's roles do not open is left out, and the
+response's `scope` shows that. If no requested scope is left, that is an error too.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a request asks for: None where it does not say."""
+    """What a request asks for; None if the parameter was not sent."""
 
     scopes: frozenset[str] | None = None
     resources: frozenset[str] | None = None
@@ -32,7 +32,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """What a token may say: its scopes, and its audience of at least one URI."""
+    """The scopes of a token, and its audience of at least one URI."""
 
     scopes: frozenset[str]
     audiences: frozenset[str]
@@ -53,20 +53,20 @@ def parse_scope(text: str | None) -> frozenset[str] | None:
 
 
 def of_client(client: Client, asked: Asked, catalogue: Catalogue, issuer: str) -> Access:
-    """Access of a client on its own behalf. Roles are given to users, so none is asked for here.
+    """Access of a client on its own behalf. Only users have roles, so roles do not matter here.
 
     Raises:
-        Refused: scope or resource that the client may not have; scopes of several APIs without `resource`.
+        Refused: a scope or resource that the client may not have; scopes of several APIs without `resource`.
     """
     scopes = _requested(client, asked, catalogue)
     return Access(scopes, _audiences(client, asked, scopes, catalogue, issuer))
 
 
 def of_client_for_user(client: Client, asked: Asked, catalogue: Catalogue) -> Access:
-    """What a client may ask for on behalf of some user: the check that can be made before the user is known.
+    """Access of a client for a user who is not known yet: checks what needs no roles.
 
     Raises:
-        Refused: scope or resource that the client may not have.
+        Refused: a scope or resource that the client may not have.
     """
     return Access(_requested(client, asked, catalogue), asked.resources or frozenset())
 
@@ -75,7 +75,7 @@ def of_user(client: Client, asked: Asked, roles: frozenset[str], catalogue: Cata
     """Access of a user through a client: capped by the user's roles.
 
     Raises:
-        Refused: as `of_client`; also when the user may have none of the scopes that were asked for.
+        Refused: as `of_client`; also when the user's roles open none of the requested scopes.
     """
     wanted = _requested(client, asked, catalogue)
     scopes = catalogue.open_to(wanted, roles)
@@ -91,9 +91,9 @@ def of_refresh(
     roles: frozenset[str],
     catalogue: Catalogue,
 ) -> Access:
-    """Access of one access token of a session: what was granted, still holds, and was asked for now.
+    """Access of one access token of a session: what was granted, still holds, and is requested now.
 
-    Never more than the session has, and the session stays as it is whatever is asked for.
+    It is never more than the session's, and the session does not change.
 
     Raises:
         Refused: a scope or resource beyond the session.
@@ -104,7 +104,7 @@ def of_refresh(
             raise Refused(Reason.SCOPE_BEYOND_SESSION)
         scopes &= asked.scopes
     if asked.resources is None:
-        # Without scopes of an API the session's own audience stands: the client's default API, or the issuer.
+        # If the scopes belong to no API, the session's audience stays: the client's default API, or the issuer.
         narrowed = granted.audiences & catalogue.owners(scopes) if asked.scopes is not None else frozenset()
         return Access(scopes, narrowed or granted.audiences)
     if not asked.resources <= granted.audiences:
@@ -120,7 +120,7 @@ def _requested(client: Client, asked: Asked, catalogue: Catalogue) -> frozenset[
         raise Refused(Reason.RESOURCE_UNKNOWN)
     if asked.scopes is None:
         default = client.default_scopes & client.scopes
-        # A scope whose API was removed is still named by the client's row, and means nothing.
+        # The client's row may still name a scope of a removed API. Such a scope means nothing.
         known = frozenset(scope for scope in default if scope in catalogue.scopes)
         if asked.resources is None:
             return known
@@ -131,7 +131,7 @@ def _requested(client: Client, asked: Asked, catalogue: Catalogue) -> frozenset[
 
 
 def _resources_of(client: Client, catalogue: Catalogue) -> frozenset[str]:
-    """The APIs that a client may ask for: those with a scope that it may have, and its default API."""
+    """The APIs that a client may request: the APIs with a scope that it may have, and its default API."""
     owners = catalogue.owners(client.scopes)
     return owners if client.default_api is None else owners | ({client.default_api} & catalogue.apis.keys())
 

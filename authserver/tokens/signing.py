@@ -1,4 +1,4 @@
-"""Signing: everything that this server signs is signed here, with the one active key (RFC 7515)."""
+"""Signs every token and list of this server, with the one active key (RFC 7515)."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from authserver.keys.keyring import Keyring
 
 
 class _Algorithms(JWSRegistry):
-    """Allows some algorithms, and does not warn of EdDSA at each token.
+    """Allows some algorithms, and does not warn about EdDSA at each token.
 
-    RFC 9864 calls it Ed25519 now, and joserfc says so; but it is under the old name that verifiers know it.
+    RFC 9864 renames it to Ed25519, so joserfc warns; but verifiers know the old name.
     """
 
     def get_alg(self, name: str) -> Any:
@@ -26,12 +26,12 @@ class _Algorithms(JWSRegistry):
 
 @lru_cache
 def only(*algorithms: str) -> JWSRegistry:
-    """What joserfc may use: these algorithms and no others."""
+    """A registry that lets joserfc use these algorithms and no others."""
     return _Algorithms(algorithms=algorithms)
 
 
 def sign(keyring: Keyring, typ: str, claims: dict[str, Any]) -> str:
-    """Return a JWT of this type (the header `typ`, which keeps one kind of token from passing for another)."""
+    """Return a JWT with this `typ` header: so one kind of token cannot pass for another."""
     key = keyring.current().signing
     header = {"alg": key.algorithm, "kid": key.kid, "typ": typ}
     # One key, not the whole ring: joserfc signs with a random key of a set.

@@ -1,4 +1,4 @@
-"""Whether a recognised access token still counts, by the rows that it rests on: so a revocation is known at once."""
+"""Whether a recognised access token still counts. It reads the token's rows, so it knows of a revocation at once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from authserver.tokens.access_token import OwnToken
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What a token rests on now; `ended` says why it counts no more, None that it does.
+    """A token's client and session as they are now. `ended` says why the token no longer counts; None if it counts.
 
     `session` is None for a client's own token.
     """
@@ -28,7 +28,7 @@ class Standing:
 
 
 def look_up(connection: Connection, token: OwnToken) -> Standing:
-    """Expiry by the database's clock, client enabled, epoch and status index in force, session live. At most three statements."""
+    """Check expiry by the database's clock, client, epoch, status index and session. At most three statements."""
     now = sessions.now(connection)
     if token.claims["exp"] * 1000 <= now:
         return Standing(ended=Reason.ACCESS_TOKEN_EXPIRED)

@@ -1,8 +1,8 @@
 """Status lists: signed, compressed bit arrays that say which sessions were revoked (IETF Token Status List).
 
-A list shows what is revoked and could still be believed: nothing whose last access token has expired. So lists are
-nearly empty, compress to almost nothing, and are built by one statement from partial indexes. A node builds a list on
-demand and at most once a second, however many APIs ask.
+A list leaves out a session whose last access token has expired. So lists are nearly empty, compress to almost nothing,
+and are built by one statement from partial indexes. A node builds a list on demand and at most once a second, for any
+number of APIs.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from authserver.sessions.model import SessionRecord
 from authserver.sessions.retention import LEEWAY_MS
 from authserver.tokens.signing import sign
 
-#: Indices of one list: 128 KiB of bits, which a verifier holds in memory as they are.
+#: The number of indices in a list: 128 KiB of bits, which a verifier holds in memory uncompressed.
 LIST_SIZE = 2**20
 TYP = "statuslist+jwt"
 
@@ -52,7 +52,7 @@ def reference(issuer: str, status_index: int) -> dict[str, object]:
 
 
 def index_of(issuer: str, claims: dict[str, Any]) -> int | None:
-    """The status index that the claims of a token of ours name; None where they name none."""
+    """The status index in the claims of a token of this server; None if they have no status."""
     entry = claims.get("status", {}).get("status_list")
     if entry is None:
         return None
@@ -61,7 +61,7 @@ def index_of(issuer: str, claims: dict[str, Any]) -> int | None:
 
 
 def uri(issuer: str, number: int) -> str:
-    """The address of a list, which is its `sub` too."""
+    """The address of a list. It is also the list's `sub`."""
     return f"{issuer}/status/{number}"
 
 
@@ -78,7 +78,7 @@ class StatusLists:
         self._lists: dict[int, StatusList] = {}
 
     def get(self, number: int) -> StatusList | None:
-        """A list that is at most a second old; None when no index of it has been leased yet."""
+        """Return a list that is at most a second old; None if no index of it has been leased yet."""
         present = self._lists.get(number)
         if present is not None and time.monotonic() - present.built_at < _REBUILD_SECONDS:
             return present
@@ -91,13 +91,13 @@ class StatusLists:
             return present
 
     def count(self) -> int:
-        """How many lists there are. One statement."""
+        """Count the lists. One statement."""
         with self._database.autocommit() as connection:
             leased = connection.execute(select(StatusCounter.next_index)).scalar_one()
         return -(-leased // LIST_SIZE)
 
     def _build(self, number: int) -> StatusList:
-        # The times before the query: what is revoked during it is not in the list, so the list must not claim it.
+        # Take the times before the query: a session that ends during it is missing from the list.
         built_at, issued_at = time.monotonic(), int(time.time())
         with self._database.autocommit() as connection:
             revoked = revoked_indices(connection, number)
@@ -109,16 +109,16 @@ class StatusLists:
             "status_list": {"bits": 1, "lst": compress(revoked)},
         }
         token = sign(self._keyring, TYP, claims).encode()
-        # ECDSA signs differently each time, so the validator is of the content: an unchanged list is told from it.
+        # A strong validator: it covers every byte, so a list that is built again gets another one.
         etag = f'"{hashlib.sha256(token).hexdigest()[:32]}"'
         return StatusList(token, gzip.compress(token, mtime=0), etag, built_at)
 
 
 def revoked_indices(connection: Connection, number: int) -> list[int]:
-    """The bits that are set in a list: one statement over partial indexes.
+    """Return the bits that are set in a list. One statement over partial indexes.
 
-    Sessions that were revoked; sessions of a client whose epoch ended, before the sweep has reached their rows; and
-    tokens that clients held on their own behalf. Each as long as a token of it might be believed.
+    It finds ended sessions, sessions of an ended client epoch that the sweep has not reached yet, and ended tokens of
+    clients on their own behalf; each until its last access token has expired, with leeway.
     """
     first, last = number * LIST_SIZE, (number + 1) * LIST_SIZE - 1
     believed = SessionRecord.access_expires_at + LEEWAY_MS > now_ms()
@@ -142,7 +142,7 @@ def revoked_indices(connection: Connection, number: int) -> list[int]:
 
 
 def compress(indices: Iterable[int]) -> str:
-    """Set bits, the least significant of each byte first, deflated as ZLIB, in base64url without padding."""
+    """Set the bits, least significant bit first in each byte; deflate with ZLIB; encode as base64url without padding."""
     bits = bytearray(LIST_SIZE // 8)
     for index in indices:
         bits[index >> 3] |= 1 << (index & 7)
