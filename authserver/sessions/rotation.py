@@ -124,7 +124,7 @@ class Rotation:
     def _decide(
         self, presented: RefreshToken, key: TokenKey, client: Client, caller: Caller, check: Check | None
     ) -> Refreshed | Client | None:
-        """Act on the decision table. Returns the answer, or None to look again, or a newer client to look again with."""
+        """Act on the decision table. Returns the answer; or, to look again, None or a newer copy of the client."""
         with self._database.autocommit() as connection:
             row = store.read(connection, presented.session_id)
         seen = Presented(presented.generation, presented.digest, key.leaked)
