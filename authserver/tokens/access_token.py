@@ -100,7 +100,7 @@ class AccessTokens:
 
     def _verified_claims(self, text: str) -> dict[str, Any] | None:
         try:
-            # Another node may have made this key a moment ago. Load it: a sign-out must not ignore the token as foreign.
+            # Another node may have made this key a moment ago. Load it: a sign-out must not take the token as foreign.
             kid = jws.extract_compact(text.encode()).headers().get("kid")
             keys = self._keyring.snapshot_with(kid) if isinstance(kid, str) else self._keyring.current()
             token = jwt.decode(text, keys.published, registry=only(*keys.algorithms))

@@ -142,7 +142,7 @@ def revoked_indices(connection: Connection, number: int) -> list[int]:
 
 
 def compress(indices: Iterable[int]) -> str:
-    """Set the bits, least significant bit first in each byte; deflate with ZLIB; encode as base64url without padding."""
+    """Set bits, least significant first in each byte; deflate with ZLIB; encode as base64url without padding."""
     bits = bytearray(LIST_SIZE // 8)
     for index in indices:
         bits[index >> 3] |= 1 << (index & 7)
