@@ -41,7 +41,7 @@ def prune(admin: Administration) -> Iterator[Pruned]:
     for expired in visits.prune(database, batch=settings.prune_batch):
         state = replace(state, erased=state.erased + expired)
         yield state
-    while erased := retention.erase_removed(database, batch=settings.prune_batch):
+    while erased := retention.prune_removed(database, batch=settings.prune_batch):
         state = replace(state, erased=state.erased + erased)
         yield state
     for _ in prune_idempotency_keys(database, batch=settings.prune_batch):

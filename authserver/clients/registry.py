@@ -1,7 +1,7 @@
-"""The client cache: a token request costs no statement for its client, and a change is known within seconds.
+"""The client cache: a token request costs no statement for its client, and a node learns of a change within seconds.
 
-A cached "yes" may be up to `max_age` seconds old, so a disabled client stops within that. A cached "no" is never the
-last word: `find_afresh` looks again, so that a client or a secret made a moment ago works at once.
+A cached "yes" may be up to `max_age` seconds old, so a disabled client stops within that time. After a cached "no"
+`find_afresh` reads the client again, so a client or a secret made a moment ago works at once.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.settings.values import TokenSettings
 
-#: What a client_id may look like. At most 32 characters, while a user id has 36: the two can never be equal as `sub`.
+#: The form of a client_id. It has at most 32 characters and a user id has 36, so the two are never equal as `sub`.
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,32}")
 
-#: After a refusal one client is read afresh at most this often, so that wrong secrets do not become database load.
+#: After a refusal one client is read afresh at most this often, so that wrong secrets do not load the database.
 _AFRESH_SECONDS = 1.0
 _MAX_ENTRIES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A cached client, or that there is none; monotonic seconds. `afresh_at` is the last reading after a refusal."""
+    """A cached client; None if there is none. In monotonic seconds. `afresh_at` is the last read after a refusal."""
 
     client: Client | None
     read_at: float
@@ -38,7 +38,7 @@ class _Entry:
 
 
 class ClientRegistry:
-    """Finds clients by id, and notes in `uses` when they used their secrets. Safe for threads; one per process."""
+    """Finds clients by id. `uses` notes when they used their secrets. Safe for threads; one per process."""
 
     def __init__(self, database: Database, tokens: TokenSettings, *, max_age: float) -> None:
         self._database = database
@@ -50,14 +50,14 @@ class ClientRegistry:
         self._origins: tuple[frozenset[str], float] = frozenset(), float("-inf")
 
     def find(self, client_id: str) -> Client | None:
-        """The client, disabled or not, at most `max_age` seconds old; None if there is none. Usually no statement."""
+        """Return the client, disabled or not, at most `max_age` seconds old, or None. Usually no statement."""
         return self._find(client_id, self._max_age)
 
     def find_afresh(self, client_id: str, *, asked_at: float = float("inf")) -> Client | None:
-        """The client as it is now, after the cached copy said no: read again, but not more than once a second.
+        """Read the client again after the cached copy was refused, but at most once a second.
 
-        What counts is when it was last read afresh, not how old the copy is: a secret that was changed a moment after
-        an ordinary look works at once. A copy read since `asked_at` (monotonic seconds) is fresh as it is.
+        The second counts from the last fresh read, not from an ordinary read: so a secret that changed a moment after
+        an ordinary read works at once. A copy read since `asked_at` (monotonic seconds) is returned as it is.
         """
         now = time.monotonic()
         entry = self._entries.get(client_id)
@@ -66,11 +66,11 @@ class ClientRegistry:
         return self._find(client_id, 0, afresh_at=now)
 
     def find_now(self, client_id: str) -> Client | None:
-        """The client as it is at this moment, always read: before what cannot be undone is done for what it was."""
+        """Read the client, without the cache. Use it before an act that cannot be undone."""
         return self._find(client_id, 0)
 
     def is_origin(self, origin: str) -> bool:
-        """Whether some client has registered this origin; known within `max_age`, and a new one within a second."""
+        """Whether a client has registered this origin. Known within `max_age`; a new origin within a second."""
         now = time.monotonic()
         known, read_at = self._origins
         if now - read_at >= (self._max_age if origin in known else _AFRESH_SECONDS):
@@ -80,10 +80,10 @@ class ClientRegistry:
         return origin in known
 
     def find_epoch(self, client_id: str, epoch: int) -> Client:
-        """The client at no earlier epoch than a session's row has just shown: the cache was behind that.
+        """Return the client at this epoch or a later one. A session's row has shown that the cache is older.
 
         Raises:
-            Refused: the client is disabled or removed by now.
+            Refused: the client was disabled or removed meanwhile.
         """
         client = self.find(client_id)
         if client is None or client.epoch < epoch:
@@ -98,7 +98,7 @@ class ClientRegistry:
         entry = self._entries.get(client_id)
         if entry is not None and time.monotonic() - entry.read_at < max_age:
             return entry.client
-        read_at = time.monotonic()  # before the read: what changes during it counts as unseen
+        read_at = time.monotonic()  # before the read: a change during it counts as unseen
         with self._database.autocommit() as connection:
             row = store.read(connection, client_id)
         client = None if row is None else from_row(row, self._tokens)
@@ -114,8 +114,7 @@ class ClientRegistry:
 def from_row(row: ClientRecord, tokens: TokenSettings) -> Client:
     """Make the value from the row, with the server's settings filled in.
 
-    The limits are applied here and not at registration alone: they may have been lowered since, and keys are kept for
-    no longer than they say.
+    The limits are applied here too: they may be lower now than at registration, and keys are kept only for that long.
     """
     digests: list[tuple[bytes, int | None]] = []
     if row.secret_digest is not None:
@@ -125,18 +124,18 @@ def from_row(row: ClientRecord, tokens: TokenSettings) -> Client:
     filled: dict[str, Any] = {
         "secret_digests": tuple(digests),
         "default_scopes": row.scopes if row.default_scopes is None else row.default_scopes,
-        "retry_window": _or(row.retry_window, tokens.retry_window),
+        "retry_window": _or_default(row.retry_window, tokens.retry_window),
         "max_sessions_per_user": row.max_sessions_per_user or tokens.max_sessions_per_user_and_client,
         "token_delivery": row.token_delivery or "json",
         "origins": row.origins or frozenset(),
     }
     for name in LIFETIMES:
-        filled[name] = min(_or(getattr(row, name), getattr(tokens, name)), getattr(tokens, f"max_{name}"))
+        filled[name] = min(_or_default(getattr(row, name), getattr(tokens, name)), getattr(tokens, f"max_{name}"))
     for field in fields(Client):
         if field.name not in filled:
             filled[field.name] = getattr(row, field.name)
     return Client(**filled)
 
 
-def _or(value: int | None, default: int) -> int:
+def _or_default(value: int | None, default: int) -> int:
     return default if value is None else value

@@ -1,6 +1,6 @@
-"""When each client secret was last used: noted in memory, written now and then, so that no token request pays for it.
+"""When each client secret was last used. Kept in memory and written in intervals, so a token request costs nothing.
 
-It tells whether the old secret is still in use after a rotation, and which clients never used theirs.
+It shows whether the old secret is still in use after a rotation, and which clients have never used a secret.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Final
 from authserver.clients import store
 from authserver.database.engine import Database
 
-#: A secret that is used all the time is written at most this often by each process.
-_EVERY_MS: Final = 180_000
+#: Each process writes the use of one secret at most this often.
+_WRITE_EVERY_MS: Final = 180_000
 _ROWS_A_TRANSACTION: Final = 100
 
 _Key = tuple[str, bytes]
 
 
 class SecretUses:
-    """Notes uses until they are flushed. One per process, safe for threads."""
+    """Keeps uses until they are flushed. One per process. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,18 +28,18 @@ class SecretUses:
         self._waiting: dict[_Key, int] = {}
 
     def note(self, client_id: str, digest: bytes) -> None:
-        """Note that a client has just proved itself by the secret of this digest."""
+        """Note that a client has just used the secret with this digest."""
         key, now = (client_id, digest), time.time_ns() // 1_000_000
-        if now - self._noted.get(key, 0) < _EVERY_MS:
+        if now - self._noted.get(key, 0) < _WRITE_EVERY_MS:
             return
         with self._lock:
             self._noted[key] = self._waiting[key] = now
 
     def flush(self, database: Database) -> None:
-        """Write what was noted. What could not be written is kept for the next time."""
+        """Write the noted uses. If that fails, the rest is kept for the next time."""
         with self._lock:
             waiting, self._waiting = self._waiting, {}
-        # By client_id: two nodes that lock the same rows in orders of their own wait for each other.
+        # In the order of client_id: two nodes that lock the same rows in different orders deadlock.
         keys = sorted(waiting)
         try:
             while keys:

@@ -1,7 +1,7 @@
-"""Client secrets: 256 random bits, kept as SHA-256.
+"""Client secrets: 256 random bits, stored as SHA-256.
 
-A password hash would spend hundreds of milliseconds a request to slow down the guessing of something that nobody can
-guess. The prefix lets secret scanners find leaks.
+A password hash would cost hundreds of milliseconds a request and gain nothing: 256 random bits cannot be guessed. The
+prefix lets secret scanners find leaks.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ PREFIX = "ascs_"
 
 
 def new_secret() -> str:
-    """A new client secret, to be shown once."""
+    """Make a client secret. It is shown once."""
     return PREFIX + secrets.token_urlsafe(32)
 
 
 def digest(secret: str) -> bytes:
-    """SHA-256 of a secret as it came over the wire."""
+    """The SHA-256 of a secret as it was sent."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 

@@ -14,24 +14,23 @@ from authserver.database.status_indices import lease
 from authserver.database.tables import all_rows, one_row
 from authserver.settings.values import LONGEST_ACCESS_TOKEN
 
-#: A verifier may allow this much clock skew, and a node may sign by a client that it cached a few seconds ago.
+#: A verifier may allow five minutes of clock skew, and a node may sign for a client that it cached a few seconds ago.
 _LEEWAY_SECONDS = 310
 
-#: No sign-in takes that long: locks are waited for 10 s by default, and an idle transaction is ended after three times
-#: that.
+#: No sign-in takes that long. A transaction waits 10 s for a lock by default, and is ended when it idles for 30 s.
 _SETTLED_MS = 60_000
 
 _COLUMNS = ClientRecord.__table__.columns
 
 
 def read(connection: Connection, client_id: str) -> ClientRecord | None:
-    """A client's row, unless it is removed. One statement, by primary key."""
+    """Read a client's row, unless it is removed. One statement, by primary key."""
     present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
     return one_row(connection, ClientRecord, select(*_COLUMNS).where(present))
 
 
 def lock(connection: Connection, client_id: str) -> ClientRecord | None:
-    """A client's row, locked against other changes until the transaction ends."""
+    """Read a client's row and lock it against other changes until the transaction ends."""
     present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
     return one_row(connection, ClientRecord, select(*_COLUMNS).where(present).with_for_update())
 
@@ -44,7 +43,7 @@ def was_removed(connection: Connection, client_id: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which clients to find; what is None does not matter. `text` stands somewhere in id or name, in whatever case."""
+    """Which clients to find; None matches all. `text` is part of the id or name, upper and lower case alike."""
 
     text: str | None = None
     kind: str | None = None
@@ -55,7 +54,7 @@ class Filter:
 def read_all(
     connection: Connection, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
 ) -> Sequence[ClientRecord]:
-    """Clients but the removed ones, by id: all, or those after an id."""
+    """Read the clients in the order of their ids, without removed ones. `after` is the last id of the previous page."""
     statement = select(*_COLUMNS).where(ClientRecord.removed_at.is_(None)).order_by(ClientRecord.client_id).limit(limit)
     if after is not None:
         statement = statement.where(ClientRecord.client_id > after)
@@ -73,7 +72,7 @@ def read_all(
 
 
 def names_of(connection: Connection, ids: Collection[str]) -> dict[str, str]:
-    """The names of these clients, for lists; those of removed ones too, while their rows are kept."""
+    """The names of these clients, for lists. Removed clients have one too while their rows are kept."""
     rows = connection.execute(
         select(ClientRecord.client_id, ClientRecord.name).where(ClientRecord.client_id.in_(ids))
     ).all()
@@ -88,7 +87,7 @@ def read_origins(connection: Connection) -> frozenset[str]:
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Insert a client (IntegrityError when the client_id is or was taken)."""
+    """Insert a client. Raises IntegrityError if the client_id is taken, also by a removed client."""
     connection.execute(
         insert(ClientRecord).values(
             enabled=True,
@@ -115,7 +114,7 @@ def change(connection: Connection, client_id: str, values: Mapping[str, Any]) ->
 
 
 def rotate_secret(connection: Connection, client_id: str, digest: bytes, *, overlap_ms: int) -> bool:
-    """Make a new secret the current one; the one until now stays valid `overlap_ms`. Returns whether that was done."""
+    """Replace the secret; the old one stays valid for `overlap_ms`. Returns whether there was a secret to replace."""
     has_secret = ClientRecord.secret_digest.is_not(None)
     return (
         connection.execute(
@@ -135,9 +134,9 @@ def rotate_secret(connection: Connection, client_id: str, digest: bytes, *, over
 
 
 def note_secret_use(connection: Connection, client_id: str, digest: bytes, at: int) -> None:
-    """Note that the secret of this digest was used at that time, if it is still one of the client's. Only forward.
+    """Note when the secret with this digest was used, if the client still has it. The time only moves forward.
 
-    It is found by its digest, not by its place: it may have become the previous one since. Not a change of the client.
+    The secret is found by its digest, because it may have become the previous one. `changed_at` stays as it is.
     """
     places = (
         (ClientRecord.secret_digest, ClientRecord.secret_used_at),
@@ -150,7 +149,7 @@ def note_secret_use(connection: Connection, client_id: str, digest: bytes, at: i
 
 
 def give_status_indices(connection: Connection) -> None:
-    """Give an index to clients without one: those that nodes of an older version have added."""
+    """Give an index to clients without one, which nodes of an older version have added."""
     for client_id in connection.execute(
         select(ClientRecord.client_id).where(ClientRecord.status_index.is_(None))
     ).scalars():
@@ -159,10 +158,10 @@ def give_status_indices(connection: Connection) -> None:
 
 
 def end_own_tokens(connection: Connection, client_id: str, *, seen_index: int | None = None) -> bool:
-    """End all tokens that a client holds on its own behalf, by giving those to come another status index.
+    """End all tokens that a client holds on its own behalf: later tokens get another status index.
 
-    With `seen_index`, only if that is still their index: tokens of another one have ended before. Returns whether this
-    call ended them.
+    `seen_index` is the index of the token that is revoked. If the client has another index by now, that token has
+    ended before. Returns whether this call ended the tokens.
     """
     statement = select(ClientRecord.status_index).where(ClientRecord.client_id == client_id).with_for_update()
     row = connection.execute(statement).one_or_none()
@@ -170,7 +169,7 @@ def end_own_tokens(connection: Connection, client_id: str, *, seen_index: int | 
         return False
     fresh = {"status_index": lease(connection)}
     connection.execute(update(ClientRecord).where(ClientRecord.client_id == client_id).values(fresh))
-    # How long each token lives is written nowhere, because it costs no statement; none can live longer than this.
+    # No row says when each token expires, but no token lives longer than this.
     listed_until = now_ms() + (LONGEST_ACCESS_TOKEN + _LEEWAY_SECONDS) * 1000
     connection.execute(
         insert(EndedOwnTokens).values(status_index=row.status_index, client_id=client_id, listed_until=listed_until)
@@ -179,7 +178,7 @@ def end_own_tokens(connection: Connection, client_id: str, *, seen_index: int | 
 
 
 def end_epoch(connection: Connection, client_id: str, *, enabled: bool | None = None, remove: bool = False) -> bool:
-    """Begin a new epoch: everything that the client holds is dead. Returns whether the client exists."""
+    """Begin a new epoch: it ends all sessions and tokens of the client. Returns whether the client exists."""
     end_own_tokens(connection, client_id)
     values: dict[str, Any] = {"epoch": ClientRecord.epoch + 1}
     if enabled is not None:
@@ -190,7 +189,7 @@ def end_epoch(connection: Connection, client_id: str, *, enabled: bool | None = 
 
 
 def unswept(connection: Connection) -> list[tuple[str, int]]:
-    """Clients, also removed ones, with sessions of earlier epochs that a sweep has not reached: id and epoch."""
+    """The id and epoch of clients, also removed ones, whose earlier epochs a sweep has not finished."""
     pending = ClientRecord.swept_epoch < ClientRecord.epoch
     return [
         (row.client_id, row.epoch)
@@ -199,19 +198,19 @@ def unswept(connection: Connection) -> list[tuple[str, int]]:
 
 
 def mark_swept(connection: Connection, client_id: str, epoch: int) -> None:
-    """Note that all sessions of earlier epochs than this have been ended, once no more can come.
+    """Note that all sessions of epochs before this one have been ended, once no more can come.
 
-    A sign-in that began before the epoch ended may insert its session a little later: it does not lock this row. So
-    the mark waits, and until then each sweep looks again.
+    A sign-in that began before the end of the epoch may insert its session a little later, because it does not lock
+    this row. So the note waits until the change is `_SETTLED_MS` old, and each sweep until then looks again.
     """
     settled = (ClientRecord.client_id == client_id) & (ClientRecord.changed_at <= now_ms() - _SETTLED_MS)
     connection.execute(update(ClientRecord).where(settled).values(swept_epoch=epoch))
 
 
-def erase_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
-    """Delete the rows of removed clients that a sweep has finished with, but for those still `needed`.
+def prune_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
+    """Delete removed clients that a sweep has finished and that are not `needed`.
 
-    Returns how many; two callers share the work.
+    Returns how many. Several callers share the work.
     """
     swept = ClientRecord.removed_at.is_not(None) & (ClientRecord.swept_epoch == ClientRecord.epoch)
     gone = select(ClientRecord.client_id).where(swept, ~needed).limit(limit)
@@ -219,7 +218,7 @@ def erase_removed(connection: Connection, *, needed: ColumnElement[bool], limit:
     return connection.execute(delete(ClientRecord).where(ClientRecord.client_id.in_(some))).rowcount
 
 
-def forget_expired(connection: Connection) -> int:
-    """Delete what the status lists need not show any more. Returns how many."""
+def prune_ended_tokens(connection: Connection) -> int:
+    """Delete the status indices that the status lists need not show any more. Returns how many."""
     over = EndedOwnTokens.listed_until <= now_ms()
     return connection.execute(delete(EndedOwnTokens).where(over)).rowcount

@@ -131,7 +131,7 @@ class Housekeeping:
         self._go_through(retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch))
         self._go_through(retention.prune_audit(self._database, keep=self._settings.audit, batch=batch))
         self._go_through(visits.prune(self._database, batch=batch))
-        retention.erase_removed(self._database, batch=batch)
+        retention.prune_removed(self._database, batch=batch)
         activity.prune(self._database, keep=self._settings.activity)
         self._go_through(prune_idempotency_keys(self._database, batch=batch))
 

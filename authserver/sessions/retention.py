@@ -75,7 +75,7 @@ def prune_audit(database: Database, *, keep: int, batch: int) -> Iterator[Progre
             return
 
 
-def erase_removed(database: Database, *, batch: int) -> int:
+def prune_removed(database: Database, *, batch: int) -> int:
     """Delete at most `batch` removed users and `batch` removed clients that have no sessions any more.
 
     Returns how many. Also deletes the clients' own tokens that status lists no longer show; these are not counted.
@@ -83,7 +83,7 @@ def erase_removed(database: Database, *, batch: int) -> int:
     of_user = select(_S.id).where(_S.user_id == UserRecord.id).exists()
     of_client = select(_S.id).where(_S.client_id == ClientRecord.client_id).exists()
     with database.transaction() as connection:
-        clients.forget_expired(connection)
-        return users.erase_removed(connection, needed=of_user, limit=batch) + clients.erase_removed(
+        clients.prune_ended_tokens(connection)
+        return users.prune_removed(connection, needed=of_user, limit=batch) + clients.prune_removed(
             connection, needed=of_client, limit=batch
         )

@@ -1,1 +1,1 @@
-"""Users: who may sign in, their names, their passwords and how those are hashed."""
+"""Users: their rows, their names, and the links with which they set a password."""

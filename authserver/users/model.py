@@ -12,10 +12,10 @@ from authserver.database.tables import Model, WordSet
 
 
 class UserRecord(Model):
-    """One user. The keys are the folded names (`users/names`): unique, and what a sign-in looks up.
+    """One user. The keys are the folded names (`users/names`). They are unique, and a sign-in looks them up.
 
-    `password_version` counts password changes; a rehash of the same password leaves it alone. A removed user has no
-    keys, so the name is free again at once; the row goes when no session needs it.
+    `password_version` counts password changes. A rehash of the same password does not change it. A removed user has no
+    keys, so the name is free at once. The row is deleted when no session needs it.
     """
 
     __tablename__ = "users"
@@ -37,7 +37,7 @@ class UserRecord(Model):
 class PasswordLinkRecord(Model):
     """A link with which a user sets a new password, once. The digest is SHA-256 of the link's secret.
 
-    It counts only while the user's `password_version` is the one it was made for: any change of the password ends it.
+    It counts only while the user has the `password_version` it was made for: any change of the password ends it.
     """
 
     __tablename__ = "password_links"
@@ -51,10 +51,10 @@ class PasswordLinkRecord(Model):
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Who somebody is, how that was proved, and when. `sign_in/` makes it: what asks for a proof cannot skip the check.
+    """A user who was authenticated, how, and when. Only `sign_in/` makes one, so its receivers cannot skip the check.
 
-    It counts for one version of the password: what relies on it checks that this version is still the user's.
-    `auth_time` is in milliseconds by the database's clock, read just before the hash, so never later than the proof.
+    It counts for one version of the password: its receiver checks that the user still has this version.
+    `auth_time` is in milliseconds by the database's clock. It is read before the hash, so it is never too late.
     `amr` has the names of RFC 8176.
     """
 
@@ -66,7 +66,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class LockedUser:
-    """What a sign-in finds under its lock, after the password was hashed: it decides, not what was read before."""
+    """The state that a sign-in reads under its lock, after the hashing. It counts, and the earlier reading does not."""
 
     enabled: bool
     password_version: int
@@ -77,7 +77,7 @@ class LockedUser:
 
 @dataclass(frozen=True, slots=True)
 class HashCount:
-    """How many passwords are kept in one way: the hash up to its salt, or None for no password; and one user's name."""
+    """How many passwords have one kind of hash, and one user's name. The kind is None for users without a password."""
 
     kind: str | None
     count: int

@@ -1,7 +1,7 @@
 """Which user names, e-mail addresses and roles are possible, and when two names are the same.
 
-A name is the same as another when both fold to one text: NFKC and case folding (Unicode chapter 3.13, D146; the idea of
-UsernameCaseMapped in RFC 8265 section 3.3, with compatibility forms folded too, as they look alike).
+Two names are the same if they fold to one text: NFKC and case folding (Unicode chapter 3.13, D146). This follows
+UsernameCaseMapped in RFC 8265 section 3.3, and also folds compatibility forms, because they look alike.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ USERNAME_LENGTH = 100
 EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3: 256 with the angle brackets
 LOCAL_PART_LENGTH = 64
 
-# Control, format, surrogate, private use, unassigned, line separator, paragraph separator: not to be seen, told apart
-# or stored (PostgreSQL refuses NUL, UTF-8 refuses surrogates). How unassigned ones fold is not settled yet: a later
-# Unicode would look for stored names under another form. That of assigned ones is settled for good.
+# Control, format, surrogate, private use, unassigned, line separator, paragraph separator. Such characters cannot be
+# seen, told apart or stored (PostgreSQL refuses NUL, UTF-8 refuses surrogates). A later Unicode may fold an unassigned
+# character differently, and stored names would not be found any more. Assigned characters keep their folding for ever.
 _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-# Default-ignorable characters of other categories: they show nothing, so "anna" with one looks like "anna".
+# Default-ignorable characters of other categories. They are invisible, so "anna" with one looks like "anna".
 _INVISIBLE = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-_DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9\-\u0080-\U0010ffff]{1,63}(?<!-)")  # of a folded domain
+_DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9\-\u0080-\U0010ffff]{1,63}(?<!-)")  # in a folded domain
 _EMAIL_SPECIALS = re.compile(r'[<>()\[\]\\,;:"]')
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
 def fold(name: str) -> str:
-    """The form under which a name or address is unique and looked up. Folding what is folded changes nothing.
+    """The form in which a name or address is unique and is looked up. Folding it again changes nothing.
 
-    For short texts only: NFKC takes 8 s for one letter with 100,000 accents. Every function here looks at the length first.
+    Check the length first, as every function here does: NFKC takes 8 s for one letter with 100,000 accents.
     """
     return _nfkc(_nfkc(name).casefold())
 
 
 def check_username(text: str) -> str:
-    """Return the text if it can be a user name, as it is written and as it folds."""
+    """Return the text if both the text and its folded form can be a user name."""
     if not 1 <= len(text) <= USERNAME_LENGTH:
         raise ValueError(f"a user name has 1 to {USERNAME_LENGTH} characters, not {len(text)}")
     folded = fold(text)
     if len(folded) > USERNAME_LENGTH:
         raise ValueError(f"a user name has at most {USERNAME_LENGTH} characters after NFKC, not {len(folded)}")
     _check_visible("a user name", text, folded)
-    # Folding turns more than one character into "@" or a space, and the folded form is what is looked up.
+    # Several characters fold to "@" or to a space, and the folded form is looked up.
     if "@" in folded:
         raise ValueError("a user name has no @: names with one are e-mail addresses")
     if not folded or folded != folded.strip() or text != text.strip():
@@ -54,9 +54,9 @@ def check_username(text: str) -> str:
 
 
 def check_email(text: str) -> str:
-    """Return the text if it can be an e-mail address, as it is written and as it folds.
+    """Return the text if both the text and its folded form can be an e-mail address.
 
-    Plausible, not deliverable: quoted local parts are refused, a domain may have a single label, and an
+    Does not check that mail arrives. Refuses quoted local parts and accepts a domain of one label. An
     internationalised domain is not the same as its `xn--` form.
     """
     if len(text) > EMAIL_LENGTH or len(folded := fold(text)) > EMAIL_LENGTH:
@@ -78,7 +78,7 @@ def check_email(text: str) -> str:
 
 
 def check_role(text: str) -> str:
-    """Return the text if it can be a role. Roles are compared exactly, case and all."""
+    """Return the text if it can be a role. Roles are compared exactly, with their case."""
     if not _ROLE.fullmatch(text):
         raise ValueError(
             "a role has 1 to 64 characters: letters A to Z and a to z, digits, and . _ : - after the first one"
@@ -89,8 +89,8 @@ def check_role(text: str) -> str:
 def login_key(text: str) -> tuple[Literal["username", "email"], str]:
     """The column in which a login name is looked up, and the folded value to look for.
 
-    Takes anything that a form can hold. What no user can be called becomes "", which nobody is called, so that it is
-    looked up, and costs, like any unknown name, and so that NUL never reaches the database.
+    Takes any text. An impossible name becomes "", which no user has: so it is looked up and costs as much time as an
+    unknown name, and NUL never reaches the database.
     """
     if len(text) <= EMAIL_LENGTH:
         folded = fold(text)

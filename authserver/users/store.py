@@ -37,23 +37,23 @@ _VERIFIER = select(
 
 
 def find_for_sign_in(connection: Connection, login: str) -> UserRecord | None:
-    """The row that a password is verified against: id, hash, version, enabled, now. One statement, by unique index."""
+    """Read the columns to verify a password: id, hash, version, enabled, now. One statement, by unique index."""
     column, key = login_key(login)
     keyed = UserRecord.username_key if column == "username" else UserRecord.email_key
     return one_row(connection, UserRecord, _VERIFIER.where(keyed == key, _PRESENT))
 
 
 def find_to_verify(connection: Connection, user_id: UUID) -> UserRecord | None:
-    """The same columns for a user who is known by id. One statement, by primary key."""
+    """Read the same columns by the user's id. One statement, by primary key."""
     return one_row(connection, UserRecord, _VERIFIER.where(UserRecord.id == user_id, _PRESENT))
 
 
 def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, exclusive: bool) -> LockedUser | None:
-    """Lock the user's row and return what counts now, of the user and of the client; None if either is gone.
+    """Lock the user's row and return the present state of user and client; None if either is removed.
 
-    The lock is shared, so sign-ins of one user run side by side, but a change of password, roles or state waits for
-    the session to be inserted, and then ends or rewrites it. `exclusive` makes sign-ins of one user take turns, for
-    the cap on their number. The client's row is not locked: its epoch in the session's row does that work.
+    The lock is shared, so sign-ins of one user run in parallel. A change of password, roles or state waits until the
+    session is inserted, and then ends or rewrites it. `exclusive` makes the sign-ins of one user take turns, which a
+    cap on sessions needs. The client's row needs no lock, because the session's row has the client's epoch.
     """
     statement = (
         select(
@@ -72,13 +72,13 @@ def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, e
 
 
 def store_rehash(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> None:
-    """Store the same password under newer parameters. One that was changed since it was verified is not brought back."""
+    """Store the same password under newer parameters, unless the password was changed since it was verified."""
     unchanged = (UserRecord.id == user_id, UserRecord.password_version == password_version)
     connection.execute(update(UserRecord).where(*unchanged).values(password_hash=password_hash))
 
 
 def read(connection: Connection, login_or_id: str) -> UserRecord | None:
-    """A user by user name, e-mail address or id."""
+    """Read a user by user name, e-mail address or id."""
     column, key = login_key(login_or_id)
     keyed = (UserRecord.username_key if column == "username" else UserRecord.email_key) == key
     with suppress(ValueError):
@@ -88,7 +88,7 @@ def read(connection: Connection, login_or_id: str) -> UserRecord | None:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which users to find; what is None does not matter. `text` stands somewhere in name or address, however written.
+    """Which users to find; None matches all. `text` is part of the name or address, compared in folded form.
 
     `login` is a whole user name or e-mail address, as at sign-in.
     """
@@ -102,7 +102,7 @@ class Filter:
 def read_all(
     connection: Connection, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
 ) -> Sequence[UserRecord]:
-    """Users but the removed ones, by folded name: all, or those after one."""
+    """Read the users in the order of their folded names, without removed ones. `after` is a folded name."""
     statement = select(*_COLUMNS).where(_PRESENT).order_by(UserRecord.username_key).limit(limit)
     if after is not None:
         statement = statement.where(UserRecord.username_key > after)
@@ -122,15 +122,15 @@ def read_all(
 
 
 def names_of(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
-    """The user names of these ids, for lists; those of removed users too, while their rows are kept."""
+    """The user names of these ids, for lists. Removed users have one too while their rows are kept."""
     rows = connection.execute(select(UserRecord.id, UserRecord.username).where(UserRecord.id.in_(ids))).all()
     return {row.id: row.username for row in rows}
 
 
 def count_hashes(connection: Connection) -> list[HashCount]:
-    """In which ways the passwords of enabled users are kept. One statement, which reads all users.
+    """Count the passwords of enabled users by kind of hash. One statement, which reads all users.
 
-    Argon2id with its parameters; others up to the first separator, which names the algorithm in every form that is known.
+    The kind is Argon2id with its parameters. For other hashes it is the part before the second "$": the algorithm.
     """
     encoded = UserRecord.password_hash
     parameters = func.substr(encoded, len(_ARGON2ID) + 1)
@@ -143,20 +143,20 @@ def count_hashes(connection: Connection) -> list[HashCount]:
 
 
 def role_sets(connection: Connection) -> frozenset[frozenset[str]]:
-    """Each set of roles that some enabled user has, once. One statement, which reads all users."""
+    """The distinct sets of roles of enabled users. One statement, which reads all users."""
     distinct = select(UserRecord.roles).where(_PRESENT, UserRecord.enabled).distinct()
     return frozenset(connection.execute(distinct).scalars())
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Insert a user (IntegrityError when a name or address is taken)."""
+    """Insert a user. Raises IntegrityError if the name or address is taken."""
     connection.execute(
         insert(UserRecord).values(password_version=1, enabled=True, created_at=now_ms(), changed_at=now_ms(), **values)
     )
 
 
 def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many users at once; IntegrityError when a name or address of one is taken."""
+    """Insert many users at once. Raises IntegrityError if one name or address is taken."""
     connection.execute(
         insert(UserRecord).values(password_version=1, created_at=now_ms(), changed_at=now_ms()),
         [dict(row) for row in rows],
@@ -164,25 +164,25 @@ def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def read_by_keys(connection: Connection, names: Collection[str], emails: Collection[str]) -> Sequence[UserRecord]:
-    """The users who have one of these folded names or addresses."""
+    """Read the users who have one of these folded names or addresses."""
     either = UserRecord.username_key.in_(names) | UserRecord.email_key.in_(emails)
     return all_rows(connection, UserRecord, select(*_COLUMNS).where(either, _PRESENT))
 
 
 def lock(connection: Connection, user_id: UUID) -> bool:
-    """Wait for the sign-ins that hold the row and keep later ones out until the transaction ends; whether it exists."""
+    """Lock the row against sign-ins until the transaction ends; waits for running ones. Returns whether it exists."""
     statement = select(UserRecord.id).where(UserRecord.id == user_id, _PRESENT).with_for_update()
     return connection.execute(statement).one_or_none() is not None
 
 
 def change(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> bool:
-    """Change columns of a user; waits as `lock` does. Returns whether it exists."""
+    """Change columns of a user. Waits as `lock` does. Returns whether the user exists."""
     statement = update(UserRecord).where(UserRecord.id == user_id, _PRESENT).values(changed_at=now_ms(), **values)
     return connection.execute(statement).rowcount == 1
 
 
 def set_password(connection: Connection, user_id: UUID, password_hash: str) -> bool:
-    """Change the password: what was verified against the old one counts no more."""
+    """Change the password. A proof of the old password no longer counts."""
     return change(
         connection,
         user_id,
@@ -191,7 +191,7 @@ def set_password(connection: Connection, user_id: UUID, password_hash: str) -> b
 
 
 def set_password_of_version(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> bool:
-    """The same for whoever proved something about this version of the password; False if it is the user's no more."""
+    """Change the password if it still has this version and the user is enabled. Returns whether it was changed."""
     unchanged = (
         UserRecord.id == user_id,
         _PRESENT,
@@ -219,8 +219,8 @@ def remove(connection: Connection, user_id: UUID) -> bool:
     )
 
 
-def erase_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
-    """Delete the rows of removed users, but for those still `needed`. Returns how many; two callers share the work."""
+def prune_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
+    """Delete removed users who are not `needed`. Returns how many. Several callers share the work."""
     gone = select(UserRecord.id).where(UserRecord.removed_at.is_not(None), ~needed).limit(limit)
     some = gone.with_for_update(skip_locked=True, of=UserRecord)
     return connection.execute(delete(UserRecord).where(UserRecord.id.in_(some))).rowcount

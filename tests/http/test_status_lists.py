@@ -202,6 +202,6 @@ def test_what_need_not_be_listed_any_more_is_forgotten(oauth: OAuth, stage: Stag
     assert listed(fresh(oauth)) == {index_of(own)}
     stage.sql("UPDATE ended_own_tokens SET listed_until = :past", past=int(time.time() * 1000) - 1000)
     assert listed(fresh(oauth)) == set()
-    stage.transaction(clients.forget_expired)
+    stage.transaction(clients.prune_ended_tokens)
     assert stage.sql("SELECT * FROM ended_own_tokens") == []
     assert json.loads(oauth.http.get("/status").text)["status_lists"]

@@ -320,10 +320,10 @@ def test_a_removed_user_is_erased_when_no_session_needs_the_row(oauth: OAuth, st
     sid = claims(oauth.sign_in(needed).json()["access_token"])["sid"]
     for person in (needed, free):
         admin_users.remove(admin, person.id)
-    assert retention.erase_removed(stage.database, batch=1) == 1
-    assert retention.erase_removed(stage.database, batch=1) == 0
+    assert retention.prune_removed(stage.database, batch=1) == 1
+    assert retention.prune_removed(stage.database, batch=1) == 0
     stage.sql("DELETE FROM sessions WHERE id = :id", id=UUID(sid))
-    assert retention.erase_removed(stage.database, batch=1) == 1
+    assert retention.prune_removed(stage.database, batch=1) == 1
     assert stage.sql("SELECT count(*) AS n FROM users")[0].n == 0
 
 
@@ -335,20 +335,20 @@ def test_a_removed_client_is_erased_when_no_session_needs_the_row(
     admin_clients.remove(admin, oauth.app.client_id)
     admin_clients.remove(admin, free.client_id)
     # A sign-in that began before may still insert its session: the row waits for it.
-    assert retention.erase_removed(stage.database, batch=10) == 0
+    assert retention.prune_removed(stage.database, batch=10) == 0
     stage.sql("UPDATE clients SET changed_at = changed_at - 61000")
     sweep(stage.database, batch=10)
-    assert retention.erase_removed(stage.database, batch=10) == 1
+    assert retention.prune_removed(stage.database, batch=10) == 1
     assert [row.client_id for row in stage.sql("SELECT client_id FROM clients")] == [oauth.app.client_id]
     stage.sql("DELETE FROM sessions WHERE id = :id", id=UUID(sid))
-    assert retention.erase_removed(stage.database, batch=10) == 1
+    assert retention.prune_removed(stage.database, batch=10) == 1
 
 
 def test_nodes_that_erase_at_once_count_each_row_once(stage: Stage, admin: Administration):
     for _ in range(20):
         admin_users.remove(admin, stage.a_person(password_hash="none").id)
-    erased = at_once(*[lambda: retention.erase_removed(stage.database, batch=20)] * 4)
-    assert sum(erased) + retention.erase_removed(stage.database, batch=20) == 20
+    erased = at_once(*[lambda: retention.prune_removed(stage.database, batch=20)] * 4)
+    assert sum(erased) + retention.prune_removed(stage.database, batch=20) == 20
 
 
 def test_audit_events_go_when_they_are_old_enough(oauth: OAuth, person: Person, stage: Stage):

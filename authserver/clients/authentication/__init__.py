@@ -1,7 +1,7 @@
 """Client authentication (RFC 6749 section 2.3): one file a method, one list, one order of checks.
 
-A method reads what a request presents, and proves it against the client. `authenticate` looks the client up once and
-asks whether the method is the client's. An unknown client costs what a wrong secret does.
+A method reads what a request presents and proves it against the client. `authenticate` looks the client up and checks
+that the client may use the method. An unknown client costs as much time as a wrong secret.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from authserver.refusals.reasons import Reason
 
 
 class Method(Protocol):
-    """What each method's file is."""
+    """The interface of each method's file."""
 
     NAME: str
     ABOUT: str  # for administrators: what is sent, and where
 
     def read(self, authorization: str | None, form: Mapping[str, str], /) -> Presented | None:
-        """Return what a request presents by this method; None when it does not use it."""
+        """Return what a request presents by this method; None if the request does not use it."""
 
     def prove(self, client: Client | None, presented: Presented, /) -> Proof | Reason:
-        """Check what was presented by this method; without a client, at the same cost."""
+        """Check what was presented. Takes the same time if there is no client."""
 
 
-#: Every method, by its registered name. Metadata, registration and the three faces of administration go by this list.
+#: Every method, by its registered name. Metadata, registration and administration use this list.
 METHODS: dict[str, Method] = {method.NAME: method for method in (client_secret_basic, client_secret_post, none)}
 
 
@@ -39,7 +39,7 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented:
     """Find the one authentication that a request presents.
 
     Raises:
-        Refused: there are two, the `Authorization` header cannot be read, or no client is named.
+        Refused: it presents two, its `Authorization` header cannot be read, or it names no client.
     """
     found = [presented for method in METHODS.values() if (presented := method.read(authorization, form)) is not None]
     # A credential comes with a client_id, which alone would be the method `none`.
@@ -52,19 +52,19 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented:
 
 
 def authenticate(registry: ClientRegistry, presented: Presented, *, afresh: bool = False) -> Client:
-    """Return the client that was proved, in the very copy that proved it.
+    """Return the client that was proved, in the same copy that proved it.
 
-    When the cached copy says no, it is read afresh once: a client or secret made a moment ago works at once. With
-    `afresh` that is done in any case, for a caller that would refuse for another reason.
+    If the cached copy fails, the client is read afresh once, so a client or secret made a moment ago works at once.
+    `afresh` reads it in any case: for a caller that would refuse the cached copy for another reason.
 
     Raises:
-        Refused: unknown or disabled client, a method that is not its own, a wrong or expired secret.
+        Refused: an unknown or disabled client, a method that it may not use, a wrong or expired secret.
     """
     asked_at = time.monotonic()
     client = registry.find(presented.client_id)
     proof = _examine(client, presented)
     if afresh or isinstance(proof, Reason):
-        # An unknown client was read just now, a known one is read here: one statement for either.
+        # An unknown client was read just now. A known client is read here, so that both cost one statement.
         client = registry.find_afresh(presented.client_id, asked_at=asked_at)
         proof = _examine(client, presented)
     if client is None or isinstance(proof, Reason):
@@ -75,7 +75,7 @@ def authenticate(registry: ClientRegistry, presented: Presented, *, afresh: bool
 
 
 def _examine(client: Client | None, presented: Presented) -> Proof | Reason:
-    """The proof, or why there is none. The credential comes first, so that every refusal costs the same."""
+    """Return the proof, or why it fails. The credential is compared first, so that every refusal costs the same."""
     proof = METHODS[presented.method].prove(client, presented)
     if client is None:
         return Reason.UNKNOWN_CLIENT

@@ -20,12 +20,13 @@ _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 def read(authorization: str | None, form: Mapping[str, str]) -> Presented | None:
-    """Return what the `Authorization` header presents; None when there is none.
+    """Return what the `Authorization` header presents; None if there is no header.
 
-    A `client_id` in the body beside it is tolerated when it names the same client: many libraries send it.
+    The body may name the same client in `client_id`: many libraries send it.
 
     Raises:
-        Refused: another scheme, broken base64, percent or UTF-8 encoding, no colon, the header sent twice, a secret in the body as well.
+        Refused: another scheme, broken base64, percent or UTF-8 encoding, no colon, the header sent twice, or a secret
+            in the body as well.
     """
     if authorization is None:
         return None
@@ -33,7 +34,7 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented | None
     if scheme.lower() != "basic":
         raise Refused(Reason.NO_CLIENT, detail="the Authorization scheme is not Basic")
     if "," in credentials:
-        # No base64 has a comma: it joins a header that was sent twice.
+        # base64 has no comma, so a comma joins a header that was sent twice.
         raise Refused(Reason.TWO_AUTHENTICATIONS)
     try:
         decoded = base64.b64decode(credentials.strip(" "), validate=True).decode("utf-8")

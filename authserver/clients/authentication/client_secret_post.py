@@ -14,7 +14,7 @@ ABOUT = "The secret in the body."
 
 
 def read(_authorization: str | None, form: Mapping[str, str]) -> Presented | None:
-    """Return what the body presents; None when it has no secret."""
+    """Return what the body presents; None if it has no secret."""
     if "client_secret" not in form or "client_id" not in form:
         return None
     return Presented(NAME, form["client_id"], form["client_secret"])

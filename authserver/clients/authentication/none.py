@@ -18,5 +18,5 @@ def read(_authorization: str | None, form: Mapping[str, str]) -> Presented | Non
 
 
 def prove(client: Client | None, _presented: Presented) -> Proof | Reason:
-    """Only a public client may name itself alone."""
+    """Accept a public client without a credential, and no other client."""
     return Proof() if client is not None and client.is_public else Reason.WRONG_SECRET

@@ -1,4 +1,4 @@
-"""What a request presents as its client authentication, and what comes of it, whatever the method."""
+"""The client authentication that a request presents, and its proof; the same for every method."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Presented:
-    """A claim still to be proved. Has no repr: it holds a secret, or what stands for one."""
+    """A claim that is not proved yet. It has no repr, because it may hold a secret."""
 
     method: str
     client_id: str
@@ -16,6 +16,6 @@ class Presented:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """The credential is right. `secret_digest` says which of the client's secrets it was, where it was one."""
+    """The credential is right. `secret_digest` says which of the client's secrets was used, if any."""
 
     secret_digest: bytes | None = None

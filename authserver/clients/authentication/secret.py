@@ -1,4 +1,4 @@
-"""The comparison of client secrets, for every method that sends one."""
+"""Compares client secrets, for every method that sends one."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from authserver.clients.authentication.presented import Proof
 from authserver.clients.model import Client
 from authserver.refusals.reasons import Reason
 
-# Compared when there is nothing to compare with, so that an unknown client costs what a wrong secret does.
+# An unknown client's secret is compared with this one, so that it costs as much time as a wrong secret.
 _NO_SECRET = secrets.digest(secrets.new_secret())
 
 
 def prove_secret(client: Client | None, secret: str) -> Proof | Reason:
-    """Compare a secret with those of the client; during a rotation there are two."""
+    """Compare a secret with the client's secrets. During a rotation the client has two."""
     presented = secrets.digest(secret)
     known = client.secret_digests if client is not None else ()
-    # No early exit: every stored digest is compared, and one comparison is made where there is none.
+    # Compare every stored digest without an early exit, so that the time does not tell which one matches.
     hits = [secrets.matches(presented, digest) for digest, _ in known or ((_NO_SECRET, None),)]
     for hit, (digest, expires_at) in zip(hits, known, strict=False):
         if hit:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-#: Where the page of a link is, below the server's origin.
+#: The path of a link's page.
 PATH = "/account/password/"
 
 
 def new_secret() -> str:
-    """32 random bytes as text for an address. No hyphen in front: people select it by a double click."""
+    """32 random bytes as text for an address. It starts with no hyphen, so a double click selects all of it."""
     while (text := secrets.token_urlsafe(32)).startswith("-"):
         pass
     return text
 
 
 def digest(secret: str) -> bytes:
-    """What a link is found by. Random enough that nothing slower is needed."""
+    """The digest that a link is found by. The secret is random, so no slow hash is needed."""
     return hashlib.sha256(secret.encode(errors="replace")).digest()

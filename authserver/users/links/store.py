@@ -21,7 +21,7 @@ _OF_ENABLED_USER = (
 
 
 def replace(connection: Connection, user_id: UUID, digest: bytes, *, lifetime_ms: int) -> int:
-    """Make a link for the user's present password version, and end the user's earlier ones. Returns when it expires."""
+    """Make a link for the user's present password version and end the user's earlier links. Returns when it expires."""
     end(connection, user_id)
     values = select(literal(digest), _U.id, _U.password_version, now_ms(), now_ms() + lifetime_ms).where(
         _U.id == user_id
@@ -32,25 +32,28 @@ def replace(connection: Connection, user_id: UUID, digest: bytes, *, lifetime_ms
 
 
 def find(connection: Connection, digest: bytes) -> UserRecord | None:
-    """The user of a link that can be used: id and user name. One statement; changes nothing."""
+    """The id and user name of a usable link's user. One statement. Changes nothing."""
     statement = select(_U.id, _U.username).join(_L, _L.user_id == _U.id)
     usable = (_L.digest == digest, _L.expires_at > now_ms(), *_OF_ENABLED_USER)
     return one_row(connection, UserRecord, statement.where(*usable))
 
 
 def take(connection: Connection, digest: bytes) -> PasswordLinkRecord | None:
-    """Use a link up: returns its user's id and password version, to one of any number of callers. One statement."""
+    """Use a link up and return its user's id and password version. One statement.
+
+    Of any number of parallel callers exactly one gets the link.
+    """
     usable = exists(select(_U.id).where(*_OF_ENABLED_USER))
     statement = delete(_L).where(_L.digest == digest, _L.expires_at > now_ms(), usable)
     return one_row(connection, PasswordLinkRecord, statement.returning(_L.user_id, _L.password_version))
 
 
 def end(connection: Connection, user_id: UUID) -> None:
-    """End the user's links, if there are any."""
+    """End the user's links."""
     connection.execute(delete(_L).where(_L.user_id == user_id))
 
 
 def prune(connection: Connection, *, limit: int) -> int:
-    """Delete some links that expired. Returns how many; two callers share the work."""
+    """Delete some expired links. Returns how many. Several callers share the work."""
     some = select(_L.digest).where(_L.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
     return connection.execute(delete(_L).where(_L.digest.in_(some))).rowcount
