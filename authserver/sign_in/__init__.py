@@ -1,1 +1,1 @@
-"""Who somebody is, and how it was proved. One password check for every door; no HTTP and no session."""
+"""Authentication of users: the one password check. It knows no HTTP and makes no session."""

@@ -1,6 +1,6 @@
-"""The one check of a user's password, for every door: the token endpoint, the sign-in page, the confirmation.
+"""The one check of a user's password, for the token endpoint, the sign-in page and the confirmation.
 
-One statement and one hash for every answer, so that neither text nor time tells a wrong name from a wrong password.
+Every answer costs one statement and one hash, so neither text nor time tells a wrong name from a wrong password.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from authserver.refusals.references import References
 from authserver.users import store as users
 from authserver.users.model import Proof, UserRecord
 
-_METHODS = frozenset({"pwd"})
+_AMR = frozenset({"pwd"})
 _LONGEST = PASSWORD_LENGTHS[1]
 
 _Finder = Callable[[Connection], UserRecord | None]
 
 
 class PasswordCheck:
-    """Proves who somebody is by a password, and makes no session. Safe for threads.
+    """Authenticates a user by a password. Makes no session. Safe for threads.
 
-    `sign_in` and `again` commit: the record of a refusal, or a new hash of the password when the stored one is outdated.
+    `sign_in` and `again` commit: the audit event of a refusal, or a new hash if the stored one is outdated.
 
     They raise:
-        Refused: unknown user, wrong password or disabled user; it is recorded, and only its reason says which.
-        HashingOverloaded: too many passwords are being checked; nothing was looked at.
+        Refused: unknown user, wrong password or disabled user. It is recorded, and only its reason says which.
+        HashingOverloaded: too many passwords are being checked; this one was not checked.
     """
 
     def __init__(self, database: Database, hasher: PasswordHasher, audit: Bounded, references: References) -> None:
@@ -44,17 +44,17 @@ class PasswordCheck:
         self._references = references
 
     def sign_in(self, login: str, password: str, caller: Caller, client_id: str | None = None) -> Proof:
-        """The user of a name or e-mail address. `client_id` is the client that sent the password; None for our pages."""
+        """Authenticate by user name or e-mail address. `client_id` is the client that asks; None for the own pages."""
         return self._check(lambda connection: users.find_for_sign_in(connection, login), password, caller, client_id)
 
     def again(self, user_id: UUID, password: str, caller: Caller) -> Proof:
-        """The user who is signed in to our pages, and is asked for the password once more."""
+        """Authenticate again a user who is signed in to the server's own pages."""
         return self._check(lambda connection: users.find_to_verify(connection, user_id), password, caller, None)
 
     def record(self, refusal: Refused, user_id: UUID | None, caller: Caller, client_id: str | None) -> None:
-        """Record a refused sign-in, at a bounded rate; for doors that refuse after the password was right.
+        """Record a refused sign-in, at a bounded rate; for callers that refuse after the password was right.
 
-        Without the name that was typed: people type passwords into that field.
+        The event does not have the name that was typed, because people type passwords into that field.
         """
         entry = Entry(
             Event.SIGN_IN_REFUSED,
@@ -63,7 +63,7 @@ class PasswordCheck:
             user_id=user_id,
             caller=caller,
             outcome=Outcome.REFUSED,
-            # Our pages show no reference when a sign-in is refused.
+            # The server's own pages show no reference when they refuse a sign-in.
             reference=None if client_id is None else self._references.of(refusal, client_id),
             detail={"reason": refusal.reason.name.lower()},
         )
@@ -81,15 +81,15 @@ class PasswordCheck:
             if verification.rehashed is not None:
                 with self._database.autocommit() as connection:
                     users.store_rehash(connection, user.id, user.password_version, verification.rehashed)
-            return Proof(user.id, user.password_version, user.now, _METHODS)
+            return Proof(user.id, user.password_version, user.now, _AMR)
         refusal = Refused(reason)
         self.record(refusal, None if user is None else user.id, caller, client_id)
         raise refusal
 
     def _verify(self, find: _Finder, password: str) -> tuple[UserRecord | None, Verification]:
-        """Whatever is wrong, one hash is computed: an unknown user costs what a wrong password does."""
+        """Compute one hash in every case: an unknown user costs as much time as a wrong password."""
         try:
-            # Before the statement: in a storm most are turned away here, and must not take connections from refreshes.
+            # Before the statement: a flood of sign-ins is refused here, and must not take connections from refreshes.
             self._hasher.pool.require_room()
             with self._database.autocommit() as connection:
                 user = find(connection)
