@@ -1,1 +1,1 @@
-"""What apps in a browser need: tokens in cookies, requests from other origins, and the module that they load."""
+"""Browser apps: tokens in cookies, requests from other origins, and the module that pages load."""

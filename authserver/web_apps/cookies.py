@@ -1,4 +1,4 @@
-"""Tokens in cookies: names, attributes, and which requests of a browser app count. Pure."""
+"""Tokens in cookies: their names and attributes, and which requests of a browser app are accepted. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authserver.urls import cookie_name, is_https, origin_of
 
 _REFRESH: Final = "authserver-rt-"
 _ACCESS: Final = "authserver-at-"
-#: What a `fetch` of a page says of itself (Fetch Metadata); a form, a navigation, an image or a frame says otherwise.
+#: The Sec-Fetch-Mode of a page's `fetch`. A form, a navigation, an image or a frame has other values.
 _MODES: Final = frozenset({"cors", "same-origin"})
 
 Header = Callable[[str], str | None]
@@ -21,7 +21,7 @@ Header = Callable[[str], str | None]
 
 @dataclass(frozen=True, slots=True)
 class CookieJar:
-    """Names and attributes of the cookies of one issuer."""
+    """The names and attributes of one issuer's cookies."""
 
     issuer: str
 
@@ -32,18 +32,18 @@ class CookieJar:
         return self._name(_ACCESS, client)
 
     def set(self, name: str, value: str, max_age: int) -> str:
-        """The value of Set-Cookie; `max_age` in seconds, 0 clears."""
+        """The value of Set-Cookie. `max_age` is in seconds; 0 clears the cookie."""
         secure = "; Secure" if is_https(self.issuer) else ""
         return f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; SameSite=Strict{secure}"
 
     def check_origin(self, client: Client, header: Header) -> str:
-        """Return the origin of a request for a client with cookies, which has to be one of the client's.
+        """Return the origin of a request for a client with cookies. The client must have registered it.
 
-        Sign-in and sign-out too: a foreign page that signs a user in as somebody else, or out, is an attack as well.
-        `Sec-Fetch-*` that contradicts refuses; browsers that do not send it leave the decision to `Origin`.
+        Sign-in and sign-out are checked too: a foreign page must not sign a user out, or in as another user.
+        `Sec-Fetch-*` must not contradict. If the browser does not send it, `Origin` alone decides.
 
         Raises:
-            Refused: no origin, a foreign one, or a request that no page of the origin makes.
+            Refused: there is no origin, a foreign one, or a page of the origin cannot have made the request.
         """
         origin = header("Origin")
         if origin is None:
@@ -64,10 +64,10 @@ class CookieJar:
 
 
 def read_cookie(cookies: str | None, name: str) -> str | None:
-    """The value of one cookie in a Cookie header; None when it is not there or empty.
+    """The value of one cookie in a Cookie header; None if it is missing or empty.
 
     Raises:
-        Refused: it is there twice. One of the two was planted, and nobody can tell which.
+        Refused: it has two values. An attacker may have planted one, and the server cannot tell which.
     """
     found = [value for key, value in map(_pair, (cookies or "").split(";")) if key == name and value]
     if len(set(found)) > 1:

@@ -1,8 +1,7 @@
-"""Cross-origin requests (Fetch section 3.2): a page of a registered origin may read the answer, and no other may.
+"""Cross-origin requests (Fetch section 3.2): only a page of a registered origin may read the answer.
 
-The preflight names no client, so it is answered for the union of all registered origins; the
-request itself is answered for its own client. What is public (keys, metadata, status lists) is open to every origin
-by headers of its own.
+A preflight names no client, so it is answered for all registered origins. The request itself is answered for its own
+client. Public documents (keys, metadata, status lists) set their own headers and are open to every origin.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Final
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
 
-#: Every answer that depends on the origin says so, also to those without one: a cache must not mix them up.
+#: Every answer that depends on the origin has it, also without an origin: a cache must not mix the answers up.
 VARY: Final = ("Vary", "Origin")
 _PREFLIGHT_SECONDS: Final = 600
 _ALLOWED_HEADERS: Final = "Authorization, Content-Type"
@@ -23,14 +22,14 @@ Headers = list[tuple[str, str]]
 
 
 def headers_for(origin: str | None, client: Client | None) -> Headers:
-    """What the answer to a request says, for the client that it was authenticated as."""
+    """The headers of an answer, for the client that the request was authenticated as."""
     if origin is None or client is None or origin not in client.origins:
         return [VARY]
     return [VARY, *_allowed(origin), ("Access-Control-Expose-Headers", _EXPOSED_HEADERS)]
 
 
 def preflight(origin: str | None, methods: Sequence[str], clients: ClientRegistry) -> Headers:
-    """The headers of the answer to a preflight, a 204 in any case: without them the browser refuses by itself."""
+    """The headers of the answer to a preflight. The status is always 204: without the headers the browser refuses."""
     headers = [VARY]
     if origin is not None and clients.is_origin(origin):
         headers += [

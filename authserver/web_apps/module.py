@@ -1,7 +1,7 @@
 """The module for web pages (`sdk/browser`), served under its version: a page may pin it by its digest, for ever.
 
-It lies in `sdk/browser/` of a checkout and inside the package of an installed wheel. Where a new version replaces one, the
-old file stays in `dist/` under its own name, because pages that pinned it go on asking for it.
+A checkout has it in `sdk/browser/`, an installed wheel has it inside the package. An old version stays in `dist/` under
+its own name, because pages that pinned it go on asking for it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _NAME = "authserver-browser"
 _PACKAGE = Path(__file__).parents[1]
 _HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
-    # Every page may have it; without this a browser does not compare digests (SRI section 3.2).
+    # Every page may load it. Without this header a browser does not compare digests (SRI section 3.2).
     "Access-Control-Allow-Origin": "*",
     "Cross-Origin-Resource-Policy": "cross-origin",
 }
@@ -43,7 +43,7 @@ class Module:
 
 
 def read_modules() -> list[Module]:
-    """Read the version that goes with this server, and after it those of old that are kept."""
+    """Read this server's own version, and after it the old versions that are kept."""
     packaged = _PACKAGE / "_sdk_browser"
     folder = packaged if packaged.exists() else _PACKAGE.parent / "sdk" / "browser"
     version = json.loads((folder / "package.json").read_text())["version"]
