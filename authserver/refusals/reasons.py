@@ -14,277 +14,118 @@ class Reason(Enum):
     happened; and what an administrator does about it.
     """
 
-    MALFORMED_REQUEST = (
-        1,
-        Public.REQUEST,
-        "The request was malformed.",
-        "Send one form body, each parameter once, as UTF-8.",
-    )
-    BODY_TOO_LARGE = (
-        6,
-        Public.TOO_LARGE,
-        "The request body was larger than server.max_body_bytes.",
-        "Send less, or raise the setting.",
-    )
-    BAD_PARAMETER = (
-        5,
-        Public.PARAMETER,
-        "A parameter had a value that it may not have.",
-        "Send what the error's text says.",
-    )
-    MISSING_PARAMETER = (
-        2,
-        Public.MISSING,
-        "A required parameter was missing.",
-        "Send the parameter that the error names.",
-    )
-    UNKNOWN_GRANT = (
-        3,
-        Public.GRANT_TYPE,
-        "The grant type is not served here.",
-        "Use a grant type of the metadata document.",
-    )
-    TWO_AUTHENTICATIONS = (
-        4,
-        Public.AUTHENTICATIONS,
-        "Two client authentications were sent at once.",
-        "Send the secret in one place only.",
-    )
+    # fmt: off
+    MALFORMED_REQUEST = (1, Public.REQUEST, "The request was malformed.",
+        "Send one form body, each parameter once, as UTF-8.")
+    BODY_TOO_LARGE = (6, Public.TOO_LARGE, "The request body was larger than server.max_body_bytes.",
+        "Send less, or raise the setting.")
+    BAD_PARAMETER = (5, Public.PARAMETER, "A parameter had a value that it may not have.",
+        "Send what the error's text says.")
+    MISSING_PARAMETER = (2, Public.MISSING, "A required parameter was missing.",
+        "Send the parameter that the error names.")
+    UNKNOWN_GRANT = (3, Public.GRANT_TYPE, "The grant type is not served here.",
+        "Use a grant type of the metadata document.")
+    TWO_AUTHENTICATIONS = (4, Public.AUTHENTICATIONS, "Two client authentications were sent at once.",
+        "Send the secret in one place only.")
 
     NO_CLIENT = (10, Public.CLIENT, "No client was named.", "Send HTTP Basic credentials, or client_id in the body.")
-    UNKNOWN_CLIENT = (
-        11,
-        Public.CLIENT,
-        "There is no client of this client_id.",
-        "Check the client_id: authserver clients list.",
-    )
+    UNKNOWN_CLIENT = (11, Public.CLIENT, "There is no client of this client_id.",
+        "Check the client_id: authserver clients list.")
     CLIENT_DISABLED = (12, Public.CLIENT, "The client is disabled.", "authserver clients enable CLIENT")
-    METHOD_NOT_ALLOWED = (
-        13,
-        Public.CLIENT,
-        "The client authenticated by a method that it is not registered for.",
-        "Use its registered method, or change it: authserver clients edit CLIENT --auth-method …",
-    )
-    WRONG_SECRET = (
-        14,
-        Public.CLIENT,
-        "The client secret was wrong.",
-        "Check it, or make a new one: authserver clients rotate-secret CLIENT",
-    )
-    EXPIRED_SECRET = (
-        15,
-        Public.CLIENT,
-        "The client used its previous secret after the rotation's end.",
-        "Give the client its new secret, or make another: authserver clients rotate-secret CLIENT",
-    )
-    GRANT_NOT_ALLOWED = (
-        16,
-        Public.GRANT,
-        "The client may not use this grant type.",
-        "Allow it if it is meant to: authserver clients edit CLIENT --add-grant …",
-    )
+    METHOD_NOT_ALLOWED = (13, Public.CLIENT, "The client authenticated by a method that it is not registered for.",
+        "Use its registered method, or change it: authserver clients edit CLIENT --auth-method …")
+    WRONG_SECRET = (14, Public.CLIENT, "The client secret was wrong.",
+        "Check it, or make a new one: authserver clients rotate-secret CLIENT")
+    EXPIRED_SECRET = (15, Public.CLIENT, "The client used its previous secret after the rotation's end.",
+        "Give the client its new secret, or make another: authserver clients rotate-secret CLIENT")
+    GRANT_NOT_ALLOWED = (16, Public.GRANT, "The client may not use this grant type.",
+        "Allow it if it is meant to: authserver clients edit CLIENT --add-grant …")
 
     UNKNOWN_USER = (20, Public.USER, "There is no user of this name.", "Check the name: authserver users list.")
-    WRONG_PASSWORD = (
-        21,
-        Public.USER,
-        "The password was wrong.",
-        "The user tries again, or: authserver users set-password USER",
-    )
+    WRONG_PASSWORD = (21, Public.USER, "The password was wrong.",
+        "The user tries again, or: authserver users set-password USER")
     USER_DISABLED = (22, Public.USER, "The user is disabled.", "authserver users enable USER")
-    PASSWORD_CHANGED = (
-        23,
-        Public.USER,
-        "The password was changed while the sign-in ran.",
-        "The user signs in with the new one.",
-    )
-    HASHING_OVERLOADED = (
-        24,
-        Public.LATER,
-        "Too many sign-ins were waiting for their password check.",
-        "The client tries again.",
-    )
+    PASSWORD_CHANGED = (23, Public.USER, "The password was changed while the sign-in ran.",
+        "The user signs in with the new one.")
+    HASHING_OVERLOADED = (24, Public.LATER, "Too many sign-ins were waiting for their password check.",
+        "The client tries again.")
 
-    SCOPE_SYNTAX = (
-        30,
-        Public.SCOPE,
-        "The scope has characters that a scope may not have.",
-        "RFC 6749 section 3.3 has the grammar.",
-    )
-    SCOPE_NOT_ALLOWED = (
-        31,
-        Public.SCOPE,
-        "The client asked for a scope that it may not have, or that no API owns.",
-        "Ask for less, or allow it: authserver clients edit CLIENT --add-scope …",
-    )
-    SCOPE_NEEDS_ROLE = (
-        32,
-        Public.SCOPE,
-        "The user lacks the roles for all scopes that were asked for.",
-        "Give the user a role: authserver users edit USER --add-role …",
-    )
-    SCOPE_OF_SEVERAL_APIS = (
-        33,
-        Public.SCOPES,
-        "The scopes belong to several APIs and no resource was named.",
-        "Send resource=… for each API that the token is for, or ask for the scopes of one API.",
-    )
-    SCOPE_NOT_OF_RESOURCE = (
-        34,
-        Public.SCOPE_OF_RESOURCE,
-        "A scope does not belong to the resource.",
-        "Ask for scopes of the resource only.",
-    )
-    SCOPE_BEYOND_SESSION = (
-        35,
-        Public.SCOPE,
-        "A refresh asked for more than its session has.",
-        "The user signs in again.",
-    )
+    SCOPE_SYNTAX = (30, Public.SCOPE, "The scope has characters that a scope may not have.",
+        "RFC 6749 section 3.3 has the grammar.")
+    SCOPE_NOT_ALLOWED = (31, Public.SCOPE, "The client asked for a scope that it may not have, or that no API owns.",
+        "Ask for less, or allow it: authserver clients edit CLIENT --add-scope …")
+    SCOPE_NEEDS_ROLE = (32, Public.SCOPE, "The user lacks the roles for all scopes that were asked for.",
+        "Give the user a role: authserver users edit USER --add-role …")
+    SCOPE_OF_SEVERAL_APIS = (33, Public.SCOPES, "The scopes belong to several APIs and no resource was named.",
+        "Send resource=… for each API that the token is for, or ask for the scopes of one API.")
+    SCOPE_NOT_OF_RESOURCE = (34, Public.SCOPE_OF_RESOURCE, "A scope does not belong to the resource.",
+        "Ask for scopes of the resource only.")
+    SCOPE_BEYOND_SESSION = (35, Public.SCOPE, "A refresh asked for more than its session has.",
+        "The user signs in again.")
     RESOURCE_UNKNOWN = (36, Public.TARGET, "The resource is no API that the client may use.", "authserver apis list")
-    RESOURCE_BEYOND_SESSION = (
-        37,
-        Public.TARGET,
-        "A refresh asked for an API its session lacks.",
-        "The user signs in again.",
-    )
+    RESOURCE_BEYOND_SESSION = (37, Public.TARGET, "A refresh asked for an API its session lacks.",
+        "The user signs in again.")
 
-    TOKEN_MALFORMED = (
-        40,
-        Public.REFRESH_TOKEN,
-        "The refresh token does not have the form of one.",
-        "Send it as it was received.",
-    )
-    TOKEN_KEY_UNKNOWN = (
-        41,
-        Public.REFRESH_TOKEN,
+    TOKEN_MALFORMED = (40, Public.REFRESH_TOKEN, "The refresh token does not have the form of one.",
+        "Send it as it was received.")
+    TOKEN_KEY_UNKNOWN = (41, Public.REFRESH_TOKEN,
         "The refresh token names a token key that this server does not have.",
-        "Check whether another server issued it.",
-    )
-    TOKEN_FORGED = (
-        42,
-        Public.REFRESH_TOKEN,
-        "The refresh token's tag is wrong: it was altered or forged.",
-        "Nothing was touched.",
-    )
-    SESSION_UNKNOWN = (
-        43,
-        Public.REFRESH_TOKEN,
-        "The session is gone: it ended and was pruned.",
-        "The user signs in again.",
-    )
-    SESSION_OF_OTHER_CLIENT = (
-        44,
-        Public.REFRESH_TOKEN,
-        "The session belongs to another client.",
-        "Has the token leaked between clients?",
-    )
-    SESSION_REVOKED = (
-        45,
-        Public.REFRESH_TOKEN,
-        "The session was ended before.",
-        "authserver sessions list shows when and why.",
-    )
+        "Check whether another server issued it.")
+    TOKEN_FORGED = (42, Public.REFRESH_TOKEN, "The refresh token's tag is wrong: it was altered or forged.",
+        "Nothing was touched.")
+    SESSION_UNKNOWN = (43, Public.REFRESH_TOKEN, "The session is gone: it ended and was pruned.",
+        "The user signs in again.")
+    SESSION_OF_OTHER_CLIENT = (44, Public.REFRESH_TOKEN, "The session belongs to another client.",
+        "Has the token leaked between clients?")
+    SESSION_REVOKED = (45, Public.REFRESH_TOKEN, "The session was ended before.",
+        "authserver sessions list shows when and why.")
     SESSION_EXPIRED = (46, Public.REFRESH_TOKEN, "The session expired.", "The user signs in again.")
-    SESSION_CLIENT_EPOCH = (
-        47,
-        Public.REFRESH_TOKEN,
-        "The session was ended when its client was disabled.",
-        "The user signs in again.",
-    )
-    TOKEN_REUSED = (
-        48,
-        Public.REFRESH_TOKEN,
+    SESSION_CLIENT_EPOCH = (47, Public.REFRESH_TOKEN, "The session was ended when its client was disabled.",
+        "The user signs in again.")
+    TOKEN_REUSED = (48, Public.REFRESH_TOKEN,
         "A superseded refresh token came back outside the retry rules: two parties hold the session's tokens.",
-        "The session was ended. Look at its events: authserver audit list --session …",
-    )
-    TOKEN_LEAKED_KEY = (
-        49,
-        Public.REFRESH_TOKEN,
+        "The session was ended. Look at its events: authserver audit list --session …")
+    TOKEN_LEAKED_KEY = (49, Public.REFRESH_TOKEN,
         "The refresh token does not fit its session, and its token key has leaked.",
-        "Nothing was changed; the user signs in again.",
-    )
-    RETRY_FROM_ELSEWHERE = (
-        50,
-        Public.REFRESH_TOKEN,
+        "Nothing was changed; the user signs in again.")
+    RETRY_FROM_ELSEWHERE = (50, Public.REFRESH_TOKEN,
         "A retry came from another address and user agent, which the client's policy refuses.",
-        "If it was honest: authserver clients edit CLIENT --accept-foreign-retries",
-    )
-    SESSION_FROM_THE_FUTURE = (
-        51,
-        Public.LATER,
-        "The token is newer than its session: the database went back in time.",
-        "Was a backup restored, or did a failover lose writes? The client keeps its token.",
-    )
-    TOKEN_KEY_NOT_SEEN = (
-        52,
-        Public.LATER,
+        "If it was honest: authserver clients edit CLIENT --accept-foreign-retries")
+    SESSION_FROM_THE_FUTURE = (51, Public.LATER, "The token is newer than its session: the database went back in time.",
+        "Was a backup restored, or did a failover lose writes? The client keeps its token.")
+    TOKEN_KEY_NOT_SEEN = (52, Public.LATER,
         "The refresh token names a token key newer than this node had seen, and it may not ask the database so often.",
-        "The client tries again. Many of these: forged tokens, or a node that cannot read the keys (/readyz says why).",
-    )
+        "The client tries again. Many of these: forged tokens, or a node that cannot read the keys (/readyz says why).")
 
-    ACCESS_TOKEN_MISSING = (
-        80,
-        Public.ACCESS_TOKEN,
-        "No access token was sent.",
-        "Send it in the header: Authorization: Bearer …",
-    )
-    ACCESS_TOKEN_INVALID = (
-        81,
-        Public.ACCESS_TOKEN,
+    ACCESS_TOKEN_MISSING = (80, Public.ACCESS_TOKEN, "No access token was sent.",
+        "Send it in the header: Authorization: Bearer …")
+    ACCESS_TOKEN_INVALID = (81, Public.ACCESS_TOKEN,
         "The access token is not of this server, was altered, or its key is gone.",
-        "Ask for a new one.",
-    )
-    ACCESS_TOKEN_EXPIRED = (
-        82,
-        Public.ACCESS_TOKEN,
-        "The access token has expired.",
-        "Ask for a new one, a little earlier next time.",
-    )
-    ACCESS_TOKEN_ENDED = (
-        83,
-        Public.ACCESS_TOKEN,
+        "Ask for a new one.")
+    ACCESS_TOKEN_EXPIRED = (82, Public.ACCESS_TOKEN, "The access token has expired.",
+        "Ask for a new one, a little earlier next time.")
+    ACCESS_TOKEN_ENDED = (83, Public.ACCESS_TOKEN,
         "The session or the client that the access token belongs to has been ended.",
-        "authserver audit list --session … (or --client …) says by whom.",
-    )
-    ACCESS_TOKEN_AUDIENCE = (
-        84,
-        Public.ACCESS_TOKEN,
-        "The access token is for another audience, or for several.",
-        "Ask for one for this resource alone: resource=…",
-    )
-    ACCESS_TOKEN_SCOPE = (
-        85,
-        Public.ACCESS_TOKEN_SCOPE,
+        "authserver audit list --session … (or --client …) says by whom.")
+    ACCESS_TOKEN_AUDIENCE = (84, Public.ACCESS_TOKEN, "The access token is for another audience, or for several.",
+        "Ask for one for this resource alone: resource=…")
+    ACCESS_TOKEN_SCOPE = (85, Public.ACCESS_TOKEN_SCOPE,
         "The access token lacks the scope, or its client or user has lost it.",
-        "Allow it: authserver clients edit CLIENT --add-scope …; a user also needs a role that opens it.",
-    )
-    ORIGIN_NOT_ALLOWED = (
-        53,
-        Public.ORIGIN,
+        "Allow it: authserver clients edit CLIENT --add-scope …; a user also needs a role that opens it.")
+    ORIGIN_NOT_ALLOWED = (53, Public.ORIGIN,
         "A client with cookies was used from an origin that it has not registered, or not by a page's fetch.",
-        "If the page is the app's: authserver clients edit CLIENT --add-origin https://…",
-    )
-    SESSION_NOT_OWN = (
-        55,
-        Public.SESSION,
-        "A user asked to end a session that is not their own.",
-        "Nothing was changed.",
-    )
-    NO_COOKIE = (
-        54,
-        Public.REFRESH_TOKEN,
+        "If the page is the app's: authserver clients edit CLIENT --add-origin https://…")
+    SESSION_NOT_OWN = (55, Public.SESSION, "A user asked to end a session that is not their own.",
+        "Nothing was changed.")
+    NO_COOKIE = (54, Public.REFRESH_TOKEN,
         "A refresh came without the client's cookie: nobody is signed in there, or the browser keeps none.",
-        "The user signs in. If that does not last: are page and server on hosts of one site, over https?",
-    )
+        "The user signs in. If that does not last: are page and server on hosts of one site, over https?")
 
-    DATABASE_UNAVAILABLE = (
-        60,
-        Public.LATER,
+    DATABASE_UNAVAILABLE = (60, Public.LATER,
         "The database could not be reached, answered too late or takes no writes.",
-        "The client tries again.",
-    )
+        "The client tries again.")
     INTERNAL = (61, Public.SERVER, "The server failed.", "Its log has a traceback with this reference.")
+    # fmt: on
 
     def __init__(self, number: int, public: Public, text: str, advice: str) -> None:
         self.number = number
