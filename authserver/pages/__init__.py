@@ -1,1 +1,1 @@
-"""Browsers: who is signed in to the server's own pages, and what keeps other sites from acting in their name."""
+"""The server's own pages: visits of signed-in browsers, and the protection against forged requests."""

@@ -1,4 +1,4 @@
-"""Where a request may come from and where a browser may be sent: our own pages."""
+"""Checks that a request comes from the server's own pages, and that a browser is sent only to them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from typing import Protocol
 from urllib.parse import unquote
 
-# Allowed characters only, one slash at a time: no host, no scheme, nothing that a browser reads in another way.
+# Allowed characters and single slashes only: so no host, no scheme, and nothing that a browser reads differently.
 _LOCAL = re.compile(
     r"/(?:account|admin)(?:/(?:[A-Za-z0-9._~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})*)*(?:\?[A-Za-z0-9._~!$&'()*+,;=:@/?%-]*)?"
 )
@@ -18,10 +18,10 @@ class _Headers(Protocol):
 
 
 def is_own_request(headers: _Headers, origin: str) -> bool:
-    """Whether a request that changes something was sent by a page of ours.
+    """Whether one of the server's own pages sent a request that changes something.
 
-    Every browser of today says where a POST comes from. What says nothing at all is no browser, and has no business
-    with forms; what says `null` hides it.
+    Every current browser sends the origin of a POST. A request without it is refused, because no browser made it. A
+    request with the origin `null` is refused, because it hides where it comes from.
     """
     site = headers.get("Sec-Fetch-Site")
     claimed = headers.get("Origin")
@@ -31,7 +31,7 @@ def is_own_request(headers: _Headers, origin: str) -> bool:
 
 
 def local(address: str | None, default: str) -> str:
-    """The address, if it is a path of our pages; else the default. What follows a sign-in must never leave the host."""
+    """The address if it is a path of the own pages; else the default. A sign-in must never lead to another host."""
     if address is None or len(address) > _LONGEST or not _LOCAL.fullmatch(address):
         return default
     path = address.partition("?")[0]

@@ -1,7 +1,7 @@
-"""Style sheets, scripts and icons: read once, served from memory under an address that has their content's digest.
+"""Style sheets, scripts and icons: read once, served from memory, with a digest of their content in the address.
 
-One digest for all, in the path before the name, so that modules and style sheets find each other by relative addresses
-and every one of them may be cached for ever.
+All share one digest, in the path before the name. So modules and style sheets find each other by relative addresses,
+and browsers may cache all of them for ever.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Asset:
 
 
 class Assets:
-    """What is served below `/assets/`. Mount every folder before the first request."""
+    """The files that are served below `/assets/`. Mount every folder before the first request."""
 
     def __init__(self) -> None:
         self._folders: dict[str, Path] = {"": Path(__file__).parent / "static"}
@@ -41,7 +41,7 @@ class Assets:
 
     @cached_property
     def files(self) -> dict[str, Asset]:
-        """All of them by name. A name that is not here is not found: no path is ever made from a request."""
+        """All files by name. A request can only name one of these: it is never made into a path."""
         found = {}
         for prefix, folder in self._folders.items():
             for path in sorted(folder.rglob("*")):
@@ -52,14 +52,14 @@ class Assets:
 
     @cached_property
     def digest(self) -> str:
-        """Changes with any of the files."""
+        """A digest of all files."""
         digest = hashlib.sha256()
         for name, asset in sorted(self.files.items()):
             digest.update(f"{name}\0{len(asset.content)}\0".encode() + asset.content)
         return digest.hexdigest()[:16]
 
     def address(self, name: str) -> str:
-        """The address of a file. Raises `KeyError` for one that is not there: a page that needs it is broken."""
+        """The address of a file. Raises `KeyError` if there is no such file, because the page is broken then."""
         if name not in self.files:
             raise KeyError(name)
         return f"/assets/{self.digest}/{name}"
@@ -72,8 +72,8 @@ class Assets:
             if found is None:
                 abort(404)
             response = Response(found.content, content_type=found.content_type)
-            # While nodes are upgraded one by one a page may ask another version for its files: it gets what there is,
-            # and must not remember it.
+            # During an upgrade a page may ask a node of another version for a file. It gets that node's file, but must
+            # not cache it.
             response.headers["Cache-Control"] = _FOR_EVER if digest == self.digest else "no-store"
             if digest == self.digest:
                 response.set_etag(digest)

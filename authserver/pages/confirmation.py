@@ -1,6 +1,6 @@
-"""Confirmation: a dangerous act asks for the password again, where that is too long ago, and then goes on.
+"""Confirmation: a dangerous act asks for the password again if it was typed too long ago, and then goes on.
 
-Whoever finds a browser left open can look around in it, but not take anything over.
+A person who finds an open browser can look at pages, but cannot do dangerous acts.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ R = TypeVar("R", bound=Page)
 
 
 def confirmed(view: Callable[P, R]) -> Callable[P, R | Response]:
-    """Run the view only after the password was typed within `pages.confirmation`; else a page asks for it first.
+    """Run the view only if the password was typed within `pages.confirmation`; else a page asks for it first.
 
-    For a POST that page sends the same form again, with the password in the field `confirm_password`. Fields whose
-    names contain "password" are not carried, nor are files: where a form has such, decorate the page that shows it too
-    (a GET goes through the same page, and comes back).
+    For a POST that page sends the same form again, with the password in the field `confirm_password`. It does not carry
+    files, nor fields whose names contain "password". If a form has these, decorate the page that shows it too: a GET
+    also goes to the page that asks, and comes back.
     """
 
     @functools.wraps(view)
@@ -39,7 +39,7 @@ def confirmed(view: Callable[P, R]) -> Callable[P, R | Response]:
 
 
 def ask_for_password() -> Response | None:
-    """The page that asks, or None when there is nothing to ask: the password was typed recently, or just now."""
+    """The page that asks for the password; None if it was typed recently or in this request."""
     typed = request.form.get(FIELD)
     if typed is not None:
         return None if confirm_visit(typed) else _question(WRONG)
@@ -47,7 +47,7 @@ def ask_for_password() -> Response | None:
 
 
 def confirm_visit(password: str) -> bool:
-    """Confirm the visit if this is its user's password. Returns whether it is."""
+    """Confirm the visit if this is its user's password. Returns whether it was confirmed."""
     pages, visit = current_pages(), current_visit()
     try:
         proof = pages.passwords.again(visit.user_id, password, caller())

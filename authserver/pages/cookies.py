@@ -1,4 +1,4 @@
-"""Cookies of our pages: HttpOnly, SameSite=Strict, for this host alone."""
+"""Cookies of the server's own pages: HttpOnly, SameSite=Strict, for this host alone."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Cookie:
         return cls(cookie_name(name, issuer), is_https(issuer))
 
     def read(self, request: Request) -> str | None:
-        """Its value. Sent twice under one name, one of them was planted, and nobody can tell which: neither counts."""
+        """Its value; None if the name is sent twice: an attacker may have planted one, and both look alike."""
         values = request.cookies.getlist(self.name)
         return values[0] if len(values) == 1 else None
 
     def write(self, response: Response, value: str, *, max_age: int | None = None) -> None:
-        """Set it; without `max_age` (seconds) until the browser is closed."""
+        """Set it for `max_age` seconds; without `max_age` until the browser is closed."""
         response.set_cookie(
             self.name, value, max_age=max_age, path="/", secure=self.secure, httponly=True, samesite="Strict"
         )

@@ -1,6 +1,6 @@
-"""Errors in the form of the place where they happen: a page below /account/ and /admin/, JSON elsewhere.
+"""Errors in the form that fits the path: a page below /account/ and /admin/, JSON elsewhere.
 
-The routes of one app share one error handler, and what was not routed at all belongs to no blueprint: the path decides.
+One app has one error handler for all routes, and a path without a route has no blueprint. So the path decides.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from authserver.refusals.references import References, Refusal
 
 _log = structlog.get_logger("authserver.errors")
 
-#: How long to wait while the database does not answer, in seconds.
+#: Seconds that a browser should wait while the database does not answer.
 _DATABASE_RETRY_AFTER = 5
 
 _TEXTS = {
@@ -38,24 +38,24 @@ Answer = Callable[[Exception], Response]
 
 
 class ErrorForms:
-    """Who answers errors at which paths. The longest prefix counts."""
+    """Which function answers errors at which paths. The longest prefix counts."""
 
     def __init__(self) -> None:
         self._answers: dict[str, Answer] = {}
 
     def add(self, prefix: str, answer: Answer) -> None:
-        """Errors at this path and below it are turned into responses by this function."""
+        """Let this function answer errors at this path and below it."""
         self._answers[prefix.rstrip("/")] = answer
 
     def answer(self, error: Exception) -> Response | None:
-        """The response to an error of the present request, or None where the path is nobody's."""
+        """The response to an error of the present request; None if no prefix has its path."""
         path = request.path
         found = [prefix for prefix in self._answers if path == prefix or path.startswith(f"{prefix}/")]
         return self._answers[max(found, key=len)](error) if found else None
 
 
 class ErrorPages:
-    """Turns errors into pages. They ask the database for nothing: it may be what failed."""
+    """Turns errors into pages. They do not read the database, because it may have failed."""
 
     def __init__(self, pages: Pages, references: References) -> None:
         self._pages = pages
@@ -63,23 +63,23 @@ class ErrorPages:
 
     def __call__(self, error: Exception) -> Response:
         if isinstance(error, Unavailable):
-            return self._later("The database does not answer just now.", _DATABASE_RETRY_AFTER)
+            return self._try_later("The database does not answer just now.", _DATABASE_RETRY_AFTER)
         if isinstance(error, HashingOverloaded):
-            return self._later("Too many passwords are being checked just now.", error.retry_after)
+            return self._try_later("Too many passwords are being checked just now.", error.retry_after)
         if isinstance(error, HTTPException) and error.code is not None and error.code < 500:
             return self._refused(error, error.code)
         return self._failed(error)
 
     def _refused(self, error: HTTPException, status: int) -> Response:
         title, text = _TEXTS.get(status, _OTHER)
-        # A view may say what was wrong; werkzeug's own words are for developers.
+        # Show the text of the view, but not werkzeug's default text: that is for developers.
         said = error.description if error.description != type(error).description else None
         response = self._page(status, title, said or text)
         if status == 405:
             response.headers.extend([header for header in error.get_headers() if header[0] == "Allow"])
         return response
 
-    def _later(self, text: str, seconds: int) -> Response:
+    def _try_later(self, text: str, seconds: int) -> Response:
         response = self._page(503, "Please try again in a moment", f"{text} Nothing was changed.")
         response.headers["Retry-After"] = str(seconds)
         return response

@@ -1,6 +1,6 @@
-"""Messages for the next page ("Ended 3 sessions."), carried over the redirect in a signed cookie of a minute.
+"""Messages for the next page ("Ended 3 sessions."). A signed cookie carries them over the redirect, for a minute.
 
-Signed, and bound to the visit: nobody plants a message that looks like ours. They are text, and escaped like all text.
+The cookie is signed and bound to the visit, so an attacker cannot plant a message. Messages are escaped like all text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Kind = Literal["done", "problem"]
 
 @dataclass(frozen=True, slots=True)
 class Flash:
-    """A message; a problem interrupts a screen reader, what was done waits its turn."""
+    """A message. A screen reader speaks a problem at once, and other messages when it is idle."""
 
     text: str
     kind: Kind = "done"
 
 
 class FlashSigner:
-    """Signs and opens the cookie's value. `whose` is the visit's id, or "" where there is none."""
+    """Signs and opens the cookie's value. `whose` is the visit's id; "" if there is no visit."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -35,7 +35,7 @@ class FlashSigner:
         return self._serializer(whose).dumps([[flash.text[:_LONGEST], flash.kind] for flash in flashes[-3:]])
 
     def open(self, value: str, whose: str) -> list[Flash]:
-        """The messages; none where they were altered, are too old or were meant for another visit."""
+        """The messages; an empty list if they were altered, are too old or belong to another visit."""
         try:
             found: Any = self._serializer(whose).loads(value, max_age=LIFETIME)
         except BadData:

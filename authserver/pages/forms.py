@@ -1,7 +1,7 @@
-"""Form tokens against forged requests (CSRF): made from a secret that only this browser's cookie and the server hold.
+"""Form tokens against forged requests (CSRF), made from a secret that only this browser's cookie and the server have.
 
-Each rendering has a token of its own, a random half and its HMAC: a page that is compressed on its way then repeats
-nothing that an attacker could measure (BREACH).
+Each rendering has another token: random bytes and their HMAC. So a compressed page repeats no secret that an attacker
+could measure (BREACH).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _TAG_BYTES = 32
 
 
 def make(secret: bytes) -> str:
-    """A token for forms of the browser that holds this secret."""
+    """Make a token for forms of the browser that has this secret."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     return base64.urlsafe_b64encode(nonce + _tag(secret, nonce)).decode()
 

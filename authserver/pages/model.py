@@ -1,6 +1,6 @@
-"""A visit: a browser that is signed in to the server's own pages, `/admin/` and `/account/`. It is no session.
+"""A visit: a browser that is signed in to the server's own pages, `/admin/` and `/account/`. It is not a session.
 
-A session belongs to a client and gives tokens; a visit belongs to a cookie and gives pages.
+A session belongs to a client and gives tokens. A visit belongs to a cookie and gives pages.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ from authserver.database.tables import Model
 
 
 class VisitRecord(Model):
-    """One visit. Times in milliseconds, by the database's clock; the digest is SHA-256 of the cookie's secret.
+    """One visit. Times are in milliseconds, by the database's clock. The digest is SHA-256 of the cookie's secret.
 
-    It counts only while the user's `password_version` is the one it began with: whoever changes a password need not
-    know of visits to end them.
+    It counts only while the user has the `password_version` it began with, so every change of the password ends it.
     """
 
     __tablename__ = "visits"

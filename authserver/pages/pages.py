@@ -1,4 +1,4 @@
-"""Pages: how a blueprint gets visits, form tokens, messages and strict headers, so that no page can forget one.
+"""Gives a blueprint visits, form tokens, messages and strict headers, so that no page can forget one.
 
     def blueprint(pages: Pages) -> Blueprint:
         part = Blueprint("console", __name__, url_prefix="/admin", template_folder="templates")
@@ -9,13 +9,13 @@
             return render("console/users.html", rows=..., actor=current_visit().actor)
 
         @part.post("/users/<uuid:user_id>/disable")
-        @confirmed                    # asks for the password first, where that is too long ago
+        @confirmed                    # asks for the password first, if it was typed too long ago
         def disable(user_id: UUID) -> Page:
             ...
             flash("Disabled anna.")
             return see_other("console.users")
 
-Templates extend `pages/layout.html` and use the macros of `pages/macros.html`; both say what they offer.
+Templates extend `pages/layout.html` and use the macros of `pages/macros.html`; both files document what they offer.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _FORM_COOKIE_SECONDS = 3600
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    # Not `no-referrer`, under which browsers send `Origin: null` with our own forms.
+    # Not `no-referrer`: with it browsers send `Origin: null` with the server's own forms.
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -58,7 +58,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A part of the pages: its name and first page for the navigation, and who may enter it."""
+    """A part of the pages: its name, its first page, and which visits may enter it."""
 
     name: str
     endpoint: str
@@ -67,7 +67,7 @@ class Area:
 
 @dataclass(slots=True)
 class Pages:
-    """What all pages work with. Built once by `create_app`."""
+    """The services of all pages. Built once by `create_app`."""
 
     issuer: str
     visits: Visits
@@ -78,7 +78,7 @@ class Pages:
 
     @property
     def origin(self) -> str:
-        """Where forms have to come from."""
+        """The origin that forms have to come from."""
         return origin_of(self.issuer)
 
     @property
@@ -95,9 +95,9 @@ class Pages:
         return Cookie.of("authserver-flash", self.issuer)
 
     def register(self, app: Flask) -> None:
-        """Prepare the app: static files, and what every template can use."""
+        """Add the static files, and the filters and functions of the templates."""
         app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
-        # A redirect to the right number of slashes would be made from the Host header.
+        # Otherwise Flask would redirect a path with double slashes to an address made from the Host header.
         app.url_map.merge_slashes = False
         self.assets.register(app)
         app.jinja_env.filters.update(texts.FILTERS)
@@ -116,18 +116,18 @@ class Pages:
         return url_for(self.areas[0].endpoint)
 
     def protect(self, part: Blueprint, area: Area | None = None) -> None:
-        """Every view of the blueprint, and of those nested in it, needs a visit, and one that the area allows."""
+        """Require a visit that the area allows, for every view of the blueprint and of its nested blueprints."""
         if area is not None:
             self.areas.append(area)
-        part.before_request(lambda: self._enter(area))
+        part.before_request(lambda: self._require_visit(area))
         part.after_request(self.dress)
 
     def open(self, part: Blueprint) -> None:
-        """The views of the blueprint need no visit; what changes something needs a form token all the same."""
-        part.before_request(self._enter_openly)
+        """Require no visit for the views of the blueprint. A form still needs its token."""
+        part.before_request(self._prepare_open_page)
         part.after_request(self.dress)
 
-    def _enter(self, area: Area | None) -> Response | None:
+    def _require_visit(self, area: Area | None) -> Response | None:
         _refuse_nul()
         g.pages = self
         g.visit = self.find_visit()
@@ -138,13 +138,13 @@ class Pages:
         self._refuse_forgery()
         return None
 
-    def _enter_openly(self) -> None:
+    def _prepare_open_page(self) -> None:
         _refuse_nul()
         g.pages = self
         self._refuse_forgery()
 
     def find_visit(self) -> Visit | None:
-        """The visit of this request's cookie. One statement where there is one."""
+        """The visit of this request's cookie. One statement, none without a cookie."""
         value = self.visit_cookie.read(request)
         return None if value is None else self.visits.find(value, caller())
 
@@ -164,7 +164,7 @@ class Pages:
             )
 
     def _form_secret(self) -> bytes | None:
-        """What keys this browser's forms: the visit's secret, else that of the form cookie; None without either."""
+        """The secret of this browser's form tokens: the visit's, else the form cookie's; None without either."""
         visit: Visit | None = g.get("visit")
         if visit is not None:
             return visit.secret
@@ -172,7 +172,7 @@ class Pages:
         return None if value is None or len(value) != _FORM_SECRET_CHARACTERS else value.encode()
 
     def csrf_token(self) -> str:
-        """A token for a form of this page. Makes the form cookie where the browser has neither that nor a visit."""
+        """Make a form token for this page. Makes a form cookie if the browser has neither a visit nor that cookie."""
         secret = g.get("new_form_secret") or self._form_secret()
         if secret is None:
             secret = g.new_form_secret = secrets.token_urlsafe(32).encode()
@@ -183,7 +183,7 @@ class Pages:
         return Markup('<input type="hidden" name="{}" value="{}">').format(forms.FIELD, self.csrf_token())
 
     def _to_sign_in(self) -> Response:
-        """To the sign-in page and back; htmx is told to send the whole browser there."""
+        """Redirect to the sign-in page, which leads back here. htmx gets a header that redirects the whole page."""
         if request.headers.get("HX-Request") == "true":
             return Response(status=401, headers={"HX-Redirect": url_for("visit.sign_in")})
         if self._came_from_elsewhere():
@@ -193,12 +193,12 @@ class Pages:
         return see_other("visit.sign_in", **({"next": wanted} if wanted else {}))
 
     def _came_from_elsewhere(self) -> bool:
-        """A link on another site: the browser keeps strict cookies back, and sends them once the page loads itself."""
+        """Whether a link on another site led here. The browser sends strict cookies only when the page loads again."""
         crossed = request.headers.get("Sec-Fetch-Site") == "cross-site"
         return crossed and request.method == "GET" and request.headers.get("Sec-Fetch-Mode") == "navigate"
 
     def areas_of_visitor(self) -> list[Area]:
-        """The areas that the visitor may enter; none while the database is away, for the page that says so."""
+        """The areas that the visitor may enter. Empty while the database is away: its error page must not fail too."""
         visit = g.get("visit")
         try:
             return [] if visit is None else [area for area in self.areas if area.allows(visit)]
@@ -206,20 +206,20 @@ class Pages:
             return []
 
     def take_flashes(self) -> list[Flash]:
-        """The messages to show now; they are not shown again."""
+        """The messages to show now. They are not shown again."""
         waiting: list[Flash] = g.pop("flashes", [])
         value = self.flash_cookie.read(request)
         if value is not None:
             g.flashes_shown = True
-            waiting = [*self.signer.open(value, _whose()), *waiting]
+            waiting = [*self.signer.open(value, _flash_owner()), *waiting]
         return waiting
 
     def dress(self, response: Response) -> Response:
-        """The headers and cookies of a page."""
+        """Add the headers and cookies of a page."""
         for name, value in _HEADERS.items():
             response.headers.setdefault(name, value)
         if waiting := g.get("flashes"):
-            self.flash_cookie.write(response, self.signer.seal(waiting, _whose()), max_age=LIFETIME)
+            self.flash_cookie.write(response, self.signer.seal(waiting, _flash_owner()), max_age=LIFETIME)
         elif g.get("flashes_shown"):
             self.flash_cookie.clear(response)
         if (secret := g.get("new_form_secret")) is not None:
@@ -237,13 +237,13 @@ def current_pages() -> Pages:
 
 
 def current_visit() -> Visit:
-    """Who is signed in; only in views of a protected blueprint."""
+    """The visit of this request. Only for views of a protected blueprint."""
     visit: Visit = g.visit
     return visit
 
 
 def caller() -> Caller:
-    """Where this request comes from."""
+    """The address and user agent of this request."""
     return Caller.of(request.remote_addr, request.headers.get("User-Agent"))
 
 
@@ -253,28 +253,28 @@ def render(template: str, status: int = 200, **context: Any) -> Response:
 
 
 def see_other(endpoint: str, **values: Any) -> Response:
-    """After a form: to a page of ours (303), by its endpoint."""
+    """Redirect to an own page by its endpoint, after a form (303)."""
     return to(url_for(endpoint, **values))
 
 
 def to(address: str) -> Response:
-    """To an address of ours (303): one that `url_for` made, or that passed `addresses.local`."""
+    """Redirect to an own address (303): one that `url_for` made, or that passed `addresses.local`."""
     response: Any = redirect(address, 303)
     return cast("Response", response)
 
 
 def flash(text: str, kind: Kind = "done") -> None:
-    """Show a message on the next page of this browser. No secrets: it travels in a cookie."""
+    """Show a message on the next page of this browser. It travels in a cookie, so it must not have secrets."""
     g.setdefault("flashes", []).append(Flash(text, kind))
 
 
-def _whose() -> str:
+def _flash_owner() -> str:
     visit: Visit | None = g.get("visit")
     return "" if visit is None else visit.id.hex
 
 
 def _refuse_nul() -> None:
-    """No field holds one, and PostgreSQL takes none in a text: refused here, it is nobody's failure later."""
+    """Refuse NUL characters: no field needs one, and a text with one would fail in PostgreSQL."""
     texts_sent = [*request.args.items(multi=True), *request.form.items(multi=True)]
     if any("\0" in name or "\0" in value for name, value in texts_sent) or "\0" in request.path:
         abort(400, "The request has a NUL character.")

@@ -1,4 +1,4 @@
-"""/account/sign-in, /account/sign-out and /account/confirm: how a browser becomes a visit, for all areas of the pages."""
+"""/account/sign-in, /account/sign-out and /account/confirm: opens, ends and confirms visits, for all areas."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from authserver.refusals.exceptions import Refused
 
 
 def sign_in_blueprint(pages: Pages) -> Blueprint:
-    """The form that needs no visit, and opens one."""
+    """The sign-in form. It needs no visit and opens one."""
     part = Blueprint("visit", __name__, url_prefix="/account", template_folder="templates")
     pages.open(part)
 
@@ -43,7 +43,7 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
         previous = pages.find_visit()
         if previous is not None:
             pages.visits.end(previous.id, previous.user_id, caller())
-        # Always a new value: one that somebody planted before the sign-in is worth nothing after it.
+        # Always a new value: a cookie that an attacker planted before the sign-in is worth nothing after it.
         value = pages.visits.open(proof, caller())
         response = to(wanted)
         pages.visit_cookie.write(response, value)
@@ -54,7 +54,7 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
 
 
 def visit_blueprint(pages: Pages) -> Blueprint:
-    """What every visit can do, whatever area it may enter."""
+    """The pages that every visit may use."""
     part = Blueprint("own_visit", __name__, url_prefix="/account")
     pages.protect(part)
 
@@ -69,7 +69,7 @@ def visit_blueprint(pages: Pages) -> Blueprint:
 
     @part.post("/confirm")
     def confirm() -> Page:
-        """The answer to a page that asked for the password before it shows itself."""
+        """Check the password that a page asked for, and go to that page."""
         wanted = addresses.local(request.form.get("next"), pages.home)
         if not confirm_visit(request.form.get(FIELD, "")):
             return render("pages/confirm.html", 403, action="", carried=[("next", wanted)], problem=WRONG)

@@ -19,8 +19,8 @@ _U = UserRecord
 _visit_id = bindparam("visit_id", type_=Uuid())
 _idle_ms = bindparam("idle_ms", type_=BigInteger())
 
-# Whatever ends a visit is a condition here, so that nothing has to remember to end visits: a password that changed, a
-# user who was disabled or removed, time.
+# A changed password, a disabled or removed user, and time end a visit by these conditions. So no other code can forget
+# to end visits.
 _FIND = (
     select(*_V.__table__.columns, _U.username, _U.email, _U.roles, now_ms().label("now"))
     .join(_U, _U.id == _V.user_id)
@@ -36,7 +36,7 @@ _FIND = (
 
 
 def find(connection: Connection, visit_id: UUID, idle_ms: int) -> tuple[VisitRecord, UserRecord] | None:
-    """The visit, if it counts, with the database's time as `now`; and its user's names and roles. One statement."""
+    """Read the visit, if it counts, with its user's names and roles and the database's time as `now`. One statement."""
     row = one_row(connection, VisitRecord, _FIND, {"visit_id": visit_id, "idle_ms": idle_ms})
     return None if row is None else (row, cast("UserRecord", row))  # one row, with columns of both
 
@@ -54,7 +54,7 @@ def add(connection: Connection, values: Mapping[str, Any], lifetime_ms: int) -> 
 
 
 def touch(connection: Connection, visit_id: UUID, caller: Caller) -> None:
-    """Write down when and from where a visit was last used."""
+    """Write when and from where the visit was used."""
     connection.execute(
         update(_V)
         .where(_V.id == visit_id)
@@ -63,12 +63,12 @@ def touch(connection: Connection, visit_id: UUID, caller: Caller) -> None:
 
 
 def confirm(connection: Connection, visit_id: UUID, at: int) -> None:
-    """Write down when the password was last typed."""
+    """Write when the password was last typed."""
     connection.execute(update(_V).where(_V.id == visit_id).values(confirmed_at=at))
 
 
 def renew(connection: Connection, visit_id: UUID, digest: bytes, password_version: int) -> None:
-    """Give a visit a new secret, and carry it over a change of the password that its own browser made."""
+    """Give a visit a new secret and the new password version: its own browser changed the password."""
     connection.execute(
         update(_V)
         .where(_V.id == visit_id)
@@ -77,12 +77,12 @@ def renew(connection: Connection, visit_id: UUID, digest: bytes, password_versio
 
 
 def remove(connection: Connection, visit_id: UUID, user_id: UUID) -> bool:
-    """Delete a visit of this user. Returns whether it was there: of several callers one ends it."""
+    """Delete a visit of this user. Returns whether this call deleted it."""
     return connection.execute(delete(_V).where(_V.id == visit_id, _V.user_id == user_id)).rowcount == 1
 
 
 def remove_of_user(connection: Connection, user_id: UUID, *, but: UUID | None = None) -> int:
-    """Delete the visits of a user, but for one. Returns how many."""
+    """Delete the visits of a user, except the visit `but`. Returns how many."""
     statement = delete(_V).where(_V.user_id == user_id)
     if but is not None:
         statement = statement.where(_V.id != but)
@@ -90,7 +90,7 @@ def remove_of_user(connection: Connection, user_id: UUID, *, but: UUID | None = 
 
 
 def of_user(connection: Connection, user_id: UUID, idle_ms: int) -> Sequence[VisitRecord]:
-    """The live visits of a user, the latest first, without their digests."""
+    """Read the live visits of a user, the last used first, without their digests."""
     columns = [column for column in _V.__table__.columns if column.name != "digest"]
     live = (_V.expires_at > now_ms(), _V.last_used_at + idle_ms > now_ms())
     version = select(_U.password_version).where(_U.id == user_id).scalar_subquery()
@@ -99,6 +99,6 @@ def of_user(connection: Connection, user_id: UUID, idle_ms: int) -> Sequence[Vis
 
 
 def prune(connection: Connection, *, limit: int) -> int:
-    """Delete some visits that have expired. Returns how many; two callers share the work."""
+    """Delete some expired visits. Returns how many. Several callers share the work."""
     some = select(_V.id).where(_V.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
     return connection.execute(delete(_V).where(_V.id.in_(some))).rowcount

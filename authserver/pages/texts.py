@@ -1,4 +1,4 @@
-"""What templates show of times, spans and browsers, in words. Filters: moment, ago, span, browser, counted."""
+"""Turns times, spans and browsers into words, for templates. Filters: moment, ago, span, browser, counted."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 _UNITS = (("day", 86_400), ("hour", 3600), ("minute", 60), ("second", 1))
 
-# The order decides: browsers name those whose engines they share.
+# The order matters: a browser also names the browsers whose engine it shares.
 _BROWSERS = (
     ("Edge", re.compile(r"\bEdgA?/|\bEdgiOS/")),
     ("Opera", re.compile(r"\bOPR/")),
@@ -43,7 +43,7 @@ def moment(milliseconds: int | None) -> Markup:
 
 
 def ago(milliseconds: int | None) -> Markup:
-    """A time by its distance from now alone, for narrow places; the exact one is in `datetime`."""
+    """A time as its distance from now, for narrow places. The exact time is in the attribute `datetime`."""
     if milliseconds is None:
         return Markup("never")
     then = datetime.fromtimestamp(milliseconds / 1000, UTC)
@@ -66,7 +66,7 @@ def counted(number: int, noun: str) -> str:
 
 
 def browser(user_agent: str | None) -> str:
-    """What a user agent says it is: "Firefox on Windows". It says so itself: good for recognising, never for deciding."""
+    """The name of a browser: "Firefox on Windows". For people only: a browser can send any name."""
     if not user_agent:
         return "Unknown device"
     name = _first(_BROWSERS, user_agent)

@@ -1,7 +1,7 @@
-"""Visits: opened by a sign-in, found by a cookie, confirmed by the password again, ended by sign-out, change or time.
+"""Visits: opened by a sign-in, found by a cookie, confirmed by the password, ended by a sign-out, a change or time.
 
-The cookie's value is the visit's id and a secret of 32 bytes, of which the database has the SHA-256: a copy of it signs
-nobody in. The secret also keys the tokens of the visit's forms (`pages/forms`).
+The cookie's value is the visit's id and a secret of 32 bytes. The database has only the secret's SHA-256, so a copy of
+it signs no one in. The secret is also the key of the visit's form tokens (`pages/forms`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TOUCH_MS = 60_000
 
 @dataclass(frozen=True, slots=True)
 class Visit:
-    """A browser that is signed in, as found for one request. Times in milliseconds, `now` by the database's clock."""
+    """The visit of one request. Times are in milliseconds; `now` is the database's time."""
 
     id: UUID
     user_id: UUID
@@ -48,7 +48,7 @@ class Visit:
 
     @property
     def actor(self) -> str:
-        """Who acts, for the audit record."""
+        """The user's name in the audit record."""
         return f"user:{self.user_id}"
 
 
@@ -59,13 +59,13 @@ class Visits:
         self._database = database
         self._settings = settings
         self._idle_ms = settings.idle_timeout * 1000
-        # Often enough that whoever is at work is not taken for idle, seldom enough to cost no request anything.
+        # Often enough that a user at work never counts as idle, and so seldom that requests stay cheap.
         self._touch_ms = min(_TOUCH_MS, self._idle_ms // 4)
 
     def open(self, proof: Proof, caller: Caller) -> str:
         """Open a visit for a user who was proved. Returns the cookie's value. Commits.
 
-        No lock on the user: a visit counts only while the version is the user's, so a change during the hashing wins.
+        The user is not locked. The visit counts only for this password version, so a change during the hashing wins.
         """
         visit_id, secret = new_id(), secrets.token_bytes(_SECRET_BYTES)
         values = {
@@ -84,7 +84,7 @@ class Visits:
         return _encode(visit_id, secret)
 
     def find(self, cookie: str, caller: Caller) -> Visit | None:
-        """The visit of a cookie, if it counts. One statement, and at most once a minute another one."""
+        """The visit of a cookie, if it counts. One statement, and at most once a minute a second one."""
         parts = _decode(cookie)
         if parts is None:
             return None
@@ -115,7 +115,7 @@ class Visits:
         return visit.now - visit.confirmed_at < self._settings.confirmation * 1000
 
     def confirm(self, visit: Visit, proof: Proof) -> None:
-        """The visit's user was proved again."""
+        """Note that the visit's user was proved again."""
         with self._database.autocommit() as connection:
             store.confirm(connection, visit.id, proof.auth_time)
 
@@ -129,13 +129,13 @@ class Visits:
         return ended
 
     def of_user(self, user_id: UUID) -> Sequence[VisitRecord]:
-        """The live visits of a user, the latest first."""
+        """The live visits of a user, the last used first."""
         with self._database.autocommit() as connection:
             return store.of_user(connection, user_id, self._idle_ms)
 
 
 def prune(database: Database, *, batch: int) -> Iterator[int]:
-    """Delete visits that have expired, and links for passwords likewise, in batches; yields how many after each."""
+    """Delete expired visits and expired password links, in batches. Yields the number deleted after each batch."""
     for table in (store, links):
         count = batch
         while count >= batch:
@@ -153,7 +153,7 @@ def end_visits_of_user(
     but: UUID | None = None,
     caller: Caller = Caller(),
 ) -> int:
-    """End the visits of a user, but for one. Returns how many. One event for all of them; the caller commits."""
+    """End the visits of a user, except the visit `but`. Returns how many. One event for all; the caller commits."""
     count = store.remove_of_user(connection, user_id, but=but)
     if count:
         detail = {"because": because, "visits": count}
@@ -162,7 +162,7 @@ def end_visits_of_user(
 
 
 def renew(connection: Connection, visit: Visit, password_version: int) -> str:
-    """A new cookie value for a visit whose own browser changed the password to this version; the old one is dead."""
+    """Make a new cookie value for a visit whose own browser changed the password. The old value no longer counts."""
     secret = secrets.token_bytes(_SECRET_BYTES)
     store.renew(connection, visit.id, _digest(secret), password_version)
     return _encode(visit.id, secret)
@@ -177,7 +177,7 @@ def _encode(visit_id: UUID, secret: bytes) -> str:
 
 
 def _decode(cookie: str) -> tuple[UUID, bytes] | None:
-    """Exactly one text for each value: 48 bytes are 64 characters, with nothing left over."""
+    """Decode a cookie's value. Each value has exactly one text: 48 bytes are 64 characters without spare bits."""
     try:
         raw = base64.b64decode(cookie.encode("ascii"), altchars=b"-_", validate=True)
     except ValueError:

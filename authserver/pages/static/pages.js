@@ -1,8 +1,8 @@
-// What pages do on top of plain HTML. Everything works without it: buttons that copy stay hidden, and acts that ask
-// first are asked for by the server.
+// Improves plain HTML pages, which work without it: the copy buttons stay hidden then, and a form is sent without a
+// question.
 
 function showCopyButtons(root) {
-  if (!navigator.clipboard) return; // not on plain http, but for loopback
+  if (!navigator.clipboard) return; // plain http has no clipboard, except on loopback
   for (const button of root.querySelectorAll("button[data-copy][hidden]")) button.hidden = false;
 }
 
