@@ -1,4 +1,4 @@
-"""The protocol over HTTP; the only folder that knows Authlib.
+"""The OAuth protocol over HTTP. Only this folder knows Authlib.
 
-A request flows one way: `endpoints/` → `server` (strict request, client, errors) → `grants/` → the domain → response.
+A request flows one way: `endpoints/` → `server` (strict request, client, errors) → `grants/` → services → response.
 """

@@ -1,6 +1,6 @@
-"""The one file of this room that knows Flask: it serves the endpoints, and answers what goes wrong outside of them.
+"""Serves the endpoints with Flask, and answers errors outside of them. No other file of this room knows Flask.
 
-Other parts have a form of their own for what goes wrong below their paths: they are asked first (`pages/errors`).
+Other rooms have their own form for errors below their paths. They are asked first (`pages/errors`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ View = Callable[..., Response]
 
 
 def register(app: Flask, context: Context) -> None:
-    """Serve every endpoint at its address under the issuer, with answers to preflights where pages may call it."""
+    """Serve every endpoint at its address under the issuer, and answer preflights if pages may call it."""
     prefix = urlsplit(context.issuer).path
     for endpoint in context.endpoints:
         rule, methods = endpoint.rule(prefix), list(endpoint.methods)
@@ -42,7 +42,7 @@ def register(app: Flask, context: Context) -> None:
 
 
 def register_errors(app: Flask, server: OAuthServer, elsewhere: ErrorForms) -> None:
-    """Answer what no endpoint answered with OAuth's error JSON, never with a traceback."""
+    """Answer every error outside of the endpoints with OAuth's error JSON, never with a traceback."""
 
     def unless_elsewhere(answer: Callable[[Any], Answer]) -> View:
         @wraps(answer)
@@ -51,11 +51,11 @@ def register_errors(app: Flask, server: OAuthServer, elsewhere: ErrorForms) -> N
 
         return chosen
 
-    def not_ours(error: HTTPException) -> Answer:
+    def http_error(error: HTTPException) -> Answer:
         # A 405 names the methods that are allowed.
         return server.http_error(error.code or 500, [field for field in error.get_headers() if field[0] == "Allow"])
 
-    app.register_error_handler(HTTPException, unless_elsewhere(not_ours))
+    app.register_error_handler(HTTPException, unless_elsewhere(http_error))
     for kind in Unavailable:
         app.register_error_handler(kind, unless_elsewhere(server.unavailable))
     app.register_error_handler(Exception, unless_elsewhere(server.failed))
@@ -98,6 +98,6 @@ def _read_body() -> bytes:
 
 def _response(answer: Answer) -> Response:
     response = Response(answer.body, answer.status)
-    response.headers.clear()  # Flask would add a media type of its own
+    response.headers.clear()  # Flask adds its own media type
     response.headers.extend(answer.headers)
     return response

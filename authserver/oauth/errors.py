@@ -1,4 +1,4 @@
-"""Refusals as OAuth errors (RFC 6749 section 5.2). The reason travels sealed in `reference`, and stands in the log beside it."""
+"""Refusals as OAuth errors (RFC 6749 section 5.2). `reference` has the sealed reason, and the log has both."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ from authserver.refusals.references import References
 
 _log = structlog.get_logger("authserver.refusals")
 
-#: How long a client should wait before it tries again while the database does not answer, in seconds.
+#: Seconds that a client should wait while the database does not answer.
 _DATABASE_RETRY_AFTER = 1
 
-
-#: The status of an answer, by what it tells; 400 where nothing else is said.
+#: The status of each public error; 400 for errors that are not listed.
 _STATUS = {
     Public.TOO_LARGE: 413,
     Public.ORIGIN: 403,
@@ -58,7 +57,7 @@ class RefusedRequest(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
 
 
 class Refusals:
-    """Turns domain refusals into OAuth errors: seals the reference, writes the log line, counts the reason."""
+    """Turns refusals into OAuth errors: seals the reference, writes the log line, counts the reason."""
 
     def __init__(self, references: References, activity: Activity) -> None:
         self._references = references
@@ -67,7 +66,7 @@ class Refusals:
     def translate(
         self, refusal: Refused | TryLater, *, client_id: str | None = None, basic: bool = False
     ) -> RefusedRequest:
-        """Make the OAuth error. `basic` says that the client tried HTTP authentication, which a 401 has to answer."""
+        """Make the OAuth error. `basic` says that the client tried HTTP authentication: the answer is 401 then."""
         public, status = refusal.reason.public, None
         headers: dict[str, str] = {}
         if isinstance(refusal, TryLater):
@@ -83,24 +82,24 @@ class Refusals:
         return RefusedRequest(public, reference, status=status, parameter=parameter, headers=headers)
 
     def unavailable(self, error: Exception, client_id: str | None = None) -> RefusedRequest:
-        """The error for a database that is away, restarting, full, too slow or read-only."""
+        """Make the error for a database that is away, restarting, full, too slow or read-only."""
         cause = getattr(error, "orig", None) or error  # the driver's own name for it says more than SQLAlchemy's
         later = TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=_DATABASE_RETRY_AFTER, detail=type(cause).__name__)
         return self.translate(later, client_id=client_id)
 
     def unexpected(self) -> RefusedRequest:
-        """The error for a failure of the server itself."""
+        """Make the error for a failure of the server itself."""
         return RefusedRequest(Public.SERVER, self.note(Refused(Reason.INTERNAL)))
 
     def reference(self, refusal: Refused | TryLater, client_id: str | None) -> str:
-        """The reference that the caller will get, for whoever records the refusal before it is answered.
+        """The reference that the answer will have, for code that records the refusal before it is answered.
 
         A `client_id` that no client can have is left out: it may be a secret in the wrong field.
         """
-        return self._references.of(refusal, _possible(client_id))
+        return self._references.of(refusal, _possible_client_id(client_id))
 
     def note(self, refusal: Refused | TryLater, client_id: str | None = None) -> str:
-        """Write into the log what the refusal's reference says, beside it, and count the reason. Returns the reference."""
+        """Log the refusal with its reference, and count the reason. Returns the reference."""
         reference = self.reference(refusal, client_id)
         reason = refusal.reason
         REFUSALS.labels(reason.name.lower()).inc()
@@ -108,7 +107,7 @@ class Refusals:
         _log.info(
             "refused",
             reason=reason.name.lower(),
-            client_id=_possible(client_id),
+            client_id=_possible_client_id(client_id),
             session_id=None if refusal.session_id is None else str(refusal.session_id),
             detail=refusal.detail or reason.text,
             reference=reference,
@@ -116,12 +115,12 @@ class Refusals:
         return reference
 
 
-def _possible(client_id: str | None) -> str | None:
+def _possible_client_id(client_id: str | None) -> str | None:
     return client_id if client_id is not None and CLIENT_ID.fullmatch(client_id) else None
 
 
 def _challenge(reason: Reason) -> str:
-    """RFC 6750 section 3: no error where nothing was presented, and the scope that would do."""
+    """RFC 6750 section 3: name no error if no token was presented; name the scope that is missing."""
     if reason is Reason.ACCESS_TOKEN_MISSING:
         return 'Bearer realm="authserver"'
     error, text = reason.public.error, reason.public.text.replace("`", "")

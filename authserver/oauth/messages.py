@@ -1,4 +1,4 @@
-"""What endpoints without pages get and give: a request and an answer as values, so that no endpoint knows a web framework."""
+"""Requests and answers as values, so that endpoints know no web framework."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from werkzeug.http import parse_accept_header, parse_etags
 
 from authserver.records.audit import Caller
 
-#: Names and values; a name may stand twice.
+#: Names and values. A name may occur twice.
 Headers = list[tuple[str, str]]
 
 
 class _Fields(Protocol):
     def get(self, name: str, /) -> str | None:
-        """The value of a field, by its name in any case; one that was sent twice is joined by commas."""
+        """The value of a field. The case of the name does not matter. Commas join a field that was sent twice."""
 
 
 @dataclass(frozen=True)
 class HttpRequest:
-    """A request as it came. `path_arguments` are the parts of the path that the endpoint's address names.
+    """A request. `path_arguments` are the parts of the path that the endpoint's address names.
 
-    `read_body` may raise `Refused`: the body is read when an endpoint asks for it.
+    `read_body` may raise `Refused`: it reads the body when an endpoint asks for it.
     """
 
     method: str
@@ -39,7 +39,7 @@ class HttpRequest:
 
     @cached_property
     def caller(self) -> Caller:
-        """Where the request comes from."""
+        """The address and user agent of the request."""
         return Caller.of(self.remote_address, self.fields.get("User-Agent"))
 
     @property
@@ -47,11 +47,11 @@ class HttpRequest:
         return self.fields.get("Origin")
 
     def query_parameter(self, name: str) -> str:
-        """The first value of a parameter of the query string; empty where there is none."""
+        """The first value of a parameter of the query string; empty if it is missing."""
         return next((value for key, value in parse_qsl(self.query, keep_blank_values=True) if key == name), "")
 
     def accepted(self, *media_types: str) -> str | None:
-        """The media type that the caller likes best; the first where it does not say, None where it takes none of them."""
+        """The media type that the caller prefers; the first without an Accept header; None if it accepts none."""
         accepted = parse_accept_header(self.fields.get("Accept"), MIMEAccept)
         return accepted.best_match(media_types) if accepted else media_types[0]
 
@@ -60,13 +60,13 @@ class HttpRequest:
         return parse_accept_header(self.fields.get("Accept-Encoding")).quality("gzip") > 0
 
     def has(self, etag: str) -> bool:
-        """Whether the caller holds the content of this quoted validator already (RFC 9110 section 13.1.2)."""
+        """Whether the caller already has the content with this quoted ETag (RFC 9110 section 13.1.2)."""
         return parse_etags(self.fields.get("If-None-Match")).contains_weak(etag.strip('"'))
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response. Headers are names and values in the order in which they are sent."""
+    """A response. Headers are names and values in the order of sending."""
 
     status: int
     body: bytes | str

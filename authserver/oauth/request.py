@@ -1,7 +1,7 @@
-"""The strict request: one form body, each parameter once, as UTF-8 (RFC 6749 section 3.2, DESIGN section 4).
+"""The strict request: one form body, each parameter once, as UTF-8 (RFC 6749 section 3.2).
 
-Loosely specified input is refused before any rule sees it. Authlib's own reading takes the query string before the
-body and the first of a repeated parameter; both have let one check see another value than the next.
+Ambiguous input is refused before any rule sees it. Authlib's own parser takes the query string before the body, and the
+first of a repeated parameter. With both, one check could see another value than the next check.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _REPEATABLE = frozenset({"resource"})
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form body: single parameters, and the lists of those that may repeat. What was sent empty is absent."""
+    """A form body: single parameters, and the lists of repeatable parameters. Empty values are left out."""
 
     single: dict[str, str]
     repeated: dict[str, list[str]]
@@ -50,20 +50,20 @@ class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no types
 
 
 class TokenRequest(OAuth2Request):  # type: ignore[misc]
-    """A request to a token endpoint, read strictly. Its `uri` is the issuer's, never what the Host header says."""
+    """A strictly read request of a client. Its `uri` begins with the issuer, never with the Host header."""
 
-    client: Client  # once it is authenticated
+    client: Client  # set by the authentication
     presented_client_id: str | None = None
-    #: Milliseconds since the epoch by this node's clock, from before anything was looked up.
+    #: Milliseconds since the epoch by this node's clock, taken before any look-up.
     received_at: int
 
     def __init__(self, request: HttpRequest, issuer: str) -> None:
-        # Not Authlib's constructor: it raises on plain http, which a development issuer may have.
+        # Authlib's constructor is not called: it raises on plain http, which a development issuer may have.
         self.received_at = time.time_ns() // 1_000_000
         self.method = request.method
         self.uri = issuer + request.path
         self.headers = request.fields
-        # A header that was sent twice is joined by a comma, which no Basic credential contains: its method refuses it.
+        # A comma joins a header that was sent twice. No Basic credential has a comma, so its method refuses it.
         self.authorization = request.fields.get("Authorization")
         self.caller = request.caller
         self._form = _read_form(request)
@@ -78,7 +78,7 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         return frozenset(self._form.repeated.get("resource", ())) or None
 
     def need(self, name: str) -> str:
-        """A parameter that has to be there.
+        """Return a required parameter.
 
         Raises:
             Refused: it is missing or empty.
@@ -93,7 +93,7 @@ def _read_form(request: HttpRequest) -> Form:
     if request.query:
         raise Refused(Reason.MALFORMED_REQUEST, detail="parameters in the query string")
     content_type = request.fields.get("Content-Type")
-    if content_type != _FORM_TYPE:  # nearly all send just this, and need no parser
+    if content_type != _FORM_TYPE:  # nearly every client sends exactly this, which needs no parser
         _check_form_type(content_type)
     return parse_form(request.read_body())
 
@@ -110,7 +110,7 @@ def parse_form(body: bytes) -> Form:
     """Decode a form body.
 
     Raises:
-        Refused: broken percent encoding or UTF-8, a NUL, a repeated parameter, too many of them.
+        Refused: broken percent encoding or UTF-8, a NUL, a repeated parameter, or too many parameters.
     """
     if _BROKEN_PERCENT.search(body):
         raise Refused(Reason.MALFORMED_REQUEST, detail="broken percent encoding")

@@ -1,8 +1,7 @@
-"""Authlib's authorization server, with the rules that its defaults do not keep (DESIGN section 4).
+"""Authlib's authorization server, with stricter rules than its defaults.
 
 The pipeline of every request is here, so that no grant or endpoint can forget a step: read strictly, find the grant,
-authenticate the client once, ask whether it may use the grant, run it, and turn whatever is refused into one kind of
-answer.
+authenticate the client once, check that it may use the grant, run it, and turn every refusal into one kind of answer.
 """
 
 from __future__ import annotations
@@ -43,15 +42,15 @@ from authserver.web_apps.cookies import CookieJar, read_cookie
 
 _log = structlog.get_logger("authserver.errors")
 
-#: No answer that carries or refuses a token may be kept by anyone (RFC 6749 section 5.1).
+#: No cache may keep an answer that has or refuses a token (RFC 6749 section 5.1).
 JSON_NO_STORE = [("Content-Type", "application/json"), ("Cache-Control", "no-store"), ("Pragma", "no-cache")]
 
-#: Refusals that a cached client or cached APIs may give for what was allowed a moment ago.
+#: Reasons that may come from an old copy of a client or of the APIs: the request may be allowed by now.
 _MAY_BE_STALE = frozenset(
     {Reason.ORIGIN_NOT_ALLOWED, Reason.GRANT_NOT_ALLOWED, Reason.SCOPE_NOT_ALLOWED, Reason.RESOURCE_UNKNOWN}
 )
 
-#: May refuse a client by raising `Refused`. Is called twice where the first copy of the client was too old.
+#: May refuse a client by raising `Refused`. It is called twice if the first copy of the client may be too old.
 Admit = Callable[[Client], None]
 
 
@@ -76,7 +75,7 @@ class Services:
 
 
 class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no types
-    """Runs token requests. Safe for threads: what belongs to one request is in the request."""
+    """Runs the requests of clients. Safe for threads: the state of a request is in the request."""
 
     def __init__(self, services: Services, refusals: Refusals, grants: Sequence[type]) -> None:
         super().__init__()
@@ -87,7 +86,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
     @property
     def grant_types(self) -> list[str]:
-        """The grant types that are really registered, for the metadata document."""
+        """The registered grant types, for the metadata document."""
         return [grant.GRANT_TYPE for grant, _ in self._token_grants]
 
     def create_token_response(self, request: HttpRequest) -> Answer:
@@ -95,7 +94,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
         def run(token_request: TokenRequest) -> Answer:
             token_request.need("grant_type")
-            grant = self._grant(token_request)
+            grant = self._find_grant(token_request)
 
             def admit(client: Client) -> None:
                 if grant.GRANT_TYPE not in client.grants:
@@ -103,16 +102,16 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
                 grant.validate_token_request(client)
 
             self.authenticate(token_request, admit)
-            return self.handle_response(*self._delivered(token_request, *grant.create_token_response()))
+            return self.handle_response(*self._move_tokens_to_cookies(token_request, *grant.create_token_response()))
 
         return self.answer("token", request, run)
 
     def answer(self, endpoint: str, request: HttpRequest, run: Callable[[TokenRequest], Answer]) -> Answer:
-        """Read a request strictly, run it, and count it. For every endpoint that clients authenticate at."""
+        """Read a request strictly, run it, and count it. For every endpoint where clients authenticate."""
         grant, outcome = "none", "server_error"
         token_request: TokenRequest | None = None
         try:
-            with self._translated(request) as token_request:
+            with self._refusals_translated(request) as token_request:
                 if endpoint == "token" and token_request.payload.grant_type in self.grant_types:
                     grant = token_request.payload.grant_type
                 answer = run(token_request)
@@ -125,14 +124,14 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return answer
 
     def authenticate(self, request: TokenRequest, admit: Admit | None = None) -> None:
-        """Authenticate the client of a request, by the one method that it presents, and fix it for the whole request.
+        """Authenticate the client by the one method that the request presents, and set it for the whole request.
 
-        What is refused for the origin or by `admit` may have been allowed a moment ago: then the client is read afresh,
-        authenticated anew and checked once more. So one copy of the client passes all checks, and a secret that was
-        replaced gets nothing by the copy that replaced it.
+        If the origin or `admit` is the reason of a refusal, the cached copy may be too old: the client is read afresh,
+        authenticated again and checked once more. So one copy of the client passes all checks, and an old secret
+        never gets the rights of a newer copy.
 
         Raises:
-            Refused: no client, two authentications, a client that could not be proved, a foreign origin; or by `admit`.
+            Refused: no client, two authentications, a failed authentication, a foreign origin, or by `admit`.
         """
         presented = authentication.read(request.authorization, request.form)
         request.presented_client_id = presented.client_id
@@ -146,15 +145,15 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             client = self._proved(request, presented, afresh=True)
             self._check(request, client, admit)
         finally:
-            request.client = client  # also where it is refused: a page of its origin may read why
+            request.client = client  # also after a refusal, so that a page of its origin can read why
 
     def presented_token(self, request: TokenRequest, client: Client, parameter: str) -> str | None:
-        """The token that a request is about: a parameter of the body or, for a client with cookies, its cookie.
+        """The token of a request: a parameter of the body or, for a client with cookies, its cookie.
 
-        A client that was set to cookies a while ago may still hold a token that it got in a body, and sends it once.
+        A client that was switched to cookies may still hold a token from an earlier body, and sends it once.
 
         Raises:
-            Refused: both at once.
+            Refused: the request has both.
         """
         body = request.form.get(parameter)
         if not client.uses_cookies:
@@ -165,38 +164,38 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return cookie or body
 
     def create_oauth2_request(self, request: HttpRequest) -> TokenRequest:
-        """Authlib's seam for reading a request."""
+        """Authlib calls this to read a request."""
         return TokenRequest(request, self.services.issuer)
 
     def handle_response(self, status: int, body: Any, headers: Headers) -> Answer:
-        """Authlib's seam for making a response. A dict is sent as JSON; no answer from here may be kept."""
+        """Authlib calls this to make a response. A dict is sent as JSON. No cache may keep the answer."""
         text = json.dumps(body) if isinstance(body, dict) else body
         given = {name for name, _ in headers}
         return Answer(status, text, [*(field for field in JSON_NO_STORE if field[0] not in given), *headers])
 
     def refused(self, error: RefusedRequest) -> Answer:
-        """The answer to a refused request."""
+        """Make the answer to a refused request."""
         return self.handle_response(error.status_code, dict(error.get_body()), error.get_headers())
 
     def unavailable(self, error: Exception) -> Answer:
-        """The answer while the database is away, restarting, full or too slow."""
+        """Make the answer for a database that is away, restarting, full or too slow."""
         return self.refused(self.refusals.unavailable(error))
 
     def failed(self, error: Exception) -> Answer:
-        """The answer to a failure of the server itself, whose traceback goes into the log."""
+        """Make the answer to a failure of the server itself, and log its traceback."""
         refusal = self.refusals.unexpected()
         _log.error("failed", reference=refusal.reference, exc_info=error)
         return self.refused(refusal)
 
     def http_error(self, status: int, headers: Headers | None = None) -> Answer:
-        """The answer to what is wrong with a request as such (404, 405, 406), in the form of an OAuth error."""
+        """Make the answer to a bad HTTP request (404, 405, 406), in the form of an OAuth error."""
         body = {"error": "invalid_request", "error_description": f"{HTTPStatus(status).phrase}."}
         return self.handle_response(status, body, headers or [])
 
     def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Nobody listens: acts are recorded where they happen, in their own transaction."""
+        """Authlib's signals are not used: acts are recorded in their own transaction."""
 
-    def _grant(self, request: TokenRequest) -> Any:
+    def _find_grant(self, request: TokenRequest) -> Any:
         for grant, _ in self._token_grants:
             if grant.check_token_endpoint(request):
                 return grant(request, self)
@@ -215,10 +214,10 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         if admit is not None:
             admit(client)
 
-    def _delivered(
+    def _move_tokens_to_cookies(
         self, request: TokenRequest, status: int, body: dict[str, Any], headers: list[tuple[str, str]]
     ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
-        """Move into cookies what the client's pages must not see; each lives as long as its token."""
+        """Move tokens that the client's pages must not see into cookies. A cookie lives as long as its token."""
         client, jar = request.client, self.services.cookies
         if client.uses_cookies and "refresh_token" in body:
             token = body.pop("refresh_token")
@@ -230,8 +229,8 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return status, body, headers
 
     @contextmanager
-    def _translated(self, request: HttpRequest) -> Iterator[TokenRequest]:
-        """Turn domain refusals of the block into OAuth errors, once."""
+    def _refusals_translated(self, request: HttpRequest) -> Iterator[TokenRequest]:
+        """Turn refusals of the block into OAuth errors, once."""
         basic = request.fields.get("Authorization") is not None
         token_request: TokenRequest | None = None
         try:
@@ -245,7 +244,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             raise self.refusals.unavailable(error, client_id) from error
 
     def _record_client_refusal(self, refusal: Refused, request: TokenRequest) -> None:
-        """A failed client authentication is recorded, at a bounded rate; only of names that clients can have."""
+        """Record a failed client authentication, at a bounded rate. Only known clients are named."""
         known = self.services.clients.find(request.presented_client_id or "")
         entry = Entry(
             Event.CLIENT_REFUSED,

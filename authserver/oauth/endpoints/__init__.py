@@ -1,4 +1,4 @@
-"""The endpoints, one file each. Adding one is a file and a line in this list; the metadata document follows by itself."""
+"""The endpoints, one file each. To add one, add a file and a line in this list; the metadata document follows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an endpoint is: its address, its methods, its answer, and what it adds to the metadata document."""
+"""The definition of an endpoint: its address, methods, answer, and members of the metadata document."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authserver.oauth.server import OAuthServer
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What endpoints work with. `jwks_max_age` is in seconds; `endpoints` are all that there are."""
+    """The server and settings that endpoints use. `jwks_max_age` is in seconds; `endpoints` has all endpoints."""
 
     issuer: str
     server: OAuthServer
@@ -26,10 +26,10 @@ class Context:
 class Endpoint:
     """One endpoint. `metadata_member` is the name of its address in the metadata document (RFC 8414 section 2).
 
-    `answer` is a function from a request to an answer. `cross_origin` is for what pages of registered origins call: it
-    gets an answer to preflights.
+    `answer` makes an answer from a request. `cross_origin` says that pages of registered origins may call it: then
+    preflights are answered.
 
-    `path` stands behind the issuer's own path; a `well_known` one stands before it (RFC 8414 section 3.1).
+    `path` follows the issuer's own path; a `well_known` path precedes it (RFC 8414 section 3.1).
     """
 
     name: str
@@ -42,5 +42,5 @@ class Endpoint:
     cross_origin: bool = False
 
     def rule(self, prefix: str) -> str:
-        """The path that it is served at, for an issuer with this path."""
+        """The path that it is served at. `prefix` is the issuer's path."""
         return self.path + prefix if self.well_known else prefix + self.path

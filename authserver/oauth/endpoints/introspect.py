@@ -1,4 +1,4 @@
-"""POST /introspect: for opaque tokens, and for APIs that want to ask (RFC 7662; signed answers by RFC 9701)."""
+"""POST /introspect: tells an API or client about a token (RFC 7662; signed answers by RFC 9701)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
 
     def run(token_request: TokenRequest) -> Answer:
         context.server.authenticate(token_request)
-        if token_request.client.is_public:  # it proves nothing, so anybody could try tokens out
+        if token_request.client.is_public:  # it proves nothing, so an attacker could try tokens out
             raise Refused(Reason.METHOD_NOT_ALLOWED)
         text = token_request.need("token")
         found = services.introspection.look_up(text, token_request.client, services.catalogue.current())

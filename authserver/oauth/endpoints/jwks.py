@@ -1,4 +1,4 @@
-"""GET /.well-known/jwks.json: the public keys, next and retired ones included (RFC 7517)."""
+"""GET /.well-known/jwks.json: the public keys, including next and retired keys (RFC 7517)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ def _answer(context: Context, _request: HttpRequest) -> Answer:
         "issuer": context.issuer,
         "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
     }
-    # The scopes of administration concern administrators alone (section 2 lets a server leave some out).
+    # Only administrators need the scopes of administration (section 2 lets a server leave some scopes out).
     known = context.server.services.catalogue.current().scopes
     if scopes := sorted(scope for scope in known if not scope.startswith(PREFIX)):
         document["scopes_supported"] = scopes  # an empty list is left out (RFC 8414 section 3.2)

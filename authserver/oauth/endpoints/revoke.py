@@ -1,7 +1,7 @@
 """POST /revoke: a client signs its user out (RFC 7009).
 
-Either token of a session ends the session. One of a client's own tokens ends all of them: they share a status index,
-because nothing is stored for each.
+An access token or refresh token of a session ends the session. A client's own token ends all its own tokens: they
+share a status index, because no row is stored for each.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
         client, jar = token_request.client, server.services.cookies
         token = server.presented_token(token_request, client, "token")
         if client.uses_cookies:
-            # Answer 200 and clear the cookies, even if there was none.
+            # Answer 200 and clear the cookies, even if there was no cookie.
             if token is not None:
                 _revoke(server.services, token_request, token)
             names = (jar.refresh_name(client), jar.access_name(client))
@@ -43,9 +43,9 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
 
 
 def _revoke(services: Services, token_request: TokenRequest, text: str) -> None:
-    """End the session of a token. What is not a token of ours is none of our business: 200 (RFC 7009 section 2.2).
+    """End the session of a token. A token that this server did not make is ignored (RFC 7009 section 2.2).
 
-    `token_type_hint` is not read: what a token is shows in its form.
+    `token_type_hint` is not read, because a token's form shows its type.
     """
     try:
         token, leaked = services.rotation.genuine(text)
@@ -60,8 +60,8 @@ def _revoke(services: Services, token_request: TokenRequest, text: str) -> None:
         elif own.status_index is not None:
             _end_own(services, token_request, own.status_index)
         return
-    # Any generation will do: a client that lost an answer can still sign out. Not under a leaked key, though:
-    # its tags can be made by others, so there the secret itself has to match.
+    # A token of any generation is accepted, so that a client that lost an answer can still sign out. An attacker can
+    # make tags under a leaked key, so for such a token the secret has to match too.
     _end(services, token_request, token.session_id, token.digest if leaked else None)
 
 

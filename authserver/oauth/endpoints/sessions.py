@@ -1,7 +1,7 @@
-"""GET and DELETE /sessions: users see, and end, their own sessions from within an app (DESIGN section 4).
+"""GET and DELETE /sessions: users see and end their own sessions from within an app.
 
-With an access token that has the scope `sessions`, in the Authorization header or, for a client with both tokens in
-cookies, in its cookie: then `client_id` in the query says whose, and only a page of its origin may ask.
+The access token needs the scope `sessions`. It is sent in the Authorization header. A client with both tokens in
+cookies sends it in its cookie: then `client_id` in the query names the client, and only a page of its origin may ask.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ from authserver.tokens.bearer import Bearer
 from authserver.web_apps import cors
 from authserver.web_apps.cookies import read_cookie
 
-#: More sessions than anybody has; who has more ends them all at once.
+#: The most sessions in the list. A user with more sessions can end them all at once.
 _MOST = 500
 
 
 @dataclass(frozen=True, slots=True)
 class _Holder:
-    """The user who asks, and the session that they ask from."""
+    """The user who asks, and the session of the token."""
 
     user_id: UUID
     session_id: UUID
@@ -62,24 +62,24 @@ def _answer(server: OAuthServer, request: HttpRequest, act: Act) -> Answer:
         answer = server.refused(server.refusals.translate(refusal))
     except Unavailable as broken:
         answer = server.unavailable(broken)
-    # A page has to be able to read why, or it could not tell a refusal from a broken line.
-    answer.headers.extend(cors.headers_for(request.origin, client or _named(server, request)))
+    # A page must be able to read a refusal: otherwise it looks like a network failure.
+    answer.headers.extend(cors.headers_for(request.origin, client or _named_client(server, request)))
     return answer
 
 
 def _credential(server: OAuthServer, request: HttpRequest) -> str | None:
-    """The Authorization header, or what a cookie would have put there."""
-    client, header = _named(server, request), request.fields.get
+    """The Authorization header, or one made from the cookie."""
+    client, header = _named_client(server, request), request.fields.get
     if client is None or client.token_delivery != "both_cookies" or header("Authorization") is not None:
         return header("Authorization")
     jar = server.services.cookies
-    if request.method != "GET" or request.origin is not None:  # a page sends none when it reads its own origin
+    if request.method != "GET" or request.origin is not None:  # a page that reads its own origin sends no Origin
         jar.check_origin(client, header)
     token = read_cookie(header("Cookie"), jar.access_name(client))
     return None if token is None else f"Bearer {token}"
 
 
-def _named(server: OAuthServer, request: HttpRequest) -> Client | None:
+def _named_client(server: OAuthServer, request: HttpRequest) -> Client | None:
     return server.services.clients.find(request.query_parameter("client_id"))
 
 
@@ -94,11 +94,11 @@ def _list(server: OAuthServer, _request: HttpRequest, holder: _Holder) -> Answer
     rows = listing.list_sessions(database, user_id=holder.user_id, limit=_MOST)
     with database.autocommit() as connection:
         names = clients.names_of(connection, {row.client_id for row in rows})
-    body = {"sessions": [_shown(row, names, holder.session_id) for row in rows]}
+    body = {"sessions": [_as_json(row, names, holder.session_id) for row in rows]}
     return server.handle_response(200, body, [])
 
 
-def _shown(row: SessionRecord, names: dict[str, str], own: UUID) -> dict[str, Any]:
+def _as_json(row: SessionRecord, names: dict[str, str], own: UUID) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "current": row.id == own,
@@ -119,7 +119,7 @@ def _end_one(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Answ
     except ValueError:
         raise Refused(Reason.SESSION_NOT_OWN, session_id=holder.session_id) from None
     row = listing.find_session(server.services.database, wanted)
-    if row is None or row.user_id != holder.user_id:  # a session of another user is as unknown as none
+    if row is None or row.user_id != holder.user_id:  # another user's session must look unknown
         raise Refused(Reason.SESSION_NOT_OWN, session_id=holder.session_id)
     with server.services.database.transaction() as connection:
         ending.end_session(connection, wanted, End.SIGNED_OUT, actor=holder.actor, caller=request.caller)
@@ -127,7 +127,7 @@ def _end_one(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Answ
 
 
 def _end_many(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Answer:
-    """All others; with `all=true` the own one too."""
+    """End all other sessions; with `all=true` also the one of the token."""
     everything = request.query_parameter("all")
     if everything not in ("", "true", "false"):
         raise Refused(Reason.BAD_PARAMETER, parameter="all: true or false")

@@ -1,6 +1,6 @@
-"""GET /status/<n>: the status lists, for APIs and for any cache between (IETF Token Status List sections 8 and 9).
+"""GET /status/<n>: the status lists, for APIs and caches (IETF Token Status List sections 8 and 9).
 
-Public: a list tells how many sessions of about a million were revoked of late, and nothing about whose they are.
+They are public: a list shows how many of about a million sessions were revoked recently, but not which users had them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _list(context: Context, request: HttpRequest) -> Answer:
     present = lists.get(request.path_arguments["number"])
     if present is None:
         return server.http_error(404)
-    # What a cache may keep is what is left of the list's time: caches in a row must not add theirs up.
+    # A cache may keep the list only for the rest of its time, so that the times of several caches do not add up.
     left = max(0, lists.ttl - int(time.monotonic() - present.built_at))
     zipped = request.accepts_gzip
     headers = [

@@ -1,4 +1,4 @@
-"""What grants share: how they ask for scopes, and what a token response says (RFC 6749 section 5.1)."""
+"""The parts that grants share: the requested scopes, and the token response (RFC 6749 section 5.1)."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TokenResponse = tuple[int, dict[str, Any], list[tuple[str, str]]]
 
 
 class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib has no types
-    """What a grant starts from: the request is read, the client authenticated, and allowed to use the grant.
+    """The base of all grants. When it runs, the request is read, and the client is authenticated and may use the grant.
 
-    A grant fills in `validate_token_request`, where all that can refuse cheaply refuses, and `create_token_response`.
-    The first gets the client as an argument, and runs again with a newer copy when it refuses what may have been allowed
-    a moment ago. The copy that passed is `request.client` from then on.
+    A grant fills in `validate_token_request`, which makes all cheap checks, and `create_token_response`. The first gets
+    the client as an argument. If it refuses and the copy may be too old, it runs again with a newer copy. Afterwards
+    `request.client` is the copy that passed.
     """
 
     GRANT_TYPE: ClassVar[str]
@@ -35,7 +35,7 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
         return self.server.services
 
     def validate_token_request(self, client: Client) -> None:  # noqa: ARG002 - for grants that extend this
-        """Read what is asked for; grants with parameters of their own extend this."""
+        """Read the requested scopes and resources. Grants with more parameters extend this."""
         self.asked = Asked(parse_scope(self.request.form.get("scope")), self.request.resources)
 
     def create_token_response(self) -> TokenResponse:
@@ -43,7 +43,7 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
 
 
 def response(access_token: AccessToken, access: Access) -> dict[str, Any]:
-    """The members of every token response; `scope` is always told."""
+    """The members of every token response. `scope` is always present."""
     return {
         "access_token": access_token.text,
         "token_type": "Bearer",
@@ -53,7 +53,7 @@ def response(access_token: AccessToken, access: Access) -> dict[str, Any]:
 
 
 def with_refresh_token(body: dict[str, Any], token: RefreshToken, session: Session, now: int) -> dict[str, Any]:
-    """Add a refresh token, and the seconds that it is good for if it is not used before. Times in milliseconds."""
+    """Add a refresh token and its lifetime in seconds, if it is not used before. `now` is in milliseconds."""
     return {
         **body,
         "refresh_token": token.encode(),

@@ -15,7 +15,7 @@ class ClientCredentialsGrant(TokenGrant):
     _access: Access
 
     def validate_token_request(self, client: Client) -> None:
-        if client.is_public:  # registration refuses this too; a client without a secret proves nothing
+        if client.is_public:  # it has no secret and proves nothing; registration refuses this too
             raise Refused(Reason.GRANT_NOT_ALLOWED)
         super().validate_token_request(client)
         self._access = scopes.of_client(client, self.asked, self.services.catalogue.current(), self.services.issuer)

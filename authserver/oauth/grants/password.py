@@ -1,6 +1,6 @@
-"""password grant: a user's name and password for a session (RFC 6749 section 4.3).
+"""password grant: trade a user's name and password for a session (RFC 6749 section 4.3).
 
-RFC 9700 section 2.4 forbids this grant; it is here because whoever owns both app and API asked for it, off unless a
+RFC 9700 section 2.4 forbids this grant. It is here for owners of both the app and the API, and it is off unless a
 client is set to have it (docs/decisions/password-grant.md).
 """
 
@@ -34,7 +34,7 @@ class PasswordGrant(TokenGrant):
         device_name = self.request.form.get("device_name", "")
         if len(device_name) > _DEVICE_NAME_LENGTH or not device_name.isprintable():
             raise Refused(Reason.BAD_PARAMETER, parameter="device_name: at most 100 printable characters")
-        # What the client may not ask for is refused before a password is hashed for it.
+        # Refuse scopes that the client may not have before a password is hashed.
         scopes.of_client_for_user(client, self.asked, self.services.catalogue.current())
 
     def create_token_response(self) -> TokenResponse:
@@ -63,10 +63,10 @@ class PasswordGrant(TokenGrant):
             raise
 
     def _end_replaced(self, session: Session) -> None:
-        """End the session of somebody else whose cookie this sign-in replaces.
+        """End the session whose cookie this sign-in replaces, if it belongs to another user.
 
-        An answer of theirs that is still under way would put their cookie back, below pages of the new user. One's own
-        old session does no such harm, and goes on should the answer to this sign-in get lost.
+        A late answer to the other user would put the old cookie back, and the new user's pages would use it. An old
+        session of the same user stays: it is needed if the answer to this sign-in gets lost.
         """
         request, services = self.request, self.services
         try:

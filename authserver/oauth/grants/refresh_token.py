@@ -34,14 +34,14 @@ class RefreshTokenGrant(TokenGrant):
         refreshed = self._refresh()
         session, client = refreshed.session, refreshed.client
         access = self._access(session, client)
-        # The commit came before the signature: if the process dies here, the client's retry gets the same successor.
+        # The rotation is committed before signing: if the process dies here, a retry gets the same successor.
         catalogue = self.services.catalogue.current()
         token = self.services.access_tokens.for_session(session, client, access, catalogue, refreshed.now)
         body = response(token, access)
         return 200, with_refresh_token(body, refreshed.refresh_token, session, refreshed.now), []
 
     def _refresh(self) -> Refreshed:
-        # Only a request that narrows can be refused by its scopes; for the others one statement does it all.
+        # Only a request that narrows the access can be refused by its scopes. Other requests need one statement.
         check = self._check if self.asked.anything else None
         request = self.request
         try:
@@ -65,11 +65,11 @@ class RefreshTokenGrant(TokenGrant):
             raise
 
     def _access(self, session: Session, client: Client) -> Access:
-        # What the transaction was committed for stands: a second look at what was asked for might refuse it now.
+        # Use the access that the transaction was committed with: a second check might refuse it now.
         access = self._checked or self._resolve(session, client, self.services.catalogue.current())
         if self.asked.scopes is None and access.scopes != session.scopes:
-            # Narrowed by the administrator, or this node has not heard of a new API yet: look before taking away. All
-            # but the scopes is still decided by the copy that moved the session.
+            # An administrator has narrowed the scopes, or this node does not know a new API yet. So read both afresh.
+            # Everything except the scopes still follows the copy that moved the session.
             present = self.services.clients.find_afresh(client.client_id)
             usable = client if present is None or not present.enabled else present
             access = self._resolve(session, usable, self.services.catalogue.refresh())
