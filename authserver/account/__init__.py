@@ -1,4 +1,4 @@
-"""Self-service at /account/: users see and end their own sessions, change their password and take their data along."""
+"""Self-service at /account/: users see and end their own sessions, change their password and download their data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def register(
     catalogue: CatalogueCache,
     hasher: PasswordHasher,
 ) -> None:
-    """Add the pages. Links for passwords work also where only the console is served: its administrators need them."""
+    """Add the pages. Password links also work without the account pages: administrators of the console need them."""
     account = Account(database, settings, shared.passwords, hasher)
     if settings.pages.account:
         app.register_blueprint(pages.blueprint(shared, account, catalogue))

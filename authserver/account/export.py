@@ -1,4 +1,4 @@
-"""Everything that the server holds about a user, for that user: no digest, no hash, no token, nobody else's address."""
+"""All data that the server has about a user, for that user: without digests, hashes, tokens and others' addresses."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _MOST_EVENTS = 10_000
 
 
 def everything(account: Account, pages: Pages, visit: Visit) -> dict[str, Any]:
-    """One document, in the words of the tables."""
+    """Make one document. Its members have the names of the columns."""
     profile = account.profile(visit.user_id)
     sessions = account.all_sessions(visit.user_id)
     names = account.client_names(sessions)

@@ -1,4 +1,4 @@
-"""/account/password/<secret>: where a user sets a password with a link. Looking at it uses nothing up."""
+"""/account/password/<secret>: a user sets a password with a link. To open the page does not use the link up."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from authserver.pages.pages import Page, Pages, caller, flash, render, see_other
 
 
 def blueprint(pages: Pages, account: Account) -> Blueprint:
-    """Whoever has the link need not be signed in, and cannot be: the password is what is missing."""
+    """The pages of a link. They need no visit, because the user has no password to sign in with."""
     part = Blueprint("password_link", __name__, url_prefix="/account/password", template_folder="templates")
     pages.open(part)
 
     @part.after_request
     def keep_address(response: Response) -> Response:
-        """The address is a secret: not even our own style sheets, and the pages after it, are told of it."""
+        """Keep the address out of every Referer header, because it is a secret."""
         response.headers["Referrer-Policy"] = "strict-origin"
         return response
 
@@ -35,7 +35,7 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
         except PasswordRefused as problem:
             return _form(account, secret, f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
         response = see_other("visit.sign_in")
-        # Whoever is signed in here, it need not be the user of the link: the next page is for that one.
+        # Another user may be signed in with this browser. The next page is for the user of the link.
         if (other := pages.find_visit()) is not None:
             pages.visits.end(other.id, other.user_id, caller())
         pages.visit_cookie.clear(response)

@@ -20,12 +20,12 @@ AREA = Area("Your account", "account.overview", lambda _visit: True)
 
 
 def blueprint(pages: Pages, account: Account, catalogue: CatalogueCache) -> Blueprint:
-    """Every page here is about the visitor, and no address names a user."""
+    """The pages of the visitor's own account. No address names a user."""
     part = Blueprint("account", __name__, url_prefix="/account", template_folder="templates")
     pages.protect(part, AREA)
     _add_sessions(part, pages, account, catalogue)
     _add_password(part, pages, account)
-    _add_record(part, pages, account)
+    _add_events_and_data(part, pages, account)
     return part
 
 
@@ -91,7 +91,7 @@ def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
         return response
 
 
-def _add_record(part: Blueprint, pages: Pages, account: Account) -> None:
+def _add_events_and_data(part: Blueprint, pages: Pages, account: Account) -> None:
     @part.get("/events")
     def events() -> Page:
         told = [words.tell(row) for row in account.events(current_visit().user_id)]
@@ -112,7 +112,7 @@ def _add_record(part: Blueprint, pages: Pages, account: Account) -> None:
 
 
 def scopes_in_words(scopes: frozenset[str], roles: frozenset[str], catalogue: Catalogue) -> list[tuple[str, str]]:
-    """What a session may do now, by API: its name, and its scopes; those of administration in words."""
+    """The scopes that a session has now: the name of each API, and its scopes. Administration's scopes are in words."""
     present = catalogue.open_to(scopes, roles)
     lines = []
     for audience in sorted(catalogue.owners(present)):

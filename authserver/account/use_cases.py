@@ -1,4 +1,4 @@
-"""What users may do with what is theirs. Every statement has the user's id in it: nobody reaches for another's."""
+"""The acts of users on their own data. Every statement has the user's id, so no user can reach another user's data."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ MOST_EVENTS = 50
 
 
 class PasswordRefused(Exception):
-    """The new password breaks a rule, which the text says."""
+    """The new password breaks a rule. The text says which."""
 
 
 class LinkGone(Exception):
-    """The link was used, has expired, was replaced, or never was."""
+    """The link was used, has expired, was replaced, or never existed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Built once, safe for threads."""
+    """The acts of users. Built once. Safe for threads."""
 
     database: Database
     settings: Settings
@@ -71,7 +71,7 @@ class Account:
             )
 
     def end_all_others(self, visit: Visit, caller: Caller) -> tuple[int, int]:
-        """End all of the visitor's sessions, and all visits but this one. Returns how many of each."""
+        """End all of the visitor's sessions, and all visits except this one. Returns how many of each."""
         with self.database.transaction() as connection:
             ended = ending.end_sessions_of_user(
                 connection, visit.user_id, End.ENDED_BY_USER, actor=visit.actor, caller=caller
@@ -82,10 +82,12 @@ class Account:
         return ended, closed
 
     def change_password(self, visit: Visit, old: str, new: str, caller: Caller) -> tuple[str, int]:
-        """Change the password: ends all sessions and all other visits. Returns the visit's new cookie, and how many.
+        """Change the password, and end all sessions and all other visits.
+
+        Returns the visit's new cookie and the number of ended sessions.
 
         Raises:
-            Refused: the present password was wrong, or was changed by somebody else meanwhile.
+            Refused: the present password is wrong, or was changed meanwhile.
             PasswordRefused, HashingOverloaded: and nothing was changed.
         """
         self._check(new)
@@ -107,7 +109,7 @@ class Account:
         return cookie, ended
 
     def link(self, secret: str) -> UserRecord:
-        """The user of a link (id and user name), which stays as it is.
+        """Find the user of a link: id and user name. Does not use the link up.
 
         Raises:
             LinkGone.
@@ -119,17 +121,17 @@ class Account:
         return row
 
     def use_link(self, secret: str, new: str, caller: Caller) -> int:
-        """Set the password of a link's user: uses the link up, ends all sessions and visits. Returns how many sessions.
+        """Set the password of a link's user. Uses the link up, ends all sessions and visits. Returns how many sessions.
 
         Raises:
             LinkGone, PasswordRefused, HashingOverloaded: and nothing was changed.
         """
-        user_id = self.link(secret).id  # before the hashing: nobody costs it with links that are none
+        user_id = self.link(secret).id  # before the hashing: an invalid link must not cost a hash
         self._check(new)
         password_hash = self._hash(new)
         actor = f"user:{user_id}"
         with self.database.transaction() as connection:
-            store.lock(connection, user_id)  # the user's row first, as every other act has it
+            store.lock(connection, user_id)  # lock the user's row first, as every other act does
             taken = link_store.take(connection, links.digest(secret))
             if taken is None or not store.set_password_of_version(
                 connection, user_id, taken.password_version, password_hash
@@ -141,7 +143,7 @@ class Account:
         return ended
 
     def note_download(self, visit: Visit, caller: Caller) -> None:
-        """Record that the user's data was taken along, and from where."""
+        """Record that the user's data was downloaded, and from where."""
         with self.database.transaction() as connection:
             self._record(connection, Event.USER_DATA_DOWNLOADED, visit.user_id, caller)
 
@@ -153,7 +155,7 @@ class Account:
         return row
 
     def all_sessions(self, user_id: UUID) -> Sequence[SessionRecord]:
-        """Ended ones too, while their rows are kept."""
+        """The user's sessions, also ended ones while their rows are kept."""
         return listing.list_sessions(self.database, user_id=user_id, include_ended=True, limit=10_000)
 
     def _check(self, password: str) -> None:
@@ -164,7 +166,7 @@ class Account:
             raise PasswordRefused(str(problem)) from None
 
     def _hash(self, password: str) -> str:
-        """Hash a new password in the queue of the sign-ins. Only administrators have a queue of their own."""
+        """Hash a new password in the queue of the sign-ins. Only administrators have their own queue."""
         with metrics.HASHING.track_inprogress():
             return self.hasher.hash(password)
 

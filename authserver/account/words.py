@@ -1,6 +1,6 @@
-"""Audit events of a user, in the user's words. Whose act it was decides what is shown of it.
+"""Audit events of a user, in plain words. The actor of an event decides how much of it the user sees.
 
-An administrator's address and browser are the administrator's own: they are neither shown nor handed out.
+The address and browser of an administrator are neither shown nor put into the download.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _WORDS: Mapping[str, str] = {
     Event.SESSION_OPENED: "You signed in to an app.",
     Event.SESSION_KEPT: "An app's token was used from another place than before.",
     Event.SESSION_RETRY: "An app repeated a request from another place.",
-    Event.SESSION_LATE_RETRY: "An app made up for a request whose answer was lost.",
+    Event.SESSION_LATE_RETRY: "An app repeated a request because the answer was lost.",
     Event.SESSION_REUSE: "A token of yours was used twice, as if it had been stolen. Its session was ended.",
     Event.SIGN_IN_REFUSED: "Somebody tried to sign in as you and was refused.",
     Event.VISIT_OPENED: "You signed in to these pages.",
@@ -57,7 +57,7 @@ _ALARMING = frozenset({Event.SESSION_REUSE, Event.SIGN_IN_REFUSED, Event.SESSION
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One event for its user. Address and user agent are None where they are not the user's to see."""
+    """One event for its user. Address and user agent are None if the user may not see them."""
 
     at: int
     text: str
@@ -67,7 +67,7 @@ class Told:
 
 
 def tell(row: AuditRecord) -> Told:
-    """An event in words."""
+    """Put an event into words."""
     own = may_see_origin(row)
     return Told(
         row.at,
@@ -79,10 +79,11 @@ def tell(row: AuditRecord) -> Told:
 
 
 def may_see_origin(row: AuditRecord) -> bool:
-    """Whether the address of an event is the user's own, or that of a stranger who acted as the user.
+    """Whether the address belongs to the user, or to a stranger who acted as the user.
 
-    Clients act for the user with the user's token. An administrator acts as another user, on the command line, or as a
-    client of the admin API: of these nothing is told, so only events that such a client cannot cause are shown for it.
+    A client acts for the user with the user's token. An administrator acts as another user, on the command line, or as
+    a client of the admin API; the user must not see their address. So a client's address is shown only for events that
+    the admin API cannot cause.
     """
     if row.actor == f"user:{row.user_id}" or row.event == Event.SIGN_IN_REFUSED:
         return True
@@ -108,7 +109,7 @@ def _detail(row: AuditRecord) -> dict[str, Any]:
 
 
 def as_document(row: AuditRecord) -> dict[str, Any]:
-    """An event for the file that a user downloads."""
+    """Make an event of the file that a user downloads."""
     told = tell(row)
     return {
         "at": iso(row.at),
