@@ -1,7 +1,7 @@
-"""The API that administration itself is: its audience, its scopes, and the role that opens them at first.
+"""The API of administration: its audience, its scopes, and the role that opens them at first.
 
-A migration registers it. Which roles open a scope is an administrator's to change; the audience and the scopes are the
-server's own, and the prefix is reserved so that no other API can own a scope that looks like one of these.
+A migration registers it. Administrators can change which roles open a scope, but not the audience and the scopes. The
+prefix is reserved, so that no other API can own a scope that looks like one of these.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ AUDIENCE: Final = "urn:authserver:administration"
 PREFIX: Final = "authserver:"
 ROLE: Final = "administrator"
 
-#: Each scope, and what whoever has it may do.
+#: Each scope, and what it allows.
 SCOPES: Final[Mapping[str, str]] = {
     "authserver:apis:read": "See APIs and their scopes",
     "authserver:apis:write": "Register, change and remove APIs and their scopes",

@@ -12,7 +12,7 @@ from authserver.database.tables import Model, WordSet
 
 
 class ApiRecord(Model):
-    """One API. Narrowing its scopes sets `narrowed_at`; a sweep carries that into the sessions, then sets `swept_at`."""
+    """One API. Narrowing its scopes sets `narrowed_at`. A sweep narrows the sessions, then sets `swept_at`."""
 
     __tablename__ = "apis"
 
@@ -27,7 +27,7 @@ class ApiRecord(Model):
 
 
 class ScopeRecord(Model):
-    """One scope. It has one owner: that is how a token without `resource` finds its audience."""
+    """One scope. It has one owner, so that a token without `resource` finds its audience."""
 
     __tablename__ = "scopes"
 
@@ -38,7 +38,7 @@ class ScopeRecord(Model):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A scope, its owner, and the roles one of which a user must have; none means that it is open to all."""
+    """A scope and its owner. A user must have one of its roles; without roles it is open to all."""
 
     name: str
     audience: str
@@ -71,5 +71,5 @@ class Catalogue:
         return frozenset(self.scopes[scope].audience for scope in scopes if scope in self.scopes)
 
     def open_to(self, scopes: frozenset[str], roles: frozenset[str]) -> frozenset[str]:
-        """Those of the scopes that exist and that a user with these roles may have."""
+        """The scopes among these that exist and that a user with these roles may have."""
         return frozenset(name for name in scopes if name in self.scopes and self.scopes[name].is_open_to(roles))

@@ -1,7 +1,7 @@
 """The API behind /sessions, where users see and end their own sessions from within an app.
 
-Its audience stands beside that of another API: an app asks for `read sessions` and gets one token for both, without
-naming a `resource`.
+An app can combine its scope with another API's: it asks for `read sessions` and gets one token for both, without naming
+a `resource`.
 """
 
 from __future__ import annotations

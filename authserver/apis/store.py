@@ -12,17 +12,16 @@ from authserver.apis.model import Api, ApiRecord, Catalogue, Scope, ScopeRecord
 from authserver.database.engine import Database
 from authserver.database.sql import now_ms
 
-#: After a refusal the catalogue is read afresh at most this often, so that wrong scopes do not become database load.
-_AFRESH_SECONDS = 1.0
+#: Before a refusal the catalogue is read again at most this often, so that wrong scopes do not become database load.
+_REFRESH_SECONDS = 1.0
 
-
-_API = (ApiRecord.audience, ApiRecord.name, ApiRecord.client_id, ApiRecord.access_token_format)
+_API_COLUMNS = (ApiRecord.audience, ApiRecord.name, ApiRecord.client_id, ApiRecord.access_token_format)
 
 
 def read(connection: Connection) -> Catalogue:
     """Read all APIs and scopes. One statement."""
     rows = connection.execute(
-        select(*_API, ScopeRecord.scope, ScopeRecord.roles)
+        select(*_API_COLUMNS, ScopeRecord.scope, ScopeRecord.roles)
         .outerjoin(ScopeRecord, ScopeRecord.audience == ApiRecord.audience)
         .order_by(ApiRecord.audience, ScopeRecord.scope)
     ).all()
@@ -76,8 +75,8 @@ def replace_scopes(connection: Connection, audience: str, scopes: list[Scope]) -
 def remove(connection: Connection, audience: str) -> bool:
     """Delete an API that owns no scope and whose last narrowing has reached all sessions. Returns whether it did.
 
-    Were the row to go earlier, nothing would remember that sessions still hold its scopes, and whoever registered
-    them again would give them back.
+    The row remembers that sessions may still hold its scopes. Without it, such sessions would get the scopes back as
+    soon as an API registers them again.
     """
     owns = select(ScopeRecord.scope).where(ScopeRecord.audience == audience).exists()
     swept = ApiRecord.narrowed_at.is_(None) | (ApiRecord.swept_at >= ApiRecord.narrowed_at)
@@ -85,7 +84,7 @@ def remove(connection: Connection, audience: str) -> bool:
 
 
 def forget_client(connection: Connection, client_id: str) -> list[str]:
-    """Let no API authenticate as this client any more. Returns the audiences of those that did."""
+    """Let no API authenticate as this client any more. Returns the audiences of the APIs that did."""
     statement = update(ApiRecord).where(ApiRecord.client_id == client_id).values(client_id=None, changed_at=now_ms())
     return sorted(connection.execute(statement.returning(ApiRecord.audience)).scalars())
 
@@ -112,8 +111,8 @@ def _insert_scopes(connection: Connection, scopes: list[Scope]) -> None:
 class CatalogueCache:
     """The catalogue in memory, at most `max_age` seconds old. There are few APIs, so it is read whole.
 
-    No lock is held over a read: in an outage each waiter would wait its own time-out after the others', and a few
-    requests for the metadata would keep every thread of a worker for minutes.
+    No lock is held over a read: in an outage the waiting threads would time out one after the other, and a few requests
+    for the metadata would keep every thread of a worker for minutes.
     """
 
     def __init__(self, database: Database, *, max_age: float) -> None:
@@ -121,13 +120,13 @@ class CatalogueCache:
         self._max_age = max_age
         self._lock = threading.Lock()
         self._copy: tuple[Catalogue, float] | None = None  # with the monotonic time of its reading
-        self._afresh_at = float("-inf")
+        self._refreshed_at = float("-inf")
 
     def current(self, connection: Connection | None = None) -> Catalogue:
         """The catalogue; usually no statement.
 
-        Inside a transaction, give its `connection`: a thread that held one and waited for another would wait for
-        threads that do the same, until all of them time out.
+        Inside a transaction, give its `connection`: threads that each hold one and wait for a second would block each
+        other until all of them time out.
         """
         copy = self._copy
         if copy is not None and time.monotonic() - copy[1] < self._max_age:
@@ -137,17 +136,17 @@ class CatalogueCache:
     def refresh(self) -> Catalogue:
         """Read again before refusing a scope that may just have been added, but not more than once a second.
 
-        What counts is when it was last read for this, not how old the copy is: a new scope works at once.
+        The limit counts these readings, not the age of the copy: a new scope works at once.
         """
         copy, now = self._copy, time.monotonic()
-        if copy is not None and now - self._afresh_at < _AFRESH_SECONDS:
+        if copy is not None and now - self._refreshed_at < _REFRESH_SECONDS:
             return copy[0]
         catalogue = self._read()
-        self._afresh_at = now
+        self._refreshed_at = now
         return catalogue
 
     def _read(self) -> Catalogue:
-        read_at = time.monotonic()  # before the read: what changes during it counts as unseen
+        read_at = time.monotonic()  # before the read, which may miss a change that happens during it
         with self._database.autocommit() as connection:
             catalogue = read(connection)
         with self._lock:
