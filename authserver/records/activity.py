@@ -1,8 +1,8 @@
 """Activity: counts over time, of all nodes together, for the console's overview and the doctor.
 
-Prometheus keeps what one process counted since it started; this keeps a little of it for those who run no Prometheus.
-A request only adds to a number in memory. Housekeeping writes the numbers every few seconds, so a node that dies takes
-at most those seconds with it.
+The metrics of a process begin at its start; this keeps a few counts for installations without Prometheus. A request
+only adds to a number in memory. Housekeeping writes the numbers every few seconds, so a node that dies loses at most
+the counts of those seconds.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIGN_OUT: Final = "sign_out"
 REFRESH: Final = "refresh."
 REFUSAL: Final = "refusal."
 
-#: What stands in a sample's row while a node is counting, and for good when it died of it.
+#: The count in a sample's row while a node is counting. It stays if the node dies meanwhile.
 _BEING_COUNTED: Final = -1
 _ROWS_A_STATEMENT: Final = 200
 
@@ -47,9 +47,6 @@ class ActivityRecord(Model):
     count: Mapped[int] = mapped_column(BigInteger)
 
 
-_A = ActivityRecord
-
-
 class Activity:
     """Counts in memory until they are flushed. One per process, safe for threads."""
 
@@ -58,20 +55,19 @@ class Activity:
         self._counts: Counter[tuple[int, str]] = Counter()
 
     def count(self, name: str) -> None:
-        """Add one, now. The node's clock picks the bucket: what an outage kept waiting is told where it happened."""
+        """Add one, now. The node's clock picks the bucket: a count that is written after an outage keeps its time."""
         at = time.time_ns() // 1_000_000 // BUCKET_MS * BUCKET_MS
         with self._lock:
             self._counts[at, name] += 1
 
     def flush(self, database: Database) -> None:
-        """Add what was counted to the rows. What could not be written is kept for the next time.
+        """Add the counts to the rows. Counts that could not be written are kept for the next time.
 
-        When the connection breaks after the statement was sent, nobody knows whether it counted; it is then written
-        once more. Figures for charts may be that wrong.
+        When the connection breaks after the statement was sent, the counts may be written twice. Charts can bear that.
         """
         with self._lock:
             counts, self._counts = self._counts, Counter()
-        # All nodes in one order: two that update the same rows in orders of their own wait for each other.
+        # In the same order on all nodes: otherwise two that update the same rows would wait for each other.
         keys = sorted(counts)
         try:
             while keys:
@@ -88,17 +84,19 @@ def claim_sample(database: Database, name: str) -> int | None:
     """Claim the present bucket's sample for this node: returns the bucket, or None when it is taken. One statement."""
     statement = _insert(database.is_sqlite).values(at=now_ms() - now_ms() % BUCKET_MS, name=name, count=_BEING_COUNTED)
     with database.autocommit() as connection:
-        return connection.execute(statement.on_conflict_do_nothing().returning(_A.at)).scalar_one_or_none()
+        return connection.execute(statement.on_conflict_do_nothing().returning(ActivityRecord.at)).scalar_one_or_none()
 
 
 def write_sample(database: Database, name: str, at: int, count: int) -> None:
     """Write the sample that was claimed."""
     with database.autocommit() as connection:
-        connection.execute(update(_A).where(_A.at == at, _A.name == name).values(count=count))
+        connection.execute(
+            update(ActivityRecord).where(ActivityRecord.at == at, ActivityRecord.name == name).values(count=count)
+        )
 
 
 class Stretch(NamedTuple):
-    """What was counted under a name from `start` on, in milliseconds since the epoch, for the width that was asked for."""
+    """What was counted under a name in one stretch, which begins at `start` (milliseconds since the epoch)."""
 
     start: int
     name: str
@@ -108,22 +106,28 @@ class Stretch(NamedTuple):
 
 def read(connection: Connection, *, since: int, width: int) -> Sequence[Stretch]:
     """Sums and highest values by name and stretch of `width` milliseconds, from `since` on. One statement."""
-    start = (_A.at - _A.at % width).label("start")
-    written = (_A.at >= since) & (_A.count >= 0)
-    figures = select(start, _A.name, func.sum(_A.count), func.max(_A.count)).where(written).group_by(start, _A.name)
+    start = (ActivityRecord.at - ActivityRecord.at % width).label("start")
+    written = (ActivityRecord.at >= since) & (ActivityRecord.count >= 0)
+    figures = (
+        select(start, ActivityRecord.name, func.sum(ActivityRecord.count), func.max(ActivityRecord.count))
+        .where(written)
+        .group_by(start, ActivityRecord.name)
+    )
     return [Stretch(*row) for row in connection.execute(figures)]
 
 
 def prune(database: Database, *, keep: int) -> int:
     """Delete counts older than `keep` seconds. Returns how many. One statement: there are few rows an hour."""
     with database.autocommit() as connection:
-        return connection.execute(delete(_A).where(_A.at <= now_ms() - keep * 1000)).rowcount
+        return connection.execute(delete(ActivityRecord).where(ActivityRecord.at <= now_ms() - keep * 1000)).rowcount
 
 
 def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:
     statement = _insert(connection.dialect.name == "sqlite").values(rows)
-    more = {"count": _A.count + statement.excluded["count"]}
-    connection.execute(statement.on_conflict_do_update(index_elements=[_A.at, _A.name], set_=more))
+    more = {"count": ActivityRecord.count + statement.excluded["count"]}
+    connection.execute(
+        statement.on_conflict_do_update(index_elements=[ActivityRecord.at, ActivityRecord.name], set_=more)
+    )
 
 
 def _insert(is_sqlite: bool) -> Any:  # noqa: FBT001 - the only question there is

@@ -1,4 +1,4 @@
-"""The audit record: append-only events, each written in the transaction of the act that it tells of.
+"""The audit record: append-only events, each written in the transaction of its act.
 
 An act that is rolled back leaves no event, and an act that is committed cannot lack one. Plain rotations are counted
 by the metrics, not recorded; refusals that anyone can repeat at will are recorded at a bounded rate (`Bounded`).
@@ -25,7 +25,7 @@ from authserver.database.identifiers import new_id
 from authserver.database.sql import now_ms
 from authserver.database.tables import Model, all_rows, one_row
 
-#: Each event goes to this logger too, whatever the level of the log is (`operations/logs`).
+#: Each event goes to this logger too, at every level of the log (`operations/logs`).
 _log = structlog.get_logger("authserver.audit")
 
 
@@ -78,7 +78,7 @@ _USER_AGENT_LENGTH = 200
 
 
 class AuditRecord(Model):
-    """One event. Ids are UUIDv7: their order is the order of time, near enough to page by."""
+    """One event. Ids are UUIDv7, whose order is close enough to the order of time for paging."""
 
     __tablename__ = "audit_events"
     __table_args__ = (
@@ -111,7 +111,7 @@ class Caller:
 
     @classmethod
     def of(cls, address: str | None, user_agent: str | None) -> Caller:
-        """From what a request says; what a row could not hold is cut or replaced."""
+        """Make it from a request. Too long text is cut, and characters that cannot be printed are replaced."""
         if user_agent is not None:
             user_agent = user_agent[:_USER_AGENT_LENGTH]
             if not user_agent.isprintable():
@@ -120,7 +120,7 @@ class Caller:
 
 
 class Outcome(StrEnum):
-    """Whether the act was done or refused. A theft that ended a session is a refusal: of the request that showed it."""
+    """Whether the act was done or refused. Reuse that ended a session is refused, as its request was."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -128,7 +128,10 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What `record` writes. `actor` is `client:<id>`, `user:<id>`, `cli:<login name>`, `server`, or `browser` before a sign-in."""
+    """What `record` writes.
+
+    `actor` is `client:<id>`, `user:<id>`, `cli:<login name>`, `server`, or `browser` before a sign-in.
+    """
 
     event: Event
     actor: str
@@ -142,7 +145,7 @@ class Entry:
     detail: Mapping[str, object] = field(default_factory=dict)
 
     def refused(self, reference: str) -> Entry:
-        """The same of an act that was refused; `reference` is the one that the caller gets (`References.of`)."""
+        """This entry for an act that was refused; `reference` is what the caller gets (`References.of`)."""
         return replace(self, outcome=Outcome.REFUSED, reference=reference)
 
 
@@ -184,10 +187,10 @@ def _write_lines(rows: Sequence[Mapping[str, Any]]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """Which events to find; what is None does not matter. Times in milliseconds since the epoch, `until` not included.
+    """Which events to find; None matches all. Times are in milliseconds since the epoch, `until` not included.
 
-    `event` is an event's value, or the part before its dot for all of that noun. `actor` likewise is a whole actor, or
-    the part before its colon.
+    `event` is an event's value, or the part before its dot for all events of that noun. In the same way `actor` is a
+    whole actor, or the part before its colon.
     """
 
     event: str | None = None
@@ -202,7 +205,7 @@ class Search:
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """A place in the record, between two events, that no later event moves: what pages go on from."""
+    """The place of an event in the record, from which a page goes on. Later events do not move it."""
 
     at: int
     id: UUID
@@ -216,11 +219,11 @@ class Position:
 def find(
     connection: Connection, search: Search, *, limit: int, before: Position | None = None
 ) -> Sequence[AuditRecord]:
-    """The newest events that match, newest first; with `before` those that are older than it. One statement."""
+    """The newest events that match, newest first; with `before` only older ones. One statement."""
     statement = _matching(search).order_by(AuditRecord.at.desc(), AuditRecord.id.desc()).limit(limit)
     if before is not None:
-        # The first condition says nothing new: it is what the index on the time can serve.
-        statement = statement.where(AuditRecord.at <= before.at, _place(before) > _PLACE)
+        # The first condition follows from the second, but the index on the time can serve only the first.
+        statement = statement.where(AuditRecord.at <= before.at, _sql_position(before) > _ROW_POSITION)
     return all_rows(connection, AuditRecord, statement)
 
 
@@ -233,14 +236,14 @@ def read_on(connection: Connection, search: Search, *, limit: int, after: Positi
     """The oldest events that match and are newer than `after`, oldest first. One statement."""
     statement = _matching(search).order_by(AuditRecord.at, AuditRecord.id).limit(limit)
     if after is not None:
-        statement = statement.where(AuditRecord.at >= after.at, _place(after) < _PLACE)
+        statement = statement.where(AuditRecord.at >= after.at, _sql_position(after) < _ROW_POSITION)
     return all_rows(connection, AuditRecord, statement)
 
 
-_PLACE = tuple_(AuditRecord.at, AuditRecord.id)
+_ROW_POSITION = tuple_(AuditRecord.at, AuditRecord.id)
 
 
-def _place(position: Position) -> Any:
+def _sql_position(position: Position) -> Any:
     return tuple_(literal(position.at, BigInteger), literal(position.id, Uuid))
 
 
@@ -262,10 +265,10 @@ def _matching(search: Search) -> Select[*tuple[Any, ...]]:
 
 
 class Bounded:
-    """Records refusals at a bounded rate: per event at most `burst` at once and `rate` a second over time, each node.
+    """Records refusals at a bounded rate: of each event at most `burst` at once and `rate` a second, in each process.
 
-    A flood of refusals must not become a flood of writes. What was passed over is counted, and the next event that is
-    recorded says how many there were.
+    A flood of refusals must not become a flood of writes. Refusals that were passed over are counted, and the next
+    recorded event says how many they were.
     """
 
     def __init__(self, database: Database, *, rate: float = 1.0, burst: int = 10) -> None:
