@@ -1,1 +1,1 @@
-"""Operation: serving, health, metrics, logging and clean-up."""
+"""Operation: health, metrics, logging, headers, trusted proxies and housekeeping."""

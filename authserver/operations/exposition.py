@@ -1,6 +1,6 @@
-"""GET /metrics in Prometheus' text format, for those who have the token: how busy sign-ins are is nobody else's business.
+"""GET /metrics in Prometheus' text format. It asks for a token, because the figures tell how busy sign-ins are.
 
-With several workers each writes its counts to files of its own, and whoever is asked sums all of them.
+Each of several workers writes its counts to files of its own, and the one that answers sums all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 
 def register(app: Flask, token: str | None) -> None:
-    """Add /metrics; without a token in the settings it is not there (404)."""
+    """Add /metrics. Without a token in the settings it answers 404."""
     if token is None:
         return
     expected = f"Bearer {token}".encode()

@@ -1,7 +1,7 @@
 """What the server does by itself: key rotation, sweeps, pruning. Every node may do all of it at any time.
 
-One thread a worker wakes up now and then. Each task claims its work by conditional statements or skips what another
-node has locked, so that nothing has to be elected and any node may die.
+One thread of each worker runs the tasks. A task claims its work by conditional statements, or skips what another node
+has locked, so that no node has to be elected and any node may die.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Housekeeping:
         self._sample_after = 0.0
         self._stopped = threading.Event()
         now = time.monotonic()
-        # Workers that start together should not prune together; a random first turn spreads them.
+        # Workers that start together should not prune together: a random first time spreads them.
         self._tasks = [
             _Task("keys", _KEYS_SECONDS, rotation.maintain, now + _jitter.uniform(0, _KEYS_SECONDS)),
             _Task("sweep", _SWEEP_SECONDS, self._sweep, now),
@@ -94,7 +94,7 @@ class Housekeeping:
             _log.warning("housekeeping_put_off", task="flush", error=type(error).__name__)
 
     def flush(self) -> None:
-        """Write what requests have counted and noted."""
+        """Write the counts and uses that requests have noted."""
         self._activity.flush(self._database)
         self._uses.flush(self._database)
 
@@ -128,14 +128,14 @@ class Housekeeping:
 
     def _prune(self) -> None:
         batch = self._settings.prune_batch
-        self._go_through(retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch))
-        self._go_through(retention.prune_audit(self._database, keep=self._settings.audit, batch=batch))
-        self._go_through(visits.prune(self._database, batch=batch))
+        self._run_batches(retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch))
+        self._run_batches(retention.prune_audit(self._database, keep=self._settings.audit, batch=batch))
+        self._run_batches(visits.prune(self._database, batch=batch))
         retention.prune_removed(self._database, batch=batch)
         activity.prune(self._database, keep=self._settings.activity)
-        self._go_through(prune_idempotency_keys(self._database, batch=batch))
+        self._run_batches(prune_idempotency_keys(self._database, batch=batch))
 
-    def _go_through(self, batches: Iterable[object]) -> None:
+    def _run_batches(self, batches: Iterable[object]) -> None:
         for _ in batches:
             if self._stopped.is_set():
                 return

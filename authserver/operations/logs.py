@@ -1,4 +1,4 @@
-"""Logging: structured lines on standard error, and never a token."""
+"""Logging: structured lines on standard error, without any token."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from authserver.settings.values import LogSettings
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """Send our own and the libraries' records to standard error, as JSON lines or as text for people."""
+    """Send the log of authserver and of the libraries to standard error, as JSON lines or as text for people."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -21,7 +21,7 @@ def configure_logging(settings: LogSettings) -> None:
     renderer: structlog.typing.Processor = (
         structlog.processors.JSONRenderer()
         if settings.format == "json"
-        # By default it prints a traceback with the variables of each frame, and those of a sign-in hold the password.
+        # By default it prints a traceback with the variables of each frame, which hold the password in a sign-in.
         else structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     )
     structlog.configure(
@@ -45,7 +45,7 @@ def configure_logging(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level)
-    # Whoever wants less noise in the log does not mean the record of who did what.
+    # The level is meant to make the log quieter. It must not drop audit events.
     logging.getLogger("authserver.audit").setLevel(logging.INFO)
     pin_library_loggers()
 

@@ -26,7 +26,7 @@ class TrustedProxies:
         return self._app(environ, start_response)
 
     def client_address(self, peer: str, forwarded: str) -> str:
-        """Walk from the peer backwards: each address was written by the next one, which must be trusted for that."""
+        """Walk back from the peer. Each hop wrote the address before it, which counts only if the hop is trusted."""
         address = peer
         for hop in reversed(forwarded.split(",")):
             if not self._is_trusted(address):
