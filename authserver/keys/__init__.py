@@ -1,1 +1,1 @@
-"""Keys: signing keys and token keys, encrypted at rest, in memory while they are needed."""
+"""Keys: made, rotated, encrypted in the database, and held in memory."""

@@ -1,8 +1,8 @@
 """The keyring: every key of the table, opened and parsed, in this process's memory.
 
-Read again when it is older than `max_age`, so that all nodes follow a change within seconds. When the database is away,
-or a node has not been given a new master key yet, the last snapshot stays in use: keys do not spoil in an outage.
-What is gone or leaked shows in the rows without a master key, so no node goes on trusting it.
+It is read again when it is older than `max_age`, so that all nodes follow a change within seconds. When the database is
+away, or a node does not have a new master key yet, the last snapshot stays in use. The rows show which keys are gone or
+leaked even without a master key, so no node goes on trusting such a key.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _Key = TypeVar("_Key", TokenKey, OpaqueKey)
 
 _log = structlog.get_logger("authserver.keys")
 
-#: An unknown key id may be a key that another node has just made; ask the database, but not for every forgery.
+#: An unknown key id may be a key that another node has just made. Ask the database, but not for every forged token.
 _REREAD_SECONDS = 1.0
-#: Ids count up, with gaps where nodes made a key at the same moment. What is further away is no key of ours.
+#: Ids count up, with gaps where nodes made a key at the same moment. An id that is further away is forged.
 _PLAUSIBLE_IDS = 1000
 
 
@@ -89,14 +89,14 @@ class Keyring:
         snapshot = self._snapshot
         if snapshot is not None and time.monotonic() - self._read_at < self._max_age:
             return snapshot
-        # One reads, and the others go on with what they have: when the database hangs, they must not hang with it.
+        # One thread reads, and the others use the old snapshot: a database that hangs must not block them.
         return self._reread(self._max_age, wait=False)
 
     def token_key(self, key_id: int) -> TokenKey | None:
-        """The token key of an id, also when it was made a moment ago by another node; None if there is none.
+        """The token key of this id, even if another node made it a moment ago; None if it does not exist.
 
         Raises:
-            TryLater: it may be newer than what this node has seen. To say no would sign somebody out by mistake.
+            TryLater: it may be newer than the keys that this node has seen. A refusal could sign a user out by mistake.
         """
         return self._find(key_id, lambda snapshot: snapshot.token_keys)
 
@@ -120,10 +120,10 @@ class Keyring:
         return snapshot if kid in snapshot.kids else self._reread(_REREAD_SECONDS)
 
     def refresh(self) -> Snapshot:
-        """Read the table now, whatever the age: after a change made by this process, and to see whether it can be read.
+        """Read the table now: after a change by this process, or to see whether it can be read.
 
         Raises:
-            MasterKeyError: also when the last known keys are still in use.
+            MasterKeyError: even when the last known keys stay in use.
         """
         snapshot = self._reread(0)
         if self._problem is not None:
@@ -155,13 +155,13 @@ class Keyring:
         with self._database.autocommit() as connection:
             every = store.all_keys(connection)
         try:
-            return self._opened(every)
+            return self._open(every)
         except MasterKeyError:
             if self._snapshot is not None:
                 self._snapshot = _still_trusted(self._snapshot, every)
             raise
 
-    def _opened(self, every: Sequence[KeyRecord]) -> Snapshot:
+    def _open(self, every: Sequence[KeyRecord]) -> Snapshot:
         rows = [row for row in every if row.sealed is not None]
         token_keys = {
             row.id: open_token_key(self._vault, row.id, present(row.sealed), leaked=row.leaked)
@@ -188,12 +188,12 @@ class Keyring:
             opaque=opaque_keys[active[Kind.OPAQUE].id],
             opaque_keys=opaque_keys,
             newest_id=max(row.id for row in every),
-            **_published(rows),
+            **_public_part(rows),
         )
 
 
-def _published(rows: Sequence[KeyRecord]) -> dict[str, Any]:
-    """What everybody may know of the keys in force."""
+def _public_part(rows: Sequence[KeyRecord]) -> dict[str, Any]:
+    """The fields of a snapshot that are public."""
     signing = [row for row in rows if row.kind == Kind.SIGNING]
     public = [json.loads(present(row.public_jwk)) for row in signing]
     jwks = json.dumps({"keys": public}).encode()
@@ -207,12 +207,12 @@ def _published(rows: Sequence[KeyRecord]) -> dict[str, Any]:
 
 
 def _still_trusted(snapshot: Snapshot, every: Sequence[KeyRecord]) -> Snapshot:
-    """The keys that could be opened last, without those that are gone by now, and with the present mark of a leak."""
+    """The last snapshot without the keys that are gone by now, and with the present marks of leaks."""
     kept = {row.id: row for row in every if row.sealed is not None}
     tokens = [replace(key, leaked=kept[key.id].leaked) for key in snapshot.token_keys.values() if key.id in kept]
     return replace(
         snapshot,
         token_keys={key.id: key for key in tokens},
         opaque_keys={key.id: key for key in snapshot.opaque_keys.values() if key.id in kept},
-        **_published(list(kept.values())),
+        **_public_part(list(kept.values())),
     )

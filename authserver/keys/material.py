@@ -19,7 +19,7 @@ _RSA_BITS: Final = 2048
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A parsed signing key. Parsing costs a hundred times a signature, so it is done once for each key and process.
+    """A parsed signing key. Parsing takes a hundred times as long as signing: each process parses a key once.
 
     `key_set` holds this one key: joserfc signs with a random key of a set, and an API may not know the others yet.
     """
@@ -34,7 +34,7 @@ class SigningKey:
 class TokenKey:
     """The pair behind refresh tokens: one half tags them, the other derives successors; neither yields the other.
 
-    A leaked key still reads the tokens it tagged, but a mismatch under it proves nothing and revokes nothing.
+    A leaked key still reads the tokens it tagged, but a mismatch under it proves no theft and ends no session.
     """
 
     id: int
@@ -53,7 +53,7 @@ class OpaqueKey:
 
 @dataclass(frozen=True, slots=True)
 class NewKey:
-    """A key just made: what its row needs. `secret` is sealed before it is stored."""
+    """A key that was just made, with what its row needs. `secret` is sealed before it is stored."""
 
     kind: Kind
     algorithm: str
@@ -73,7 +73,7 @@ def new_signing_key(algorithm: str) -> NewKey:
         case "RS256":
             key = RSAKey.generate_key(_RSA_BITS, private=True)
         case _:
-            raise ValueError(f"no signing algorithm of ours: {algorithm}")
+            raise ValueError(f"not a signing algorithm of this server: {algorithm}")
     kid = key.thumbprint()
     public: dict[str, Any] = {**key.as_dict(private=False), "kid": kid, "use": "sig", "alg": algorithm}
     secret = json.dumps(key.as_dict(private=True)).encode()

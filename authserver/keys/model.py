@@ -1,4 +1,4 @@
-"""The key table: signing keys and token keys, sealed by the vault."""
+"""The key table. The vault seals its secrets."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ class Kind(StrEnum):
 class State(StrEnum):
     NEXT = "next"  # published to every node and API, not yet used
     ACTIVE = "active"  # in use for new tokens
-    RETIRED = "retired"  # still published: tokens made with it are still good
-    GONE = "gone"  # nothing made with it counts any more; the secret is erased
+    RETIRED = "retired"  # still published: tokens made with it are still valid
+    GONE = "gone"  # no token made with it is valid any more; the secret is erased
 
 
-def _one_of_a_kind(state: State) -> Index:
+def _one_for_each_kind(state: State) -> Index:
     condition = text(f"state = '{state.value}'")
     name = f"uq_keys_{state.value}"
     return Index(name, "kind", unique=True, sqlite_where=condition, postgresql_where=condition)
 
 
 class KeyRecord(Model):
-    """One key for its whole life. Of each kind at most one is next and at most one is active: the indexes see to it."""
+    """One key for its whole life. The indexes allow at most one next and one active key of each kind."""
 
     __tablename__ = "keys"
-    __table_args__ = (_one_of_a_kind(State.NEXT), _one_of_a_kind(State.ACTIVE))
+    __table_args__ = (_one_for_each_kind(State.NEXT), _one_for_each_kind(State.ACTIVE))
 
     id: Mapped[int] = mapped_column(Integer, primary_key=True)  # a token key's id stands in its refresh tokens
     kind: Mapped[str] = mapped_column(String(10))
@@ -46,4 +46,4 @@ class KeyRecord(Model):
     created_at: Mapped[int] = mapped_column(BigInteger)
     activated_at: Mapped[int | None] = mapped_column(BigInteger)
     retired_at: Mapped[int | None] = mapped_column(BigInteger)
-    gone_at: Mapped[int | None] = mapped_column(BigInteger)  # when it is, or is due to be, gone
+    gone_at: Mapped[int | None] = mapped_column(BigInteger)  # when it became gone, or will

@@ -1,6 +1,6 @@
-"""Key rotation: a next key is always published, serves its time as active, and stays published while its work lives.
+"""Key rotation: a key is published as next, serves as active, and stays published while tokens made with it are valid.
 
-Any node may run any of this at any time: each step is claimed by conditional statements and unique indexes, and who
+Any node may run any of this at any time: conditional statements and unique indexes claim each step, and a node that
 comes second finds it done.
 """
 
@@ -28,7 +28,7 @@ class Schedule:
     """How long keys serve, all in seconds.
 
     `publish_ahead` is how long a next key must have been published before it is used: the JWKS lifetime and the nodes'
-    own caches. `keep` is how long a retired key stays published: the life of the longest-lived thing made with it.
+    own caches. `keep` is how long a retired key stays published: the longest life of anything made with it.
     """
 
     lifetime: dict[Kind, int]
@@ -40,12 +40,12 @@ class RotationRefused(Exception):
     """The rotation cannot be done now; the text says why and what can be done."""
 
 
-class _SecondComer(Exception):
-    """Another node has promoted the key; rolls the half-done step back."""
+class _AlreadyPromoted(Exception):
+    """Another node has promoted the key; raised to roll the half-done step back."""
 
 
 class KeyRotation:
-    """Makes, promotes and buries keys."""
+    """Makes and promotes keys, marks them as leaked, and erases the secrets of old ones."""
 
     def __init__(self, database: Database, vault: Vault, schedule: Schedule, *, algorithm: str) -> None:
         self._database = database
@@ -56,23 +56,23 @@ class KeyRotation:
     def ensure(self) -> None:
         """Make the first keys where there are none. Safe when many nodes start at once."""
         for kind in Kind:
-            keys = self._live_keys(kind)
+            keys = self._next_and_active(kind)
             for state in (State.ACTIVE, State.NEXT):
                 if state not in keys:
                     self._create(kind, state)
 
     def maintain(self) -> None:
-        """Do what is due: promote keys that have served their time, replace what the settings changed, bury the old."""
+        """Do what is due: promote next keys, replace a next key of another algorithm, erase old secrets."""
         self.ensure()
         for kind in Kind:
-            keys = self._live_keys(kind)
+            keys = self._next_and_active(kind)
             active, following = keys[State.ACTIVE], keys[State.NEXT]
             if kind is Kind.SIGNING and following.algorithm != self._algorithm:
                 self._replace_next(following.id)
             elif self._is_due(kind, active, following):
                 self._promote(kind, active, following, actor="server")
         with self._database.transaction() as connection:
-            store.bury_due(connection)
+            store.erase_due(connection)
 
     def rotate(self, kind: Kind, *, at_once: bool, actor: str, caller: Caller = Caller()) -> None:
         """Promote the published next key.
@@ -83,9 +83,9 @@ class KeyRotation:
             RotationRefused: not published long enough yet, or another node rotated at the same moment.
         """
         self.ensure()
-        keys = self._live_keys(kind)
+        keys = self._next_and_active(kind)
         active, following = keys[State.ACTIVE], keys[State.NEXT]
-        missing = self._missing_ms(kind, following)
+        missing = self._ms_until_known(kind, following)
         if missing > 0 and not at_once:
             raise RotationRefused(
                 Problem(
@@ -99,7 +99,7 @@ class KeyRotation:
             )
 
     def mark_leaked(self, key_id: int, *, actor: str, caller: Caller = Caller()) -> None:
-        """Take a key out of trust: it is gone at once, but for a token key, which is read and proves nothing any more.
+        """Stop trusting a key. It is gone at once, except a token key: it still reads tokens but proves no theft.
 
         Raises:
             RotationRefused: there is no such key, or another node changed its state at the same moment.
@@ -119,14 +119,14 @@ class KeyRotation:
         self.ensure()
 
     def rewrap(self, *, actor: str, caller: Caller = Caller()) -> int:
-        """Seal every key under the present master key. Signs nobody out. Returns how many were under the old one."""
+        """Seal every key under the present master key. Users stay signed in. Returns how many keys were resealed."""
         with self._database.transaction() as connection:
             count = store.reseal(connection, self._vault)
             entry = audit.Entry(Event.KEYS_REWRAPPED, actor, subject="all", caller=caller, detail={"keys": count})
             audit.record(connection, entry)
         return count
 
-    def _live_keys(self, kind: Kind) -> dict[State, KeyRecord]:
+    def _next_and_active(self, kind: Kind) -> dict[State, KeyRecord]:
         with self._database.autocommit() as connection:
             rows = store.all_keys(connection)
         return {State(row.state): row for row in rows if row.kind == kind and row.state in (State.NEXT, State.ACTIVE)}
@@ -134,9 +134,9 @@ class KeyRotation:
     def _is_due(self, kind: Kind, active: KeyRecord, following: KeyRecord) -> bool:
         worn_out = active.now - present(active.activated_at) >= self._schedule.lifetime[kind] * 1000
         other_algorithm = kind is Kind.SIGNING and active.algorithm != following.algorithm
-        return (worn_out or other_algorithm) and self._missing_ms(kind, following) <= 0
+        return (worn_out or other_algorithm) and self._ms_until_known(kind, following) <= 0
 
-    def _missing_ms(self, kind: Kind, following: KeyRecord) -> int:
+    def _ms_until_known(self, kind: Kind, following: KeyRecord) -> int:
         return following.created_at + self._schedule.publish_ahead[kind] * 1000 - following.now
 
     def _create(self, kind: Kind, state: State) -> None:
@@ -145,10 +145,10 @@ class KeyRotation:
             with self._database.transaction() as connection:
                 self._add(connection, key, state)
         except IntegrityError:
-            return  # another node made it between our look and our insert
+            return  # another node made it between the check and the insert
 
     def _add(self, connection: Connection, key: NewKey, state: State) -> None:
-        """Store a key that was made before the transaction: RSA takes its time, and SQLite has one write lock."""
+        """Store a key. Make it before the transaction: RSA takes long, and SQLite has only one write lock."""
         store.add(connection, self._vault, key, state)
         entry = audit.Entry(Event.KEY_CREATED, "server", subject=key.kind.value, detail={"kid": key.kid or ""})
         audit.record(connection, entry)
@@ -167,12 +167,12 @@ class KeyRotation:
             with self._database.transaction() as connection:
                 keep_ms = self._schedule.keep[kind] * 1000
                 if not store.promote(connection, kind, active=active.id, following=following.id, keep_ms=keep_ms):
-                    raise _SecondComer
+                    raise _AlreadyPromoted
                 self._add(connection, after, State.NEXT)
                 detail = {"kind": kind.value}
                 entry = audit.Entry(Event.KEY_PROMOTED, actor, subject=str(following.id), caller=caller, detail=detail)
                 audit.record(connection, entry)
-        except (_SecondComer, IntegrityError):
+        except (_AlreadyPromoted, IntegrityError):
             return False
         return True
 

@@ -8,18 +8,18 @@ from authserver.keys.vault import MasterKeyError, Vault, embedded_master_key
 from authserver.settings.model import Settings
 from authserver.settings.types import decode_master_key
 
-#: What verifiers may allow for clock skew, so that a key outlives the last token made with it by as much.
+#: Verifiers may allow this much clock skew, so a key stays this much longer than the last token made with it.
 _LEEWAY_SECONDS = 300
 
 
 def open_vault(settings: Settings, *, create: bool = True) -> Vault:
     """The vault under the master key of the settings, or under the embedded one.
 
-    The embedded one is made when it is missing; never in production, and not with `create=False`, which is for
-    commands that only read: a new key would open nothing and could be taken for the one that was lost.
+    A missing embedded key is made, but never in production, and not with `create=False`, which is for commands that
+    only read: a new key would open nothing, and could be mistaken for the lost one.
 
     Raises:
-        MasterKeyError: there is none, it cannot be read, or it is open to others.
+        MasterKeyError: there is no master key, it cannot be read, or it is open to others.
     """
     old = None if settings.old_master_key is None else decode_master_key(settings.old_master_key.get_secret_value())
     if settings.master_key is not None:
@@ -33,7 +33,7 @@ def open_vault(settings: Settings, *, create: bool = True) -> Vault:
 
 
 def schedule(settings: Settings) -> Schedule:
-    """How long keys serve, how long they are published before, and how long they are kept after."""
+    """How long keys are published before they serve, how long they serve, and how long they are kept after that."""
     keys, tokens, nodes = settings.keys, settings.tokens, 2 * settings.caches.max_age
     longest = max(tokens.max_access_token_lifetime, settings.status.lifetime)
     access = round(longest + _LEEWAY_SECONDS + nodes + 0.5)
@@ -43,15 +43,15 @@ def schedule(settings: Settings) -> Schedule:
             Kind.TOKEN: keys.token_key_lifetime,
             Kind.OPAQUE: keys.signing_key_lifetime,
         },
-        # A signing key waits for the nodes and then for the APIs, whose copy of the key set may come from a node that
-        # had just not noticed it; a token key is known to nodes only.
+        # A signing key waits for the nodes, then for the APIs: the last node to notice it may just have given an API
+        # the old key set. Only nodes have to know the other keys.
         publish_ahead={
             Kind.SIGNING: round(keys.jwks_max_age + nodes + 0.5),
             Kind.TOKEN: round(nodes + 0.5),
             Kind.OPAQUE: round(nodes + 0.5),
         },
-        # The limits, not the present lifetimes: a client may be set up to them, or was until a moment ago. Nodes that
-        # have not noticed a rotation go on using the old key, hence their caches once more.
+        # The limits, not the present lifetimes: a client may have any lifetime up to them, or had it a moment ago. The
+        # nodes' caches are added, since a node that has not noticed a rotation still uses the old key.
         keep={
             Kind.SIGNING: access,
             Kind.TOKEN: round(tokens.max_refresh_absolute_lifetime + nodes + 0.5),

@@ -1,4 +1,4 @@
-"""The key table's statements. What may happen once is claimed by one conditional statement; the caller commits."""
+"""The key table's statements. One conditional statement claims each step that may happen once. The caller commits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = KeyRecord.__table__.columns
 
 
 def all_keys(connection: Connection) -> Sequence[KeyRecord]:
-    """Every key, also those gone, oldest first, each with the database's time as `now`."""
+    """Every key, gone keys too, oldest first, each with the database's time as `now`."""
     return all_rows(connection, KeyRecord, select(*_COLUMNS, now_ms().label("now")).order_by(KeyRecord.id))
 
 
@@ -44,7 +44,7 @@ def drop_next(connection: Connection, key_id: int) -> bool:
 
 
 def promote(connection: Connection, kind: Kind, *, active: int, following: int, keep_ms: int) -> bool:
-    """Retire the active key and activate the next one, if they still are that.
+    """Retire the active key and activate the next one, if they are still active and next.
 
     Returns False when another node was first; the caller then rolls back. The retired key stays published `keep_ms`.
     """
@@ -61,7 +61,7 @@ def promote(connection: Connection, kind: Kind, *, active: int, following: int, 
     return retired.rowcount == 1 and activated.rowcount == 1
 
 
-def bury_due(connection: Connection) -> int:
+def erase_due(connection: Connection) -> int:
     """Erase the secrets of retired keys whose time is over. Returns how many."""
     return connection.execute(
         update(KeyRecord)
@@ -71,7 +71,7 @@ def bury_due(connection: Connection) -> int:
 
 
 def mark_leaked(connection: Connection, key_id: int) -> bool:
-    """Mark a key as leaked that is not in use for new tokens; False when it is, or is gone.
+    """Mark a next or retired key as leaked. Returns False when it is in another state.
 
     It is gone at once; only a retired token key is still read. A next token key is gone too: nothing was made with it,
     and it must not be promoted later on.
@@ -93,7 +93,7 @@ def mark_leaked(connection: Connection, key_id: int) -> bool:
 
 
 def reseal(connection: Connection, vault: Vault) -> int:
-    """Seal every key again under the vault's present master key. Returns how many were under the old one."""
+    """Seal again every key that is under the old master key. Returns how many they were."""
     count = 0
     for row in connection.execute(select(*_COLUMNS).where(KeyRecord.sealed.is_not(None))).all():
         if vault.is_current(row.sealed):

@@ -1,6 +1,6 @@
-"""The vault: seals keys for the database, under a master key that is kept elsewhere (DESIGN: a copy signs nobody in).
+"""The vault: seals keys for the database, under a master key that is kept elsewhere: a copy of the data is not enough.
 
-Two master keys can be at hand while one replaces the other: either opens, the first seals.
+While one master key replaces another, the vault has both: either opens values, and only the new one seals them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Vault:
         """Decrypt what `seal` made.
 
         Raises:
-            MasterKeyError: sealed under a master key that is not at hand, or altered.
+            MasterKeyError: the value was altered, or sealed under a master key that this vault does not have.
         """
         fingerprint, rest = sealed[:_FINGERPRINT_BYTES], sealed[_FINGERPRINT_BYTES:]
         cipher = self._ciphers.get(fingerprint)
@@ -71,11 +71,11 @@ class Vault:
             raise MasterKeyError(f"a sealed value was altered or moved ({purpose})") from error
 
     def tag(self, data: bytes) -> bytes:
-        """32 bytes by which `is_tag` knows the data again. Without the master key nobody can test a guess against it."""
+        """32 bytes by which `is_tag` recognises the data. Testing a guess against them takes the master key."""
         return hmac.digest(self._tag_keys[0], data, "sha256")
 
     def is_tag(self, tag: bytes, data: bytes) -> bool:
-        """Whether `tag` made it of this data, under the present master key or the old one."""
+        """Whether `tag` made this tag from this data, under the present master key or the old one."""
         return any(hmac.compare_digest(tag, hmac.digest(key, data, "sha256")) for key in self._tag_keys)
 
     def is_current(self, sealed: bytes) -> bool:
@@ -113,7 +113,7 @@ def embedded_master_key(path: Path) -> bytes:
 
 
 def _create(path: Path) -> None:
-    """Write a new key aside and link it into place: of several processes that start at once, one key wins for all."""
+    """Write a new key to another file and link it into place: processes that start at once all get the same key."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -310,7 +310,7 @@ def test_a_rotation_by_hand_waits_for_nobody_when_told_so(stage: Stage, node: No
 def test_of_parallel_rotations_one_wins_and_the_others_find_it_done(stage: Stage, node: Node, kind: Kind):
     node()
     rotations = [stage.key_rotation() for _ in range(6)]
-    seen = rotations[0]._live_keys(kind)
+    seen = rotations[0]._next_and_active(kind)
     barrier, won = threading.Barrier(len(rotations)), []
 
     def promote(rotation: KeyRotation) -> None:
