@@ -113,12 +113,12 @@ class Reason(Enum):
         "The access token lacks the scope, or its client or user has lost it.",
         "Allow it: authserver clients edit CLIENT --add-scope …; a user also needs a role that opens it.")
     ORIGIN_NOT_ALLOWED = (53, Public.ORIGIN,
-        "A client with cookies was used from an origin that it has not registered, or not by a page's fetch.",
+        "A client with cookies was used from an unregistered origin, or without a page's fetch.",
         "If the page is the app's: authserver clients edit CLIENT --add-origin https://…")
     SESSION_NOT_OWN = (55, Public.SESSION, "A user asked to end a session that is not their own.",
         "Nothing was changed.")
     NO_COOKIE = (54, Public.REFRESH_TOKEN,
-        "A refresh came without the client's cookie: nobody is signed in there, or the browser keeps none.",
+        "A refresh came without the client's cookie: no user is signed in there, or the browser did not keep it.",
         "The user signs in. If that does not last: are page and server on hosts of one site, over https?")
 
     DATABASE_UNAVAILABLE = (60, Public.LATER,
