@@ -1,1 +1,1 @@
-"""Passwords: how they are hashed, by whom and how many at once, and which new ones are allowed."""
+"""Passwords: how they are hashed, how many at once, and which new ones are allowed."""

@@ -1,6 +1,6 @@
-"""Passwords: hashed with Argon2id (RFC 9106), and verified, within the capacity that `pool` grants.
+"""Hashes passwords with Argon2id (RFC 9106) and verifies them, within the capacity that `pool` grants.
 
-Hashes that came from other systems are verified too (`imported/`), and are replaced at their first success.
+It verifies imported hashes of other systems too (`imported/`), and replaces them at their first success.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HashingDirectoryRefused", "HashingOverloaded", "PasswordHasher", "Verification"]
 
-#: How our own hashes begin. Of others of that form some are ours too: the parameters change with the settings.
+#: The server's own hashes begin so; their parameters change with the settings. Some imported hashes begin so too.
 _OWN = "$argon2id$v=19$"
-#: The most that the settings allow: older hashes of our own are to be verified when the settings ask for less today.
+#: The most that the settings allow: an older own hash is verified even when the settings ask for less today.
 _MOST_MEMORY_KIB, _MOST_PASSES = 4_194_304, 1000
 _SALT_BYTES = 16
 _HASH_BYTES = 32
@@ -35,14 +35,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether a password matches; `rehashed` is its new hash, to be stored, when the stored one has old parameters."""
+    """Whether a password matches. When the stored hash has old parameters, `rehashed` is the new hash to store."""
 
     matches: bool
     rehashed: str | None
 
 
 class PasswordHasher:
-    """Hashes in the calling thread, for which it waits its turn; see `HashingPool` for capacity, queue and patience.
+    """Hashes in the calling thread, which waits for its turn; see `HashingPool` for capacity, queue and patience.
 
     Every call may raise `HashingOverloaded`. `pool` has the figures for metrics.
 
@@ -50,7 +50,7 @@ class PasswordHasher:
         directory: private to this user and shared by all workers of the machine: it holds the slot files.
         memory_kib: memory of one hash in KiB.
         time_cost: passes over the memory.
-        parallelism: threads of one hash. The capacity counts hashes, so more than 1 takes as many times the cores.
+        parallelism: threads of one hash. The capacity counts hashes, each of which takes this many cores.
 
     Raises:
         HashingDirectoryRefused: at construction.
@@ -75,41 +75,39 @@ class PasswordHasher:
             salt_len=_SALT_BYTES,
             type=argon2.Type.ID,
         )
-        # The result is random instead of computed: no password has it, and comparing with it costs as much.
+        # The result is random instead of computed: no password matches it, and comparing costs as much as always.
         parameters = f"m={memory_kib},t={time_cost},p={parallelism}"
         salt, result = (_unpadded(secrets.token_bytes(length)) for length in (_SALT_BYTES, _HASH_BYTES))
-        self._dummy = f"$argon2id$v=19${parameters}${salt}${result}"
+        self._dummy_hash = f"$argon2id$v=19${parameters}${salt}${result}"
         self.pool = HashingPool(directory, capacity=concurrency, queue=queue, patience=patience)
 
     def verify(self, password: str, encoded: str | None) -> Verification:
         """Compare a password with a stored hash, or with a dummy when there is none because the user is unknown.
 
-        An unknown user costs what a wrong password costs under the *current* parameters. A stored hash keeps the cost
-        of its own: after a change of the settings, users who have not signed in since can be told from unknown names
-        by timing, until their first sign-in rehashes. Doing more work for them would only make another difference.
+        An unknown user costs as much as a wrong password under the *current* parameters. A stored hash has its own
+        cost: after a change of the settings or an import, timing tells its user from an unknown name, until the first
+        sign-in rehashes. Doing more work for such users would only make another difference.
 
-        So does a hash of another kind that was imported.
-
-        Exact: no normalisation, no trimming. The length is not checked here. A stored hash that cannot be read, or
-        is dearer than any may be, matches nothing, costs the same, and is logged without its text.
+        The comparison is exact: no normalisation, no trimming. It does not check the length. A stored hash that cannot
+        be read or is too expensive matches nothing, costs as much as an unknown user, and is logged without its text.
         """
         secret = _to_bytes(password)
         with self.pool.slot():
             if encoded is None:
-                self._compare(secret, self._dummy)
+                self._compare(secret, self._dummy_hash)
                 return Verification(matches=False, rehashed=None)
             try:
                 matches = self._compare(secret, encoded)
             except (VerificationError, InvalidHashError, ValueError) as error:
                 _log.error("A stored password hash cannot be read: %s", type(error).__name__)
-                self._compare(secret, self._dummy)
+                self._compare(secret, self._dummy_hash)
                 return Verification(matches=False, rehashed=None)
             if matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
                 return Verification(matches=True, rehashed=self._argon2.hash(secret))
             return Verification(matches=matches, rehashed=None)
 
     def hash(self, password: str) -> str:
-        """The encoded hash to store, with a new salt. The rules of passwords are not checked: `rules.check_password`."""
+        """The encoded hash to store, with a new salt. Does not check the rules of passwords: `rules.check_password`."""
         with self.pool.slot():
             return self._argon2.hash(_to_bytes(password))
 
@@ -118,7 +116,7 @@ class PasswordHasher:
             return imported.read(encoded).matches(secret)
         parameters = argon2.extract_parameters(encoded)
         if parameters.memory_cost > _MOST_MEMORY_KIB or parameters.time_cost > _MOST_PASSES:
-            raise imported.UnusableHash("its parameters are beyond those of any setting")
+            raise imported.UnusableHash("its parameters are beyond every setting")
         try:
             return self._argon2.verify(encoded, secret)
         except VerifyMismatchError:

@@ -1,6 +1,6 @@
-"""How many passwords may be hashed at once: a bounded queue in each process before slots that the machine shares.
+"""Limits how many passwords are hashed at once: each process has a bounded queue for slots that the machine shares.
 
-There are no pool threads: Argon2 releases the GIL, so the thread of the request takes a slot, hashes, and gives it back.
+There are no pool threads: Argon2 releases the GIL, so a request's own thread takes a slot, hashes and gives it back.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ def usable_cores() -> int:
 class HashingPool:
     """Admission to the slots: first come, first served in this process, fair to the others. Fork-safe.
 
-    Only the first in the queue looks for a slot, so each process has one contender for a free slot, however long its
-    queue: processes get equal shares, and a storm on one worker does not starve the others.
+    Only the first caller in the queue looks for a slot. So each process gets an equal share, however long its queue is,
+    and a storm on one worker does not starve the others.
 
     Args:
         directory: of the slot files; made with mode 0700 if missing, refused if others may enter it.
@@ -48,7 +48,7 @@ class HashingPool:
             differ, as in a rolling change of the setting, the largest figure holds.
         queue: most callers of this process in `slot()`, waiting or hashing. Each holds a thread of the worker, so it
             has to be below the worker's number of threads.
-        patience: seconds to wait for a slot; a stopped process that keeps one so blocks nobody for ever.
+        patience: seconds to wait for a slot, because a stopped process may keep one for ever.
 
     Raises:
         HashingDirectoryRefused: at construction.
@@ -63,15 +63,15 @@ class HashingPool:
         self.refused_full = 0
         self.refused_late = 0
         self._average_hash = 0.0  # seconds
-        self._average_stay = 0.0  # seconds from entry to exit, so what other processes take is in it
+        self._average_stay = 0.0  # seconds from entry to exit, with the wait for other processes
         self._slots = MachineSlots(directory, self.capacity)
-        self._empty()
+        self._reset_queue()
         _pools.add(self)
 
     @property
     def waiting(self) -> int:
         """Callers in this process that have no slot yet."""
-        return len(self._line)
+        return len(self._tickets)
 
     @property
     def running(self) -> int:
@@ -79,7 +79,7 @@ class HashingPool:
         return self._running
 
     def require_room(self) -> None:
-        """Refuse at once what `slot` would refuse now, for callers that have work to do before it.
+        """Raise what `slot` would raise at once; for callers that have work to do before it.
 
         Raises:
             HashingOverloaded: the queue is full.
@@ -95,12 +95,12 @@ class HashingPool:
             HashingOverloaded: at once when the queue is full, after `patience` when no slot became free.
         """
         entered = time.monotonic()
-        ticket = self._enter_line()
+        ticket = self._enter_queue()
         index = None
         try:
             index = self._take_slot(ticket, entered + self.patience)
         finally:
-            self._leave_line(ticket, served=index is not None)
+            self._leave_queue(ticket, served=index is not None)
         started = time.monotonic()
         try:
             yield
@@ -108,35 +108,35 @@ class HashingPool:
             self._slots.release(index)
             with self._changed:
                 self._running -= 1
-                self._average_hash = _moved(self._average_hash, time.monotonic() - started)
-                self._average_stay = _moved(self._average_stay, time.monotonic() - entered)
+                self._average_hash = _moving_average(self._average_hash, time.monotonic() - started)
+                self._average_stay = _moving_average(self._average_stay, time.monotonic() - entered)
 
-    def _enter_line(self) -> object:
+    def _enter_queue(self) -> object:
         ticket = object()
         with self._changed:
             self._refuse_when_full()
-            self._line.append(ticket)
+            self._tickets.append(ticket)
         return ticket
 
     def _refuse_when_full(self) -> None:
-        if len(self._line) + self._running >= self.queue:
+        if len(self._tickets) + self._running >= self.queue:
             self.refused_full += 1
             raise HashingOverloaded(self._retry_after())
 
-    def _leave_line(self, ticket: object, *, served: bool) -> None:
+    def _leave_queue(self, ticket: object, *, served: bool) -> None:
         with self._changed:
-            self._line.remove(ticket)
+            self._tickets.remove(ticket)
             self._running += served
             self._changed.notify_all()
 
     def _take_slot(self, ticket: object, deadline: float) -> int:
         with self._changed:
-            first = self._changed.wait_for(lambda: self._line[0] is ticket, deadline - time.monotonic())
+            first = self._changed.wait_for(lambda: self._tickets[0] is ticket, deadline - time.monotonic())
         waited = False
         while first:
             if (index := self._slots.try_acquire()) is not None:
                 if waited:
-                    self._slots.notify()  # we swallowed every hint, and more than one slot may have become free
+                    self._slots.notify()  # `wait` took every hint, and more than one slot may have become free
                 return index
             if (left := deadline - time.monotonic()) <= 0:
                 break
@@ -144,36 +144,36 @@ class HashingPool:
             waited = True
         with self._changed:
             self.refused_late += 1
-            self._average_stay = _moved(self._average_stay, self.patience)
+            self._average_stay = _moving_average(self._average_stay, self.patience)
             raise HashingOverloaded(self._retry_after())
 
     def _retry_after(self) -> int:
-        """Seconds until who comes now would be done: by what is ahead here, or by what a stay has taken lately."""
-        ahead = len(self._line) + self._running
+        """Seconds until a new caller would be done, by the queue here or by recent stays, whichever is longer."""
+        ahead = len(self._tickets) + self._running
         return max(1, math.ceil(max(self._average_hash * ahead / self.capacity, self._average_stay)))
 
-    def _empty(self) -> None:
+    def _reset_queue(self) -> None:
         self._changed = threading.Condition()
-        self._line: deque[object] = deque()
+        self._tickets: deque[object] = deque()
         self._running = 0
 
     def after_fork(self) -> None:
-        """In the child: forget the parent's callers, whose threads are not here, and its lock, which one may hold."""
-        self._empty()
+        """In the child: forget the parent's callers, whose threads do not exist here, and a lock that one may have."""
+        self._reset_queue()
         self._slots.forget()
 
 
 _pools: weakref.WeakSet[HashingPool] = weakref.WeakSet()
 
 
-def _renew_pools() -> None:
+def _reset_pools() -> None:
     for pool in list(_pools):
         pool.after_fork()
 
 
-os.register_at_fork(after_in_child=_renew_pools)
+os.register_at_fork(after_in_child=_reset_pools)
 
 
-def _moved(average: float, sample: float) -> float:
+def _moving_average(average: float, sample: float) -> float:
     """An exponential moving average over about ten samples; the first one counts whole."""
     return average + (sample - average) / 10 if average else sample

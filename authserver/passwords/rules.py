@@ -1,4 +1,4 @@
-"""The rules for a password that is being set, wherever: the operator's lengths, and text that can be stored."""
+"""The rules for every new password: the operator's lengths, and text that can be stored."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def check_new_password(text: str, *, shortest: int, longest: int) -> None:
 def check_password(text: str) -> str:
     """Return the text if it can be a password. Errors never contain it.
 
-    Passwords are compared exactly as sent, code point by code point. RFC 8265 section 4.2 (OpaqueString) would apply NFC and
-    turn all spaces into plain ones; then every imported hash and every other check of the same password had to
-    do so too, in the same version of Unicode, and a difference would lock people out for no reason they can see.
+    Passwords are compared exactly as sent, code point by code point. RFC 8265 section 4.2 (OpaqueString) would apply
+    NFC and turn all spaces into plain ones. Then every imported hash and every other check of the same password would
+    have to do so too, in the same version of Unicode, and a difference would lock users out without a visible reason.
     """
     shortest, longest = PASSWORD_LENGTHS
     if not shortest <= len(text) <= longest:

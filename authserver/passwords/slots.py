@@ -1,7 +1,7 @@
 """The machine's slots for hashing: files whose `flock` says who may hash, shared by all worker processes.
 
-The kernel drops a lock when its process dies, however it dies; a counting semaphore would lose a slot for ever with
-each `kill -9`. A FIFO beside the slots wakes the processes that wait, so that nobody polls.
+The kernel drops a lock when its process dies, even by `kill -9`; a counting semaphore would lose a slot for ever. A
+FIFO beside the slots wakes the processes that wait, so that they need not poll.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pathlib import Path
 
-# A slot whose holder was killed is free without anybody saying so: who waits looks again this often.
+# A holder that was killed does not announce that its slot is free, so waiting processes look again this often.
 LOOK_AGAIN_SECONDS = 0.1
 
 
@@ -49,7 +49,7 @@ class MachineSlots:
         if not self._descriptors:
             self._open()
         for index, descriptor in enumerate(self._descriptors[2:]):
-            # flock grants a lock again to the descriptor that has it already, so our own have to be skipped.
+            # flock grants a lock again to the descriptor that has it already, so skip the slots of this process.
             if index in self._held:
                 continue
             with contextlib.suppress(BlockingIOError):
@@ -59,15 +59,15 @@ class MachineSlots:
         return None
 
     def release(self, index: int) -> None:
-        """Give a slot back and wake who waits for one, here or in another process."""
-        # In this order: were it marked free first, another thread could take it before our unlock undoes its lock.
+        """Give a slot back and wake a waiting caller, here or in another process."""
+        # Unlock first: if the slot were marked free before, another thread could take it and then lose its lock here.
         fcntl.flock(self._descriptors[2 + index], fcntl.LOCK_UN)
         self._held.discard(index)
         self.notify()
 
     def notify(self) -> None:
-        """Say that a slot may be free. A hint, never the capacity itself: lost or doubled, it does no harm."""
-        with contextlib.suppress(BlockingIOError):  # full: there are hints enough
+        """Say that a slot may be free. This is only a hint: a lost or doubled one does no harm."""
+        with contextlib.suppress(BlockingIOError):  # the FIFO is full: there are enough hints
             os.write(self._descriptors[1], b"!")
 
     def wait(self, seconds: float) -> None:
@@ -76,10 +76,10 @@ class MachineSlots:
         poller.register(self._descriptors[1], select.POLLIN)
         poller.poll(max(0.0, min(seconds, LOOK_AGAIN_SECONDS)) * 1000)
         with contextlib.suppress(BlockingIOError):
-            os.read(self._descriptors[1], 65536)  # all of it: each stale hint would make one more wait return at once
+            os.read(self._descriptors[1], 65536)  # all hints: each stale one would make one more wait return at once
 
     def forget(self) -> None:
-        """In a forked child: hold nothing, and open afresh when next needed. The parent keeps its locks."""
+        """In a forked child: close all files; the next use opens them again. The parent keeps its locks."""
         _close_all(self._descriptors)
         self._held = set()
 
@@ -108,8 +108,8 @@ def _close_all(descriptors: list[int]) -> None:
 def _open_private_directory(path: Path) -> int:
     """Open the directory, made if missing, without following a link.
 
-    In a shared place like /tmp anyone could have made it before us, or linked it elsewhere, to hold all slots or to
-    have us create files where they like. The checks are on what was opened, so nothing can be swapped after them.
+    In a shared place like /tmp an attacker could make it first, or link it elsewhere, to hold all slots or to choose
+    where files are made. The checks look at the opened directory, so it cannot be swapped after them.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with contextlib.suppress(FileExistsError):
@@ -124,8 +124,8 @@ def _open_private_directory(path: Path) -> int:
             f"{path} is not private: it has owner {status.st_uid} and mode {stat.S_IMODE(status.st_mode):04o}, and "
             f"hashing slots need owner {os.geteuid()} and mode 0700. Remove it, or name another directory"
         )
-    # systemd-tmpfiles removes old files, but not below a locked directory. Were slots removed while we have them
-    # open, the next worker would make new ones beside ours, and the machine would hash twice as much.
+    # systemd-tmpfiles removes old files, but not below a locked directory. If slots were removed while they are open,
+    # the next worker would make new ones, and the machine would hash twice as much.
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     return descriptor
@@ -138,7 +138,7 @@ def _open_slot(directory: int, index: int) -> int:
 def _open_fifo(directory: int) -> int:
     with contextlib.suppress(FileExistsError):
         os.mkfifo("freed", 0o600, dir_fd=directory)
-    # For reading and writing, so that neither end ever sees the other as closed.
+    # Open for reading and writing, so that neither end ever sees the other as closed.
     descriptor = os.open("freed", os.O_RDWR | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=directory)
     if not stat.S_ISFIFO(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -152,9 +152,9 @@ def test_no_password_breaks_the_hasher(slots: Path, password: str):
 
 def test_the_hash_for_unknown_users_has_the_shape_of_a_real_one(slots: Path):
     hasher = a_hasher(slots, memory_kib=128, time_cost=3)
-    assert argon2.extract_parameters(hasher._dummy) == argon2.extract_parameters(hasher.hash(PASSWORD))
-    assert len(hasher._dummy) == len(hasher.hash(PASSWORD))
-    assert hasher._dummy != a_hasher(slots, memory_kib=128, time_cost=3)._dummy
+    assert argon2.extract_parameters(hasher._dummy_hash) == argon2.extract_parameters(hasher.hash(PASSWORD))
+    assert len(hasher._dummy_hash) == len(hasher.hash(PASSWORD))
+    assert hasher._dummy_hash != a_hasher(slots, memory_kib=128, time_cost=3)._dummy_hash
 
 
 def test_an_unknown_user_and_an_unreadable_hash_cost_what_a_wrong_password_costs(slots: Path):

@@ -132,12 +132,12 @@ def test_not_even_a_hash_of_our_own_form_costs_more_than_the_settings_allow(hash
         ("scrypt:16:8:1$salt$nothex", "not hexadecimal"),
         (f"scrypt:16:8:1$salt${HEX[:8]}", "the length of the hash in bytes is 4"),
         (f"scrypt:16:8:1$${HEX}", "the length of the salt in bytes is 0"),
-        ("$scrypt$ln=4$x", "not the parts of an scrypt hash"),
+        ("$scrypt$ln=4$x", "not have the parts of an scrypt hash"),
         (f"$pbkdf2-md5$10${B64}${B64}", "PBKDF2 is known here with sha1, sha224, sha256, sha384, sha512"),
         (f"$pbkdf2-sha256$-10${B64}${B64}", "no whole number"),
         (f"$pbkdf2-sha256$0${B64}${B64}", "no whole number"),
         ("$pbkdf2-sha256$10$*$*", "not base64"),
-        ("pbkdf2:sha256$salt$00", "not the parts of a PBKDF2 hash"),
+        ("pbkdf2:sha256$salt$00", "not have the parts of a PBKDF2 hash"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(hasher: PasswordHasher, encoded: str, reason: str):

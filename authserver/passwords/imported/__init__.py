@@ -1,7 +1,7 @@
-"""Password hashes that other systems made: read, bounded, and compared with a password. One file a family.
+"""Reads and bounds password hashes of other systems, and compares passwords with them. One file for each family.
 
-They stay in the row as they came until their user signs in; then the password is hashed anew, as if it were our own
-hash with old parameters. The forms are those of the PHC strings (passlib, libargon2, crypt), of Django and of Werkzeug.
+A hash stays in its row unchanged until its user signs in. Then the password is hashed anew, as with an own hash of old
+parameters. The forms are PHC strings (passlib, libargon2, crypt) and what Django and Werkzeug write.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from authserver.passwords.imported import argon2, bcrypt, pbkdf2, scrypt
 from authserver.passwords.imported.form import Form, UnusableHash
 
-__all__ = ["FORMS", "Form", "UnusableHash", "read"]
+__all__ = ["Form", "UnusableHash", "read"]
 
-#: Every family. `read` of each returns None for what is not of its own.
-FORMS = (argon2.read, bcrypt.read, scrypt.read, pbkdf2.read)
+#: One for each family. It returns None for a hash of another family.
+_READERS = (argon2.read, bcrypt.read, scrypt.read, pbkdf2.read)
 
-#: The longest that any of them writes has about 300 characters.
+#: The longest hash of these families has about 300 characters.
 _LONGEST = 1024
 
 
@@ -22,11 +22,11 @@ def read(encoded: str) -> Form:
     """The hash, ready to be compared. Computes nothing yet, so this is also the check at import.
 
     Raises:
-        UnusableHash: of no form that is known, malformed, or dearer than a sign-in may be; the text says which.
+        UnusableHash: unknown form, malformed, or too expensive for a sign-in; the text says which.
     """
     if len(encoded) > _LONGEST or not encoded.isascii() or not encoded.isprintable():
         raise UnusableHash(f"a password hash has at most {_LONGEST} characters, all of them printable ASCII")
-    for read_form in FORMS:
+    for read_form in _READERS:
         if (form := read_form(encoded)) is not None:
             return form
     raise UnusableHash(

@@ -23,7 +23,7 @@ _TYPES = {"argon2i": Type.I, "argon2d": Type.D, "argon2id": Type.ID}
 _FORM = re.compile(
     r"(?:argon2)?\$(?P<type>argon2(?:id|i|d))\$(?:v=(?P<version>\d+)\$)?(?P<parameters>[^$]*)\$(?P<salt>[^$]*)\$(?P<hash>[^$]*)"
 )
-#: Passes over the memory times its size in KiB: about 4 s.
+#: Passes over the memory times its size in KiB. This much takes about 4 s.
 _MOST_WORK = 4 * 1024 * 1024
 
 
@@ -51,7 +51,7 @@ def read(encoded: str) -> Form | None:
     within("the memory m in KiB", memory, 8, MOST_MEMORY_KIB)
     within("the parallelism p", lanes, 1, 64)
     within("m times t", memory * passes, 1, _MOST_WORK)
-    # libargon2 knows no padding and no other alphabet.
+    # libargon2 reads neither padding nor another alphabet.
     salt, result = checked_salt(from_base64("the salt", match["salt"])), digest(from_base64("the hash", match["hash"]))
     within("the length of the salt in bytes", len(salt), 8, len(salt))
     if re.search(r"[=.]", match["salt"] + match["hash"]) or len(result) > 64:

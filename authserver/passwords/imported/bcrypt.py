@@ -1,4 +1,4 @@
-"""bcrypt as crypt(3), PHP and passlib write it, and both of Django's: plain, and of the password's SHA-256."""
+"""bcrypt as crypt(3), PHP and passlib write it, and Django's two forms: of the password, and of its SHA-256."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import bcrypt
 
 from authserver.passwords.imported.form import Form, UnusableHash, within
 
-# 22 characters of salt hold 4 bits too many and 31 of hash 2: all libraries write them as 0, and compare so.
+# 22 characters of salt have 4 spare bits, and 31 of hash have 2: all libraries write them as 0 and compare them.
 _FORM = re.compile(
     r"(?P<django>bcrypt\$|bcrypt_sha256\$)?"
     r"(?P<hash>\$2[aby]\$(?P<cost>\d\d)\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{30}[.CGKOSWaeimquy26])"
 )
-#: What bcrypt reads of a password. The library refuses longer ones since 5.0; the systems that hashes come from cut.
-_READ = 72
-#: 2 to the power of it rounds: 16 take about 4 s.
+#: bcrypt reads this many bytes of a password. Other systems cut the rest; the library refuses it since 5.0.
+_BYTES_READ = 72
+#: The lowest and the highest cost. bcrypt makes 2 to the power of the cost rounds: at 16 they take about 4 s.
 _COSTS = (4, 16)
 
 
@@ -30,7 +30,7 @@ class _Bcrypt:
     def matches(self, secret: bytes) -> bool:
         if self.of_sha256:
             secret = hashlib.sha256(secret).hexdigest().encode()
-        return hmac.compare_digest(bcrypt.hashpw(secret[:_READ], self.encoded), self.encoded)
+        return hmac.compare_digest(bcrypt.hashpw(secret[:_BYTES_READ], self.encoded), self.encoded)
 
 
 def read(encoded: str) -> Form | None:

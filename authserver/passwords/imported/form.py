@@ -1,4 +1,4 @@
-"""What the families share: what a hash can do, how dear it may be, and how its parts are decoded."""
+"""What the families share: what a hash can do, how expensive it may be, and how its parts are decoded."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ import binascii
 import re
 from typing import Protocol
 
-#: No sign-in may take more than this, whatever parameters a hash names: about 4 s or 256 MiB on a server of 2020.
-#: A hash that asks for more is refused at import, and matches nothing should it stand in a row.
+#: A sign-in may take at most this memory, and about 4 s on a server of 2020. A hash whose parameters ask for more is
+#: refused at import, and matches nothing if it stands in a row.
 MOST_MEMORY_KIB = 256 * 1024
 
-#: Shorter ones are met by chance, or were cut off when they were copied.
+#: Passwords match shorter results by chance, or the end was lost when the hash was copied.
 FEWEST_BYTES = 16
 MOST_BYTES = 128
 
 
 class Form(Protocol):
-    """A hash that was read."""
+    """A hash that was read and can be compared."""
 
     def matches(self, secret: bytes) -> bool:
-        """Whether it is that of this password. Takes as long as its parameters say; constant time in the result."""
+        """Whether this password has the hash. Only the parameters decide how long it takes, not the result."""
 
 
 class UnusableHash(ValueError):
-    """The hash cannot be used; the text says why, and holds nothing of the hash but its parameters."""
+    """The hash cannot be used; the text says why, and shows only parameters of the hash."""
 
 
 def within(what: str, value: int, least: int, most: int) -> int:
-    """A parameter, if it is in its bounds."""
+    """Return a parameter if it is in its bounds."""
     if not least <= value <= most:
         raise UnusableHash(f"{what} is {value}, and has to be from {least} to {most}")
     return value
@@ -59,7 +59,7 @@ def from_hex(what: str, text: str) -> bytes:
 
 
 def digest(data: bytes) -> bytes:
-    """The result of a hash, if it has a length that proves something."""
+    """Return the result of a hash if its length is in the bounds."""
     within("the length of the hash in bytes", len(data), FEWEST_BYTES, MOST_BYTES)
     return data
 

@@ -1,4 +1,4 @@
-"""PBKDF2 (RFC 8018): PHC strings, with passlib's bare number of rounds too, Django's and Werkzeug's."""
+"""PBKDF2 (RFC 8018): PHC strings, also with passlib's bare number of rounds, and what Django and Werkzeug write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from authserver.passwords.imported.form import (
 )
 
 _DIGESTS = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512"})
-#: Each block of the result takes all iterations anew: their product is what it costs, about 4 s.
+#: Iterations times blocks of the result, because each block repeats all iterations. This much takes about 4 s.
 _MOST_WORK = 10_000_000
 
 
@@ -51,11 +51,11 @@ def read(encoded: str) -> Form | None:
             _, name, iterations = method.split(":")
             data = from_hex("the hash", result)
             return _form(name, number("the iterations", iterations), salt_text.encode(), data)
-    raise UnusableHash("it has not the parts of a PBKDF2 hash")
+    raise UnusableHash("it does not have the parts of a PBKDF2 hash")
 
 
 def _iterations(costs: str, length: int) -> int:
-    """Passlib writes the number alone, the PHC form `i=…`, and `l=…` for the length."""
+    """Passlib writes only the number; the PHC form writes `i=…`, and `l=…` for the length."""
     if "=" not in costs:
         return number("the iterations", costs)
     if "l=" not in costs:

@@ -1,4 +1,4 @@
-"""scrypt (RFC 7914): the PHC string of passlib, Django's `scrypt$N$salt$r$p$hash`, Werkzeug's `scrypt:N:r:p$salt$hex`."""
+"""scrypt (RFC 7914): passlib's PHC string, Django's `scrypt$N$salt$r$p$hash`, Werkzeug's `scrypt:N:r:p$salt$hex`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from authserver.passwords.imported.form import (
     within,
 )
 
-#: N times r times p: about 4 s.
+#: N times r times p. This much takes about 4 s.
 _MOST_WORK = 2**23
 
 
@@ -56,13 +56,13 @@ def read(encoded: str) -> Form | None:
             n, r, p = (number(name, text) for name, text in zip(("N", "r", "p"), given, strict=True))
             return _form(n, r, p, salt_text.encode(), from_hex("the hash", result))
         case _ if encoded.startswith(("$scrypt$", "scrypt$", "scrypt:")):
-            raise UnusableHash("it has not the parts of an scrypt hash")
+            raise UnusableHash("it does not have the parts of an scrypt hash")
     return None
 
 
 def _form(n: int, r: int, p: int, salt_bytes: bytes, result: bytes) -> _Scrypt:
     if n < 2 or n & (n - 1):
-        raise UnusableHash(f"the cost N of scrypt is a power of 2, and {n} is none")
+        raise UnusableHash(f"the cost N of scrypt has to be a power of 2, and is {n}")
     within("the memory 128·N·r in KiB", n * r // 8, 0, MOST_MEMORY_KIB)
     within("N times r times p", n * r * p, 2, _MOST_WORK)
     return _Scrypt(n, r, p, salt(salt_bytes), digest(result))
