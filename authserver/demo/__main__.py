@@ -1,8 +1,8 @@
 """`make run`: the server with demo clients, API and user, the example API and page beside it, and the lines to try.
 
-The demo's user has a password that everybody can read here, so it is made in development only, on first start only,
-and the server listens on this machine only. Its administrator has no password at all, until somebody sets one with the
-link that is printed.
+The password of the demo's user is public, since it stands in this file. So the user is made only in development and at
+the first start, and the server listens on this machine only. The administrator has no password until one is set with
+the printed link.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> int:
 def prepare(settings: Settings) -> Issued | None:
     """Make the database and, where there are none yet, the demo's API, client, user and administrator.
 
-    Returns a link for the administrator's password, as long as there is none.
+    Returns a link for setting the administrator's password, as long as it has none.
     """
     url = settings.database_url
     if url.get_backend_name() == "sqlite" and url.database:
@@ -81,7 +81,7 @@ def prepare(settings: Settings) -> Issued | None:
     database = open_database(Flask("authserver.demo"), settings)
     schema.upgrade(database)
     admin = Administration(database, settings, "demo")
-    if not users.find_all(admin):  # the user comes last, so a first start that was cut off is made up for
+    if not users.find_all(admin):  # the user is added last: the next start completes a first one that was interrupted
         if AUDIENCE not in {plan.audience for plan in apis.find_all(admin)}:
             apis.add(admin, Plan(AUDIENCE, "Example API", None, dict.fromkeys(SCOPES, frozenset())))
         known = {client.client_id for client in clients.find_all(admin)}
@@ -122,25 +122,25 @@ def _web_client() -> Registration:
 
 @contextmanager
 def _example_api(issuer: str) -> Iterator[bool]:
-    """Run the example API, in its own environment, for the time of the block. Yields whether it could be started."""
+    """Run the example API, in its own environment, during the block. Yields whether it could be started."""
     python = _EXAMPLE / ".venv" / "bin" / "python"
     if not python.exists():
         yield False
         return
     command = [str(python), str(_EXAMPLE / "app.py"), "--issuer", issuer, "--audience", AUDIENCE, "--port", "8001"]
-    with _beside([*command, "--origin", WEB_ORIGIN]):
+    with _running([*command, "--origin", WEB_ORIGIN]):
         yield True
 
 
 def _example_page(issuer: str) -> AbstractContextManager[None]:
     """Run the server of the example page, which needs nothing but Python."""
-    return _beside(
+    return _running(
         [sys.executable, str(_WEB_EXAMPLE), "--issuer", issuer, "--client-id", WEB_CLIENT_ID, "--api", AUDIENCE]
     )
 
 
 @contextmanager
-def _beside(command: list[str]) -> Iterator[None]:
+def _running(command: list[str]) -> Iterator[None]:
     process = subprocess.Popen(command)
     try:
         yield
@@ -152,9 +152,9 @@ def _beside(command: list[str]) -> Iterator[None]:
 
 
 def lines_to_try(settings: Settings, link: Issued | None, *, has_example: bool) -> str:
-    """The lines that show the main job: each stands for itself, and works when pasted, in this order.
+    """The lines that show the main job. Each works when it is pasted, in this order.
 
-    One hands its tokens to the next in a file beside the database, in a directory that nobody else may enter.
+    A line passes its tokens to the next in a file beside the database, in a directory that only this user may enter.
     """
     issuer = settings.issuer
     tokens = shlex.quote(str(settings.data_dir.absolute() / "demo-tokens.json"))
