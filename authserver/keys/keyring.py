@@ -40,7 +40,7 @@ _log = structlog.get_logger("authserver.keys")
 
 #: An unknown key id may be a key that another node has just made. Ask the database, but not for every forged token.
 _REREAD_SECONDS = 1.0
-#: Ids count up, with gaps where nodes made a key at the same moment. An id that is further away is forged.
+#: Ids count up, with gaps where nodes made a key at the same moment. An id further away is no key of this server.
 _PLAUSIBLE_IDS = 1000
 
 

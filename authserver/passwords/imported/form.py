@@ -11,7 +11,7 @@ from typing import Protocol
 #: refused at import, and matches nothing if it stands in a row.
 MOST_MEMORY_KIB = 256 * 1024
 
-#: Passwords match shorter results by chance, or the end was lost when the hash was copied.
+#: A wrong password could match a shorter result by chance, or the hash lost its end when it was copied.
 FEWEST_BYTES = 16
 MOST_BYTES = 128
 
