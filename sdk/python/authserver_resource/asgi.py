@@ -1,6 +1,6 @@
-"""ASGI (Starlette and others): a middleware in front of an application; the token in `scope["state"]`.
+"""ASGI (Starlette and others): a middleware in front of an application. It puts the token into `scope["state"]`.
 
-In Starlette and FastAPI that is `request.state.access_token`.
+Starlette and FastAPI call it `request.state.access_token`.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AccessTokenMiddleware:
-    """Lets requests and WebSockets in with a token that has `scopes`; `public` paths pass, with all below them.
+    """Lets requests and WebSockets in with a token that has `scopes`. `public` paths, and all paths below them, need none.
 
-    Compared is the whole path of a request, the one that the application is mounted at (`root_path`) included. "/" and
+    The middleware compares the whole path of a request, which includes the path of the mount (`root_path`). "/" and
     the path of the mount open the front page alone. A path with a segment ".." is never public.
     """
 
@@ -41,7 +41,7 @@ class AccessTokenMiddleware:
             return
         if scope["type"] in {"http", "websocket"} and not self._is_public(path, scope.get("root_path", "")):
             try:
-                # A WebSocket can write, so with a cookie it needs an origin: it counts as unsafe.
+                # A WebSocket can write. It counts as unsafe, so with a cookie it needs an origin.
                 token = await self._gate.admit_async(scope.get("method", "WEBSOCKET"), header_of(scope), self._scopes)
             except VerificationError as error:
                 await self._refuse(scope, send, error)
@@ -53,14 +53,14 @@ class AccessTokenMiddleware:
         # An application that serves files takes /health/../secret for /secret, and on Windows a backslash for a slash.
         if ".." in path.replace("\\", "/").split("/"):
             return False
-        # Below the mount lies the whole application: a public path that holds the mount opens only itself.
+        # The whole application lies below its mount, so a public path that holds the mount opens only itself.
         mount = f"/{root_path.strip('/')}/"
         return path.removesuffix("/") in self._public or any(
             path.startswith(f"{public}/") and not mount.startswith(f"{public}/") for public in self._public
         )
 
     async def _refuse(self, scope: Scope, send: Send, error: VerificationError) -> None:
-        if scope["type"] == "websocket":  # before it is accepted: servers answer the handshake with 403
+        if scope["type"] == "websocket":  # the handshake is not answered yet: the server answers it with 403
             await send({"type": "websocket.close", "code": 1008, "reason": error.code})
             return
         refusal = self._gate.refusal(error)
@@ -68,7 +68,7 @@ class AccessTokenMiddleware:
 
 
 def header_of(scope: Scope) -> HeaderOf:
-    """Look headers up; one that came twice is joined, and so no token."""
+    """Return a look-up of headers. A header that came twice is joined, so two tokens make none that is valid."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")

@@ -1,4 +1,4 @@
-"""What a token must claim to be good for this API now (RFC 9068 section 4, RFC 7519 section 4.1)."""
+"""The rules for the claims of a token: it must be good for this API now (RFC 9068 section 4, RFC 7519 section 4.1)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _TEXTS = ("sub", "client_id", "jti")
 
 
 class Rules:
-    """Checks claims against an issuer and an audience, with a leeway in seconds for clocks that differ."""
+    """Checks claims against an issuer and an audience, with a leeway in seconds because clocks differ."""
 
     def __init__(self, issuer: str, audience: str, leeway: float) -> None:
         self._issuer = issuer
@@ -18,11 +18,11 @@ class Rules:
         self._leeway = leeway
 
     def check(self, claims: dict[str, Any], now: float) -> None:
-        """Check everything but status and scope."""
+        """Check all claims except status and scope."""
         if claims.get("iss") != self._issuer:
             raise VerificationError("issuer", "the token is another issuer's")
         audience = claims.get("aud")
-        # Equal, or a member of a list: `in` alone would take a part of a text for the whole.
+        # `in` alone would find the audience as a part of a longer text.
         if audience != self._audience and not (isinstance(audience, list) and self._audience in audience):
             raise VerificationError("audience", "the token is for another API")
         for name in _TEXTS:
@@ -33,11 +33,11 @@ class Rules:
         if issued_at > now + self._leeway:
             raise VerificationError("not_yet_valid", "the token was issued in the future")
         if "cnf" in claims:
-            # Whoever took it for a bearer token would make the binding worthless.
+            # To accept it as a bearer token would make the binding worthless.
             raise VerificationError("sender_constrained", "the token is bound to a key, and no proof is checked here")
 
     def check_times(self, claims: dict[str, Any], now: float) -> None:
-        """Check what may change while a token is remembered."""
+        """Check the times again: they pass while a token is remembered."""
         if not _number(claims, "exp") + self._leeway > now:
             raise VerificationError("expired", "the token has expired")
         if "nbf" in claims and not _number(claims, "nbf") - self._leeway <= now:
@@ -45,7 +45,7 @@ class Rules:
 
 
 def read_scopes(claims: dict[str, Any]) -> frozenset[str]:
-    """The claim `scope`: a text of words, and none where it is missing."""
+    """Return the words of the claim `scope`; without the claim there are none."""
     scope = claims.get("scope", "")
     if not isinstance(scope, str):
         raise VerificationError("claims", "the claim scope is not a text")

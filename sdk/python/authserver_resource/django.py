@@ -1,7 +1,7 @@
-"""Django: a middleware, and `@require_token("read")` on a view; the token in `request.access_token`.
+"""Django: a middleware, and `@require_token("read")` on a view. The token is `request.access_token`.
 
-In the settings: `AUTHSERVER_RESOURCE = {"issuer": …, "audience": …}` with any further argument of Verifier, and
-`"gate": {…}` for those of Gate.
+The setting `AUTHSERVER_RESOURCE = {"issuer": …, "audience": …}` takes each argument of Verifier, and the arguments of
+Gate in `"gate": {…}`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from authserver_resource.verifier import Verifier
 
 @functools.cache
 def gate() -> Gate:
-    """Return the gate that the settings describe: one for the process."""
+    """Return the gate that the settings describe. A process has one."""
     options = dict(settings.AUTHSERVER_RESOURCE)
-    of_gate = options.pop("gate", {})
-    return Gate(Verifier(**options), **of_gate)
+    gate_options = options.pop("gate", {})
+    return Gate(Verifier(**options), **gate_options)
 
 
 class AccessTokenMiddleware:
-    """Serves the metadata, and turns refusals into challenges wherever in a view they are raised."""
+    """Serves the metadata, and answers a VerificationError from any place in a view with a challenge."""
 
     sync_capable = True
     async_capable = True
@@ -43,7 +43,7 @@ class AccessTokenMiddleware:
         if request.path != gate().metadata_path:
             return self._get_response(request)
         response = HttpResponse(gate().metadata(), content_type="application/json")
-        return _soon(response) if iscoroutinefunction(self) else response
+        return _as_coroutine(response) if iscoroutinefunction(self) else response
 
     def process_exception(self, _request: Any, error: Exception) -> HttpResponse | None:
         if not isinstance(error, VerificationError):
@@ -53,7 +53,7 @@ class AccessTokenMiddleware:
 
 
 def require_token(scopes: str | Iterable[str] = "") -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Let a request in to this view, plain or async, when its token has all these scopes.
+    """Let a request in to this view, plain or async, if its token has all these scopes.
 
     A view that takes tokens from the header alone is safe without Django's CSRF check: add `csrf_exempt`.
     """
@@ -79,5 +79,5 @@ def require_token(scopes: str | Iterable[str] = "") -> Callable[[Callable[..., A
     return decorate
 
 
-async def _soon(response: HttpResponse) -> HttpResponse:
+async def _as_coroutine(response: HttpResponse) -> HttpResponse:
     return response

@@ -1,4 +1,4 @@
-"""Why a token is refused: one exception, told apart by a stable code."""
+"""The one exception of a refused token. Its stable code says why."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Final
 
 from authserver_resource.texts import scope_names
 
-#: Each code, and the HTTP status that fits it. Codes are never renamed; new ones may come.
+#: Each code with its HTTP status. Codes are never renamed; later versions may add some.
 CODES: Final[dict[str, int]] = {
     "missing_token": 401,  # no access token came with the request
     "malformed": 401,  # not a JWT in the compact form, and not an opaque token
-    "type": 401,  # `typ` is not at+jwt: an ID token, for example
+    "type": 401,  # `typ` is not at+jwt, as in an ID token
     "algorithm": 401,  # not on the allow-list, or not the algorithm of the key
     "critical": 401,  # `crit` names an extension, and this library knows none
     "unknown_key": 401,  # the issuer publishes no key of this `kid`
@@ -21,22 +21,22 @@ CODES: Final[dict[str, int]] = {
     "audience": 401,
     "expired": 401,
     "not_yet_valid": 401,  # `nbf`, or an `iat` in the future
-    "sender_constrained": 401,  # bound to a key (`cnf`), whose proof this version does not check
+    "sender_constrained": 401,  # bound to a key (`cnf`): this version does not check the proof
     "revoked": 401,
-    "inactive": 401,  # the introspection endpoint does not know it, or no more
+    "inactive": 401,  # the introspection endpoint says that it is not active
     "opaque": 401,  # an opaque token came, and no credentials for introspection are set
     "insufficient_scope": 403,
     "origin": 403,  # a cookie came with an unsafe method, from a foreign or unnamed origin
-    "keys_unavailable": 503,  # no keys to check with: the issuer has not been reached yet, or for too long
+    "keys_unavailable": 503,  # no keys: the issuer has never answered, or not for too long
     "status_unavailable": 503,  # no list that is fresh enough for the setting
     "introspection_unavailable": 503,
 }
 
 
 class VerificationError(Exception):
-    """A token was refused. `code` is stable, the text is for logs and holds nothing of the token.
+    """A token was refused. `code` is stable. The text is for logs and holds nothing of the token.
 
-    `status` is the HTTP status that fits: 503 means that nothing is known against the token.
+    `status` is the HTTP status of the answer: 503 means that the check was not possible, and the token may be good.
     """
 
     def __init__(self, code: str, text: str, *, scopes: str | Iterable[str] = ()) -> None:
@@ -44,9 +44,9 @@ class VerificationError(Exception):
         self.code = code
         self.text = text
         self.status = CODES[code]
-        #: What the call asked for, where the scope was what was missing.
+        #: The scopes that the call asked for, if the token lacks one.
         self.scopes = scope_names(scopes)
 
 
 class WouldWait(Exception):
-    """Internal: an answer takes a request to the issuer, and the caller is an event loop that must not wait."""
+    """Internal: the check needs a request to the issuer, and the caller is an event loop that must not wait."""

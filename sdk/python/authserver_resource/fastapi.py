@@ -1,4 +1,4 @@
-"""FastAPI: `token: Annotated[AccessToken, Security(bearer, scopes=["read"])]`, and the scheme in the OpenAPI document."""
+"""FastAPI: `token: Annotated[AccessToken, Security(bearer, scopes=["read"])]`. The OpenAPI document names the scheme."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -12,7 +12,7 @@ from authserver_resource.token import AccessToken
 
 
 class Bearer(SecurityBase):
-    """A dependency that yields the request's verified token, with the scopes that `Security(...)` asks for."""
+    """A dependency that yields the request's verified token, which has the scopes that `Security(...)` asks for."""
 
     def __init__(self, gate: Gate, app: FastAPI, *, scheme_name: str = "authserver") -> None:
         self.gate = gate

@@ -1,4 +1,4 @@
-"""Requests to the issuer: short, bounded in time and size, never redirected."""
+"""Requests to the issuer: bounded in time and size, never redirected."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
 class FetchError(Exception):
-    """The issuer could not be reached, or its answer was not a good one."""
+    """The issuer could not be reached, or its answer cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class Answer:
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    # A redirect would let whoever can answer for one address name another to believe.
+    # A redirect would let an attacker who answers at one address send us to another.
     def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
         return None
 
 
 class Fetcher:
-    """GET and POST. `seconds` bounds a whole request, so that a server that drips bytes holds nobody up."""
+    """GET and POST. `seconds` bounds a whole request, so a server that sends byte by byte cannot block the caller."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -54,7 +54,7 @@ class Fetcher:
         return self._fetch(url, form, {"Content-Type": "application/x-www-form-urlencoded", **headers})
 
     def _fetch(self, url: str, data: bytes | None, headers: Mapping[str, str]) -> Answer:
-        # The caller has looked at the scheme (`is_safe`); file: and others never come here.
+        # The caller has checked the scheme with `is_safe`, so `file:` and others never arrive here.
         agent = {"User-Agent": "authserver-resource"}
         request = urllib.request.Request(url, data, {**agent, **headers})  # noqa: S310
         deadline = time.monotonic() + self._seconds
@@ -65,7 +65,7 @@ class Fetcher:
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):
                 error.close()
-            # The text of an HTTPError names only its status, so no credential of ours can be in it.
+            # The text of an HTTPError names only its status, so it holds no credential.
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
         return Answer(body, int(match.group(1)) if match else None)
 
@@ -81,7 +81,7 @@ class Fetcher:
 
 
 def is_safe(url: object, *, allow_http: bool) -> bool:
-    """Whether an address may be asked: https, or http on this machine or where the settings allow it."""
+    """Return whether we may ask this address: https, or http on this machine or with `allow_http`."""
     if not isinstance(url, str):
         return False
     try:

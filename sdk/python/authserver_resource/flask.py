@@ -1,4 +1,4 @@
-"""Flask: `@api.require("read")` on a view, and the token in `g.access_token`."""
+"""Flask: `@api.require("read")` on a view. The token is `g.access_token`."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ class Api:
             app.add_url_rule(self.gate.metadata_path, "oauth_protected_resource", self._metadata)
 
     def require(self, scopes: str | Iterable[str] = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
-        """Let a request in to this view when its token has all these scopes."""
+        """Let a request in to this view if its token has all these scopes."""
         wanted = scope_names(scopes)
 
         def decorate(view: Callable[P, R]) -> Callable[P, R]:
             @wraps(view)
             def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
                 g.access_token = self.gate.admit(request.method, request.headers.get, wanted)
-                # As Flask itself calls views: an `async def` runs to its end.
+                # Flask itself calls views this way: an `async def` runs to its end.
                 return cast("R", current_app.ensure_sync(view)(*args, **kwargs))
 
             return guarded
@@ -54,5 +54,5 @@ class Api:
 
 
 def access_token() -> AccessToken:
-    """Return the token of this request, typed; for use in protected views."""
+    """Return the token of this request with its type. Call it in protected views only."""
     return cast("AccessToken", g.access_token)

@@ -1,6 +1,6 @@
-"""A request's way in, whatever the framework: find the token, verify it, answer as RFC 6750 and RFC 9728 say.
+"""What all frameworks share: find the token, verify it, answer as RFC 6750 and RFC 9728 say.
 
-The adapters translate: a framework's request into `method` and `header`, and `Refusal` into its response.
+An adapter translates its framework's request into `method` and `header`, and `Refusal` into its response.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from authserver_resource.texts import scope_names, texts
 from authserver_resource.token import AccessToken
 from authserver_resource.verifier import Verifier
 
-#: A header of the request by its lower-case name, or None.
+#: Returns a header of the request by its lower-case name, or None.
 HeaderOf = Callable[[str], str | None]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -39,13 +39,13 @@ class Refusal:
 
 
 class Gate:
-    """Lets requests in. One for an API.
+    """Lets requests in. An API has one.
 
     Args:
-        verifier: What decides.
-        cookie: A cookie that may carry the token instead of the header, for deployments of one origin. Its name begins
-            with `__Host-` (so no sibling host can plant it), except against an issuer on http, for development.
-        origins: Which origins may use unsafe methods with the cookie; the one of the audience by default.
+        verifier: Decides about a token.
+        cookie: A cookie that may carry the token instead of the header, if app and API share one origin. Its name
+            begins with `__Host-`, so no sibling host can plant it. Only for an issuer on http any name will do.
+        origins: The origins that may use unsafe methods with the cookie; by default the audience's own.
         scopes: The scopes of this API, for its metadata.
 
     """
@@ -67,7 +67,7 @@ class Gate:
         is_address = parts.scheme in {"http", "https"} and bool(parts.netloc)
         own = [f"{parts.scheme}://{parts.netloc}"] if is_address else []
         self._origins = frozenset(texts("origins", origins, '["https://app.example.com"]') or own)
-        #: Where the metadata are served; None where the audience is no address (RFC 9728 section 3).
+        #: The path of the metadata (RFC 9728 section 3); None if the audience is no address.
         self.metadata_path = _WELL_KNOWN + parts.path.rstrip("/") if is_address else None
         self._metadata_url = f"{parts.scheme}://{parts.netloc}{self.metadata_path}" if is_address else None
 
@@ -76,22 +76,22 @@ class Gate:
         return self.verifier.verify(self.find(method, header), scopes)
 
     async def admit_async(self, method: str, header: HeaderOf, scopes: str | Iterable[str] = ()) -> AccessToken:
-        """Do as `admit`, and never hold up the event loop."""
+        """Do as `admit` does, and never block the event loop."""
         return await self.verifier.verify_async(self.find(method, header), scopes)
 
     def find(self, method: str, header: HeaderOf) -> str:
-        """Return the token that a request carries, unverified: never from the query, which ends up in logs."""
+        """Return the request's token, unverified. A token in the query is not read: queries end up in logs."""
         kind, _, token = (header("authorization") or "").partition(" ")
         if kind.lower() == "bearer" and token.strip():
             return token.strip()
-        cookie = None if self._cookie is None else self._from_cookie(header("cookie"))
+        cookie = None if self._cookie is None else self._token_from_cookie(header("cookie"))
         if cookie is not None:
             self._check_origin(method, header)
             return cookie
         raise VerificationError("missing_token", "the request carries no access token")
 
     def refusal(self, error: VerificationError) -> Refusal:
-        """Make the answer: a challenge that names the metadata, and a body that says the same."""
+        """Return the answer to an error. Its challenge names the metadata; its body says the same for programs."""
         name = {401: "invalid_token", 503: "temporarily_unavailable"}.get(error.status)
         name = name or ("insufficient_scope" if error.code == "insufficient_scope" else "invalid_request")
         headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
@@ -115,7 +115,7 @@ class Gate:
 
     def _challenge(self, name: str, error: VerificationError) -> str:
         parameters = {}
-        if error.code != "missing_token":  # RFC 6750 section 3.1: no error where nothing was presented
+        if error.code != "missing_token":  # RFC 6750 section 3.1: a request without a token gets no error
             parameters = {"error": name, "error_description": _PUBLIC[name]}
         if error.scopes:
             parameters["scope"] = " ".join(sorted(error.scopes))
@@ -123,7 +123,7 @@ class Gate:
             parameters["resource_metadata"] = self._metadata_url
         return " ".join(["Bearer", ", ".join(f'{key}="{value}"' for key, value in parameters.items())]).strip()
 
-    def _from_cookie(self, header: str | None) -> str | None:
+    def _token_from_cookie(self, header: str | None) -> str | None:
         for pair in (header or "").split(";"):
             name, _, value = pair.strip().partition("=")
             if name == self._cookie:
@@ -131,8 +131,8 @@ class Gate:
         return None
 
     def _check_origin(self, method: str, header: HeaderOf) -> None:
-        # A browser sends a cookie by itself, so a foreign page could act with it: what changes something needs to come
-        # from a page of ours. A header needs no such check: no foreign page can set it.
+        # A browser sends a cookie by itself, so a foreign page could act with it. An unsafe method must therefore come
+        # from an allowed origin. A header needs no such check, because no foreign page can set it.
         if method.upper() in _SAFE_METHODS:
             return
         site = header("sec-fetch-site")

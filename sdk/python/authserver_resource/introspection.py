@@ -1,4 +1,4 @@
-"""Opaque tokens: what the issuer says of them (RFC 7662), remembered for a few seconds."""
+"""Opaque tokens: the issuer says what they are (RFC 7662), and its answer is kept for a few seconds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CREDENTIALS = '("client-id", "secret")'
 
 
 class Introspection:
-    """Asks the issuer, once for all who ask about one token at one time. An answer is used for `seconds`."""
+    """Asks the issuer about a token. Parallel callers share one request. An answer is used for `seconds`."""
 
     def __init__(
         self, issuer: Issuer, reach: Reach, credentials: tuple[str, str], *, seconds: float, size: int
@@ -37,16 +37,16 @@ class Introspection:
         self._reach = reach
         self._seconds = seconds
         self._memory: Memory[tuple[float, dict[str, Any]]] = Memory(size)
-        self.unlock()
+        self.reset_after_fork()
 
-    def unlock(self) -> None:
+    def reset_after_fork(self) -> None:
         """After a fork."""
         self._lock = threading.Lock()
         self._flights: dict[bytes, Future[dict[str, Any]]] = {}
-        self._memory.unlock()
+        self._memory.reset_after_fork()
 
     def claims(self, token: str, digest: bytes, now: float, *, wait: bool) -> dict[str, Any]:
-        """Return what the issuer says of an active token."""
+        """Return the issuer's claims of an active token."""
         known = self._memory.get(digest)
         if known is None or now >= known[0]:
             if not wait:

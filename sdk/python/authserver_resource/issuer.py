@@ -1,4 +1,4 @@
-"""The issuer as an API knows it: its metadata (RFC 8414) and its key set, fetched once and kept fresh."""
+"""The issuer's metadata (RFC 8414) and key set, fetched once and kept fresh."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authserver_resource.jose import Key, read_keys
 from authserver_resource.reach import Reach
 from authserver_resource.remote import Remote
 
-#: An unknown `kid` causes a fetch at most this often: whoever sends random ones must not reach the issuer through us.
+#: An unknown `kid` causes a fetch at most this often: an attacker with random ones must not flood the issuer through us.
 UNKNOWN_KEY_COOL_DOWN = 30.0
 _METADATA_SECONDS = 3600.0
 _KEYS_SECONDS = 300.0
@@ -31,7 +31,7 @@ class KeySet:
 
 
 class Issuer:
-    """Metadata and keys. `stale_for`: seconds for which keys are used after their time when no newer can be had."""
+    """Metadata and keys. `stale_for`: for so many seconds old keys are used when no newer ones can be fetched."""
 
     def __init__(self, url: str, reach: Reach, *, stale_for: float, allow_http: bool) -> None:
         self.url = url
@@ -43,12 +43,12 @@ class Issuer:
         self.metadata: Remote[Metadata] = reach.keep(self._load_metadata, longest_pause=pause, background=False)
         self.keys: Remote[KeySet] = reach.keep(self._load_keys, longest_pause=pause)
         self._asked_for_unknown_at = float("-inf")
-        self.unlock()
+        self.reset_after_fork()
 
-    def unlock(self) -> None:
+    def reset_after_fork(self) -> None:
         """After a fork."""
         self._lock = threading.Lock()
-        self.metadata.unlock()
+        self.metadata.reset_after_fork()
 
     def current_keys(self, now: float, *, wait: bool) -> dict[str, Key]:
         """Return the published keys by `kid`."""
@@ -58,35 +58,36 @@ class Issuer:
         return found.keys
 
     def key(self, kid: str, now: float, *, wait: bool) -> Key:
-        """Return the key of this name; asks for a new key set where there is none, at most once a cool-down."""
+        """Return the key of this `kid`. For an unknown one fetch a new key set, at most once in UNKNOWN_KEY_COOL_DOWN."""
         key = self.current_keys(now, wait=wait).get(kid)
-        if key is None and self._may_ask(now, wait=wait):
+        if key is None and self._may_refetch(now, wait=wait):
             self.keys.refresh(now, wait=wait)
             key = self.current_keys(now, wait=wait).get(kid)
         if key is None:
             raise VerificationError("unknown_key", "the issuer publishes no such key")
         return key
 
-    def _may_ask(self, now: float, *, wait: bool) -> bool:
+    def _may_refetch(self, now: float, *, wait: bool) -> bool:
         if self.keys.failing_since is not None:
-            return False  # the background is trying already: nobody needs to wait for what does not answer
+            return False  # the background thread tries already, and the issuer does not answer: do not wait
         with self._lock:
             if now - self._asked_for_unknown_at < UNKNOWN_KEY_COOL_DOWN:
-                # Those who come while the one fetch is under way wait for it: their key may be in it.
+                # A fetch is under way, and the key may be in it: wait for it.
                 return self.keys.is_loading
-            if wait:  # who may not wait comes again, in a thread that may
+            if wait:  # a caller that may not wait calls again from a thread that may
                 self._asked_for_unknown_at = now
             return True
 
     def _load_metadata(self, _old: Metadata | None) -> tuple[Metadata, float]:
         document = self._fetcher.get(metadata_url(self.url), "application/json").json()
-        # RFC 8414 section 3.3: a document that speaks for another issuer is not to be used.
+        # RFC 8414 section 3.3: metadata that name another issuer must not be used.
         if not isinstance(document, dict) or document.get("issuer") != self.url:
             raise FetchError("the metadata are not this issuer's")
-        asking = document.get("introspection_endpoint")
-        return Metadata(self._safe(document.get("jwks_uri")), asking and self._safe(asking)), (
-            self._clock() + _METADATA_SECONDS
+        endpoint = document.get("introspection_endpoint")
+        metadata = Metadata(
+            self._checked_address(document.get("jwks_uri")), endpoint and self._checked_address(endpoint)
         )
+        return metadata, self._clock() + _METADATA_SECONDS
 
     def _load_keys(self, old: KeySet | None) -> tuple[KeySet, float]:
         metadata = self.metadata.get(self._clock(), wait=True)
@@ -102,7 +103,7 @@ class Issuer:
         seconds = _KEYS_SECONDS if answer.max_age is None else min(max(answer.max_age, 30), _METADATA_SECONDS)
         return KeySet(keys), self._clock() + seconds
 
-    def _safe(self, url: Any) -> str:
+    def _checked_address(self, url: Any) -> str:
         plain = self._allow_http or self.url.startswith("http://")
         if not isinstance(url, str) or not is_safe(url, allow_http=plain):
             raise FetchError("the metadata name an address that is not https")
@@ -110,6 +111,6 @@ class Issuer:
 
 
 def metadata_url(issuer: str) -> str:
-    """The well-known part goes between host and path (RFC 8414 section 3.1)."""
+    """Return the address of the metadata: the well-known part stands between host and path (RFC 8414 section 3.1)."""
     parts = urlsplit(issuer)
     return f"{parts.scheme}://{parts.netloc}/.well-known/oauth-authorization-server{parts.path.rstrip('/')}"

@@ -1,6 +1,6 @@
-"""The compact form and public keys, as little of JOSE as a verifier needs (RFC 7515, 7517, 7518, 8037).
+"""The compact form and public keys: the part of JOSE that a verifier needs (RFC 7515, 7517, 7518, 8037).
 
-A key comes from the issuer's key set and from nowhere else: `jwk`, `jku` and `x5u` in a header are never looked at.
+Keys come only from the issuer's key set: `jwk`, `jku` and `x5u` in a header are never read.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from authserver_resource.errors import VerificationError
 ALGORITHMS = frozenset({"ES256", "EdDSA", "RS256"})
 LONGEST_TOKEN = 16 * 1024
 
-# Only the alphabet of base64url passes: its own two signs become those of base64, and base64's become refusals.
+# Only the alphabet of base64url passes: `-_` become the `+/` of base64, and `+/=` become bytes that are refused.
 _ALPHABET = bytes.maketrans(b"-_+/=", b"+/\0\0\0")
 _PADDING = (b"", b"===", b"==", b"=")
 _ES256 = ec.ECDSA(hashes.SHA256())
-# json.loads() would guess the encoding first: a third of its time on a token.
+# json.loads() would guess the encoding first, which takes a third of its time on a token.
 _read_json = json.JSONDecoder().decode
 _PKCS1 = padding.PKCS1v15()
 _SHA256 = hashes.SHA256()
@@ -37,7 +37,7 @@ Check = Callable[[bytes, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What of a header decides: already refused are `crit`, foreign types and algorithms."""
+    """The members of a header that a check needs. `read_header` has refused `crit`, wrong types and wrong algorithms."""
 
     algorithm: str
     kid: str
@@ -58,7 +58,7 @@ def decode(segment: bytes) -> bytes:
 
 
 def split(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Take a compact JWS apart: header, payload, both as they were signed, signature; all but the last still encoded."""
+    """Split a compact JWS into header, payload, the signed text of both, and signature. Only the signature is decoded."""
     signed, _, signature = data.rpartition(b".")
     header, _, payload = signed.partition(b".")
     if not header or not payload or b"." in payload or len(data) > LONGEST_TOKEN * 128:
@@ -81,10 +81,10 @@ def read_object(segment: bytes) -> dict[str, Any]:
 
 
 def read_header(segment: bytes, typ: str, algorithms: frozenset[str]) -> Header:
-    """Decode a header and refuse what no key could make good."""
+    """Decode a header. Refuse it if no key could make the token good."""
     header = read_object(segment)
     found = header.get("typ")
-    # RFC 7515 section 4.1.9: the prefix may be there or not, and the case of a media type says nothing.
+    # RFC 7515 section 4.1.9: the prefix is optional, and media types ignore case.
     if not isinstance(found, str) or found.lower().removeprefix("application/") != typ:
         raise VerificationError("type", f"the header's typ is not {typ}")
     algorithm = header.get("alg")
@@ -108,13 +108,13 @@ def check_signature(key: Key, header: Header, signed: bytes, signature: bytes) -
 
 
 def read_keys(document: Any, known: dict[str, Key]) -> dict[str, Key]:
-    """Read a key set (RFC 7517). Keys that cannot verify our algorithms are passed over.
+    """Read a key set (RFC 7517), without the keys of other algorithms.
 
-    A key that has not changed stays the same object: whoever remembers which key signed a token can compare.
-    Raises ValueError when the document is no key set.
+    A key that has not changed stays the same object, so the memory of verified tokens can compare by identity.
+    Raises ValueError if the document is no key set.
     """
     if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
-        raise ValueError("not a key set")  # noqa: TRY004 - it is data from afar
+        raise ValueError("not a key set")  # noqa: TRY004 - the value comes from the network
     keys: dict[str, Key] = {}
     for jwk in document["keys"]:
         kid = jwk.get("kid") if isinstance(jwk, dict) else None

@@ -1,4 +1,4 @@
-"""A bounded memory of answers, safe for threads. Keys are digests: no token is kept."""
+"""A bounded memory of answers, safe for threads. Its keys are digests, so it keeps no token."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ T = TypeVar("T")
 
 
 class Memory(Generic[T]):
-    """The newest `size` answers. The oldest goes first: a token lives for minutes, so order of arrival is near enough."""
+    """Keeps the newest `size` answers and drops the oldest first. A token lives for minutes, so no better order is needed."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._answers: dict[bytes, T] = {}
-        #: Lookups cost one dictionary access; only changes are locked.
+        #: A look-up is one dictionary access; only changes take the lock.
         self.get = self._answers.get
-        self.unlock()
+        self.reset_after_fork()
 
-    def unlock(self) -> None:
+    def reset_after_fork(self) -> None:
         """After a fork."""
         self._lock = threading.Lock()
 

@@ -14,7 +14,7 @@ class PrometheusCounters:
         counter = Counter(
             "authserver_resource_verifications", "Access tokens verified, by outcome.", ["outcome"], registry=registry
         )
-        # Looked up once: every outcome is there from the start, so that a rate has something to start from.
+        # Every outcome exists from the start with the value 0, because a rate needs a first value.
         self._counts = {outcome: counter.labels(outcome) for outcome in ["ok", *CODES]}
 
     def verified(self, outcome: str) -> None:

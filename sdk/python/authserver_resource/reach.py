@@ -1,4 +1,4 @@
-"""How the issuer is reached: one fetcher, one clock, one background thread, shared by all that is kept from it."""
+"""What metadata, keys, lists and introspection share to reach the issuer: a fetcher, a clock, a background thread."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """`clock` gives seconds since the epoch; `patience` is how long one thread waits for another's fetch."""
+    """`clock` gives seconds since the epoch; `patience`: seconds that a thread waits for another's fetch."""
 
     fetcher: Fetcher
     refresher: Refresher
@@ -24,7 +24,7 @@ class Reach:
     def keep(
         self, load: Callable[[T | None], tuple[T, float]], *, longest_pause: float, background: bool = True
     ) -> Remote[T]:
-        """Keep a value from afar, by default refreshed in the background."""
+        """Keep a value of the issuer, refreshed in the background by default."""
         made = Remote(load, self.refresher.wake, patience=self.patience, longest_pause=longest_pause)
         if background:
             self.refresher.add(made)

@@ -1,4 +1,4 @@
-"""A value kept from afar: fresh for a while, refreshed behind the back of requests, used stale in an outage."""
+"""A value of the issuer: fresh for a time, refreshed in the background, used after its time in an outage."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from authserver_resource.fetching import FetchError
 
 T = TypeVar("T")
 
-#: Without a state: neither do forks share it, nor does a program that seeded its own find it moved.
+#: SystemRandom has no state: forks do not share one, and a program that seeds `random` keeps its sequence.
 _jitter = random.SystemRandom()
 
-#: Seconds without a use after which nothing is refreshed any more.
+#: A value is no longer refreshed after so many seconds without a use.
 _WARM = 60.0
 _TICK = 1.0
 
@@ -24,8 +24,8 @@ class Remote(Generic[T]):
     """One value, loaded by one thread at a time.
 
     `load(old)` returns the value and the time until which it is fresh; it raises FetchError or VerificationError.
-    A value is refreshed in the background from about half of its fresh time on. A request waits only where there is
-    none yet, or where the one there is went stale unused; never while the issuer is known to be out of reach.
+    The background refreshes a value from about half of its fresh time on. A request waits only for the first value, and
+    for a value that became stale without use. It never waits while the issuer is known to be unreachable.
     """
 
     def __init__(
@@ -45,21 +45,21 @@ class Remote(Generic[T]):
         self.fresh_until = 0.0
         self.used_at = 0.0
         self.attempted_at = 0.0
-        #: Since when loading has failed; None while it works.
+        #: The time of the first failure since the last success; None while loading works.
         self.failing_since: float | None = None
         self._refresh_at = 0.0
-        #: A clock that was set back must not make a value last: before this time, too, it is refreshed.
+        #: A clock that is set back must not make a value last longer: before this time it is refreshed, too.
         self._refresh_from = 0.0
         self._failures = 0
-        self.unlock()
+        self.reset_after_fork()
 
-    def unlock(self) -> None:
-        """Forget what other threads were doing: after a fork they are not there any more."""
+    def reset_after_fork(self) -> None:
+        """Forget the loads of other threads: after a fork those threads do not exist."""
         self._lock = threading.Lock()
         self._flight: threading.Event | None = None
 
     def get(self, now: float, *, wait: bool) -> T | None:
-        """Return the value, which may be stale; None when there is none. Raises WouldWait unless it may wait."""
+        """Return the value, which may be stale, or None. Raises WouldWait if it must wait and may not."""
         self.used_at = now
         if self._refresh_from < now < self._refresh_at:
             return self.value
@@ -69,7 +69,7 @@ class Remote(Generic[T]):
         return self.refresh(now, wait=wait)
 
     def refresh(self, now: float, *, wait: bool = True) -> T | None:
-        """Load now, or wait for the load that is under way; a failure leaves the old value."""
+        """Load now, or wait for the load that is under way. A failure keeps the old value."""
         if not wait:
             raise WouldWait
         with self._lock:
@@ -91,7 +91,7 @@ class Remote(Generic[T]):
         return self._flight is not None
 
     def is_due(self, now: float) -> bool:
-        """Whether the background should load: it is time, and somebody still uses the value."""
+        """Return whether the background should load: it is time, and the value is in use."""
         is_rested = self._refresh_from < now < self._refresh_at
         return not is_rested and self.is_warm(now) and self._flight is None
 
@@ -102,7 +102,7 @@ class Remote(Generic[T]):
         return self._refresh_at - now
 
     def _is_failing(self, now: float) -> bool:
-        # Only while attempts are recent: after a quiet hour an old failure says nothing about the issuer.
+        # An old failure says nothing about the issuer after a quiet hour, so only recent attempts count.
         return self.failing_since is not None and now - self.attempted_at < _WARM
 
     def _run(self, now: float) -> None:
@@ -115,7 +115,7 @@ class Remote(Generic[T]):
             if self.failing_since is None:
                 self.failing_since = now
             pause = min(2.0 ** min(self._failures - 1, 10), self._longest_pause)
-            # Jitter, so that many APIs do not come back at the same moment.
+            # Jitter keeps many APIs from coming back at the same moment.
             self._refresh_at = now + pause * _jitter.uniform(0.5, 1.0)
             return
         self.value, self.fresh_until, self.loaded_at = value, fresh_until, now
@@ -124,20 +124,20 @@ class Remote(Generic[T]):
 
 
 class Refresher:
-    """One daemon thread that loads what is due; it ends when nothing has been used for a minute."""
+    """One daemon thread that loads the values that are due. It ends when no value was used for a minute."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._remotes: list[Remote[Any]] = []
-        self.unlock()
+        self.reset_after_fork()
 
-    def unlock(self) -> None:
-        """After a fork: the thread stayed behind in the parent."""
+    def reset_after_fork(self) -> None:
+        """After a fork: the thread exists only in the parent."""
         self._lock = threading.Lock()
         self._woken = threading.Event()
         self._thread: threading.Thread | None = None
         for remote in self._remotes:
-            remote.unlock()
+            remote.reset_after_fork()
 
     def add(self, remote: Remote[Any]) -> None:
         with self._lock:
@@ -148,7 +148,7 @@ class Refresher:
             self._remotes = [other for other in self._remotes if other is not remote]
 
     def wake(self) -> None:
-        """Look for work now."""
+        """Let the thread look for due values now."""
         if self._thread is None:
             with self._lock:
                 if self._thread is None:

@@ -1,4 +1,4 @@
-"""Status lists: which tokens were revoked (IETF Token Status List), kept fresh and read as bits."""
+"""Status lists say which tokens were revoked (IETF Token Status List). They are kept fresh and read as bits."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from authserver_resource.remote import Remote
 Policy = Literal["fail_open", "fail_closed", "off"]
 
 _TYP = "statuslist+jwt"
-#: A million bits are 128 KiB; nothing that a few bytes inflate to may take more than this.
+#: A million bits are 128 KiB. The limit holds for the inflated data, because a few bytes can inflate to a lot.
 _LARGEST_LIST = 1024 * 1024
 _MOST_LISTS = 1024
 _LONGEST_TTL = 3600.0
-#: Between attempts while the issuer is out of reach: also how late a revocation may come when it is back.
+#: Between attempts while the issuer is unreachable. A revocation may come so late when it is back.
 _LONGEST_PAUSE = 2.0
 
 
@@ -34,16 +34,16 @@ class StatusList:
     expires_at: float
 
     def status(self, index: int) -> int | None:
-        """0 is valid, all else is not; None when the index is outside."""
+        """Return 0 for valid, another number for revoked, None for an index outside the list."""
         per_byte = 8 // self.bits
-        where, place = divmod(index, per_byte)
-        if index < 0 or where >= len(self.data):
+        byte, position = divmod(index, per_byte)
+        if index < 0 or byte >= len(self.data):
             return None
-        return self.data[where] >> (place * self.bits) & ((1 << self.bits) - 1)
+        return self.data[byte] >> (position * self.bits) & ((1 << self.bits) - 1)
 
 
 class StatusLists:
-    """The lists that tokens name. `stale_for`: seconds for which a list is used after its `ttl`, when needed."""
+    """The lists that tokens name. `stale_for`: for so many seconds after its `ttl` a list is used if there is no newer one."""
 
     def __init__(
         self,
@@ -62,14 +62,14 @@ class StatusLists:
         self._leeway = leeway
         self._algorithms = algorithms
         self._lists: dict[str, Remote[StatusList]] = {}
-        self.unlock()
+        self.reset_after_fork()
 
-    def unlock(self) -> None:
+    def reset_after_fork(self) -> None:
         """After a fork."""
         self._lock = threading.Lock()
 
     def find(self, claims: dict[str, Any]) -> tuple[Remote[StatusList], int] | None:
-        """Return the list and index that a verified token names; None when it names none, or nobody wants to know."""
+        """Return the list and index that a verified token names; None if it names none, or with the policy "off"."""
         status = claims.get("status")
         if status is None or self._policy == "off":
             return None
@@ -79,13 +79,13 @@ class StatusLists:
         uri, index = entry.get("uri"), entry.get("idx")
         if not isinstance(uri, str) or not isinstance(index, int) or isinstance(index, bool) or index < 0:
             raise VerificationError("claims", "the claim status is malformed")
-        # Signed by the issuer or not, a token must not choose whom we ask.
+        # Even a signed token must not choose the host that we ask.
         if not uri.startswith(f"{self._issuer.url.rstrip('/')}/") or ".." in uri or "#" in uri:
             raise VerificationError("claims", "the status list is not the issuer's")
-        return self._lists.get(uri) or self._new(uri), index
+        return self._lists.get(uri) or self._add_list(uri), index
 
     def check(self, found: Remote[StatusList], index: int, now: float, *, wait: bool) -> None:
-        """Raise VerificationError when the token was revoked, or when that cannot be told and must be."""
+        """Raise VerificationError if the token was revoked, or if the policy needs a list and there is none."""
         present = found.get(now, wait=wait)
         if present is None:
             if self._policy == "fail_open" and now - (found.failing_since or now) <= self._stale_for:
@@ -101,7 +101,7 @@ class StatusLists:
         ):
             raise VerificationError("status_unavailable", "the status list is too old")
 
-    def _new(self, uri: str) -> Remote[StatusList]:
+    def _add_list(self, uri: str) -> Remote[StatusList]:
         with self._lock:
             if uri in self._lists:
                 return self._lists[uri]
@@ -128,11 +128,11 @@ class StatusLists:
         if issued_at > now + self._leeway or expires_at + self._leeway <= now:
             raise VerificationError("expired", "the status list is not of this time")
         ttl = min(_time(claims, "ttl", 60.0), _LONGEST_TTL)
-        # From its `iat`, not from now: what caches in between held it for counts too. But where it is old on arrival
-        # (our clock is ahead, or a cache breaks the rules), asking for each request would help nobody.
+        # Its life counts from `iat`, because caches may have held it. If it is old on arrival (our clock is ahead, or a
+        # cache breaks the rules), it lives for ttl/4: a fetch for each request would bring nothing newer.
         fresh_until = max(min(issued_at, now) + ttl, now + ttl / 4)
         if old is not None and issued_at < old.issued_at:
-            return old, fresh_until  # a cache answered with one from the past: it would give revoked tokens back
+            return old, fresh_until  # a cache answered with an older list, which would make revoked tokens good again
         bits, data = _inflate(claims.get("status_list"))
         return StatusList(bits, data, issued_at, expires_at), fresh_until
 

@@ -1,4 +1,4 @@
-"""Parameters that hold several texts. In Python a text is a collection of its letters, and `public="/health"` holds "/"."""
+"""Parameters that hold several texts. In Python a text is a collection of its letters, so `public="/health"` holds "/"."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterable
 
 
 def texts(name: str, value: object, example: str) -> tuple[str, ...]:
-    """Return the texts of a collection, read once. Raises TypeError for a single text and for members of other types."""
+    """Return the texts of a collection. Raises TypeError for a single text and for members of other types."""
     members = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (None,)
     if not all(isinstance(member, str) for member in members):
-        # Without the value: that of `introspection` holds a secret.
+        # The message leaves the value out: `introspection` holds a secret.
         raise TypeError(f"{name}: a collection of texts, as in {example}")
     return members
 
 
 def scope_names(value: object) -> frozenset[str]:
-    """Return the scopes of a text with spaces between them, as OAuth writes it ("read write"), or of a collection."""
+    """Return the scopes of a text with spaces, as OAuth writes it ("read write"), or of a collection."""
     if isinstance(value, frozenset):
-        return value  # read before: an adapter passes it with each request, which takes microseconds
+        return value  # an adapter reads its scopes once: to do so for each request would take microseconds
     return frozenset(value.split() if isinstance(value, str) else texts("scopes", value, '["read", "write"]'))

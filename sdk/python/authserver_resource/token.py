@@ -8,7 +8,7 @@ from typing import Any
 
 
 class AccessToken:
-    """What a verified token says. Cannot be changed, so that one may be shared by requests.
+    """The claims of a verified token. It cannot be changed, so requests may share one.
 
     `claims` holds everything that the issuer signed. The token itself is not kept.
     """
@@ -29,7 +29,7 @@ class AccessToken:
 
     @property
     def subject(self) -> str:
-        """The user's id; the client's where it acts on its own behalf."""
+        """The user's id, or the client's if it acts on its own behalf."""
         return str(self._claims["sub"])
 
     @property
@@ -38,7 +38,7 @@ class AccessToken:
 
     @property
     def is_of_a_user(self) -> bool:
-        """False where a client acts on its own behalf."""
+        """False if a client acts on its own behalf."""
         return self.subject != self.client_id
 
     @property
@@ -57,7 +57,7 @@ class AccessToken:
 
     @property
     def session_id(self) -> str | None:
-        """The sign-in that the token comes from (`sid`); None for a client's own."""
+        """The session that the token belongs to (`sid`); None if a client acts on its own behalf."""
         return self._text("sid")
 
     @property

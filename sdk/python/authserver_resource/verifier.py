@@ -38,8 +38,8 @@ class Counters(Protocol):
     def verified(self, outcome: str) -> None: ...
 
 
-class _Seen:
-    """A token that was verified: what is left to check each time stands here."""
+class _VerifiedToken:
+    """A verified token, with what each further request still has to check."""
 
     __slots__ = ("key", "kid", "listed", "token")
 
@@ -53,29 +53,29 @@ class _Seen:
 class Verifier:
     """Verifies the access tokens of one issuer for one API. Make one for a process, and keep it.
 
-    Safe for threads, event loops and forks. Everything else it needs to know is in the issuer's metadata, fetched at
-    the first call and kept fresh behind the back of requests.
+    It is safe for threads, event loops and forks. The first call fetches the issuer's metadata and keys; the background
+    keeps the keys fresh.
 
     Args:
-        issuer: The issuer, exactly as its tokens name it. https, or http on this machine, or with `allow_http`.
+        issuer: The issuer, exactly as its tokens name it: https, or http on this machine, or http with `allow_http`.
         audience: This API, exactly as tokens name it in `aud`.
         algorithms: A narrower choice of ES256, EdDSA and RS256.
         leeway: Seconds by which clocks may differ; at most 300.
-        status: What happens when no fresh status list can be had. "fail_open": the last one serves on, for `stale_for`
-            seconds (a day). "fail_closed": tokens are refused after `stale_for` seconds (10). "off": nobody asks, and
-            a revoked token is good until it expires.
+        status: What happens without a fresh status list. "fail_open": the last list is used for `stale_for` seconds (a
+            day). "fail_closed": tokens are refused after `stale_for` seconds (10). "off": no list is fetched, and a
+            revoked token is good until it expires.
         stale_for: See `status`.
-        keys_stale_for: Seconds for which keys are used after their time, when no newer can be had.
-        introspection: Client id and secret, for opaque tokens. Without it they are refused.
-        introspection_seconds: For how long an answer is used: so late may a revocation of an opaque token come.
-        cache_size: How many verified tokens are remembered, and as many answers about opaque ones; 0 for none.
-        timeout: Seconds for one request to the issuer; also how long a call waits for one that is under way. Less than half of
-            the `ttl` of the lists: then nobody waits when the issuer hangs.
+        keys_stale_for: For so many seconds old keys are used when no newer ones can be fetched.
+        introspection: Client id and secret, for opaque tokens. Without them opaque tokens are refused.
+        introspection_seconds: For how long an answer is used. The revocation of an opaque token may come so late.
+        cache_size: How many verified tokens are remembered, and how many answers about opaque ones; 0 for none.
+        timeout: Seconds for one request to the issuer, and for the wait of a call for one that is under way. With less
+            than half of the lists' `ttl` no call waits while the issuer hangs.
         clock: Seconds since the epoch.
 
     """
 
-    def __init__(  # noqa: PLR0913 - settings, by keyword, each with a default
+    def __init__(  # noqa: PLR0913 - each setting is a keyword with a default
         self,
         issuer: str,
         audience: str,
@@ -125,40 +125,40 @@ class Verifier:
             if introspection is None
             else Introspection(self._issuer, reach, introspection, seconds=introspection_seconds, size=cache_size)
         )
-        self._seen: Memory[_Seen] = Memory(cache_size)
+        self._verified: Memory[_VerifiedToken] = Memory(cache_size)
         self._headers: dict[bytes, Header] = {}
-        _everywhere.add(self)
+        _verifiers.add(self)
 
     def verify(self, token: str, scopes: str | Iterable[str] = ()) -> AccessToken:
-        """Return what a good token says; `scopes` must all be in it ("read write", or any iterable).
+        """Return the claims of a good token, which must have all `scopes` ("read write", or any iterable).
 
         Checks form, signature, `typ`, algorithm, `crit`, issuer, audience, times, required claims, status and scope.
         Does *not* check: whether the user may do this to that object, how the user signed in and how long ago
-        (`auth_time`), roles, who sent the token (bearer tokens are anybody's who holds them; those bound to a key are
+        (`auth_time`), roles, who sent the token (anyone who holds a bearer token can send it; a token bound to a key is
         refused), nor whether it has been used before. A revocation arrives within the `ttl` of the issuer's
         status lists and a second or two; a token without the claim `status` cannot be revoked.
 
-        Makes no request to the issuer but at first sight of it, of an unknown key, of a status list after a quiet
-        time, and of an opaque token; then it waits for at most about `timeout` seconds.
+        Asks the issuer only at the first call, for an unknown key, for a status list after a quiet time, and for an
+        opaque token. Then it waits for at most about `timeout` seconds.
 
         Raises:
-            VerificationError: with a stable `code`; `status` 503 means that it could not be told.
+            VerificationError: with a stable `code`; `status` 503 means that the check was not possible.
 
         """
-        return self._counted(token, scopes, wait=True)
+        return self._verify_and_count(token, scopes, wait=True)
 
     async def verify_async(self, token: str, scopes: str | Iterable[str] = ()) -> AccessToken:
-        """Do as `verify`, and leave the event loop free while a request to the issuer is under way."""
+        """Do as `verify` does, and leave the event loop free during a request to the issuer."""
         try:
-            return self._counted(token, scopes, wait=False)
+            return self._verify_and_count(token, scopes, wait=False)
         except WouldWait:
-            return await asyncio.to_thread(self._counted, token, scopes, wait=True)
+            return await asyncio.to_thread(self._verify_and_count, token, scopes, wait=True)
 
     def warm_up(self) -> None:
-        """Fetch metadata and keys now, so that the first request need not. Raises VerificationError."""
+        """Fetch metadata and keys now, so the first request does not wait for them. Raises VerificationError."""
         self._issuer.current_keys(self._clock(), wait=True)
 
-    def _counted(self, token: str, scopes: str | Iterable[str], *, wait: bool) -> AccessToken:
+    def _verify_and_count(self, token: str, scopes: str | Iterable[str], *, wait: bool) -> AccessToken:
         if self._counters is None:
             return self._verify(token, scopes, wait=wait)
         try:
@@ -176,15 +176,15 @@ class Verifier:
             raise VerificationError("malformed", "a token is ASCII") from None
         digest = hashlib.sha256(data).digest()
         now = self._clock()
-        seen = self._seen.get(digest)
-        if seen is not None and self._issuer.current_keys(now, wait=wait).get(seen.kid) is seen.key:
-            verified = seen.token
-            self._rules.check_times(verified._claims, now)  # noqa: SLF001 - the property would make a copy
-            listed = seen.listed
+        known = self._verified.get(digest)
+        if known is not None and self._issuer.current_keys(now, wait=wait).get(known.kid) is known.key:
+            verified = known.token
+            self._rules.check_times(verified._claims, now)  # noqa: SLF001 - the property would make a view each time
+            listed = known.listed
         elif token.startswith(PREFIX):
-            verified, listed = self._ask(token, digest, now, wait=wait), None
+            verified, listed = self._introspect(token, digest, now, wait=wait), None
         else:
-            verified, listed = self._first_sight(data, digest, now, wait=wait)
+            verified, listed = self._verify_new(data, digest, now, wait=wait)
         if listed is not None:
             self._lists.check(*listed, now, wait=wait)
         if scopes:
@@ -193,7 +193,7 @@ class Verifier:
                 raise VerificationError("insufficient_scope", "the token has not all the scopes", scopes=wanted)
         return verified
 
-    def _first_sight(
+    def _verify_new(
         self, data: bytes, digest: bytes, now: float, *, wait: bool
     ) -> tuple[AccessToken, tuple[Remote[StatusList], int] | None]:
         if len(data) > LONGEST_TOKEN:
@@ -206,14 +206,14 @@ class Verifier:
         self._rules.check(claims, now)
         verified = AccessToken(claims, read_scopes(claims))
         listed = self._lists.find(claims)
-        # Only now: a header under a good signature is one of few, and nobody else fills this memory.
+        # Only headers of tokens with a good signature are remembered, so forgeries cannot fill this memory.
         if len(self._headers) >= _MOST_HEADERS:
             self._headers.clear()
         self._headers[header_part] = header
-        self._seen.put(digest, _Seen(verified, header.kid, key, listed))
+        self._verified.put(digest, _VerifiedToken(verified, header.kid, key, listed))
         return verified, listed
 
-    def _ask(self, token: str, digest: bytes, now: float, *, wait: bool) -> AccessToken:
+    def _introspect(self, token: str, digest: bytes, now: float, *, wait: bool) -> AccessToken:
         if self._introspection is None:
             raise VerificationError("opaque", "an opaque token, and no credentials for introspection are set")
         if not _OPAQUE.fullmatch(token):
@@ -223,21 +223,21 @@ class Verifier:
         return AccessToken(claims, read_scopes(claims))
 
     def _after_fork(self) -> None:
-        self._refresher.unlock()
-        self._issuer.unlock()
-        self._lists.unlock()
-        self._seen.unlock()
+        self._refresher.reset_after_fork()
+        self._issuer.reset_after_fork()
+        self._lists.reset_after_fork()
+        self._verified.reset_after_fork()
         if self._introspection is not None:
-            self._introspection.unlock()
+            self._introspection.reset_after_fork()
 
 
-# A fork copies locks that other threads hold, and none of the threads: a child starts with open ones.
-_everywhere: weakref.WeakSet[Verifier] = weakref.WeakSet()
+# A fork copies locks that other threads hold, but not the threads. A child starts with new locks.
+_verifiers: weakref.WeakSet[Verifier] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for verifier in _everywhere:
-        verifier._after_fork()  # noqa: SLF001 - this file's own
+    for verifier in _verifiers:
+        verifier._after_fork()  # noqa: SLF001 - private to this file
 
 
 if hasattr(os, "register_at_fork"):

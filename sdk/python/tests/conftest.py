@@ -1,4 +1,4 @@
-"""An issuer made of keys and a tiny HTTP server: signs what no real one would, counts who asks, and can go away."""
+"""An issuer for tests: it signs tokens that no real issuer would, counts its requests, and can be stopped."""
 
 import base64
 import json
@@ -32,7 +32,7 @@ def number(value):
 
 
 class Clock:
-    """The time, which passes only when a test says so."""
+    """A clock that only a test moves."""
 
     def __init__(self):
         self.now = 1_800_000_000.0
@@ -80,7 +80,7 @@ class Key:
 
 
 class Issuer:
-    """`fetches` counts the requests by path; `answers` replaces them; `hold` makes them wait, `asked` tells of the first."""
+    """`fetches` holds the paths of requests; `answers` replaces answers; `hold` makes requests wait; the first sets `asked`."""
 
     def __init__(self, clock):
         self.clock = clock
@@ -103,14 +103,14 @@ class Issuer:
         return f"http://127.0.0.1:{self.port}"
 
     def start(self):
-        """Come back, at the same address."""
+        """Answer again at the same address."""
         self.server = ThreadingHTTPServer(("127.0.0.1", self.port), self.handler())
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self):
-        """Go away: connections are refused."""
+        """Stop: connections are refused."""
         if self.server is not None:
             self.server.shutdown()
             self.server.server_close()
@@ -141,7 +141,7 @@ class Issuer:
                 for name, value in headers:
                     self.send_header(name, value)
                 self.send_header("Content-Length", str(len(body)))
-                with suppress(BrokenPipeError, ConnectionResetError):  # who was held may have gone
+                with suppress(BrokenPipeError, ConnectionResetError):  # a client that had to wait may be gone
                     self.end_headers()
                     self.wfile.write(body)
 
@@ -177,7 +177,7 @@ class Issuer:
         return self.jwt({"typ": "statuslist+jwt", **(header or {})}, claims | changes, key)
 
     def claims(self, **changes):
-        """What a good token says, with changes; a claim changed to None is left out."""
+        """Return the claims of a good token, with changes. A claim that is changed to None is left out."""
         now = int(self.clock())
         good = {
             "iss": self.url,
@@ -197,7 +197,7 @@ class Issuer:
         return self.jwt({"typ": "at+jwt", **(header or {})}, self.claims(**changes), key)
 
     def opaque(self, **changes):
-        """A token that only `/introspect` knows."""
+        """Return a token that only `/introspect` knows."""
         token = "asat_" + secrets.token_urlsafe(60)
         self.active[token] = {"active": True, **self.claims(status=None, **changes)}
         return token
@@ -228,10 +228,10 @@ def issuer(clock):
 
 @pytest.fixture
 def make_verifier(issuer, clock):
-    """Make a verifier of this issuer's tokens, with changes."""
+    """Return a function that makes a verifier of this issuer's tokens, with changed arguments."""
 
     def make(**changes):
-        # By default it waits for 3 seconds: enough for an issuer, and not for one on a machine that is busy with others.
+        # The default of 3 seconds is too short on a busy machine.
         return Verifier(issuer.url, AUDIENCE, **{"clock": clock, "timeout": 60, **changes})
 
     return make
@@ -249,7 +249,7 @@ def new_key():
 
 @pytest.fixture
 def refused():
-    """A context manager: the block raises the error of this code."""
+    """Return a context manager that expects the error of this code."""
 
     @contextmanager
     def expect(code):

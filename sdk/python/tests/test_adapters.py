@@ -1,4 +1,4 @@
-"""The same API in each framework: let in, challenged, and described."""
+"""The same API in each framework lets requests in, refuses them with a challenge, and describes itself."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ METADATA = "/.well-known/oauth-protected-resource"
 
 
 class Call:
-    """Requests to an application; always with a method, a path and headers."""
+    """Sends requests to an application."""
 
     def __init__(self, transport):
         self._transport = transport
@@ -175,7 +175,7 @@ def test_a_bad_token_is_challenged_as_invalid(issuer, call):
 
 
 def test_a_missing_scope_is_named_each_time(issuer, call):
-    for _ in range(2):  # an iterator of scopes was used up by the first request, and the second was let in
+    for _ in range(2):  # the first request once used up an iterator of scopes, so the second was let in
         answer = call("/delete", **bearer(issuer.token()))
         assert answer.status_code == 403
         challenge = answer.headers["WWW-Authenticate"]

@@ -1,4 +1,4 @@
-"""Opaque tokens: known by introspection alone, and remembered for seconds."""
+"""Opaque tokens are verified by introspection, and the answer is kept for seconds."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

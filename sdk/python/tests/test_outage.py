@@ -1,4 +1,4 @@
-"""Keys and lists while the issuer is away, under load, in other threads, loops and processes."""
+"""Keys and lists during an outage and under load, in threads, event loops and forked processes."""
 
 import asyncio
 import os
@@ -17,7 +17,7 @@ METADATA = "/.well-known/oauth-authorization-server"
 
 
 def at_once(count, work):
-    """Run `work` in this many threads, which start together."""
+    """Run `work` in `count` threads that start together."""
     ready = threading.Barrier(count)
 
     def run(_):
@@ -207,21 +207,21 @@ def test_an_event_loop_is_free_while_a_fetch_is_under_way(issuer, verifier):
     async def main():
         waiting = asyncio.gather(*(verifier.verify_async(token, "read") for _ in range(4)))
         await asyncio.to_thread(issuer.asked.wait, 60)
-        issuer.hold.set()  # only a loop that is not held up comes here
+        issuer.hold.set()  # a blocked loop would not reach this line
         return await waiting
 
     assert len(asyncio.run(main())) == 4
     assert issuer.count(JWKS) == 1
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python 3.12 warns of what is proved here
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Python 3.12 warns of a fork with threads
 def test_a_child_process_works_though_a_thread_was_fetching_when_it_was_forked(issuer, verifier, clock):
     token = issuer.token()
     issuer.hold = threading.Event()
     thread = threading.Thread(target=verifier.verify, args=(token,))
     thread.start()
     assert issuer.asked.wait(60)
-    with verifier._seen._lock, verifier._issuer._lock:
+    with verifier._verified._lock, verifier._issuer._lock:
         child = os.fork()
         if child == 0:
             try:
@@ -236,7 +236,7 @@ def test_a_child_process_works_though_a_thread_was_fetching_when_it_was_forked(i
 
 
 def test_while_the_issuer_hangs_a_request_waits_once_and_then_no_more(issuer, make_verifier, clock):
-    timeout = 3  # so long that 50 calls without a wait take less on any machine
+    timeout = 3  # 50 calls without a wait take less on any machine
     verifier = make_verifier(timeout=timeout)
     token = issuer.token()
     verifier.verify(token)
@@ -259,7 +259,7 @@ def test_the_background_thread_ends_when_nobody_calls_any_more(issuer, verifier,
     verifier.verify(token)
     thread = verifier._refresher._thread
     remote = next(iter(verifier._lists._lists.values()))
-    while remote.loaded_at < clock():  # the test's own time-out ends it
+    while remote.loaded_at < clock():  # the time-out of the test bounds this loop
         thread.join(0.01)
     assert thread.is_alive()
     clock.advance(61)
@@ -273,7 +273,7 @@ def test_the_background_thread_ends_when_nobody_calls_any_more(issuer, verifier,
 def test_a_clock_that_is_set_back_makes_no_list_last(issuer, verifier, clock, refused):
     token = issuer.token()
     issuer.answers[LIST] = 200, issuer.status_list().encode()
-    clock.advance(300)  # ours alone is ahead
+    clock.advance(300)  # only the API's clock is ahead
     verifier.verify(token)
     clock.advance(-300)
     del issuer.answers[LIST]

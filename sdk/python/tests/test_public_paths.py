@@ -1,4 +1,4 @@
-"""What an attacker without a token tries at the paths that the ASGI middleware leaves open."""
+"""An attacker without a token tries to pass the ASGI middleware by its public paths."""
 
 import asyncio
 from urllib.parse import unquote
@@ -12,13 +12,13 @@ FILES = ["secret", "healthz", "health/live"]
 
 
 def status_of(app, path, token=None, **scope):
-    """Return the status of the answer. The path is decoded as servers do it; a client library would tidy it up first."""
+    """Return the status of the answer. The path is decoded as servers do it: a client library would normalize it first."""
     sent = []
 
     async def send(message):
         sent.append(message)
 
-    async def receive():  # the client stays, and says nothing more
+    async def receive():  # the client stays connected and sends nothing more
         await asyncio.Event().wait()
 
     headers = [] if token is None else [(b"authorization", f"Bearer {token}".encode())]
@@ -46,7 +46,7 @@ def pages(tmp_path):
 
 @pytest.fixture
 def protected(pages, verifier):
-    """Make the application with these paths public."""
+    """Return a function that makes the application with these public paths."""
 
     def make(*public):
         return AccessTokenMiddleware(pages, Gate(verifier), public=public)
@@ -78,7 +78,7 @@ def test_a_public_path_opens_itself_and_what_is_below(protected, issuer, written
 def test_no_way_up_leads_out_of_a_public_path(protected, issuer, path):
     app = protected("/health")
     assert status_of(app, "/health/live") == 200
-    assert status_of(app, path, issuer.token()) == 200  # the application does find the file
+    assert status_of(app, path, issuer.token()) == 200  # the application finds the file
     assert status_of(app, path) == 401
 
 
@@ -143,7 +143,7 @@ def test_in_a_mount_the_whole_path_is_compared(protected, issuer):
 def test_a_root_path_in_or_below_a_public_path_opens_no_page_of_the_application(protected, issuer, root_path):
     app = protected("/health")
     assert status_of(app, "/health/live", root_path="/api") == 200
-    path = f"{root_path}/secret"  # the application takes the root path away: this is its page /secret
+    path = f"{root_path}/secret"  # the application removes the root path, so this is its page /secret
     assert status_of(app, path, issuer.token(), root_path=root_path) == 200
     assert status_of(app, path, root_path=root_path) == 401
 

@@ -1,4 +1,4 @@
-"""Status lists: a revocation arrives, an outage does no harm, and a bad list is no list."""
+"""Status lists: a revocation arrives, an outage refuses no good token, and a bad list is not used."""
 
 import base64
 import json
@@ -74,7 +74,7 @@ def test_a_list_in_use_is_refreshed_behind_the_back_of_requests(issuer, verifier
     verifier.verify(token)
     issuer.hold = threading.Event()
     clock.advance(6)
-    verifier.verify(token)  # would wait for the held answer if it waited at all
+    verifier.verify(token)  # a call that waits would hang here: the answer is held
     issuer.hold.set()
     remote = next(iter(verifier._lists._lists.values()))
     for _ in range(6000):
@@ -109,7 +109,7 @@ def test_a_bad_list_is_no_list(issuer, make_verifier, refused, spoil):
     with refused("status_unavailable") as caught:
         make_verifier(status="fail_closed").verify(issuer.token())
     assert caught.value.status == 503
-    assert make_verifier().verify(issuer.token())  # fail_open, within its bound
+    assert make_verifier().verify(issuer.token())  # fail_open accepts it for `stale_for`
     del issuer.answers["/status/0"]
     assert make_verifier(status="fail_closed").verify(issuer.token())
 

@@ -1,4 +1,4 @@
-"""A text where several are meant: never taken letter by letter."""
+"""A single text is refused as a collection of texts, and never split into its letters."""
 
 import json
 
@@ -19,7 +19,7 @@ GIVEN = {
 
 @pytest.fixture
 def make(make_verifier):
-    """Make what takes this parameter."""
+    """Return a function that makes the object with this parameter."""
 
     def given(name, value):
         if name == "public":
@@ -65,7 +65,7 @@ def test_scopes_of_another_type_are_refused_before_any_request(verifier):
     gate = Gate(verifier)
 
     def view():
-        """A view under a decorator whose parentheses were forgotten."""
+        """Stands for a view whose decorator lacks its parentheses."""
 
     for takes_scopes in (
         Api(gate).require,

@@ -1,4 +1,4 @@
-"""What a token must be, and what no token may be: each refusal beside a good token of the same issuer."""
+"""Each rule for a token: a good token is accepted, and a token that breaks the rule is refused."""
 
 import json
 
@@ -84,7 +84,7 @@ def test_a_token_with_wrong_claims_is_refused(issuer, verifier, refused, code, c
         ("algorithm", {"alg": "HS256"}),
         ("algorithm", {"alg": "ES384"}),
         ("algorithm", {"alg": ["ES256"]}),
-        ("algorithm", {"alg": "RS256"}),  # allowed, but not this key's
+        ("algorithm", {"alg": "RS256"}),  # an allowed algorithm, but not the one of this key
         ("critical", {"crit": ["exp"], "exp": 1}),
         ("critical", {"crit": []}),
         ("unknown_key", {"kid": "nobody"}),
@@ -141,7 +141,7 @@ def test_a_signature_of_another_length_is_wrong(issuer, verifier, refused, lengt
 def test_a_scope_that_is_missing_is_named(issuer, verifier, refused):
     token = issuer.token(scope="read")
     assert verifier.verify(token, ["read"])
-    for _ in range(2):  # at first sight, and from memory
+    for _ in range(2):  # once verified anew, once from memory
         with refused("insufficient_scope") as caught:
             verifier.verify(token, "read delete")
         assert caught.value.scopes == {"read", "delete"}
@@ -182,7 +182,7 @@ def test_the_memory_is_bounded(issuer, make_verifier):
     verifier = make_verifier(cache_size=3)
     for _ in range(5):
         verifier.verify(issuer.token())
-    assert len(verifier._seen) == 3
+    assert len(verifier._verified) == 3
 
 
 def test_nobody_fills_the_memory_of_headers_with_forgeries(issuer, verifier, new_key, refused):
