@@ -3,7 +3,12 @@
 import { AuthClient } from "../src/index.js";
 
 const ISSUER = "https://auth.example.com";
+export const PROFILE = "https://api.example.com/profile";
+export const REFRESH = "POST /token refresh_token";
 const CLIENT = { issuer: ISSUER, clientId: "web", apis: ["https://api.example.com"] };
+
+/** What `assert.rejects` takes for an AuthError of this code. */
+export const code = (expected) => (error) => error.name === "AuthError" && error.code === expected;
 
 export class World {
   now = 1_000_000;

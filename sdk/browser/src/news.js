@@ -1,0 +1,55 @@
+// What the tabs of one client say to each other. The newer state counts everywhere, so an old message does no harm.
+
+// How long a tab that had to wait for the lock listens for what the others got meanwhile.
+const HEARING = 200;
+
+export class News {
+  #env;
+  #channel;
+  /** @type {(() => void)[]} */
+  #hearers = [];
+
+  /**
+   * @param {ReturnType<typeof import("./environment.js").browser>} env
+   * @param {string} name
+   * @param {(message: any) => void} receive called with each message of another tab
+   */
+  constructor(env, name, receive) {
+    this.#env = env;
+    this.#channel = env.channel(`${name} 1`);
+    if (this.#channel) {
+      this.#channel.onmessage = ({ data }) => receive(data);
+    }
+  }
+
+  /** @param {object} message */
+  tell(message) {
+    this.#channel?.postMessage(message);
+  }
+
+  /** Wait for the news of the tab that had the lock: news and lock travel on different ways. */
+  async hear() {
+    if (this.#channel) {
+      this.tell({ ask: true });
+      await new Promise((resolve) => {
+        const callOff = this.#env.after(HEARING, () => resolve(undefined));
+        this.#hearers.push(() => {
+          callOff();
+          resolve(undefined);
+        });
+      });
+    }
+  }
+
+  /** There is news: end the waiting for it. */
+  heard() {
+    for (const tell of this.#hearers.splice(0)) {
+      tell();
+    }
+  }
+
+  close() {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+}
