@@ -16,7 +16,7 @@ from authserver.keys.setup import open_vault
 from tests.support.admin_api import a_program
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.postgres import Cluster, postgres_or_skip
-from tests.support.secrecy import forms, traces
+from tests.support.secrecy import Keeper, forms, traces
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
@@ -24,32 +24,6 @@ from tests.support.visitor import Visitor
 #: Looks different in every encoding: blanks, quotes, per cent, plus and letters beyond ASCII.
 AWKWARD = 'Grün & 100% "sicher" + \\ '
 METRICS_TOKEN = "metrics-" + secrets.token_hex(16)
-
-
-class Keeper:
-    """Keeps every secret that the run sends or receives, under a name for the report."""
-
-    def __init__(self) -> None:
-        self.secrets: dict[str, bytes] = {}
-
-    def keep(self, name: str, secret: str | bytes) -> None:
-        self.secrets[f"{name} {len(self.secrets)}"] = secret.encode() if isinstance(secret, str) else secret
-
-    def keep_tokens(self, answer: Any) -> dict[str, Any]:
-        """Keep the tokens of an answer: whole, and the parts that would do for a thief."""
-        assert answer.status_code == 200, answer.text
-        tokens: dict[str, Any] = answer.json()
-        self.keep("access token", tokens["access_token"])
-        self.keep("signature of an access token", base64.urlsafe_b64decode(tokens["access_token"].split(".")[2] + "=="))
-        if "refresh_token" in tokens:
-            self.keep_refresh_token(tokens["refresh_token"])
-        return tokens
-
-    def keep_refresh_token(self, token: str) -> None:
-        raw = base64.urlsafe_b64decode(token.removeprefix("asrt_"))
-        self.keep("refresh token", token)
-        self.keep("secret of a refresh token", raw[24:56])
-        self.keep("tag of a refresh token", raw[56:])
 
 
 @pytest.fixture

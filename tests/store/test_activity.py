@@ -3,22 +3,17 @@
 import json
 import subprocess
 import sys
-import time
-from dataclasses import replace
-from typing import Any
 
 import pytest
-from flask import Flask
 
 from authserver.administration import activity as use_cases
-from authserver.administration import clients as admin_clients
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.operations.housekeeping import Housekeeping
 from authserver.records import activity
 from authserver.records.activity import ACTIVE_SESSIONS, BUCKET_MS, Activity
 from tests.support.held import held
-from tests.support.oauth import App, OAuth, Person
+from tests.support.oauth import OAuth, Person
 from tests.support.server import ROOT, LiveServer
 from tests.support.stage import Stage
 
@@ -30,21 +25,10 @@ def admin(stage: Stage) -> Administration:
     return Administration(stage.database, stage.settings, "cli:test")
 
 
-@pytest.fixture
-def housekeeping(app: Flask) -> Housekeeping:
-    made: Housekeeping = app.extensions["authserver"].housekeeping
-    return made
-
-
 def counts(stage: Stage) -> dict[str, int]:
     """The rows, summed over time."""
     rows = stage.sql("SELECT name, sum(count) AS n FROM activity GROUP BY name")
     return {row.name: int(row.n) for row in rows}
-
-
-def row_of(stage: Stage, app: App) -> Any:
-    (row,) = stage.sql("SELECT * FROM clients WHERE client_id = :id", id=app.client_id)
-    return row
 
 
 # --- counting --------------------------------------------------------------------------------------------------------
@@ -143,7 +127,8 @@ def test_a_server_writes_what_it_holds_when_it_stops(live: LiveServer, person: P
             held(oauth.sign_in(person))
     live.stop()
     assert counts(stage)["sign_in"] == 4
-    assert row_of(stage, oauth.app).secret_used_at is not None
+    (row,) = stage.sql("SELECT secret_used_at FROM clients WHERE client_id = :id", id=oauth.app.client_id)
+    assert row.secret_used_at is not None
     assert "housekeeping_put_off" not in live.log.read_text()
 
 
@@ -229,81 +214,6 @@ def test_counts_are_pruned_by_age(stage: Stage):
     put(stage, DAY_MS // 2, "sign_in", 10)
     assert activity.prune(stage.database, keep=86_400) == 1
     assert counts(stage) == {"sign_in": 10}
-
-
-# --- the use of secrets ----------------------------------------------------------------------------------------------
-
-
-def test_the_use_of_a_secret_is_noted(oauth: OAuth, stage: Stage, housekeeping: Housekeeping):
-    began = time.time() * 1000 - 1000
-    assert oauth.own_token().status_code == 200
-    assert row_of(stage, oauth.app).secret_used_at is None, "the request itself writes nothing"
-    changed_at = row_of(stage, oauth.app).changed_at
-    housekeeping.flush()
-    row = row_of(stage, oauth.app)
-    assert row.secret_used_at >= began
-    assert row.previous_secret_used_at is None
-    assert row.changed_at == changed_at, "it is no change of the client"
-
-
-def test_a_wrong_secret_is_no_use(oauth: OAuth, stage: Stage, housekeeping: Housekeeping):
-    assert oauth.as_app(App(oauth.app.client_id, "wrong")).own_token().status_code == 401
-    housekeeping.flush()
-    assert row_of(stage, oauth.app).secret_used_at is None
-    assert oauth.own_token().status_code == 200
-    housekeeping.flush()
-    assert row_of(stage, oauth.app).secret_used_at is not None
-
-
-def test_after_a_rotation_it_shows_which_secret_is_in_use(
-    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, admin: Administration
-):
-    assert oauth.own_token().status_code == 200
-    housekeeping.flush()
-    used_at = row_of(stage, oauth.app).secret_used_at
-    secret = admin_clients.rotate_secret(admin, oauth.app.client_id, overlap=3600)
-    row = row_of(stage, oauth.app)
-    assert (row.secret_used_at, row.previous_secret_used_at) == (None, used_at)
-    assert oauth.as_app(App(oauth.app.client_id, secret)).own_token().status_code == 200
-    housekeeping.flush()
-    row = row_of(stage, oauth.app)
-    assert row.secret_used_at >= used_at
-    assert row.previous_secret_used_at == used_at
-
-
-def test_a_use_noted_before_a_rotation_is_written_to_the_secret_that_it_was(
-    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, admin: Administration
-):
-    assert oauth.own_token().status_code == 200
-    admin_clients.rotate_secret(admin, oauth.app.client_id, overlap=3600)
-    housekeeping.flush()
-    row = row_of(stage, oauth.app)
-    assert row.secret_used_at is None
-    assert row.previous_secret_used_at is not None
-
-
-def test_a_use_is_written_once_in_a_few_minutes_and_only_forward(
-    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, statements: Any
-):
-    later = int(time.time() * 1000) + DAY_MS
-    stage.sql("UPDATE clients SET secret_used_at = :at WHERE client_id = :id", at=later, id=oauth.app.client_id)
-    assert oauth.own_token().status_code == 200
-    housekeeping.flush()
-    assert row_of(stage, oauth.app).secret_used_at == later
-    assert oauth.own_token().status_code == 200
-    with statements.counted() as seen:
-        housekeeping.flush()
-    assert seen == [], "the second use within minutes is not written"
-
-
-def test_a_client_that_becomes_public_forgets_its_secrets_use(
-    oauth: OAuth, stage: Stage, housekeeping: Housekeeping, admin: Administration
-):
-    assert oauth.own_token().status_code == 200
-    housekeeping.flush()
-    none, refresh = frozenset({"none"}), frozenset({"refresh_token"})
-    admin_clients.edit(admin, oauth.app.client_id, lambda before: replace(before, auth_methods=none, grants=refresh))
-    assert row_of(stage, oauth.app).secret_used_at is None
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

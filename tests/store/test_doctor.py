@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 import re
-import shlex
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from pydantic import SecretStr
 
-from authserver.administration.context import Administration
-from authserver.administration.doctor import Finding, Severity, check, examine, survey
-from authserver.database.engine import open_database
+from authserver.administration.doctor import Severity, check, survey
 from authserver.keys.model import Kind
-from authserver.settings.values import DatabaseSettings, MetricsSettings, PageSettings, PasswordSettings
+from authserver.settings.values import PageSettings
 from tests.support.commands import parse, run
+from tests.support.healthy import HASH, admin, found
 from tests.support.stage import Stage
 
-HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-def healthy(stage: Stage) -> Stage:
-    """A set-up that nobody can say anything against."""
-    stage.settings = stage.with_settings(
-        passwords=PasswordSettings(), metrics=MetricsSettings(token=SecretStr("0123456789abcdef"))
-    )
-    stage.key_rotation().ensure()
-    if stage.kind == "sqlite":
-        _file(stage).chmod(0o600)
-    stage.an_app(client_id="job", kind="service", grants={"client_credentials"})
-    stage.a_person(username="anna", password_hash=HASH, roles="administrator")
-    return stage
-
-
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:test")
-
-
-def found(stage: Stage) -> list[Finding]:
-    return examine(admin(stage))
-
-
-def _file(stage: Stage) -> Path:
-    return Path(str(stage.settings.database_url.database))
 
 
 def _mobile(stage: Stage, **changes: Any) -> None:
@@ -240,73 +207,3 @@ def test_a_clock_that_differs_is_found(healthy: Stage, skew: float, severity: Se
     seen = survey.take(admin(healthy))
     assert seen.skew < 2
     assert [one.severity for one in check(replace(seen, skew=skew))] == ([] if severity is None else [severity])
-
-
-def test_a_new_installation_is_told_to_start_the_server(stage: Stage, healthy: Stage):
-    healthy.sql("DELETE FROM keys")
-    (one,) = found(healthy)
-    assert (one.check, one.severity, parse(str(one.command))) == ("key.none", Severity.NOTE, ["serve"])
-
-
-def test_files_that_others_can_read_are_found_and_closed(healthy: Stage):
-    files = {"node.master-key": healthy.settings.master_key_file}
-    if healthy.kind == "sqlite":
-        files["node.database-file"] = _file(healthy)
-    for file in files.values():
-        file.chmod(0o644)
-    sick = found(healthy)
-    assert {one.check for one in sick} == files.keys()
-    for one in sick:
-        subprocess.run(shlex.split(str(one.command)), check=True)
-    assert found(healthy) == []
-
-
-def test_keys_under_another_master_key_are_found(healthy: Stage):
-    healthy.settings.master_key_file.write_text("A" * 43 + "\n")
-    (one,) = found(healthy)
-    assert (one.check, one.severity, one.command) == ("node.master-key", Severity.ERROR, None)
-    assert "sealed under master key" in one.reason
-
-
-def test_keys_under_the_old_master_key_are_found(healthy: Stage, monkeypatch: pytest.MonkeyPatch):
-    old = healthy.settings.master_key_file.read_text().strip()
-    new = "B" * 42 + "A"
-    healthy.settings = healthy.with_settings(master_key=SecretStr(new), old_master_key=SecretStr(old))
-    by_check = {one.check: one for one in found(healthy)}
-    assert by_check.keys() == {"node.old-master-key", "settings.old-master-key"}
-    monkeypatch.setenv("AUTHSERVER_MASTER_KEY", new)
-    monkeypatch.setenv("AUTHSERVER_OLD_MASTER_KEY", old)
-    arguments = parse(str(by_check["node.old-master-key"].command))
-    assert arguments == ["keys", "rewrap"]
-    admin(healthy).rotation.rewrap(actor="cli:test")
-    assert [one.check for one in found(healthy)] == ["settings.old-master-key"]
-
-
-def test_an_outdated_schema_is_found_and_ends_only_the_checks_of_the_database(
-    healthy: Stage, monkeypatch: pytest.MonkeyPatch
-):
-    healthy.sql("DELETE FROM alembic_version")
-    healthy.settings = healthy.with_settings(metrics=MetricsSettings())
-    assert [(one.check, one.severity) for one in found(healthy)] == [
-        ("node.database-schema", Severity.ERROR),
-        ("settings.metrics", Severity.NOTE),
-    ]
-    assert parse(str(found(healthy)[0].command)) == ["db", "upgrade"]
-
-
-def test_a_database_that_is_not_there_is_found_and_not_made(healthy: Stage, tmp_path: Path):
-    if healthy.kind == "sqlite":
-        file = _file(healthy)
-        healthy.database.dispose()
-        file.rename(tmp_path / "elsewhere.db")
-        assert [(one.check, one.command) for one in found(healthy)] == [
-            ("node.database-missing", "authserver db upgrade")
-        ]
-        assert not file.exists()
-    else:
-        nowhere = "postgresql+psycopg://nobody@127.0.0.1:1/nothing?connect_timeout=2"
-        healthy.settings = healthy.with_settings(database=DatabaseSettings(url=SecretStr(nowhere)))
-        away = open_database(Flask("away"), healthy.settings)
-        (one,) = examine(Administration(away, healthy.settings, "cli:test"))
-        assert (one.check, one.severity) == ("node.database-away", Severity.ERROR)
-        away.dispose()

@@ -1,56 +1,27 @@
-"""Users in files: what a line may say, what is said of one that may not, and that an export is read back as it was."""
+"""A file of users: which lines are read and how, and what is told of those that are not."""
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from flask import Flask
-from hypothesis import given
-from hypothesis import strategies as st
 
-from authserver.administration import users, users_import
 from authserver.administration.context import Administration
-from authserver.administration.errors import Forbidden, Invalid
-from authserver.administration.users import Profile
-from authserver.administration.users_import import Tally
-from authserver.administration.users_lines import FIELDS, Format, Given, Problem, first_line, line_of, read
-from authserver.records.audit import Caller
-from authserver.users.names import check_email, check_username
-from tests.support.foreign_hashes import HASHES, PASSWORD
-from tests.support.oauth import OAuth, Person, refused_as
-from tests.support.snapshot import contents
+from authserver.administration.errors import Invalid
+from authserver.administration.users_lines import FIELDS, Given, read
+from tests.support.foreign_hashes import HASHES
+from tests.support.importing import PLACE, names, run
 from tests.support.stage import Stage
 
 HASH = HASHES["pbkdf2_sha256, Django 5.2"]
-PLACE = Caller("192.0.2.7", "a browser")
 
 
 @pytest.fixture
 def admin(stage: Stage) -> Administration:
     return Administration(stage.database, stage.settings, "cli:tester", caller=PLACE)
-
-
-def run(
-    admin: Administration, text: str | bytes, form: Format = "csv", *, dry_run: bool = False, batch: int = 500
-) -> tuple[Tally, list[Problem]]:
-    """Import a text; the last tally, and all problems."""
-    source = io.BytesIO(text if isinstance(text, bytes) else text.encode())
-    steps = list(users_import.import_users(admin, source, form, dry_run=dry_run, batch=batch))
-    return steps[-1].tally, [problem for step in steps for problem in step.problems]
-
-
-def exported(admin: Administration, form: Format = "csv", *, hashes: bool = True) -> str:
-    return "".join(users_import.export_users(admin, form, with_password_hashes=hashes))
-
-
-def names(admin: Administration) -> set[str]:
-    return {row.username for row in users.find_all(admin)}
 
 
 # --- what a line may say ----------------------------------------------------------------------------------------------
@@ -203,180 +174,3 @@ def test_all_that_is_wrong_with_a_line_is_told_at_once_and_it_counts_once(admin:
     tally, problems = run(admin, "username,email,roles\na@b,c,d!\n")
     assert {problem.field for problem in problems} == {"username", "email", "roles"}
     assert tally.refused == 1
-
-
-# --- who is there already ---------------------------------------------------------------------------------------------
-
-
-def test_users_who_are_there_just_so_are_passed_over_and_keep_their_password(admin: Administration, stage: Stage):
-    person = stage.a_person(username="anna", email="anna@example.com", roles="editor")
-    before = users.find(admin, person.id).password_hash
-    tally, problems = run(admin, f"username,email,roles,password_hash\nanna,anna@example.com,editor,{HASH}\n")
-    assert (tally.added, tally.present, problems) == (0, 1, [])
-    assert users.find(admin, person.id).password_hash == before
-
-
-@pytest.mark.parametrize(
-    ("line", "field"),
-    [
-        ("anna,other@example.com,editor,", "username"),
-        ("anna,anna@example.com,editor administrator,", "username"),
-        ("ANNA,anna@example.com,editor,", "username"),
-        ("anna,anna@example.com,editor,false", "username"),
-        ("bob,anna@example.com,editor,", "email"),
-        ("bob,ANNA@EXAMPLE.COM,editor,", "email"),
-    ],
-)
-def test_a_user_who_is_there_otherwise_is_not_touched(admin: Administration, stage: Stage, line: str, field: str):
-    """A file must not give roles to, rename or take over whoever has a name already."""
-    stage.a_person(username="anna", email="anna@example.com", roles="editor")
-    before = contents(stage)["users"]
-    tally, (problem,) = run(admin, f"username,email,roles,enabled\n{line}\n")
-    assert (tally.added, tally.refused, problem.field) == (0, 1, field)
-    assert contents(stage)["users"] == before
-
-
-@pytest.mark.parametrize("dry_run", [False, True])
-@pytest.mark.parametrize("batch", [1, 2, 500])
-def test_names_that_come_twice_in_a_file_are_told_in_whatever_batch(
-    admin: Administration, batch: int, *, dry_run: bool
-):
-    lines = ["username,email", "anna,a@example.com", "bob,", "Anna,", "carl,A@example.com", "bob,", "dora,"]
-    tally, problems = run(admin, "\n".join(lines), batch=batch, dry_run=dry_run)
-    assert (tally.added, tally.present, tally.refused) == (3, 1, 2)
-    assert [(problem.line, problem.field) for problem in problems] == [(4, "username"), (5, "email")]
-
-
-def test_a_dry_run_changes_nothing_and_says_what_would_be_done(admin: Administration, stage: Stage):
-    text = "username,password\nanna,correct horse\nb@d,\nbob,\n"
-    before = contents(stage)
-    tally, problems = run(admin, text, dry_run=True)
-    assert contents(stage) == before
-    assert run(admin, text) == (tally, problems)
-    assert (tally.added, tally.refused, tally.plain_passwords, tally.without_password) == (2, 1, 1, 1)
-
-
-class Rival(Administration):
-    """Somebody else adds the user `rival` between the look at a batch and its insert."""
-
-    def hash_password(self, password: str) -> str:
-        if "rival" not in names(self):
-            users.add_hashed(
-                Administration(self.database, self.settings, "cli:rival"), Profile("rival", None, frozenset()), None
-            )
-        return super().hash_password(password)
-
-
-def test_a_batch_that_meets_somebody_faster_loses_that_line_only(stage: Stage):
-    rival = Rival(stage.database, stage.settings, "cli:tester")
-    tally, (problem,) = run(rival, "username,password\nanna,correct horse\nrival,\nbob,\n")
-    assert (problem.line, problem.field, tally.added, tally.refused) == (3, "username", 2, 1)
-    assert names(rival) == {"anna", "bob", "rival"}
-    assert len(stage.events("user.imported")) == 2, "of the batch that was rolled back nothing is left"
-
-
-# --- what comes of them -----------------------------------------------------------------------------------------------
-
-
-def test_imported_users_sign_in_by_plain_password_by_hash_or_not_yet(admin: Administration, oauth: OAuth):
-    run(admin, f"username,email,password_hash,password\nhashed,h@example.com,{HASH},\nplain,,,correct horse\nnone,,,\n")
-    assert oauth.sign_in(Person("", "hashed", PASSWORD)).status_code == 200
-    assert oauth.sign_in(Person("", "h@example.com", PASSWORD)).status_code == 200
-    assert oauth.sign_in(Person("", "plain", "correct horse")).status_code == 200
-    assert refused_as(oauth.sign_in(Person("", "none", "correct horse")), "invalid_grant")
-    assert refused_as(oauth.sign_in(Person("", "none", "None None")), "invalid_grant")
-
-
-def test_a_disabled_user_is_imported_disabled(admin: Administration, oauth: OAuth):
-    run(admin, f"username,enabled,password_hash\nanna,false,{HASH}\n")
-    assert refused_as(oauth.sign_in(Person("", "anna", PASSWORD)), "invalid_grant")
-    users.enable(admin, "anna")
-    assert oauth.sign_in(Person("", "anna", PASSWORD)).status_code == 200
-
-
-def test_each_user_and_the_whole_import_leave_their_events_without_a_secret(admin: Administration, stage: Stage):
-    run(admin, f"username,password_hash,password\nanna,{HASH},\nbob,,correct horse\nb@d,,\n")
-    each, (whole,) = stage.events("user.imported"), stage.events("users.imported")
-    assert {json.loads(row.detail)["username"] for row in each} == {"anna", "bob"}
-    assert {json.loads(row.detail)["password"] for row in each} == {"hash", "plain"}
-    assert {row.subject for row in each} == {whole.subject}
-    assert json.loads(whole.detail) == {"added": 2, "present": 0, "refused": 1}
-    for row in (*each, whole):
-        assert (row.actor, row.address, row.outcome) == ("cli:tester", PLACE.address, "done")
-        assert "correct horse" not in row.detail
-        assert HASH.rsplit("$", 1)[1] not in row.detail
-
-
-def test_nobody_imports_administrators_beyond_their_own_authority(app: Flask, stage: Stage):
-    modest = Administration(
-        stage.database, stage.settings, "user:x", authority=frozenset({"authserver:users:write"}), caller=PLACE
-    )
-    tally, (problem,) = run(modest, "username,roles\nanna,editor\nmallory,administrator\n")
-    assert (tally.added, problem.line, problem.field) == (1, 3, "roles")
-    assert "takes authority that you do not have yourself" in problem.text
-    assert names(modest) == {"anna"}
-
-
-def test_password_hashes_leave_by_the_command_line_only(stage: Stage):
-    whole = Administration(stage.database, stage.settings, "user:x", authority=frozenset({"authserver:users:read"}))
-    assert "username" in "".join(users_import.export_users(whole, "csv"))
-    with pytest.raises(Forbidden, match="command line only"):
-        users_import.export_users(whole, "csv", with_password_hashes=True)
-    assert len(stage.events("users.exported")) == 1
-
-
-# --- and back ---------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_an_export_is_imported_as_it_was(admin: Administration, stage: Stage, tmp_path: Path, form: Format):
-    run(admin, f"username,email,roles,enabled,password_hash\nanna,a+b@example.com,editor x:y,,{HASH}\n'=1+1,,,no,\n")
-    for number in range(1203):
-        stage.a_person(username=f"-user '{number}'", password_hash=HASH)
-    before = exported(admin, form)
-    assert before.count("\n") == 1205 + (form == "csv")
-    stage.sql("DELETE FROM users")
-    tally, problems = run(admin, before, form)
-    assert (tally.added, problems) == (1205, [])
-    assert exported(admin, form) == before
-
-
-usernames = st.text(min_size=1, max_size=30) | st.builds(
-    lambda start, rest: start + rest,
-    st.sampled_from(["=", "+", "-", "'", "''", "'=", "\uff1d", '"', ",", ";"]),
-    st.text(max_size=9),
-)
-
-
-@given(usernames, st.sampled_from([None, "=a@example.com", "+a@example.com", "-a@example.com", "'=a@example.com"]))
-def test_every_name_that_users_can_have_comes_back_from_a_csv_file(username: str, email: str | None):
-    try:
-        check_username(username)
-    except ValueError:
-        return
-    assert email is None or check_email(email)
-
-    class Row:
-        roles = frozenset({"x"})
-        enabled = True
-
-    row: Any = Row()
-    row.username, row.email = username, email
-    text = first_line("csv", FIELDS[:4]) + line_of("csv", row, with_password_hash=False)
-    (given,) = read(io.BytesIO(text.encode()), "csv")
-    assert isinstance(given, Given)
-    assert (given.username, given.email) == (username, email)
-    # And no cell begins as a formula, whichever separator the reader takes.
-    for separator in (",", ";", "\t"):
-        for cells in csv.reader(text.splitlines(), delimiter=separator):
-            assert not any(cell.lstrip().startswith(tuple("=+-@\t\r＝＋－＠")) for cell in cells), cells  # noqa: RUF001
-
-
-def test_a_formula_in_a_name_is_harmless_in_the_export(admin: Administration, stage: Stage):
-    """What a spreadsheet would run on the computer of the administrator who opens the file."""
-    for attack in ("=HYPERLINK(1)", "+1+cmd|' /C calc'!A0", "-2+3", "plain"):
-        stage.a_person(username=attack)
-    cells = [cell for row in csv.reader(exported(admin).splitlines()) for cell in row]
-    assert "plain" in cells, "without the attack the cell is as the name"
-    assert "'=HYPERLINK(1)" in cells
-    assert not any(cell.startswith(tuple("=+-@")) for cell in cells)

@@ -1,4 +1,4 @@
-"""The same piece of code in several processes at the same moment: for what must happen once, whoever comes first."""
+"""The same at the same moment, in threads or in processes: for what must happen once, whoever comes first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,10 @@ import os
 import pickle
 import subprocess
 import sys
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from authserver.settings.model import Settings
 
@@ -50,3 +53,24 @@ def _start(code: str, directory: Path) -> subprocess.Popen[str]:
         cwd=_ROOT,
         env={**inherited, "TMPDIR": str(directory)},
     )
+
+
+def threads_at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """Run the calls in threads that start together; returns what they return, raises what one of them raises."""
+    gate, results, errors = threading.Barrier(len(calls)), [], []
+
+    def run(call: Callable[[], Any]) -> None:
+        gate.wait()
+        try:
+            results.append(call())
+        except Exception as error:  # noqa: BLE001 - raised below
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(call,)) for call in calls]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results

@@ -1,14 +1,41 @@
-"""Searching a heap of bytes for secrets, by value, in every form that they may have taken on the way there."""
+"""The secrets of a run, kept by value, and searching a heap of bytes for them in every form that they may have taken."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 #: Shorter values turn up by chance, and nothing secret is that short.
 SHORTEST = 8
+
+
+class Keeper:
+    """Keeps every secret that the run sends or receives, under a name for the report."""
+
+    def __init__(self) -> None:
+        self.secrets: dict[str, bytes] = {}
+
+    def keep(self, name: str, secret: str | bytes) -> None:
+        self.secrets[f"{name} {len(self.secrets)}"] = secret.encode() if isinstance(secret, str) else secret
+
+    def keep_tokens(self, answer: Any) -> dict[str, Any]:
+        """Keep the tokens of an answer: whole, and the parts that would do for a thief."""
+        assert answer.status_code == 200, answer.text
+        tokens: dict[str, Any] = answer.json()
+        self.keep("access token", tokens["access_token"])
+        self.keep("signature of an access token", base64.urlsafe_b64decode(tokens["access_token"].split(".")[2] + "=="))
+        if "refresh_token" in tokens:
+            self.keep_refresh_token(tokens["refresh_token"])
+        return tokens
+
+    def keep_refresh_token(self, token: str) -> None:
+        raw = base64.urlsafe_b64decode(token.removeprefix("asrt_"))
+        self.keep("refresh token", token)
+        self.keep("secret of a refresh token", raw[24:56])
+        self.keep("tag of a refresh token", raw[56:])
 
 
 def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:

@@ -8,11 +8,12 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.source_files import ROOT, SourceFile, source_files
+
 LONGEST_FILE = 300
 
 REQUEST_GLOBALS = {"request", "g", "session", "current_app"}
@@ -38,39 +39,6 @@ SQL_FILES: dict[str, str] = {
 REQUEST_FILES: dict[str, str] = {
     "authserver/operations/exposition.py": "an endpoint itself: /metrics asks for its bearer token",
 }
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    path: PurePosixPath
-    text: str
-
-    @property
-    def tree(self) -> ast.Module:
-        return ast.parse(self.text)
-
-    def inside(self, *folders: str) -> bool:
-        return any(self.path.is_relative_to(folder) for folder in folders)
-
-    def imports(self) -> Iterator[tuple[int, str, str]]:
-        """Yield line, module and name of each import, wherever in the file it stands; the name is "" for `import x`."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Import):
-                yield from ((node.lineno, alias.name, "") for alias in node.names)
-            elif isinstance(node, ast.ImportFrom):
-                module = self._absolute(node)
-                yield from ((node.lineno, module, alias.name) for alias in node.names)
-
-    def attributes(self) -> Iterator[tuple[int, str, str]]:
-        """Yield line, owner and attribute of each `owner.attribute`; the owner is its last name only."""
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.Attribute):
-                owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
-                yield node.lineno, owner, node.attr
-
-    def _absolute(self, node: ast.ImportFrom) -> str:
-        package = list(self.path.parts[: -node.level]) if node.level else []
-        return ".".join([*package, *([node.module] if node.module else [])])
 
 
 Breaches = Iterator[str]
@@ -285,18 +253,19 @@ RULES = [
     Rule(switched_off_measurement, "authserver/a.py", "x = 1  # pragma: no " + "cover", None),
     Rule(undeclared_dependencies, "authserver/a.py", "import left_pad", None),
 ]
-
-
-def _source_files() -> list[SourceFile]:
-    paths = [*(ROOT / "authserver").rglob("*.py"), *(ROOT / "sdk/python/authserver_resource").rglob("*.py")]
-    return [SourceFile(PurePosixPath(path.relative_to(ROOT).as_posix()), path.read_text()) for path in sorted(paths)]
+# The folders of rules that are not those of the server and the library for APIs.
+FOLDERS: dict[Callable[[SourceFile], Breaches], tuple[str, ...]] = {
+    long_files: ("authserver", "benchmarks", "sdk", "tests"),
+    request_globals_in_the_core: ("authserver",),
+    undeclared_dependencies: ("authserver",),
+}
 
 
 @pytest.mark.parametrize("find", dict.fromkeys(rule.find for rule in RULES), ids=lambda find: find.__name__)
 def test_the_code_holds_the_rule(find: Callable[[SourceFile], Breaches]) -> None:
-    server_only = find in {undeclared_dependencies, long_files, request_globals_in_the_core}
-    files = [file for file in _source_files() if not server_only or file.inside("authserver")]
-    assert [breach for file in files for breach in find(file)] == []
+    folders = FOLDERS.get(find, ("authserver", "sdk/python/authserver_resource"))
+    endings = (".py", ".js") if find is long_files else (".py",)
+    assert [breach for file in source_files(*folders, endings=endings) for breach in find(file)] == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.find.__name__}: {rule.breach[:40]!r}")
