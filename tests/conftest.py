@@ -1,4 +1,4 @@
-"""Fixtures: a stage on each database, an app in this process, a live server, and the counting of SQL statements."""
+"""Fixtures: a stage on the marked databases, an app in this process, a live server, and the counting of SQL statements."""
 
 from __future__ import annotations
 
@@ -34,10 +34,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test once on each database of its mark (tests/support/databases.py); its own counts before its file's."""
+    mark = metafunc.definition.get_closest_marker("databases")
+    if mark is not None and "stage" in metafunc.fixturenames:
+        marks = {"postgresql": [pytest.mark.postgresql]}
+        kinds = [pytest.param(kind, marks=marks.get(kind, [])) for kind in mark.args]
+        metafunc.parametrize("stage", kinds, indirect=True)
+
+
+@pytest.fixture
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    """A fresh database with the schema, once on SQLite and once on PostgreSQL, with one API."""
-    made = make_stage(request.param, tmp_path)
+    """A fresh database with the schema and one API: on SQLite, or on those that the test's mark names."""
+    made = make_stage(getattr(request, "param", "sqlite"), tmp_path)
     made.an_api()
     yield made
     made.close()

@@ -13,6 +13,7 @@ from authserver.apis.administration import AUDIENCE, ROLE
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
 from tests.support.admin_api import AdminApi, a_program, refused, segment
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage
 
@@ -109,6 +110,7 @@ def test_who_may_write_apis_cannot_open_administration_to_another_role(stage: St
     assert a_program(stage, oauth.http).delete(f"/apis/{own['id']}", etag="*").status_code == 409
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "name",
     [
@@ -221,6 +223,7 @@ def test_a_repetition_under_a_new_master_key_is_known_as_long_as_the_old_one_is_
     assert not Vault(new).is_tag(tag, b"a request")
 
 
+@on_both_databases
 def test_the_key_of_one_program_answers_nothing_to_another(api: AdminApi, stage: Stage, oauth: OAuth):
     body = {"kind": "service", "client_name": "x"}
     first = api.post("/clients", body, key="the-same-key").json()

@@ -22,7 +22,6 @@ missing_required_header.expected-statuses = [400, 401, 403, 406, 415, 422, 428]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)  # what is asked here has nothing to do with the database
 def test_no_generated_request_makes_the_server_fail_or_say_what_is_not_documented(stage: Stage):
     program = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
     other = stage.an_app(client_id="other-client")

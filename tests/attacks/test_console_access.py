@@ -12,6 +12,7 @@ from werkzeug.routing import Rule
 from authserver.apis.administration import AUDIENCE, SCOPES
 from authserver.console import SECTIONS
 from tests.support.console import an_administrator, browser
+from tests.support.databases import on_both_databases
 from tests.support.stage import API, Stage
 from tests.support.visitor import Visitor
 
@@ -159,6 +160,7 @@ def test_an_act_without_a_form_token_or_from_elsewhere_is_refused(visitor: Visit
         assert visitor.post(path + asked, {"csrf_token": token}).status_code != 403, (path, "with a token it is heard")
 
 
+@on_both_databases
 def test_looking_at_every_page_changes_nothing(visitor: Visitor, stage: Stage, app: Flask):
     visitor.sign_in(an_administrator(stage))
     asked = query(stage)

@@ -18,10 +18,13 @@ from authserver.keys.model import Kind
 from authserver.keys.setup import open_vault
 from authserver.tokens import opaque
 from tests.support.admin_api import AdminApi, a_program, refused, token_of
+from tests.support.databases import on_both_databases
 from tests.support.hasher import until
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
 from tests.support.snapshot import contents
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 @dataclass

@@ -18,8 +18,6 @@ from tests.support.stage import Stage
 from tests.support.visitor import Visitor
 
 # Whether a form is heard is decided before any statement that differs between databases.
-pytestmark = pytest.mark.parametrize("stage", ["sqlite"], indirect=True)
-
 SIGN_IN = "/account/sign-in"
 FOREIGN = [
     {"Origin": "https://evil.example"},

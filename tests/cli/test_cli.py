@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
+from tests.support.databases import on_both_databases
 from tests.support.server import ROOT
 from tests.support.shell import COMMAND, Shell
 from tests.support.stage import API, Stage
@@ -186,6 +187,7 @@ def test_pruning_says_what_it_deleted(shell: Shell):
     assert (pruned["sessions"], pruned["finished"]) == (0, True)
 
 
+@on_both_databases
 def test_pruning_stops_after_the_batch_under_way_when_it_is_interrupted(shell: Shell, stage: Stage):
     # While this transaction lasts, the command waits for a lock, so it cannot have finished before the signal.
     with stage.database.transaction() as connection:

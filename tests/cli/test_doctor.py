@@ -25,8 +25,7 @@ def doctor(stage: Stage, *arguments: str, **environ: str) -> subprocess.Complete
 
 def healthy(stage: Stage) -> None:
     stage.key_rotation().ensure()
-    if stage.kind == "sqlite":
-        Path(str(stage.settings.database_url.database)).chmod(0o600)
+    Path(str(stage.settings.database_url.database)).chmod(0o600)
     stage.an_app(client_id="job", grants={"client_credentials"})
     row = stage.a_person(username="anna", roles="administrator")
     stage.sql("UPDATE users SET password_hash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA' WHERE username = 'anna'")

@@ -40,7 +40,6 @@ def count(stage: Stage) -> int:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)  # `benchmarks` does it on both
 def test_a_hundred_thousand_users_move_in_with_one_command_in_bounded_memory(
     shell: Shell, stage: Stage, oauth: OAuth, tmp_path: Path
 ):

@@ -13,9 +13,12 @@ import httpx
 import pytest
 
 from tests.support.admin_api import AdminApi, a_program, refused
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 _REPETITIONS = 200
 _THREADS = 25

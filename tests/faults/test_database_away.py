@@ -15,10 +15,13 @@ from sqlalchemy import Connection, text
 from authserver.app import create_app
 from authserver.database.engine import open_database
 from authserver.settings.values import CacheSettings
+from tests.support.databases import on_both_databases
 from tests.support.hasher import PATIENCE, until
 from tests.support.health import a_node, problem
 from tests.support.oauth import refused_as
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 METADATA = "/.well-known/oauth-authorization-server"
 CALLERS = 30  # so many that one after the other cannot be mistaken for a slow machine

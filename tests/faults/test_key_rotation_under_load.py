@@ -17,9 +17,12 @@ from authserver.keys.model import Kind
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
 from authserver.settings.values import CacheSettings, KeySettings
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.stage import API, ISSUER, Stage
+
+pytestmark = on_both_databases
 
 CLIENTS, ROTATIONS, PATIENCE = 4, 3, 120  # PATIENCE in seconds
 MAX_AGE, NODE_CACHE = 1, 0.5  # seconds

@@ -5,8 +5,11 @@ import pytest
 
 from authserver.app import create_app
 from authserver.settings.values import CacheSettings
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture

@@ -3,9 +3,12 @@
 import pytest
 
 from tests.support.crowd import Crowd
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 PROCESSES, THREADS, ROUNDS = 4, 16, 50
 

@@ -20,11 +20,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from authserver.administration import clients, users
 from authserver.administration.context import Administration
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
 from tests.support.session_model import Policy
 from tests.support.stage import Stage
 from tests.support.watched_session import AT_ONCE, TOO_MUCH, Backup, Request, WatchedSession
+
+pytestmark = on_both_databases
 
 DEFAULT_WINDOW = 30
 WHICH = st.integers(0, 31)  # an index into whatever there is: the draw must not depend on how a race went

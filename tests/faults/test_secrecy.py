@@ -14,6 +14,7 @@ import pytest
 
 from authserver.keys.setup import open_vault
 from tests.support.admin_api import a_program
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.secrecy import Keeper, forms, traces
@@ -257,6 +258,7 @@ def what_is_kept(server: LiveServer, run: BusyRun) -> dict[str, bytes]:
     return heaps
 
 
+@on_both_databases
 @pytest.mark.slow
 def test_no_secret_is_in_the_database_or_in_a_log(server: LiveServer):
     keeper = Keeper()

@@ -19,10 +19,13 @@ from authserver.administration.context import Administration
 from authserver.app import create_app
 from authserver.refusals.reasons import Reason
 from authserver.settings.values import ServerSettings
+from tests.support.databases import on_both_databases
 from tests.support.hasher import blocked_hasher, make_patient, pool_of, until
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import CHEAP, Stage
+
+pytestmark = on_both_databases
 
 #: Four times 25 make the hundred.
 ROUNDS, CROWD = 4, 25

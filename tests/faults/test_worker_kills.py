@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.databases import on_both_databases
 from tests.support.needs import missing
 from tests.support.oauth import Person
 from tests.support.postgres import HOW, Cluster
@@ -17,6 +18,8 @@ from tests.support.server import LiveServer
 from tests.support.stage import Stage, make_stage
 from tests.support.well_behaved import Herd
 from tests.support.wsgi_server import wait_for
+
+pytestmark = on_both_databases
 
 CLIENTS, EACH = 20, 100
 

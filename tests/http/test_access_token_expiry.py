@@ -25,10 +25,13 @@ from authserver.oauth.server import Services
 from authserver.sessions.values import Session
 from authserver.settings.values import CacheSettings
 from authserver.tokens.scopes import Access
+from tests.support.databases import on_both_databases
 from tests.support.held import Held, held
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.stage import STALE, ANode, Stage
 from tests.support.status import index_of, listed
+
+pytestmark = on_both_databases
 
 SHORT, LONG = 60, 3600
 VERIFIERS_LEEWAY = 300

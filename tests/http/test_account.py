@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
@@ -48,6 +49,7 @@ def test_an_account_without_sessions_says_so(visitor: Visitor, person: Person):
     assert "You are signed in to no app" in visitor.follow().text
 
 
+@on_both_databases
 def test_the_list_of_sessions_costs_four_statements_however_many_there_are(
     visitor: Visitor, oauth: OAuth, person: Person, statements: Any
 ):
@@ -63,6 +65,7 @@ def test_the_list_of_sessions_costs_four_statements_however_many_there_are(
     assert costs == [4, 4]
 
 
+@on_both_databases
 def test_one_session_is_ended_and_the_others_stay(visitor: Visitor, oauth: OAuth, person: Person, stage: Stage):
     ended, its_token = open_session(oauth, person)
     _, other_token = open_session(oauth, person)
@@ -78,6 +81,7 @@ def test_one_session_is_ended_and_the_others_stay(visitor: Visitor, oauth: OAuth
     assert json.loads(event.detail)["because"] == "ended_by_user"
 
 
+@on_both_databases
 def test_a_session_of_somebody_else_is_not_ended(visitor: Visitor, oauth: OAuth, person: Person, stage: Stage):
     own, _ = open_session(oauth, person)
     theirs, token = open_session(oauth, stage.a_person())
@@ -91,6 +95,7 @@ def test_a_session_of_somebody_else_is_not_ended(visitor: Visitor, oauth: OAuth,
     assert "Ended the session" in visitor.follow().text
 
 
+@on_both_databases
 def test_everything_but_this_browser_is_ended(
     visitors: Callable[[], Visitor], oauth: OAuth, person: Person, stage: Stage
 ):
@@ -108,6 +113,7 @@ def test_everything_but_this_browser_is_ended(
     assert here.get("/account/").status_code == 200
 
 
+@on_both_databases
 def test_another_browser_is_signed_out_from_here(visitors: Callable[[], Visitor], person: Person, stage: Stage):
     here, elsewhere = visitors(), visitors()
     elsewhere.sign_in(person)
@@ -120,6 +126,7 @@ def test_another_browser_is_signed_out_from_here(visitors: Callable[[], Visitor]
     assert here.get("/account/").status_code == 200
 
 
+@on_both_databases
 def test_a_changed_password_ends_all_sessions_and_other_visits(
     visitors: Callable[[], Visitor], oauth: OAuth, person: Person, stage: Stage
 ):
@@ -202,6 +209,7 @@ def test_the_place_of_an_administrator_is_not_told_to_users(visitor: Visitor, pe
     assert "203.0.113.9" not in visitor.submit("/account/data").text
 
 
+@on_both_databases
 def test_own_data_is_complete_and_has_no_secrets(visitor: Visitor, oauth: OAuth, stage: Stage):
     person = stage.a_person(email="anna@example.com", roles="editor")
     stranger = stage.a_person()

@@ -14,9 +14,12 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Forbidden
 from authserver.administration.password_links import Issued
 from authserver.settings.values import PageSettings
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
+
+pytestmark = on_both_databases
 
 NEW = "a wholly new password"
 

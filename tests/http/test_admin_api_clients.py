@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.support.admin_api import AdminApi, a_program, refused
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth
 from tests.support.stage import Stage
 
@@ -38,6 +39,7 @@ def test_a_kind_alone_fills_safe_values(api: AdminApi):
     assert "client_secret" not in body or body["client_secret"] is None
 
 
+@on_both_databases
 def test_a_list_is_paged_and_what_is_added_meanwhile_shifts_nothing(api: AdminApi):
     for number in range(5):
         registered(api, client_id=f"list-{number}")

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from tests.support.admin_api import AdminApi, a_program, refused
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture

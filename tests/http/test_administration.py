@@ -17,8 +17,11 @@ from authserver.administration.users import Profile
 from authserver.clients.fields import Registration
 from authserver.keys.model import Kind
 from authserver.settings.values import CacheSettings, RetentionSettings
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.stage import API, Stage
+
+pytestmark = on_both_databases
 
 OTHER = "https://other.example.com"
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from authserver.clients.secrets import digest, new_secret
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, refused_as
 from tests.support.stage import Stage
 
@@ -123,6 +124,7 @@ def test_broken_authorization_is_refused_even_beside_a_public_client(oauth: OAut
         assert unauthenticated(OAuth(public.http, public.app, {"Authorization": header}).sign_in(person))
 
 
+@on_both_databases
 def test_a_client_id_that_no_client_can_have_is_refused(oauth: OAuth):
     for client_id in (b"a\0b", b"a" * 6000, oauth.app.client_id.encode() + b"%00", "zoë".encode(), b"a b", b"a%0D%0Ab"):
         assert unauthenticated(ask(oauth, basic(client_id + b":secret")))
@@ -141,6 +143,7 @@ def test_a_client_that_was_unknown_a_moment_ago_works_at_once(oauth: OAuth, stag
     assert ask(oauth, app.basic).status_code == 200
 
 
+@on_both_databases
 def test_a_new_secret_works_at_once_and_the_old_one_until_its_end(oauth: OAuth, stage: Stage):
     old = stage.an_app()
     assert ask(oauth, old.basic).status_code == 200
@@ -156,6 +159,7 @@ def test_a_new_secret_works_at_once_and_the_old_one_until_its_end(oauth: OAuth, 
     assert ask(oauth, old.basic).status_code == 200
 
 
+@on_both_databases
 def test_the_previous_secret_is_refused_after_its_end(oauth: OAuth, stage: Stage):
     app, previous = stage.an_app(), new_secret()
     set_previous = (
@@ -166,6 +170,7 @@ def test_the_previous_secret_is_refused_after_its_end(oauth: OAuth, stage: Stage
     assert unauthenticated(ask(oauth, App(app.client_id, previous).basic))
 
 
+@on_both_databases
 def test_a_client_is_authenticated_without_a_statement(oauth: OAuth, statements: Any):
     assert ask(oauth, oauth.app.basic).status_code == 200
     with statements.counted() as seen:

@@ -7,10 +7,13 @@ from authserver.administration import clients as admin_clients
 from authserver.administration.context import Administration
 from authserver.refusals.reasons import Reason
 from authserver.settings.values import CacheSettings
+from tests.support.databases import on_both_databases
 from tests.support.hasher import until
 from tests.support.held import held, reason
 from tests.support.oauth import App, Person, refused_as
 from tests.support.stage import STALE, ANode, Stage
+
+pytestmark = on_both_databases
 
 QUICK = CacheSettings(max_age=0.2)
 

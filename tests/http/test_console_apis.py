@@ -18,6 +18,7 @@ from authserver.apis.administration import AUDIENCE, SCOPES
 from authserver.apis.registration import BUILT_IN
 from authserver.console.apis import written
 from tests.support.console import Elements, an_administrator, browser
+from tests.support.databases import on_both_databases
 from tests.support.forms import codes_of, filled
 from tests.support.oauth import OAuth
 from tests.support.server import ROOT, LiveServer
@@ -105,6 +106,7 @@ def test_an_edit_keeps_a_format_that_a_newer_version_wrote(admin: Visitor, stage
     assert "newer" not in admin.get(EDIT).text
 
 
+@on_both_databases
 def test_two_who_edit_an_api_at_once_lose_nothing_without_being_told(admin: Visitor, stage: Stage, app: Flask):
     with browser(stage, app) as other:
         other.sign_in(an_administrator(stage))
@@ -160,6 +162,7 @@ def test_who_may_administer_is_changed_only_with_the_password(admin: Visitor, st
     assert scopes(stage, AUDIENCE) == before
 
 
+@on_both_databases
 def test_an_api_shows_which_clients_hold_its_scopes(admin: Visitor, stage: Stage, app: Flask):
     stage.an_app(client_id="reader", scopes={"read"})
     path = f"/admin/apis/show?audience={API}"

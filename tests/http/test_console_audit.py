@@ -11,6 +11,7 @@ from authserver.database.identifiers import new_id
 from authserver.records import audit
 from authserver.records.audit import Entry, Event
 from tests.support.console import Elements, an_administrator
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
@@ -25,6 +26,7 @@ def exported(console: Visitor, query: str = "") -> list[dict[str, object]]:
     return [json.loads(line) for line in answer.text.split("\n")[:-1]]
 
 
+@on_both_databases
 def test_events_are_filtered_and_the_file_has_what_the_list_has(
     console: Visitor, stage: Stage, oauth: OAuth, person: Person
 ):
@@ -68,11 +70,13 @@ def test_a_filter_that_cannot_be_read_says_what_would_be_right(console: Visitor,
         assert said in Elements(page.text).words
 
 
+@on_both_databases
 @pytest.mark.parametrize("before", ["x", "1", "1.x", "-1.0", "9" * 40 + ".1"])
 def test_a_damaged_place_in_the_list_is_refused(console: Visitor, before: str):
     assert console.get(f"{AUDIT}?before={before}").status_code == 400
 
 
+@on_both_databases
 def test_a_long_record_comes_page_by_page_and_nothing_twice(console: Visitor, stage: Stage):
     with stage.database.transaction() as connection:
         audit.record(

@@ -9,6 +9,7 @@ from authserver.clients.fields import FIELDS
 from tests.support.admin_api import a_program, refused
 from tests.support.client_pages import client, filled, submit, words
 from tests.support.console import Elements, an_administrator, browser
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
@@ -23,6 +24,7 @@ def admin(console: Visitor) -> Visitor:
 # --- lists -----------------------------------------------------------------------------------------------------------
 
 
+@on_both_databases
 def test_clients_are_found_by_text_kind_state_and_scope(admin: Visitor, stage: Stage):
     stage.an_app(client_id="one", name="First shop", kind="web", scopes={"read"})
     stage.an_app(client_id="two", name="Second shop", kind="mobile", scopes={"write"})
@@ -43,6 +45,7 @@ def test_clients_are_found_by_text_kind_state_and_scope(admin: Visitor, stage: S
     assert "No client is like that" in words(admin.get("/admin/clients?q=nothing"))
 
 
+@on_both_databases
 def test_a_long_list_comes_in_pages(admin: Visitor, stage: Stage):
     for number in range(60):
         stage.an_app(client_id=f"app-{number:03}", public=True)
@@ -119,6 +122,7 @@ def test_the_page_of_a_client_shows_every_field(admin: Visitor, stage: Stage):
         assert (field.label if name not in ("name", "kind") else getattr(client(stage, "shop"), name)) in shown
 
 
+@on_both_databases
 def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Visitor, stage: Stage, app: Flask):
     stage.an_app(client_id="shop", name="Shop", scopes={"read"})
     path = "/admin/clients/edit?client=shop"
@@ -142,6 +146,7 @@ def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Vi
     assert (row.name, row.contacts, row.late_retries) == ("My shop", "them@example.com", 1)
 
 
+@on_both_databases
 def test_what_a_program_changed_is_not_lost_to_a_form_and_the_other_way(admin: Visitor, stage: Stage, oauth: OAuth):
     """One administrator has the form open while another one's program uses the API, and then both once more, swapped."""
     stage.an_app(client_id="shop", name="Shop", scopes={"read"})

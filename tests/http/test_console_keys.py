@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.console import Elements, an_administrator
+from tests.support.databases import on_both_databases
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
 
@@ -88,6 +89,7 @@ def test_who_may_only_look_can_do_neither(stage: Stage, visitor: Visitor):
     assert active(stage, "signing") == key_id
 
 
+@on_both_databases
 @pytest.mark.parametrize("path", ["rotate/nonsense", "999999/leaked", "99999999999999999999/leaked"])
 def test_what_is_no_key_is_not_found(console: Visitor, path: str):
     assert console.get(f"{KEYS}/{path}").status_code == 404

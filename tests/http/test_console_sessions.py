@@ -9,6 +9,7 @@ import pytest
 from authserver.database.identifiers import new_id
 from authserver.sessions.sweep import sweep
 from tests.support.console import an_administrator, words
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
@@ -43,6 +44,7 @@ def test_a_session_shows_its_device_in_short_words_and_its_last_use(console: Vis
     assert f"{SESSIONS}/{named}" in console.get(SESSIONS).text
 
 
+@on_both_databases
 def test_sessions_are_filtered_by_user_and_client_and_state(
     console: Visitor, oauth: OAuth, stage: Stage, person: Person
 ):
@@ -57,6 +59,7 @@ def test_sessions_are_filtered_by_user_and_client_and_state(
     assert console.get(f"{SESSIONS}?user=nobody").status_code == 404
 
 
+@on_both_databases
 def test_one_session_is_ended_and_says_why_from_then_on(console: Visitor, oauth: OAuth, stage: Stage, person: Person):
     session = signed_in(oauth, person)
     console.get(f"{SESSIONS}/{session}")
@@ -70,6 +73,7 @@ def test_one_session_is_ended_and_says_why_from_then_on(console: Visitor, oauth:
     assert event.actor.startswith("user:")
 
 
+@on_both_databases
 @pytest.mark.parametrize("whose", ["user", "client"])
 def test_all_sessions_of_one_are_ended_after_their_number_was_shown(
     console: Visitor, oauth: OAuth, stage: Stage, person: Person, whose: str
@@ -90,6 +94,7 @@ def _fields(console: Visitor) -> dict[str, str]:
     return dict(console.form(f"{SESSIONS}/end-all").fields)
 
 
+@on_both_databases
 @pytest.mark.parametrize("whose", ["user", "client"])
 def test_the_sessions_of_one_end_and_others_stay(
     console: Visitor, oauth: OAuth, stage: Stage, person: Person, whose: str
@@ -122,6 +127,7 @@ def test_repeats_and_reuse_are_marked_and_explained(console: Visitor, oauth: OAu
     assert "two parties held the session's tokens" in words(console, f"{SESSIONS}/{session}")
 
 
+@on_both_databases
 def test_sessions_come_page_by_page(console: Visitor, oauth: OAuth, person: Person, stage: Stage):
     first = signed_in(oauth, person)
     (row,) = stage.sql("SELECT * FROM sessions")

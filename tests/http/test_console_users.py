@@ -8,6 +8,7 @@ import pytest
 
 from authserver.settings.values import PageSettings
 from tests.support.console import Elements, an_administrator, words
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
@@ -19,6 +20,7 @@ def forget_confirmation(stage: Stage) -> None:
     stage.sql("UPDATE visits SET confirmed_at = confirmed_at - 3600000")
 
 
+@on_both_databases
 def test_users_are_found_by_a_part_of_name_or_address_by_role_and_by_state(console: Visitor, stage: Stage):
     stage.a_person(username="anna", email="anna@example.com", roles="editor")
     berta = stage.a_person(username="berta")
@@ -36,6 +38,7 @@ def test_users_are_found_by_a_part_of_name_or_address_by_role_and_by_state(conso
     assert berta.id in console.get(USERS).text
 
 
+@on_both_databases
 def test_a_long_list_is_shown_page_by_page_and_nobody_twice(console: Visitor, stage: Stage):
     names = {f"user-{number:03}" for number in range(120)}
     for name in sorted(names):
@@ -93,6 +96,7 @@ def test_a_form_that_is_refused_says_why_and_keeps_what_was_typed_but_the_passwo
     assert [row.username for row in stage.sql("SELECT username FROM users WHERE username = 'berta'")] == []
 
 
+@on_both_databases
 def test_a_user_is_changed_and_a_change_of_somebody_else_is_not_lost(console: Visitor, stage: Stage):
     anna = stage.a_person(username="anna")
     edit = f"{USERS}/{anna.id}/edit"

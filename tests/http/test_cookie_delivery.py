@@ -8,6 +8,7 @@ import pytest
 from flask import Flask
 
 from authserver.app import create_app
+from tests.support.databases import on_both_databases
 from tests.support.held import held
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.page import Page, set_cookies
@@ -121,6 +122,7 @@ def test_another_sign_in_replaces_the_cookie(page: Page, person: Person):
     assert page.cookies != first
 
 
+@on_both_databases
 def test_a_sign_in_of_somebody_else_ends_the_session_that_it_replaces(page: Page, person: Person, stage: Stage):
     page.sign_in(person)
     replaced = dict(page.cookies)
@@ -199,6 +201,7 @@ def test_a_client_without_cookies_is_answered_as_ever(oauth: OAuth, person: Pers
     assert oauth.refresh(answer.json()["refresh_token"]).status_code == 200
 
 
+@on_both_databases
 def test_a_cookie_refresh_is_one_statement(page: Page, person: Person, statements: Any):
     page.sign_in(person)
     with statements.counted() as seen:
@@ -230,6 +233,7 @@ def test_an_answer_without_origin_still_varies_by_it(oauth: OAuth, person: Perso
     assert "access-control-allow-origin" not in answer.headers
 
 
+@on_both_databases
 def test_a_preflight_answers_for_every_registered_origin(page: Page, stage: Stage):
     other = "https://other.example.com"
     a_cookie_app(stage, origin=other)

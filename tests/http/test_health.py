@@ -19,6 +19,7 @@ from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
 from authserver.operations.health import Readiness
 from authserver.settings.values import MetricsSettings
+from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, Person
 from tests.support.postgres import Cluster, postgres_or_skip
@@ -38,12 +39,14 @@ def test_a_healthy_node_says_so(oauth: OAuth):
         assert answer.headers["cache-control"] == "no-store"
 
 
+@on_both_databases
 def test_a_node_without_a_schema_is_not_ready(stage: Stage, app: Flask):
     assert a_node(stage).get("/readyz").status_code == 200
     stage.sql("DELETE FROM alembic_version")
     assert problem(a_node(stage)) == "the database is empty; run: authserver db upgrade"
 
 
+@on_both_databases
 def test_a_newer_schema_leaves_running_nodes_ready(stage: Stage, oauth: OAuth, person: Person):
     """A rolling upgrade migrates first. If every old node said that it was not ready then, nobody would answer."""
     token = oauth.sign_in(person).json()["refresh_token"]
@@ -53,6 +56,7 @@ def test_a_newer_schema_leaves_running_nodes_ready(stage: Stage, oauth: OAuth, p
     assert oauth.refresh(token).status_code == 200
 
 
+@on_both_databases
 def test_a_worker_that_dies_during_a_rolling_upgrade_is_started_again(stage: Stage, app: Flask, person: Person):
     stage.sql("UPDATE alembic_version SET version_num = '9999'")
     again = create_app(stage.settings)
@@ -63,6 +67,7 @@ def test_a_worker_that_dies_during_a_rolling_upgrade_is_started_again(stage: Sta
         again.extensions["authserver"].database.dispose()
 
 
+@on_both_databases
 def test_a_node_before_the_first_keys_is_not_ready(stage: Stage):
     assert problem(a_node(stage)) == "there are no keys yet; start the server once: authserver serve"
 
@@ -78,8 +83,7 @@ def test_a_node_that_cannot_open_the_keys_is_not_ready_but_lives(stage: Stage, a
     assert stranger.get("/healthz").status_code == 200
 
 
-@pytest.mark.postgresql
-@pytest.mark.parametrize("stage", ["postgresql"], indirect=True)
+@on_postgresql
 @pytest.mark.parametrize("ahead", [-7, -3, 0, 3, 7])
 def test_a_clock_that_differs_from_the_databases_by_too_much_is_not_ready(stage: Stage, app: Flask, ahead: int):
     """The database's clock is moved by a function of its own in front of PostgreSQL's; SQLite has the node's clock."""
@@ -101,6 +105,7 @@ def test_a_clock_that_differs_from_the_databases_by_too_much_is_not_ready(stage:
     assert 5 < float(found[1]) <= 7.1
 
 
+@on_both_databases
 def test_readiness_asks_the_database_at_most_once_a_second(oauth: OAuth, statements: Any):
     began = time.monotonic()
     oauth.http.get("/readyz")
@@ -110,8 +115,7 @@ def test_readiness_asks_the_database_at_most_once_a_second(oauth: OAuth, stateme
     assert len(seen) <= 6 * int(time.monotonic() - began), "one round of checks for each second that was over"
 
 
-@pytest.mark.postgresql
-@pytest.mark.parametrize("stage", ["postgresql"], indirect=True)
+@on_postgresql
 def test_with_the_database_away_a_node_lives_serves_its_keys_and_says_what_is_missing(
     stage: Stage, oauth: OAuth, person: Person
 ):

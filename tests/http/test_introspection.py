@@ -5,6 +5,7 @@ import pytest
 from flask import Flask
 
 from authserver.clients import store as clients
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
 from tests.support.stage import API, ISSUER, Stage
 
@@ -50,6 +51,7 @@ def test_asking_about_a_refresh_token_does_not_use_it(oauth: OAuth, person: Pers
     assert stage.session(claims(signed_in["access_token"])["sid"]) == before
 
 
+@on_both_databases
 def test_a_superseded_refresh_token_is_not_active(oauth: OAuth, person: Person):
     first = oauth.sign_in(person).json()["refresh_token"]
     oauth.refresh(first)
@@ -70,6 +72,7 @@ def test_what_is_no_token_is_not_active(oauth: OAuth, token: str):
     assert ask(oauth, token).json() == INACTIVE
 
 
+@on_both_databases
 def test_a_revocation_shows_at_once(oauth: OAuth, person: Person, api_app: App):
     signed_in = oauth.sign_in(person).json()
     assert ask(oauth.as_app(api_app), signed_in["access_token"]).json()["active"] is True
@@ -77,6 +80,7 @@ def test_a_revocation_shows_at_once(oauth: OAuth, person: Person, api_app: App):
     assert ask(oauth.as_app(api_app), signed_in["access_token"]).json() == INACTIVE
 
 
+@on_both_databases
 def test_a_clients_own_token_ends_at_once(oauth: OAuth):
     first, second = (oauth.own_token().json()["access_token"] for _ in range(2))
     assert ask(oauth, second).json()["active"] is True
@@ -84,6 +88,7 @@ def test_a_clients_own_token_ends_at_once(oauth: OAuth):
     assert ask(oauth, second).json() == INACTIVE
 
 
+@on_both_databases
 def test_a_disabled_client_has_no_active_tokens(oauth: OAuth, person: Person, stage: Stage, api_app: App):
     token = oauth.sign_in(person).json()["access_token"]
     own = oauth.own_token().json()["access_token"]

@@ -6,9 +6,12 @@ import pytest
 
 from authserver.refusals.reasons import Reason
 from authserver.sessions.refresh_token import parse
+from tests.support.databases import on_both_databases
 from tests.support.held import Held, held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import pytest
 from flask import Flask
 
 from authserver.keys.model import Kind
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import API, Stage
 
@@ -55,6 +56,7 @@ def test_an_altered_opaque_token_is_nothing_at_any_position(oauth: OAuth, stage:
         assert opaque.post("/introspect", {"token": altered}).json() == {"active": False}
 
 
+@on_both_databases
 @pytest.mark.parametrize("rotations", [1, 2])
 def test_opaque_tokens_outlive_the_rotation_of_their_key(oauth: OAuth, stage: Stage, rotations: int):
     opaque = oauth.as_app(stage.an_app(access_token_format="opaque"))

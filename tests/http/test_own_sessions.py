@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from tests.support.databases import on_both_databases
 from tests.support.held import Held, held
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.page import Page
@@ -40,6 +41,7 @@ def test_one_token_is_for_an_api_and_for_ones_own_sessions(app_of_user: OAuth, p
     )
 
 
+@on_both_databases
 def test_users_see_their_own_sessions_and_which_one_is_this(app_of_user: OAuth, person: Person, stage: Stage):
     here = held(app_of_user.sign_in(person, device_name="Anna's phone"))
     there = held(app_of_user.sign_in(person))
@@ -53,6 +55,7 @@ def test_users_see_their_own_sessions_and_which_one_is_this(app_of_user: OAuth, 
     assert shown[there.session_id]["current"] is False
 
 
+@on_both_databases
 def test_ending_another_session_ends_it_and_no_other(app_of_user: OAuth, person: Person, stage: Stage):
     here, there = held(app_of_user.sign_in(person)), held(app_of_user.sign_in(person))
     assert app_of_user.http.delete(f"/sessions/{there.session_id}", headers=bearer(here)).status_code == 204
@@ -62,6 +65,7 @@ def test_ending_another_session_ends_it_and_no_other(app_of_user: OAuth, person:
     assert event.actor == f"user:{person.id}"
 
 
+@on_both_databases
 def test_ending_all_others_keeps_this_one(app_of_user: OAuth, person: Person):
     here, *others = [held(app_of_user.sign_in(person)) for _ in range(3)]
     assert app_of_user.http.delete("/sessions", headers=bearer(here)).status_code == 204
@@ -69,6 +73,7 @@ def test_ending_all_others_keeps_this_one(app_of_user: OAuth, person: Person):
     assert app_of_user.refresh(here.refresh_token).status_code == 200
 
 
+@on_both_databases
 def test_signing_out_everywhere_ends_this_one_too(app_of_user: OAuth, person: Person):
     here, there = held(app_of_user.sign_in(person)), held(app_of_user.sign_in(person))
     assert app_of_user.http.delete("/sessions?all=true", headers=bearer(here)).status_code == 204
@@ -76,6 +81,7 @@ def test_signing_out_everywhere_ends_this_one_too(app_of_user: OAuth, person: Pe
     assert refused_as(app_of_user.http.get("/sessions", headers=bearer(here)), "invalid_token", 401)
 
 
+@on_both_databases
 def test_the_session_of_somebody_else_is_as_unknown_as_none(app_of_user: OAuth, person: Person, stage: Stage):
     here, foreign = held(app_of_user.sign_in(person)), held(app_of_user.sign_in(stage.a_person()))
     for session_id in (foreign.session_id, str(uuid4()), "no-id"):

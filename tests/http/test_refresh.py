@@ -10,9 +10,12 @@ from flask import Flask
 from authserver.keys.model import Kind
 from authserver.refusals.reasons import Reason
 from authserver.sessions.refresh_token import parse
+from tests.support.databases import on_both_databases
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 def from_elsewhere(oauth: OAuth, app: Flask) -> OAuth:

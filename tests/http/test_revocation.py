@@ -9,6 +9,7 @@ from authserver.clients.model import Client
 from authserver.oauth.server import Services
 from authserver.sessions.values import Session, session_of
 from authserver.tokens.scopes import Access
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
 from tests.support.snapshot import contents
 from tests.support.stage import Stage
@@ -24,6 +25,7 @@ def done(answer: Any) -> bool:
     return answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
 
 
+@on_both_databases
 def test_either_token_ends_the_session(oauth: OAuth, person: Person):
     for kind in ("refresh_token", "access_token"):
         signed_in = oauth.sign_in(person).json()
@@ -31,6 +33,7 @@ def test_either_token_ends_the_session(oauth: OAuth, person: Person):
         assert is_signed_out(oauth, signed_in)
 
 
+@on_both_databases
 def test_only_this_session_ends(oauth: OAuth, person: Person):
     first, second = oauth.sign_in(person).json(), oauth.sign_in(person).json()
     assert done(oauth.revoke(first["refresh_token"]))
@@ -38,6 +41,7 @@ def test_only_this_session_ends(oauth: OAuth, person: Person):
     assert not is_signed_out(oauth, second)
 
 
+@on_both_databases
 def test_the_end_is_recorded_once_with_its_reason(oauth: OAuth, stage: Stage, person: Person):
     signed_in = oauth.sign_in(person).json()
     for _ in range(3):
@@ -47,6 +51,7 @@ def test_the_end_is_recorded_once_with_its_reason(oauth: OAuth, stage: Stage, pe
     assert event.actor == f"client:{oauth.app.client_id}"
 
 
+@on_both_databases
 def test_any_genuine_generation_will_do(oauth: OAuth, stage: Stage, person: Person):
     first = oauth.sign_in(person).json()
     sid = claims(first["access_token"])["sid"]
@@ -59,6 +64,7 @@ def test_any_genuine_generation_will_do(oauth: OAuth, stage: Stage, person: Pers
     assert stage.session(sid).revoked_because == "signed_out"
 
 
+@on_both_databases
 def test_a_retry_after_the_sign_out_is_refused_too(oauth: OAuth, person: Person):
     signed_in = oauth.sign_in(person).json()
     successor = oauth.refresh(signed_in["refresh_token"]).json()
@@ -117,6 +123,7 @@ def test_a_missing_token_is_an_invalid_request(oauth: OAuth):
         assert refused_as(oauth.post("/revoke", form), "invalid_request")
 
 
+@on_both_databases
 def test_one_of_a_clients_own_tokens_ends_all_that_it_has_and_none_to_come(oauth: OAuth, stage: Stage):
     first, second = (oauth.own_token().json()["access_token"] for _ in range(2))
     assert claims(first)["status"] == claims(second)["status"]
@@ -128,6 +135,7 @@ def test_one_of_a_clients_own_tokens_ends_all_that_it_has_and_none_to_come(oauth
     assert len(stage.sql("SELECT * FROM ended_own_tokens")) == 1
 
 
+@on_both_databases
 def test_a_clients_own_token_ends_no_session_of_its_users(oauth: OAuth, person: Person):
     signed_in = oauth.sign_in(person).json()
     assert done(oauth.revoke(oauth.own_token().json()["access_token"]))
@@ -148,6 +156,7 @@ def test_an_access_token_that_has_expired_still_signs_out(oauth: OAuth, stage: S
     assert is_signed_out(oauth, signed_in)
 
 
+@on_both_databases
 def test_a_session_whose_row_is_gone_is_answered_with_200(oauth: OAuth, stage: Stage, person: Person):
     signed_in = oauth.sign_in(person).json()
     stage.sql("DELETE FROM sessions")

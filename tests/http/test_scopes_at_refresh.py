@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.stage import API, Stage
+
+pytestmark = on_both_databases
 
 BILLS = "https://bills.example.com/v1"
 ALL = ("bills:read read write", sorted([API, BILLS]))

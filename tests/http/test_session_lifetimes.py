@@ -11,9 +11,12 @@ from flask import Flask
 from authserver.app import create_app
 from authserver.refusals.reasons import Reason
 from authserver.settings.values import TokenSettings
+from tests.support.databases import on_both_databases
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 DAY = 86_400
 

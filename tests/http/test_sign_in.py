@@ -9,6 +9,7 @@ import pytest
 from authserver.administration import users as admin_users
 from authserver.administration.context import Administration
 from authserver.refusals.reasons import Reason
+from tests.support.databases import on_both_databases
 from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import API, Stage
@@ -26,6 +27,7 @@ def as_named(person: Person, name: str) -> Person:
 # --- who is let in ---------------------------------------------------------------------------------------------------
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "name",
     [
@@ -74,6 +76,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(oauth: OAuth, stage: Stage, ad
     assert len({len(answer.content) for answer in everything}) == 1
 
 
+@on_both_databases
 def test_a_disabled_user_is_signed_out_and_enabling_restores_nothing(
     oauth: OAuth, person: Person, stage: Stage, admin: Administration
 ):
@@ -86,6 +89,7 @@ def test_a_disabled_user_is_signed_out_and_enabling_restores_nothing(
     assert stage.session(token.session_id).revoked_because == "user_disabled"
 
 
+@on_both_databases
 def test_a_new_password_ends_every_session_of_the_user(
     oauth: OAuth, person: Person, stage: Stage, admin: Administration
 ):
@@ -110,6 +114,7 @@ def test_roles_decide_over_scopes_and_stand_in_the_token(oauth: OAuth, stage: St
     assert "roles" not in reader.claims
 
 
+@on_both_databases
 def test_a_lost_role_takes_its_scopes_from_every_session_at_once(oauth: OAuth, stage: Stage, admin: Administration):
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     person = stage.a_person(roles="editor")
@@ -121,6 +126,7 @@ def test_a_lost_role_takes_its_scopes_from_every_session_at_once(oauth: OAuth, s
     assert stage.session(token.session_id).scopes == "read"
 
 
+@on_both_databases
 def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, stage: Stage, admin: Administration):
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     person = stage.a_person(roles="editor")
@@ -136,6 +142,7 @@ def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, stage
 # --- what it leaves behind -------------------------------------------------------------------------------------------
 
 
+@on_both_databases
 def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person: Person, stage: Stage):
     longest = "ü" * 100
     assert stage.session(held(oauth.sign_in(person, device_name=longest)).session_id).device_name == longest
@@ -147,6 +154,7 @@ def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person
         assert "device_name" in refused.json()["error_description"]
 
 
+@on_both_databases
 def test_a_sign_in_is_recorded_with_its_place(oauth: OAuth, person: Person, stage: Stage):
     before = stage.database.now()
     token = held(oauth.sign_in(person))
@@ -168,6 +176,7 @@ def test_a_refused_sign_in_is_recorded_without_what_was_typed(oauth: OAuth, pers
     assert "other password" not in str(tuple(event))
 
 
+@on_both_databases
 def test_a_refusal_after_the_right_password_is_recorded_too(oauth: OAuth, person: Person, stage: Stage):
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     refused = oauth.sign_in(person, scope="write")

@@ -10,12 +10,13 @@ import pytest
 
 from authserver.app import create_app
 from authserver.settings.values import ServerSettings
+from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.hasher import blocked_hasher, make_patient, pool_of, until, waiting_for_locks
 from tests.support.held import held
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import CHEAP, Stage
 
-POSTGRESQL = pytest.param("postgresql", marks=pytest.mark.postgresql)
+pytestmark = on_both_databases
 
 
 @pytest.fixture
@@ -63,7 +64,7 @@ def test_a_wrong_password_renews_nothing(oauth: OAuth, stage: Stage):
     assert user(stage, person) == before
 
 
-@pytest.mark.parametrize("stage", [POSTGRESQL], indirect=True)
+@on_postgresql
 def test_sign_ins_that_renew_one_hash_at_the_same_time_all_succeed(roomy: Any, stage: Stage):
     # Each held the user's row shared and then wanted to write it: they waited for each other.
     oauth, _ = roomy

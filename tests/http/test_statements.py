@@ -6,9 +6,12 @@ from typing import Any
 import argon2
 import pytest
 
+from tests.support.databases import on_both_databases
 from tests.support.held import held
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import API, Stage
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ from flask import Flask
 from authserver.clients import store as clients
 from authserver.sessions import ending
 from authserver.sessions.model import End
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.stage import ISSUER, Stage
 from tests.support.status import index_of, listed
@@ -58,6 +59,7 @@ def test_a_list_is_a_signed_token_of_its_own_type(oauth: OAuth, fresh: Fresh):
     assert body["status_list"]["bits"] == 1
 
 
+@on_both_databases
 def test_a_session_is_listed_when_it_was_revoked_and_not_before(oauth: OAuth, person: Person, fresh: Fresh):
     signed_in = oauth.sign_in(person).json()
     index = index_of(signed_in["access_token"])
@@ -66,6 +68,7 @@ def test_a_session_is_listed_when_it_was_revoked_and_not_before(oauth: OAuth, pe
     assert listed(fresh(oauth)) == {index}
 
 
+@on_both_databases
 def test_a_session_is_listed_until_its_last_access_token_has_expired_with_leeway(
     oauth: OAuth, person: Person, stage: Stage, fresh: Fresh
 ):
@@ -78,6 +81,7 @@ def test_a_session_is_listed_until_its_last_access_token_has_expired_with_leeway
     assert listed(fresh(oauth)) == set()
 
 
+@on_both_databases
 def test_shortening_a_lifetime_shortens_no_listing(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):
     app = stage.an_app(access_token_lifetime=3600)
     long_lived = oauth.as_app(app).sign_in(person).json()
@@ -87,6 +91,7 @@ def test_shortening_a_lifetime_shortens_no_listing(oauth: OAuth, person: Person,
     assert listed(fresh(oauth)) == {index_of(long_lived["access_token"])}
 
 
+@on_both_databases
 def test_shortening_a_lifetime_shortens_no_listing_of_a_clients_own_tokens(oauth: OAuth, stage: Stage, fresh: Fresh):
     """Nothing is stored for each, so they are listed for as long as the longest that any client may have."""
     app = stage.an_app(access_token_lifetime=86_400)
@@ -100,12 +105,14 @@ def test_shortening_a_lifetime_shortens_no_listing_of_a_clients_own_tokens(oauth
     assert listed(fresh(oauth)) == set()
 
 
+@on_both_databases
 def test_disabling_a_user_lists_every_session(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):
     indices = {index_of(oauth.sign_in(person).json()["access_token"]) for _ in range(3)}
     stage.transaction(lambda c: ending.end_sessions_of_user(c, UUID(person.id), End.USER_DISABLED, actor="cli:test"))
     assert listed(fresh(oauth)) == indices
 
 
+@on_both_databases
 def test_disabling_a_client_lists_its_sessions_before_the_sweep_and_its_own_tokens(
     oauth: OAuth, person: Person, stage: Stage, fresh: Fresh
 ):
@@ -126,6 +133,7 @@ def test_a_node_that_stalls_between_commit_and_signature_is_covered(
     assert claims(later)["exp"] * 1000 <= stage.session(session_id).access_expires_at
 
 
+@on_both_databases
 def test_building_a_list_is_one_statement_a_second_at_most(oauth: OAuth, statements: Statements, fresh: Fresh):
     fresh(oauth)
     with statements.counted() as seen:
@@ -183,12 +191,14 @@ def test_a_list_is_readable_by_any_page_without_credentials(oauth: OAuth):
     assert "access-control-allow-credentials" not in response.headers
 
 
+@on_both_databases
 def test_indices_tell_neither_order_nor_number(oauth: OAuth, person: Person):
     dealt = [index_of(oauth.sign_in(person).json()["access_token"]) for _ in range(12)]
     assert dealt != sorted(dealt)
     assert len(set(dealt)) == 12
 
 
+@on_both_databases
 def test_a_client_that_an_older_node_added_gets_its_index_at_the_next_start(stage: Stage):
     app = stage.an_app()
     stage.sql("UPDATE clients SET status_index = NULL")
@@ -196,6 +206,7 @@ def test_a_client_that_an_older_node_added_gets_its_index_at_the_next_start(stag
     assert stage.sql("SELECT status_index FROM clients WHERE client_id = :id", id=app.client_id)[0].status_index >= 0
 
 
+@on_both_databases
 def test_what_need_not_be_listed_any_more_is_forgotten(oauth: OAuth, stage: Stage, fresh: Fresh):
     own = oauth.own_token().json()["access_token"]
     oauth.revoke(own)

@@ -13,6 +13,7 @@ from flask import Flask
 
 from authserver.app import create_app
 from authserver.settings.values import PageSettings
+from tests.support.databases import on_both_databases
 from tests.support.hasher import blocked_hasher, pool_of, until
 from tests.support.oauth import Person
 from tests.support.server import LiveServer
@@ -49,6 +50,7 @@ def test_a_page_without_a_visit_leads_to_the_form_and_back(visitor: Visitor, per
     assert answer.headers["location"] == path
 
 
+@on_both_databases
 def test_a_sign_out_ends_the_visit(visitor: Visitor, person: Person, stage: Stage):
     visitor.sign_in(person)
     visitor.follow()
@@ -65,6 +67,7 @@ def test_whoever_is_signed_in_is_not_asked_again(visitor: Visitor, person: Perso
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/data")
 
 
+@on_both_databases
 @pytest.mark.parametrize("column", ["last_used_at", "expires_at"])
 def test_time_ends_a_visit(visitor: Visitor, person: Person, stage: Stage, column: str):
     visitor.sign_in(person)
@@ -75,6 +78,7 @@ def test_time_ends_a_visit(visitor: Visitor, person: Person, stage: Stage, colum
     assert not is_signed_in(visitor)
 
 
+@on_both_databases
 def test_use_keeps_a_visit_from_ending(visitor: Visitor, person: Person, stage: Stage):
     visitor.sign_in(person)
     most = (stage.settings.pages.idle_timeout - 60) * 1000
@@ -83,6 +87,7 @@ def test_use_keeps_a_visit_from_ending(visitor: Visitor, person: Person, stage: 
         assert is_signed_in(visitor)
 
 
+@on_both_databases
 @pytest.mark.parametrize(
     "change",
     ["enabled = false", "password_version = password_version + 1", "removed_at = 1"],
@@ -94,6 +99,7 @@ def test_a_change_of_the_user_ends_the_visit(visitor: Visitor, person: Person, s
     assert not is_signed_in(visitor)
 
 
+@on_both_databases
 def test_a_page_costs_one_statement_for_the_visit(visitor: Visitor, person: Person, statements: Any):
     visitor.sign_in(person)
     with statements.counted() as seen:
@@ -101,6 +107,7 @@ def test_a_page_costs_one_statement_for_the_visit(visitor: Visitor, person: Pers
     assert len(seen) == 1, seen
 
 
+@on_both_databases
 def test_a_use_is_written_down_at_most_once_a_minute(visitor: Visitor, person: Person, stage: Stage, statements: Any):
     visitor.sign_in(person)
     stage.sql("UPDATE visits SET last_used_at = last_used_at - 61000")
@@ -144,6 +151,7 @@ def test_refused_sign_ins_say_the_same_and_leave_an_event(visitor: Visitor, pers
     assert not any(person.username in detail for detail in reasons)
 
 
+@on_both_databases
 def test_a_sign_in_under_new_settings_renews_the_hash(
     stage: Stage, person: Person, monkeypatch: pytest.MonkeyPatch, visitors: Callable[[], Visitor]
 ):
@@ -250,6 +258,7 @@ def test_a_database_that_does_not_answer_is_a_page_that_says_when_to_come_back(s
     app.extensions["authserver"].database.dispose()
 
 
+@on_both_databases
 def test_a_character_that_no_text_holds_is_refused(visitor: Visitor, person: Person):
     visitor.sign_in(person)
     assert visitor.get("/account/events?x=%00").status_code == 400

@@ -1,4 +1,4 @@
-"""Fixtures: a live server on each database, one for each algorithm, and the example API beside them."""
+"""Fixtures: a live server, one for each algorithm, and the example API beside them."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SCOPES = {"profile:read", "profile:write", "other:read"}
 
 
 @contextmanager
-def _serving(kind: str, directories: pytest.TempPathFactory, algorithm: str = "ES256") -> Iterator[LiveServer]:
-    stage = make_stage(kind, directories.mktemp("server"))
+def _serving(directories: pytest.TempPathFactory, algorithm: str = "ES256") -> Iterator[LiveServer]:
+    stage = make_stage("sqlite", directories.mktemp("server"))
     stage.an_api(AUDIENCE, "profile:read profile:write")
     stage.an_api(OTHER_AUDIENCE, "other:read")
     server = LiveServer(stage, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
@@ -30,17 +30,17 @@ def _serving(kind: str, directories: pytest.TempPathFactory, algorithm: str = "E
         stage.close()
 
 
-@pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgresql)])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A live server for all tests of this folder: each makes its own client and user."""
-    with _serving(request.param, tmp_path_factory) as started:
+    with _serving(tmp_path_factory) as started:
         yield started
 
 
 @pytest.fixture(scope="session", params=["ES256", "EdDSA", "RS256"])
 def signing_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A live server that signs with each algorithm there is."""
-    with _serving("sqlite", tmp_path_factory, request.param) as started:
+    with _serving(tmp_path_factory, request.param) as started:
         yield started
 
 

@@ -12,10 +12,13 @@ from authserver.administration.errors import Invalid
 from authserver.operations.housekeeping import Housekeeping
 from authserver.records import activity
 from authserver.records.activity import ACTIVE_SESSIONS, BUCKET_MS, Activity
+from tests.support.databases import on_both_databases, on_sqlite
 from tests.support.held import held
 from tests.support.oauth import OAuth, Person
 from tests.support.server import ROOT, LiveServer
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 DAY_MS = 86_400_000
 
@@ -219,6 +222,7 @@ def test_counts_are_pruned_by_age(stage: Stage):
 # --- the command -----------------------------------------------------------------------------------------------------
 
 
+@on_sqlite
 def test_the_command_shows_a_table_and_json(stage: Stage):
     command = LiveServer(stage)  # not started: the command needs no server
     empty = command.run("activity")

@@ -25,9 +25,12 @@ from authserver.records.audit import Caller, Entry, Event, Outcome, Position, Se
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
+from tests.support.databases import on_both_databases
 from tests.support.held import held
 from tests.support.oauth import App, OAuth, Person
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 PLACE = Caller("192.0.2.7", "a browser")
 

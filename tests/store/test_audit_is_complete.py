@@ -19,10 +19,13 @@ from flask import Flask
 
 import authserver.administration
 from authserver.administration import apis, pruning
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.snapshot import contents
 from tests.support.stage import Stage
 from tests.support.stories import ACTOR, PLACE, STORIES, World
+
+pytestmark = on_both_databases
 
 #: What only looks, or is a step of the acts below and is called by them alone.
 CHANGES_NOTHING = {

@@ -13,8 +13,11 @@ from authserver.administration.doctor import Severity, check, survey
 from authserver.keys.model import Kind
 from authserver.settings.values import PageSettings
 from tests.support.commands import parse, run
+from tests.support.databases import on_both_databases
 from tests.support.healthy import HASH, admin, found
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 DAY_MS = 86_400_000
 

@@ -15,10 +15,12 @@ from authserver.administration.doctor import Severity, examine
 from authserver.database.engine import open_database
 from authserver.settings.values import DatabaseSettings, MetricsSettings
 from tests.support.commands import parse
+from tests.support.databases import on_both_databases
 from tests.support.healthy import admin, file_of, found
 from tests.support.stage import Stage
 
 
+@on_both_databases
 def test_a_new_installation_is_told_to_start_the_server(stage: Stage, healthy: Stage):
     healthy.sql("DELETE FROM keys")
     (one,) = found(healthy)
@@ -26,9 +28,7 @@ def test_a_new_installation_is_told_to_start_the_server(stage: Stage, healthy: S
 
 
 def test_files_that_others_can_read_are_found_and_closed(healthy: Stage):
-    files = {"node.master-key": healthy.settings.master_key_file}
-    if healthy.kind == "sqlite":
-        files["node.database-file"] = file_of(healthy)
+    files = {"node.master-key": healthy.settings.master_key_file, "node.database-file": file_of(healthy)}
     for file in files.values():
         file.chmod(0o644)
     sick = found(healthy)
@@ -45,6 +45,7 @@ def test_keys_under_another_master_key_are_found(healthy: Stage):
     assert "sealed under master key" in one.reason
 
 
+@on_both_databases
 def test_keys_under_the_old_master_key_are_found(healthy: Stage, monkeypatch: pytest.MonkeyPatch):
     old = healthy.settings.master_key_file.read_text().strip()
     new = "B" * 42 + "A"
@@ -59,6 +60,7 @@ def test_keys_under_the_old_master_key_are_found(healthy: Stage, monkeypatch: py
     assert [one.check for one in found(healthy)] == ["settings.old-master-key"]
 
 
+@on_both_databases
 def test_an_outdated_schema_is_found_and_ends_only_the_checks_of_the_database(
     healthy: Stage, monkeypatch: pytest.MonkeyPatch
 ):
@@ -71,6 +73,7 @@ def test_an_outdated_schema_is_found_and_ends_only_the_checks_of_the_database(
     assert parse(str(found(healthy)[0].command)) == ["db", "upgrade"]
 
 
+@on_both_databases
 def test_a_database_that_is_not_there_is_found_and_not_made(healthy: Stage, tmp_path: Path):
     if healthy.kind == "sqlite":
         file = file_of(healthy)

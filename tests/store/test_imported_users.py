@@ -19,11 +19,14 @@ from authserver.administration.errors import Forbidden
 from authserver.administration.users import Profile
 from authserver.administration.users_lines import FIELDS, Format, Given, first_line, line_of, read
 from authserver.users.names import check_email, check_username
+from tests.support.databases import on_both_databases
 from tests.support.foreign_hashes import HASHES, PASSWORD
 from tests.support.importing import PLACE, exported, names, run
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.snapshot import contents
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 HASH = HASHES["pbkdf2_sha256, Django 5.2"]
 

@@ -10,6 +10,7 @@ from authserver.keys.rotation import KeyRotation, RotationRefused
 from authserver.keys.setup import schedule
 from authserver.records.audit import Event
 from authserver.settings.values import TokenSettings
+from tests.support.databases import on_both_databases
 from tests.support.keys import (
     JWKS,
     Node,
@@ -24,6 +25,8 @@ from tests.support.keys import (
 )
 from tests.support.oauth import Person, refused_as
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 def test_nothing_is_due_before_its_time(stage: Stage, node: Node):

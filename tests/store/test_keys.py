@@ -14,9 +14,12 @@ from authserver.keys.setup import open_vault
 from authserver.records.audit import Event
 from authserver.sessions.refresh_token import issue
 from authserver.settings.values import CacheSettings
+from tests.support.databases import on_both_databases
 from tests.support.keys import NEW, OLD, Node, keys, kid, published, rotation_of, settings_of, the_key, verified
 from tests.support.oauth import Person, claims, refused_as
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 # --- leaks ------------------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ from authserver.keys.setup import open_vault
 from authserver.keys.vault import MasterKeyError
 from authserver.records.audit import Event
 from tests.support.at_once import at_once
+from tests.support.databases import on_both_databases
 from tests.support.keys import (
     NEW,
     OLD,
@@ -26,6 +27,7 @@ from tests.support.stage import Stage
 # --- the first keys ---------------------------------------------------------------------------------------------------
 
 
+@on_both_databases
 def test_eight_processes_that_start_at_once_make_one_set_of_keys(stage: Stage):
     act = """
 keyring = create_app(settings).extensions["authserver"].keyring.refresh()
@@ -40,6 +42,7 @@ print(keyring.signing.kid, sorted(keyring.token_keys), keyring.etag)
     assert stage.settings.master_key_file.stat().st_mode & 0o777 == 0o600
 
 
+@on_both_databases
 def test_keys_are_sealed_at_rest(stage: Stage, node: Node):
     node()
     vault = open_vault(stage.settings)
@@ -85,6 +88,7 @@ def test_another_master_key_does_not_start_and_says_which_is_needed(stage: Stage
     )
 
 
+@on_both_databases
 def test_a_new_master_key_signs_nobody_out_on_a_rolling_change(stage: Stage, node: Node, person: Person):
     """The procedure of docs/keys.md, node by node, with a refresh at both nodes at each moment in between."""
     first, second = node(master_key=OLD), node(master_key=OLD)

@@ -14,10 +14,13 @@ from authserver.sessions import retention
 from authserver.sessions.sweep import sweep
 from authserver.settings.values import CacheSettings
 from tests.support.at_once import threads_at_once
+from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.server import ROOT, LiveServer
 from tests.support.some_sessions import DAY, left, some_sessions
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture
@@ -78,7 +81,7 @@ def test_nodes_that_prune_at_once_delete_each_row_once(stage: Stage):
     assert left(stage) == 10
 
 
-@pytest.mark.parametrize("stage", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+@on_postgresql
 def test_pruning_passes_over_a_row_that_somebody_holds(stage: Stage):
     held, *_ = some_sessions(stage, 3, revoked_at=1)
     stage.sql("UPDATE sessions SET access_expires_at = 1")

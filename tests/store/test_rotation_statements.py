@@ -10,8 +10,11 @@ import pytest
 
 from authserver.sessions import store
 from authserver.sessions.refresh_token import parse
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture

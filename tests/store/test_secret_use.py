@@ -9,8 +9,11 @@ import pytest
 from authserver.administration import clients as admin_clients
 from authserver.administration.context import Administration
 from authserver.operations.housekeeping import Housekeeping
+from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth
 from tests.support.stage import Stage
+
+pytestmark = on_both_databases
 
 
 @pytest.fixture

@@ -10,9 +10,12 @@ from authserver.clients import store as clients
 from authserver.sessions.sweep import sweep
 from authserver.settings.values import CacheSettings
 from tests.support.at_once import threads_at_once
+from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.oauth import OAuth, Person
 from tests.support.some_sessions import left, some_sessions
 from tests.support.stage import API, Stage
+
+pytestmark = on_both_databases
 
 OTHER_API = "https://other.example.com"
 
@@ -71,7 +74,7 @@ def test_nodes_that_sweep_at_once_end_each_session_once(stage: Stage):
     assert left(stage, "revoked_at IS NULL") == 0
 
 
-@pytest.mark.parametrize("stage", [pytest.param("postgresql", marks=pytest.mark.postgresql)], indirect=True)
+@on_postgresql
 def test_a_sweep_waits_for_a_session_that_somebody_holds(stage: Stage):
     app = stage.an_app()
     held, *_ = some_sessions(stage, 3, client_id=app.client_id)

@@ -12,6 +12,7 @@ import pytest
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.administration.users_lines import FIELDS, Given, read
+from tests.support.databases import on_both_databases
 from tests.support.foreign_hashes import HASHES
 from tests.support.importing import PLACE, names, run
 from tests.support.stage import Stage
@@ -170,6 +171,7 @@ def test_a_bad_json_line_is_told_too(admin: Administration, line: str, field: st
     assert names(admin) == {"before", "after"}
 
 
+@on_both_databases
 def test_all_that_is_wrong_with_a_line_is_told_at_once_and_it_counts_once(admin: Administration):
     tally, problems = run(admin, "username,email,roles\na@b,c,d!\n")
     assert {problem.field for problem in problems} == {"username", "email", "roles"}

@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from authserver.records.audit import Bounded, Entry, Event
+from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage
 
@@ -60,6 +61,7 @@ def test_what_was_passed_over_stands_in_the_next_event(stage: Stage):
     assert {detail["reason"] for detail in details} == {"wrong_secret"}
 
 
+@on_both_databases
 def test_threads_together_stay_within_the_bound(stage: Stage):
     bounded = Bounded(stage.database, rate=1e-9, burst=10)
     results: list[bool] = []
