@@ -19,12 +19,18 @@ from tests.support.console import an_administrator
 from tests.support.needs import required
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
+from tests.support.sql_functions import SqlOnPostgresql
 from tests.support.stage import STALE, ANode, Stage, make_stage
 from tests.support.visitor import Visitor
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if "everything" in required():
+        config.pluginmanager.register(SqlOnPostgresql())
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

@@ -143,7 +143,7 @@ def test_the_page_of_a_user_shows_sessions_and_events_and_ends_all_sessions(
 
 
 @pytest.mark.parametrize("act", ["disable", "enable", "remove", "password-link", "edit", "end-sessions"])
-def test_a_dangerous_act_asks_for_the_password_and_then_goes_on(console: Visitor, stage: Stage, act: str):
+def test_a_dangerous_act_asks_for_the_password(console: Visitor, stage: Stage, act: str):
     anna = stage.a_person(username="anna")
     if act == "enable":
         stage.sql("UPDATE users SET enabled = FALSE WHERE username = 'anna'")
@@ -160,6 +160,22 @@ def test_a_dangerous_act_asks_for_the_password_and_then_goes_on(console: Visitor
     assert "needs your password again" in page.text
     done = {"disable": "user.disabled", "enable": "user.enabled", "remove": "user.removed"}.get(act)
     assert done is None or stage.events(done) == []
+
+
+@on_both_databases
+def test_a_dangerous_act_goes_on_with_the_password_and_the_next_does_not_ask(visitor: Visitor, stage: Stage):
+    boss, anna = an_administrator(stage), stage.a_person(username="anna")
+    here = f"{USERS}/{anna.id}"
+    visitor.sign_in(boss)
+    visitor.get(here)
+    forget_confirmation(stage)
+    assert visitor.submit(f"{here}/disable").status_code == 403
+    assert "The password is wrong" in visitor.submit(f"{here}/disable", {"confirm_password": "a guess"}).text
+    assert stage.events("user.disabled") == []
+    assert visitor.submit(f"{here}/disable", {"confirm_password": boss.password}).status_code == 303
+    assert len(stage.events("user.disabled")) == 1
+    visitor.get(here)
+    assert visitor.submit(f"{here}/enable").status_code == 303
 
 
 def test_without_the_scope_nothing_is_offered_and_nothing_is_done(stage: Stage, visitor: Visitor):

@@ -1,0 +1,84 @@
+"""The server's functions that run SQL, and which of them the tests run on PostgreSQL.
+
+Most tests run on SQLite alone. A function that no test runs on PostgreSQL would meet it in production first: a run of all
+tests in which nothing may be skipped (TESTS_REQUIRE=everything, as .ci/run sets it) fails if there is one.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, event
+from sqlalchemy.engine import Engine
+
+from tests.support.needs import required
+from tests.support.source_files import source_files
+
+#: What executes a statement for a store (database/tables.py).
+_ROWS = {"one_row", "all_rows"}
+
+
+def functions_with_sql() -> set[str]:
+    """As "authserver.users.store.add": the functions that execute a statement, but for those that speak to a driver."""
+    files = [file for file in source_files("authserver") if file.path.name not in {"connections.py", "tables.py"}]
+    return {name for file in files for name in _executing(file.tree, ".".join(file.path.with_suffix("").parts))}
+
+
+def _executing(node: ast.AST, name: str) -> Iterator[str]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef):
+            yield from _executing(child, f"{name}.{child.name}")
+        elif isinstance(child, ast.FunctionDef):
+            called = {ast.unparse(part.func) for part in ast.walk(child) if isinstance(part, ast.Call)}
+            if called & _ROWS or any(each.endswith(".execute") for each in called):
+                yield f"{name}.{child.name}"
+
+
+class SqlOnPostgresql:
+    """A plugin of pytest: notes what runs on PostgreSQL in each process of the run, and fails the run over the rest."""
+
+    def __init__(self) -> None:
+        self.functions = functions_with_sql()
+        self.ran: set[str] = set()
+        event.listen(Engine, "before_cursor_execute", self.note)
+
+    def note(self, connection: Connection, *_: Any) -> None:
+        """Note the function that executes a statement on this connection, if it is PostgreSQL's."""
+        frame: FrameType | None = sys._getframe() if connection.dialect.name == "postgresql" else None
+        while frame is not None:
+            name = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_qualname}"
+            if name in self.functions:
+                self.ran.add(name)
+                return
+            frame = frame.f_back
+
+    @property
+    def missing(self) -> list[str]:
+        return sorted(self.functions - self.ran)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Take over what a worker of pytest-xdist ran."""
+        self.ran.update(getattr(node, "workeroutput", {}).get("sql_on_postgresql", ()))
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["sql_on_postgresql"] = sorted(self.ran)
+        elif _is_whole(session.config) and self.missing:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+        if _is_whole(config) and self.missing:
+            terminalreporter.section("functions with SQL that no test runs on PostgreSQL", red=True)
+            terminalreporter.write_line("\n".join(self.missing))
+
+
+def _is_whole(config: pytest.Config) -> bool:
+    """Whether every test was to run, and none may be skipped."""
+    chosen = config.option.keyword or config.option.markexpr or config.args_source != config.ArgsSource.TESTPATHS
+    return "everything" in required() and not chosen
