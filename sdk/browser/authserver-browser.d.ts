@@ -1,11 +1,11 @@
-// Types of authserver-browser: signing in, fetching and signing out with authserver from a web page.
+// Types of authserver-browser: sign in, call APIs and sign out with authserver from a web page.
 
 export interface Options {
   /** Address of the authorization server, as in its metadata; https, or http on loopback. */
   issuer: string;
   /** A public client whose `token_delivery` is `cookie` or `both_cookies`, with this page's origin registered. */
   clientId: string;
-  /** Origins or addresses of APIs that may see the access token, beside the page's own origin and the issuer's. */
+  /** Origins or addresses of APIs that may get the access token. The page's own origin and the issuer's always may. */
   apis?: string[];
 }
 
@@ -13,24 +13,24 @@ export interface Credentials {
   /** User name or e-mail address. */
   username: string;
   password: string;
-  /** Space-separated; without it the client's default. */
+  /** Space-separated; by default the client's default scopes. */
   scope?: string;
   /** Shown in the list of sessions; at most 100 characters. */
   deviceName?: string;
 }
 
-/** A picture of the moment; ask `AuthClient.session` again for a newer one. Times are milliseconds since 1970, by this device's clock. */
+/** A snapshot; read `AuthClient.session` again for a newer one. Times are milliseconds since 1970 by this device's clock. */
 export interface Session {
-  /** `unknown` until the first refresh is answered, which says whether somebody is signed in. */
+  /** `unknown` until the first refresh has told whether a user is signed in. */
   readonly status: "unknown" | "signed-in" | "signed-out";
   readonly scope: string | undefined;
   /** When the access token expires; it is renewed before. */
   readonly expiresAt: number;
   /** When the session ends unless it is used. */
   readonly refreshExpiresAt: number;
-  /** Why nobody is signed in. `session_ended`: there was none, or it expired, was ended elsewhere or by an administrator. */
+  /** Why no user is signed in. `session_ended`: there was no session, or it expired, or was ended elsewhere. */
   readonly reason: "signed_out" | "session_ended" | "cookies_blocked" | undefined;
-  /** The server cannot be reached, or asks to wait. The session is kept, and refreshed as soon as that works again. */
+  /** The server cannot be reached, or asks to wait. The session is kept, and refreshed as soon as possible. */
   readonly offline: boolean;
   readonly error: AuthError | undefined;
 }
@@ -62,13 +62,13 @@ export type Code =
   | "unknown_api";
 
 export class AuthError extends Error {
-  /** Stable, for programs; the message is for people. */
+  /** Stable, for programs. The message is for people. */
   readonly code: Code;
-  /** What the server said, where it did. */
+  /** The server's answer, if there was one. */
   readonly status?: number;
   readonly error?: string;
   readonly description?: string;
-  /** An administrator looks it up with `authserver why`. */
+  /** An administrator can look it up with `authserver why`. */
   readonly reference?: string;
   /** Seconds. */
   readonly retryAfter?: number;
@@ -79,9 +79,9 @@ export interface SessionEvent extends Event {
 }
 
 export interface SessionEventMap {
-  /** Somebody signed in, here or in another tab, or was found signed in. What the page shows may be another user's. */
+  /** A user signed in, here or in another tab, or was signed in already. The page may still show another user's data. */
   "signed-in": SessionEvent;
-  /** In any tab, or because the server said so. */
+  /** The user signed out in some tab, or the server refused the session. */
   "signed-out": SessionEvent;
   /** There is a new access token. */
   refreshed: SessionEvent;
@@ -90,19 +90,19 @@ export interface SessionEventMap {
 }
 
 export class AuthClient {
-  /** Begins a silent refresh, which tells whether somebody is signed in. One for a page is enough.
+  /** Begins a silent refresh, which tells whether a user is signed in. One client is enough for a page.
    * @throws {AuthError} `insecure` */
   constructor(options: Options);
-  /** Resolves when the first refresh was answered or has failed for now (`session.error`). Never rejects. */
+  /** Resolves when the first refresh was answered, or has failed for the moment (`session.error`). Never rejects. */
   readonly ready: Promise<Session>;
   readonly session: Session;
   /** @throws {AuthError} `credentials_refused`, `try_later`, `offline`, `wrong_origin`, `cookies_blocked`, `refused` */
   signIn(credentials: Credentials): Promise<Session>;
-  /** Signs out in all tabs at once, then on the server. When that cannot be reached it fails, and is done later, by
-   * whichever page comes first. `everywhere` ends the user's sessions on other devices too, and needs the scope `sessions`. */
+  /** Signs out in all tabs at once, then on the server. If the server cannot be reached, this rejects, and the next
+   * page finishes the sign-out. `everywhere` ends the user's sessions on other devices too, and needs the scope `sessions`. */
   signOut(options?: { everywhere?: boolean }): Promise<void>;
-  /** As the browser's own, with the access token. After a 401 the token is refreshed and the request repeated once, its body
-   * included (a copy of a stream's content is kept in memory until the answer comes).
+  /** The browser's `fetch` with the access token. After a 401 the token is refreshed and the request repeated once, with
+   * its body (a copy of a stream's content is kept in memory until the answer comes).
    * @throws {AuthError} `signed_out`, `session_changed`, `offline`, `try_later`, `wrong_origin`, `unknown_api` */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
   /** The user's sessions on all devices. Needs the scope `sessions`. */
@@ -110,10 +110,10 @@ export class AuthClient {
     list(): Promise<ListedSession[]>;
     end(id: string): Promise<void>;
     endOthers(): Promise<void>;
-    /** This one included; `signOut({ everywhere: true })` removes the cookie as well. */
+    /** Ends this session too; `signOut({ everywhere: true })` also removes the cookie. */
     endAll(): Promise<void>;
   };
-  /** Stop timers and listeners. The session lives on. */
+  /** Stops timers and listeners. The session stays. */
   close(): void;
   addEventListener<Name extends keyof SessionEventMap>(
     type: Name,

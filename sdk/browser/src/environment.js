@@ -1,4 +1,4 @@
-// What the module uses of the browser, in one place: tests put a fake one in. Works in workers too, where there is no document.
+// All that the module uses of the browser. Tests replace it by a fake. It works in workers too, which have no document.
 
 export function browser() {
   const { document, BroadcastChannel, navigator, location } = globalThis;
@@ -13,14 +13,14 @@ export function browser() {
     visible: () => document?.visibilityState !== "hidden",
     /** @param {string} name */
     channel: (name) => (BroadcastChannel ? new BroadcastChannel(name) : undefined),
-    /** Calls back after so many milliseconds; returns what calls it off.
+    /** Calls back after so many milliseconds. Returns a function that cancels it.
      * @param {number} milliseconds @param {() => void} callback */
     after(milliseconds, callback) {
       // Beyond 2^31 a browser would call back at once.
       const timer = setTimeout(callback, Math.min(milliseconds, 2e9));
       return () => clearTimeout(timer);
     },
-    /** Calls back when the page comes to life: with true when it may have slept through what other tabs said.
+    /** Calls back when the page becomes active: with true if it may have missed messages of other tabs.
      * @param {(stale: boolean) => void} callback */
     onWake(callback) {
       const stop = new AbortController();
@@ -30,7 +30,7 @@ export function browser() {
       document?.addEventListener("visibilitychange", () => callback(false), options);
       return () => stop.abort();
     },
-    /** Nothing where the browser refuses it. */
+    /** Undefined if the browser refuses storage. */
     get storage() {
       try {
         return globalThis.localStorage;
@@ -42,7 +42,7 @@ export function browser() {
 }
 
 /**
- * "A sign-out is not finished", kept beyond the page where that can be. It is all that is ever stored.
+ * The mark of a sign-out that is not finished. It outlives the page if there is storage. Nothing else is ever stored.
  *
  * @param {Storage | undefined} storage @param {string} name
  */
@@ -55,7 +55,7 @@ export function mark(storage, name) {
       try {
         on ? storage?.setItem(name, "signing out") : storage?.removeItem(name);
       } catch {
-        storage = undefined; // full: this page remembers
+        storage = undefined; // it is full: keep the mark in this page
       }
     },
   };

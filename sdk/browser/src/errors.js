@@ -1,4 +1,4 @@
-// What can go wrong, with a code that a program can ask for and a text that says what to do.
+// The errors: a code for programs, and a text that says what to do.
 
 const TEXTS = {
   insecure: "Sign-in needs https: the browser keeps no secure cookie for a page or an issuer on plain http (loopback excepted).",

@@ -1,12 +1,12 @@
 // One lock for sign-in, refresh and sign-out of one client, over all tabs of the browser.
 
 /**
- * Without Web Locks the turns are kept within this page only; then tabs may refresh at once, which the server's retry
- * window allows.
+ * Without Web Locks it orders the work of this page only. Then tabs may refresh at the same time, which the server's
+ * retry window allows.
  *
  * @param {LockManager | undefined} locks
  * @param {string} name
- * @returns {<T>(work: (waited: boolean) => Promise<T>) => Promise<T>} `waited`: somebody else had the lock before
+ * @returns {<T>(work: (waited: boolean) => Promise<T>) => Promise<T>} `waited`: another tab or call had the lock before
  */
 export function lockOver(locks, name) {
   if (locks) {

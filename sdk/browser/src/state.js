@@ -1,16 +1,16 @@
-// What all tabs know of the session: plain values that travel by BroadcastChannel. The newer version wins everywhere.
+// The state of the session that all tabs share: plain values, sent by BroadcastChannel. The newer version wins in each tab.
 
 /**
  * @typedef {object} State
  * @property {"unknown" | "signed-in" | "signed-out"} status
- * @property {number} version of all states of all tabs the greatest counts; milliseconds, or one more than the last
- * @property {number} since version of the sign-in; 0 where no tab knows it, because all came later
- * @property {string} [token] the access token; none where it is a cookie too
+ * @property {number} version the greatest of all tabs counts; the time in milliseconds, or the last version plus one
+ * @property {number} since version of the sign-in; 0 if all tabs opened after it
+ * @property {string} [token] the access token; absent if it is a cookie too
  * @property {string} [scope]
- * @property {number} sent when it was asked for: what the server counts from is no earlier
+ * @property {number} sent when the request left: the server counts from no earlier time
  * @property {number} expiresAt
  * @property {number} refreshExpiresAt
- * @property {"signed_out" | "session_ended" | "cookies_blocked"} [reason] why nobody is signed in
+ * @property {"signed_out" | "session_ended" | "cookies_blocked"} [reason] why no user is signed in
  */
 
 const NEVER = { since: 0, sent: 0, expiresAt: 0, refreshExpiresAt: 0 };
@@ -34,17 +34,17 @@ export const signedIn = (answer, sent, version, since) => ({
 /** @param {State["reason"]} reason @param {number} version @returns {State} */
 export const signedOut = (reason, version) => ({ ...NEVER, status: "signed-out", version, reason });
 
-/** From when on this tab refreshes: before expiry by a fifth of the lifetime, a minute at most, and as much again by chance, so
- * that tabs and users do not all come at once. @param {State} state @param {number} chance */
+/** Returns when this tab refreshes: a fifth of the lifetime before expiry, at most a minute, and by chance up to twice that,
+ * so that tabs and users do not all refresh at once. @param {State} state @param {number} chance */
 export function dueAt({ sent, expiresAt }, chance) {
   const margin = Math.min((expiresAt - sent) / 5, 60_000);
   return expiresAt - margin * (1 + chance);
 }
 
-/** Until when a request may take the token along: it must still be good when it arrives. @param {State} state */
+/** Returns until when a request may carry the token: it must still be good when it arrives. @param {State} state */
 export const goodUntil = ({ sent, expiresAt }) => expiresAt - Math.min((expiresAt - sent) / 10, 5_000);
 
-/** The event that stands for going from one to the other. @param {State} old @param {State} next */
+/** Returns the name of the event for this change. @param {State} old @param {State} next */
 export function eventFor(old, next) {
   if (next.status === "signed-out") {
     return old.status === "signed-out" ? undefined : "signed-out";

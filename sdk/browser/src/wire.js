@@ -31,7 +31,7 @@ export class Wire {
       if (error.error !== "invalid_grant") {
         throw error;
       }
-      // The server's words say the same.
+      // The server's description repeats our text.
       throw new AuthError("credentials_refused", { ...error, description: undefined });
     }
   }
@@ -81,8 +81,8 @@ export class Wire {
   }
 
   /**
-   * To a script an answer without CORS headers looks like a cut cable. So where nothing was ever understood: the metadata
-   * can be read from everywhere, and a request without a grant is refused in words, but only to a registered origin.
+   * To a script an answer without CORS headers looks like a lost network. If no answer was ever readable, this tells the
+   * two apart: every origin can read the metadata, but only a registered origin can read a refusal of /token.
    *
    * @param {unknown} cause @param {boolean} late
    */
@@ -114,7 +114,7 @@ export function refusal(response, text) {
   try {
     body = JSON.parse(text);
   } catch {
-    // A proxy's page instead of the server's JSON.
+    // A proxy answered, and not the server.
   }
   const details = { status, error: body?.error, description: body?.error_description, reference: body?.reference };
   if (status === 429 || status >= 500) {

@@ -1,8 +1,8 @@
-// Compiled, never run: the declared types are those of the source, and a program in TypeScript gets along with them.
+// This file is compiled and never run. It shows that the declared types fit the source and a program in TypeScript.
 import type * as declared from "../authserver-browser.js";
 import * as real from "../src/index.js";
 
-// An EventTarget's own listener takes any Event; what the declaration narrows is not what the source can say.
+// The declaration narrows the events of listeners; the source inherits EventTarget's wider types.
 type Plain = Omit<declared.AuthClient, "addEventListener" | "removeEventListener">;
 export const written: new (options: declared.Options) => Plain = real.AuthClient;
 declare const auth: declared.AuthClient;

@@ -1,4 +1,4 @@
-// A browser without a browser: tabs that share locks, channels, storage and cookies, a server, and a clock that tests move.
+// A fake browser and server: tabs share locks, channels, storage and cookies, and tests move the clock.
 
 import { AuthClient } from "../src/index.js";
 
@@ -24,7 +24,7 @@ export class World {
   faults = [];
   #timers = new Set();
   #channels = new Map();
-  /** What tabs say to each other, while it is held up. @type {(() => void)[] | undefined} */
+  /** Holds the messages between tabs while it is an array. @type {(() => void)[] | undefined} */
   mail;
   #locks = new Map();
   #wakers = new Set();
@@ -82,7 +82,7 @@ export class World {
     for (const callback of this.#wakers) callback(stale);
   }
 
-  /** Let so many milliseconds pass; what is due happens in its order. */
+  /** Lets so many milliseconds pass. Timers run in their order. */
   async pass(milliseconds) {
     const end = this.now + milliseconds;
     for (;;) {
@@ -97,7 +97,7 @@ export class World {
     await settle();
   }
 
-  /** What a promise comes to, with as much time as it needs. */
+  /** Lets time pass until the promise settles, and returns it. */
   async passing(promise) {
     let done = false;
     promise.then(() => (done = true), () => (done = true));
@@ -138,7 +138,7 @@ export class World {
       return json(200, {});
     }
     if (pathname.startsWith("/sessions")) {
-      // Without a client the server does not know whose pages may read a refusal.
+      // Without a client_id the server does not know which origins may read a refusal.
       const answer = await this.#api(request);
       if (!answer.ok && !new URL(request.url).searchParams.has("client_id")) throw new TypeError("Failed to fetch");
       return answer;
@@ -210,7 +210,7 @@ const json = (status, body, headers = {}) => new Response(JSON.stringify(body), 
 
 export const later = (status, seconds) => json(status, { error: "temporarily_unavailable" }, { "Retry-After": seconds });
 
-/** Let everything happen that waits for nothing but its turn. */
+/** Runs all callbacks that are ready. */
 async function settle() {
   for (let turn = 0; turn < 30; turn++) await new Promise((resolve) => setImmediate(resolve));
 }
