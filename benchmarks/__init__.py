@@ -1,1 +1,1 @@
-"""What the README claims, measured: `make bench`, or `python -m benchmarks --quick` for a first look."""
+"""Measurements of what the README claims: `make bench`, or `python -m benchmarks --quick` for a first look."""

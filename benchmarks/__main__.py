@@ -103,7 +103,7 @@ def _simulate(*, quick: bool) -> None:
 
 @contextmanager
 def _cluster() -> Iterator[Cluster | None]:
-    """A PostgreSQL cluster of our own, or None with a loud line when there is none."""
+    """Start a throw-away PostgreSQL cluster. Without PostgreSQL print a warning and yield None."""
     try:
         cluster = Cluster(programs.newest())
     except programs.Unavailable as reason:
@@ -117,7 +117,7 @@ def _cluster() -> Iterator[Cluster | None]:
 
 
 def _table(titles: list[str], rows: Iterable[list[str]]) -> None:
-    """Print each line as soon as it is known, in Markdown."""
+    """Print a Markdown table, each row as soon as it is known."""
     print("| " + " | ".join(titles) + " |\n|" + "---|" * len(titles))
     for row in rows:
         print("| " + " | ".join(row) + " |", flush=True)

@@ -1,4 +1,4 @@
-"""A chart of bars on a logarithmic scale as SVG text, readable in light and dark, with its figures written on it."""
+"""A bar chart as SVG text: logarithmic scale, light and dark colours, and each figure above its bar."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MARGIN, _BAR = 20, 37
 
 
 def bars(title: str, groups: list[str], series: list[str], values: list[list[float]], floor: float) -> str:
-    """`values` by group, then series. What is under `floor` has no bar, and says so."""
+    """Return the chart. `values` are by group, then by series. A value under `floor` has a figure and no bar."""
     top = 10 ** math.ceil(math.log10(max(one for row in values for one in row)))
     scale = _HEIGHT / math.log10(top / floor)
     base = _TOP + _HEIGHT
@@ -42,8 +42,8 @@ def bars(title: str, groups: list[str], series: list[str], values: list[list[flo
             f'<line class="line" x1="{_LEFT}" x2="{_WIDTH - _MARGIN}" y1="{y:.1f}" y2="{y:.1f}" opacity="0.4"/>'
         )
         parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
-    for place, (group, row) in enumerate(zip(groups, values, strict=True)):
-        left = _LEFT + place * step + (step - len(row) * (_BAR + 4)) / 2
+    for position, (group, row) in enumerate(zip(groups, values, strict=True)):
+        left = _LEFT + position * step + (step - len(row) * (_BAR + 4)) / 2
         for number, value in enumerate(row):
             x, tall = left + number * (_BAR + 4), height(value)
             parts.append(
@@ -54,7 +54,7 @@ def bars(title: str, groups: list[str], series: list[str], values: list[list[flo
                 f'<text class="value" x="{x + _BAR / 2:.1f}" y="{base - tall - 5:.1f}" text-anchor="middle">{escape(text)}</text>'
             )
         parts.append(
-            f'<text x="{_LEFT + (place + 0.5) * step:.1f}" y="{base + 22}" text-anchor="middle">{escape(group)}</text>'
+            f'<text x="{_LEFT + (position + 0.5) * step:.1f}" y="{base + 22}" text-anchor="middle">{escape(group)}</text>'
         )
     body = "\n  ".join(parts)
     size = f'viewBox="0 0 {_WIDTH} {base + 40}" width="{_WIDTH}" height="{base + 40}"'

@@ -1,4 +1,4 @@
-"""The servers that are measured, each started on a fresh database: authserver as an operator starts it, and the textbook."""
+"""The two servers that are measured, each on a fresh database: authserver as an operator starts it, and a textbook server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORKERS = 2
 
 @dataclass(frozen=True, slots=True)
 class Contestant:
-    """A running server: who may ask it, and the roots of the process trees that work for it."""
+    """A running server: its address with credentials, and the roots of its process trees."""
 
     target: Target
     pid: int
@@ -35,7 +35,7 @@ class Contestant:
 
 @contextmanager
 def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
-    """`authserver serve --workers 2` with its default settings, and a client whose every refresh rotates (window 0)."""
+    """Run `authserver serve --workers 2` with default settings. Each refresh of its client rotates (window 0)."""
     passwords = PasswordSettings()
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         kind = "sqlite" if cluster is None else "postgresql"
@@ -64,7 +64,7 @@ def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
 
 @contextmanager
 def textbook_server(cluster: Cluster | None) -> Iterator[Contestant]:
-    """The textbook server of `textbook.py`, with as many workers and threads."""
+    """Run the server of `textbook.py` with the same number of workers and threads."""
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         if cluster is None:
             url = f"sqlite:///{directory}/textbook.db"

@@ -1,4 +1,4 @@
-"""CPU time and latency of each kind of request, on each server and database; the bare Argon2id beside the sign-in."""
+"""CPU time and latency of each kind of request on each server and database, and of a bare Argon2id."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.support.postgres import Cluster
 CONNECTIONS = 16
 #: Requests of one round. A sign-in costs fifty times a refresh.
 REQUESTS = {"client credentials": 2400, "refresh": 2400, "jwks": 4800, "metadata": 4800, "password": 160}
-#: No more connections sign in than the default queue of one worker takes, in case all of them are on one.
+#: All connections may reach one worker, so no more sign in than its default queue takes.
 _SIGNING_IN = 8
 GUIDE = {
     ("authserver", "client credentials"): 0.4, ("authserver", "refresh"): 1.1, ("authserver", "jwks"): 0.15,
@@ -28,7 +28,7 @@ GUIDE = {
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """One line of the table. Milliseconds; the load average is of the moment."""
+    """One row of the table. Times are in milliseconds; the load average is the one of the moment."""
 
     server: str
     database: str
@@ -45,7 +45,7 @@ class Cost:
 
 
 def measure(cluster: Cluster | None, *, rounds: int, scale: float) -> Iterator[Cost]:
-    """Yield the cost of everything: of several rounds the cheapest, for what others do on the machine only adds."""
+    """Yield each cost. The cheapest round counts, because other work on the machine only adds to it."""
     for database, postgres in (("PostgreSQL", cluster), ("SQLite", None)):
         if database == "PostgreSQL" and cluster is None:
             continue
@@ -60,7 +60,7 @@ def measure(cluster: Cluster | None, *, rounds: int, scale: float) -> Iterator[C
 
 
 def _cheapest(contestant: Contestant, load: Load, kind: str, requests: int, rounds: int) -> tuple[float, float, Result]:
-    load.run(kind, requests // 4)  # warm: connections are open, statements prepared, caches filled
+    load.run(kind, requests // 4)  # warm up: open connections, prepare statements, fill caches
     found = []
     for _ in range(rounds):
         own, postgres = cpu_seconds(contestant.pid), _postgres_seconds(contestant)
@@ -76,7 +76,7 @@ def _postgres_seconds(contestant: Contestant) -> float:
 
 
 def bare_argon2(times: int = 20) -> float:
-    """CPU milliseconds of one Argon2id verification with the default parameters, in this process and nothing else."""
+    """Return the CPU milliseconds of one Argon2id verification with the default parameters, in this process."""
     settings = PasswordSettings()
     hasher = argon2.PasswordHasher(settings.argon2_time_cost, settings.argon2_memory_kib, settings.argon2_parallelism)
     encoded = hasher.hash("a password")
@@ -92,7 +92,7 @@ def _own_seconds() -> float:
 
 
 def row(cost: Cost) -> list[str]:
-    """A line for people."""
+    """Return a row for people."""
     guide = GUIDE.get((cost.server, cost.kind))
     note = "" if guide is None else f"{guide}"
     if cost.bare is not None:

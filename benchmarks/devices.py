@@ -1,6 +1,6 @@
-"""Honest devices of the simulation: when an app refreshes, what happens to its requests, and whom each server signs out.
+"""Honest devices of the simulation: when their apps refresh, how their requests fail, and which server signs them out.
 
-What befalls a device is drawn once and played against the rules of every server: the same bad luck for all.
+The refreshes of a device are drawn once and played against the rules of every server, so all have the same bad luck.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from benchmarks.rules import FIRST, POLICIES, Policy
 DAYS = 30
 DAY = 86_400
 LIFETIME = 900
-#: An app is open for 65 minutes, then closed for two hours and a half (means).
+#: An app is open for 65 minutes and then closed for two hours and a half (means).
 OPEN, CLOSED = 3_900.0, 9_000.0
-#: While it is open it is started anew once an hour (a page is loaded, an app restarted), and each start refreshes.
+#: An open app starts anew once an hour (a page is loaded, an app restarts), and each start refreshes.
 RESTART = 3_600.0
-#: Of all requests: the app is ended between request and answer, by the system until the user is back (2 hours), or by a
-#: reload or a crash for some seconds.
+#: Shares of requests after which the app ends before the answer: the system kills it until the user is back (2 hours), or
+#: a reload or a crash ends it for some seconds.
 KILLED, RELOADED, AWAY, SECONDS = 0.001, 0.001, 7_200.0, (1.0, 5.0)
-#: A lost answer means a network that is gone for 20 s (mean). The app waits for the answer, then tries again with growing
-#: pauses of up to a minute, each shortened by chance.
+#: After a lost answer the network is gone for 20 s (mean). The app waits for the answer. Then it tries again with growing
+#: pauses of up to a minute, which jitter shortens.
 OUTAGE, TIMEOUT, FIRST_PAUSE, LONGEST_PAUSE = 20.0, 8.0, 0.25, 60.0
-#: One device in five has tabs that do not wait for each other; in one of a hundred refreshes two come at once.
+#: One device in five has tabs that do not wait for each other. In one of its hundred refreshes two tabs refresh at once.
 WITH_TABS, AT_ONCE, APART = 0.2, 0.01, 0.3
 
 
 class Request(NamedTuple):
-    """All requests of one refresh bring the same token: the one that the device held when it began."""
+    """One request of a refresh. All requests of a refresh present the same token: the one that the device held at first."""
 
     at: float
     answered: bool
@@ -43,10 +43,10 @@ class Usage:
         self._closes = 0.0
 
     def after(self, now: float) -> float:
-        """The next refresh of an app that was answered just now: a minute or two before expiry, or at its next start."""
+        """Return when an app that was answered now refreshes next: a minute or two before expiry, or at its next start."""
         draw = self._dice.expovariate
         if now > self._closes:
-            self._closes = now + draw(1 / OPEN)  # somebody opened it, or there would have been no answer
+            self._closes = now + draw(1 / OPEN)  # the app is open, because it got an answer
         following = now + min(LIFETIME - self._dice.uniform(60, 120), draw(1 / RESTART))
         if following <= self._closes:
             return following
@@ -56,7 +56,7 @@ class Usage:
 
 
 def life(loss: float, dice: random.Random, days: float = DAYS) -> Iterator[list[Request]]:
-    """All refreshes of one device."""
+    """Yield all refreshes of one device."""
     usage = Usage(dice)
     tabs = AT_ONCE if dice.random() < WITH_TABS else 0.0
     now = usage.after(-dice.expovariate(1 / CLOSED))
@@ -64,7 +64,7 @@ def life(loss: float, dice: random.Random, days: float = DAYS) -> Iterator[list[
         requests: list[Request] = []
         if now >= 0:
             if dice.random() < tabs:
-                # The other tab's request overtakes nothing: it comes a little later, with the same token.
+                # The request of the other tab comes a little later with the same token.
                 requests = [Request(now, dice.random() >= loss), Request(now + APART, dice.random() >= loss)]
                 if any(one.answered for one in requests):
                     yield requests
@@ -92,7 +92,7 @@ def _until_answered(now: float, loss: float, dice: random.Random) -> Iterator[Re
 
 
 def _outage(dice: random.Random) -> float:
-    """How long after a request whose answer got lost the first one comes that reaches the server again."""
+    """Return the seconds from a request whose answer is lost to the first one that reaches the server again."""
     end, now, pause = dice.expovariate(1 / OUTAGE), TIMEOUT, FIRST_PAUSE
     while True:
         now += pause * dice.uniform(0.5, 1)
@@ -102,7 +102,7 @@ def _outage(dice: random.Random) -> float:
 
 
 def sign_outs(policy: Policy, refreshes: Iterator[list[Request]]) -> int:
-    """How often a device is signed out that did nothing wrong. It signs in again at once."""
+    """Return how often an honest device is signed out. It signs in again at once."""
     session, token, count = policy.make(), FIRST, 0
     for requests in refreshes:
         held = token
@@ -118,11 +118,11 @@ def sign_outs(policy: Policy, refreshes: Iterator[list[Request]]) -> int:
 
 
 def false_sign_outs(loss: float, devices: range) -> tuple[list[int], int]:
-    """Sign-outs of these devices in all the days, one figure for each policy; and how often they refreshed."""
+    """Return the sign-outs of these devices in DAYS days for each policy, and the number of their refreshes."""
     counts, refreshes = [0] * len(POLICIES), 0
     for device in devices:
         lived = list(life(loss, random.Random(f"device {device}, {loss} lost")))
         refreshes += len(lived)
-        for place, policy in enumerate(POLICIES):
-            counts[place] += sign_outs(policy, iter(lived))
+        for position, policy in enumerate(POLICIES):
+            counts[position] += sign_outs(policy, iter(lived))
     return counts, refreshes

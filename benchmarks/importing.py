@@ -1,4 +1,4 @@
-"""An import of many users: how long it takes, and what the command holds in memory, beside one of few."""
+"""The time and memory of an import of many users, beside an import of few."""
 
 from __future__ import annotations
 

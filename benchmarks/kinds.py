@@ -1,7 +1,7 @@
-"""The requests that are measured, and how an answer to each is verified.
+"""The kinds of requests that are measured. Each kind verifies its answers.
 
-A kind belongs to one connection: it makes the bytes of the next request, and takes its answer. The last access token
-of every connection and each hundredth are kept, to be verified as an API would once the clock has stopped.
+A kind belongs to one connection. It makes the bytes of the next request and takes the answer. It keeps the last access
+token and each hundredth, which are verified as an API does it after the clock has stopped.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from urllib.parse import urlencode
 _SAMPLE = 100
 
 
-class Wrong(Exception):
-    """An answer that is not what the request must get."""
+class WrongAnswer(Exception):
+    """The answer is not the one that the request must get."""
 
 
 @dataclass
 class Target:
-    """A server, and who may ask it: as handed to the process that makes the load."""
+    """The address of a server and the credentials for it, for the process that makes the load."""
 
     port: int
     client_id: str
@@ -39,31 +39,31 @@ PATHS = {
 
 
 class Get:
-    """A public document: 200, JSON, and the member that makes it what it is."""
+    """GET a public document: the answer must be a 200 with JSON that has this member."""
 
     def __init__(self, target: Target, name: str, member: str) -> None:
         self._request = f"GET {target.paths[name]} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
         self._member = member
-        self._seen = b""
+        self._verified_body = b""
 
     def next(self) -> bytes:
         return self._request
 
     def take(self, status: int, body: bytes) -> None:
         if status != 200:
-            raise Wrong(f"{status}: {body[:200]!r}")
-        if body != self._seen:
+            raise WrongAnswer(f"{status}: {body[:200]!r}")
+        if body != self._verified_body:
             if not json.loads(body)[self._member]:
-                raise Wrong(f"no {self._member}: {body[:200]!r}")
-            self._seen = body
+                raise WrongAnswer(f"no {self._member}: {body[:200]!r}")
+            self._verified_body = body
 
     def sample(self) -> list[str]:
-        """Nothing of it is signed."""
+        """Return no tokens: the document holds none."""
         return []
 
 
 class Token:
-    """POST /token: 200 and an access token that no earlier answer on this connection had."""
+    """POST /token: the answer must be a 200 with an access token other than the last."""
 
     def __init__(self, target: Target, **form: str) -> None:
         pair = base64.b64encode(f"{target.client_id}:{target.secret}".encode()).decode()
@@ -82,24 +82,24 @@ class Token:
 
     def take(self, status: int, body: bytes) -> None:
         if status != 200:
-            raise Wrong(f"{status}: {body[:200]!r}")
+            raise WrongAnswer(f"{status}: {body[:200]!r}")
         answer = json.loads(body)
         access_token = answer["access_token"]
         if access_token == self._last or answer["token_type"] != "Bearer":
-            raise Wrong("the same access token again")
+            raise WrongAnswer("the same access token again")
         self._last = access_token
         if self._count % _SAMPLE == 0:
             self._sample.append(access_token)
         self._count += 1
-        self._follow(answer)
+        self._prepare_next(answer)
 
     def sample(self) -> list[str]:
-        """Hand over the access tokens that were kept: each hundredth, and the last."""
+        """Return the access tokens that were kept, and forget them: each hundredth, and the last."""
         kept, self._sample = {*self._sample, self._last}, []
         return [token for token in kept if token]
 
-    def _follow(self, answer: dict[str, Any]) -> None:
-        """What the next request takes from this answer."""
+    def _prepare_next(self, answer: dict[str, Any]) -> None:
+        """Take values for the next request from this answer."""
 
     def _encoded(self) -> bytes:
         form = urlencode(self._form)
@@ -107,27 +107,27 @@ class Token:
 
 
 class Refresh(Token):
-    """A session's refresh: every answer must bring a new refresh token, and the next request presents it."""
+    """A refresh: each answer must hold a new refresh token, which the next request presents."""
 
     def __init__(self, target: Target, refresh_token: str) -> None:
         super().__init__(target, grant_type="refresh_token", refresh_token=refresh_token)
 
-    def _follow(self, answer: dict[str, Any]) -> None:
+    def _prepare_next(self, answer: dict[str, Any]) -> None:
         if answer["refresh_token"] == self._form["refresh_token"]:
-            raise Wrong("the refresh token did not rotate")
+            raise WrongAnswer("the refresh token did not rotate")
         self._form["refresh_token"] = answer["refresh_token"]
         self._request = self._encoded()
 
 
 class SignIn(Token):
-    """A password sign-in; its refresh token is kept for whoever needs a session."""
+    """A password sign-in. It keeps the refresh token, with which a Refresh begins."""
 
     refresh_token = ""
 
     def __init__(self, target: Target) -> None:
         super().__init__(target, grant_type="password", username=target.username, password=target.password)
 
-    def _follow(self, answer: dict[str, Any]) -> None:
+    def _prepare_next(self, answer: dict[str, Any]) -> None:
         self.refresh_token = answer["refresh_token"]
 
 
@@ -135,7 +135,7 @@ Kind = Get | Token
 
 
 def make(name: str, target: Target, refresh_token: str) -> Kind:
-    """The kind of a name; `refresh_token` is for "refresh" alone."""
+    """Return the kind of this name. Only "refresh" needs `refresh_token`."""
     match name:
         case "client credentials":
             return Token(target, grant_type="client_credentials")

@@ -1,4 +1,4 @@
-"""What a status list of a million sessions costs: over the wire, to build, and in a verifier's memory."""
+"""The cost of a status list of a million sessions: over the wire, to build, and in a verifier's memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REVOKED = 1_000
 
 
 def measure(cluster: Cluster | None) -> Iterator[list[str]]:
-    """Yield the figures, on PostgreSQL where there is one."""
+    """Yield the figures, on PostgreSQL if there is a cluster."""
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         stage = make_stage("sqlite" if cluster is None else "postgresql", Path(directory), cluster)
         try:
@@ -40,14 +40,14 @@ def measure(cluster: Cluster | None) -> Iterator[list[str]]:
             for _ in range(5):
                 statements.clear()
                 started = time.perf_counter()
-                present = lists._build(0)  # noqa: SLF001 - the part that is done once a second at most
+                present = lists._build(0)  # noqa: SLF001 - the server does this at most once a second
                 built.append(time.perf_counter() - started)
             assert jwt.get_unverified_header(present.token)["typ"] == "statuslist+jwt"
-            where = stage.kind
+            database = stage.kind
             yield ["over the wire, bytes", f"{len(present.token):,}", ""]
             yield ["over the wire, gzip, bytes", f"{len(present.gzipped):,}", ""]
-            yield [f"build on {where}, ms", f"{min(built) * 1000:.0f}", "once a second and node"]
-            yield [f"statements to build it on {where}", str(len(statements)), "1"]
+            yield [f"build on {database}, ms", f"{min(built) * 1000:.0f}", "once a second and node"]
+            yield [f"statements to build it on {database}", str(len(statements)), "1"]
             yield ["in a verifier's memory, KiB", f"{_memory(present.token.decode()):.0f}", "at most 1,024"]
             parts.database.dispose()
         finally:
@@ -65,7 +65,7 @@ def _memory(token: str) -> float:
 
 
 def _fill(stage: Stage) -> None:
-    """A million sessions, of which a thousand were revoked."""
+    """Insert a million sessions, of which a thousand are ended."""
     now = stage.database.now()
     if stage.kind == "sqlite":
         numbers = "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n + 1 < :count)"
@@ -86,7 +86,7 @@ def _fill(stage: Stage) -> None:
         now=now,
         later=now + 900_000,
     )
-    # At random, as they are in life: a regular pattern would compress to nothing.
+    # They are chosen at random, because a regular pattern would compress to almost nothing.
     revoked = ", ".join(map(str, random.Random(1).sample(range(SESSIONS), REVOKED)))
     stage.sql(f"UPDATE sessions SET revoked_at = :now WHERE status_index IN ({revoked})", now=now)
     stage.sql("UPDATE status_counter SET next_index = :end", end=2**20)

@@ -1,6 +1,6 @@
-"""The load, made in a process of its own so that its CPU time is nobody else's: `Load(target, ...)` starts one.
+"""The load. `Load(target, ...)` starts a process for it, so its CPU time is not counted as the server's.
 
-Run as a module it serves the other end: it reads orders, one JSON line each, and answers each with a line of JSON.
+Run as a module this is that process: it reads orders, one JSON line each, and answers each with a line of JSON.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from benchmarks.kinds import Kind, SignIn, Target, Wrong, make
+from benchmarks.kinds import Kind, SignIn, Target, WrongAnswer, make
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Latencies in seconds, sorted; requests that were refused (429, 503) where that is allowed; tokens verified."""
+    """Sorted latencies in seconds; the number of requests that were refused (429, 503) if they may be; of tokens verified."""
 
     latencies: list[float]
     refused: int
@@ -31,7 +31,7 @@ class Result:
 
 
 class Load:
-    """Keep-alive connections to one server, held by another process. Close it by leaving its `with`."""
+    """Keep-alive connections to one server, held by another process. Leaving its `with` closes it."""
 
     def __init__(self, target: Target, connections: int) -> None:
         command = [sys.executable, "-m", "benchmarks.load"]
@@ -47,11 +47,11 @@ class Load:
         self._process.wait()
 
     def run(self, kind: str, requests: int) -> Result:
-        """Send this many requests, shared among the connections, each as fast as answers come."""
+        """Send so many requests over all connections, each request as soon as the last is answered."""
         return Result(**self._order(kind=kind, requests=requests))
 
     def paced(self, kind: str, rate: float, seconds: float) -> Result:
-        """Send requests at a rate, whether or not answers come; latency counts from when a request was due."""
+        """Send requests at a rate that does not wait for answers. Latency counts from the time when a request was due."""
         return Result(**self._order(kind=kind, rate=rate, seconds=seconds))
 
     def _order(self, **order: Any) -> dict[str, Any]:
@@ -65,7 +65,7 @@ class Load:
 
 
 class _Connection:
-    """One connection with the state of its kinds: a session goes on from one order to the next."""
+    """One connection with the state of its kinds. A session stays from one order to the next."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -95,7 +95,7 @@ class _Connection:
         while not signing_in.refresh_token:
             status, body = self._exchange(signing_in.next())
             if status in {429, 503}:
-                time.sleep(0.1)  # the hasher's queue is shorter than our crowd
+                time.sleep(0.1)  # the hasher's queue is shorter than the number of connections
             else:
                 signing_in.take(status, body)
         return signing_in.refresh_token
@@ -115,11 +115,11 @@ class _Connection:
     def _received(self) -> bytes:
         data = self._socket.recv(65536)
         if not data:
-            raise Wrong("the server closed the connection")
+            raise WrongAnswer("the server closed the connection")
         return data
 
 
-class _Crowd:
+class _Connections:
     """All connections of this process."""
 
     def __init__(self, target: dict[str, Any], connections: int) -> None:
@@ -134,7 +134,7 @@ class _Crowd:
             for _ in range(each):
                 connection.ask(kind)
 
-        return self._all(name, one)
+        return self._run_on_all(name, one)
 
     def paced(self, name: str, rate: float, seconds: float) -> dict[str, Any]:
         lock, count, total = threading.Lock(), 0, int(rate * seconds)
@@ -150,12 +150,12 @@ class _Crowd:
                 due = start + mine / rate
                 time.sleep(max(0.0, due - time.perf_counter()))
                 if time.perf_counter() > start + seconds:
-                    return  # what could not even be sent in time is nobody's latency
+                    return  # the time is over: a request that was not sent has no latency
                 connection.ask(kind, due=due, may_refuse=name == "password")
 
-        return self._all(name, one)
+        return self._run_on_all(name, one)
 
-    def _all(self, name: str, one: Any) -> dict[str, Any]:
+    def _run_on_all(self, name: str, one: Any) -> dict[str, Any]:
         kinds = list(self._pool.map(lambda connection: connection.kind(name), self._connections))
         for connection in self._connections:
             connection.latencies, connection.refused = [], 0
@@ -168,7 +168,7 @@ class _Crowd:
 
 
 def _verify(target: Target, kind: Kind) -> int:
-    """Check the tokens that were kept, as an API would: signature by the JWKS, times, audience."""
+    """Check the tokens that were kept as an API does it: signature by the JWKS, times, audience."""
     sample = kind.sample()
     if not sample:
         return 0
@@ -183,17 +183,17 @@ def _verify(target: Target, kind: Kind) -> int:
 
 
 def main() -> None:
-    crowd: _Crowd | None = None
+    connections: _Connections | None = None
     for line in sys.stdin:
         order = json.loads(line)
         try:
-            if crowd is None:
-                crowd, answer = _Crowd(**order), {}
+            if connections is None:
+                connections, answer = _Connections(**order), {}
             elif "rate" in order:
-                answer = crowd.paced(order["kind"], order["rate"], order["seconds"])
+                answer = connections.paced(order["kind"], order["rate"], order["seconds"])
             else:
-                answer = crowd.run(order["kind"], order["requests"])
-        except (Wrong, OSError) as problem:
+                answer = connections.run(order["kind"], order["requests"])
+        except (WrongAnswer, OSError) as problem:
             answer = {"failed": f"{type(problem).__name__}: {problem}"}
         print(json.dumps(answer), flush=True)
 

@@ -1,4 +1,4 @@
-"""The machine and the versions that figures belong to; figures without them mean nothing."""
+"""The machine and the versions: figures mean nothing without them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PACKAGES = (
 
 
 def describe(postgres_binaries: Path | None) -> str:
-    """A paragraph: processor, kernel, Python, packages, databases, and how busy the machine is by itself."""
+    """Return a paragraph: time, processor, kernel, Python, packages and databases."""
     model = "unknown processor"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith("model name"):
@@ -31,7 +31,7 @@ def describe(postgres_binaries: Path | None) -> str:
 
 
 def load_average() -> str:
-    """The load of the last minute."""
+    """Return the load average of the last minute."""
     return f"{os.getloadavg()[0]:.1f}"
 
 

@@ -1,6 +1,6 @@
-"""Memory of one idle worker, by part: what each import adds in a fresh process, and what a live worker has.
+"""Memory of one idle worker by part: each import in a fresh process, and a live worker.
 
-The parent of the workers has imported nearly everything before it forks, so a worker shares most of what the steps add.
+The parent of the workers imports nearly everything before it forks, so a worker shares most of what the steps add.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tests.support.postgres import Cluster
 TITLES = ["part", "adds", "sum", "guide"]
 GUIDE = 120
 
-#: In the order in which a worker needs them; what an earlier step has loaded, a later one gets for nothing.
+#: The order is the one in which a worker needs them. A step does not count what an earlier step has loaded.
 _STEPS = (
     ("Python", "pass"),
     ("Flask, Werkzeug", "import flask, flask.sansio.app"),
@@ -59,7 +59,7 @@ def measure(cluster: Cluster | None) -> Iterator[list[str]]:
 
 
 def _after(count: int) -> float:
-    """MiB of a fresh process of its own after the first steps; the best of three."""
+    """Return the MiB of a fresh process after the first steps; the best of three."""
     code = "\n".join(["import os, pathlib", *(step for _, step in _STEPS[:count]), _MEASURE])
     command = [sys.executable, "-W", "ignore", "-c", code]
     return min(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(3))

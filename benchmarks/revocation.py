@@ -1,4 +1,4 @@
-"""How soon a revocation reaches APIs: from the answer of /revoke to the first refusal, at four APIs under load."""
+"""How soon a revocation reaches four APIs under load: from the answer of /revoke to the first refusal."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _with_apis(issuer: str, oauth: OAuth, tokens: list[str], ttl: int) -> list[f
     for index, token in enumerate(tokens):
         assert oauth.revoke(token).status_code == 200
         revoked_at[index] = time.monotonic()
-        time.sleep(ttl * 0.37)  # so that the revocations fall on every part of a list's time
+        time.sleep(ttl * 0.37)  # so that the revocations fall on each part of a list's life
     delays = []
     for _ in range(APIS * len(tokens)):
         index, at = refused.get(timeout=_GIVE_UP_SECONDS)
@@ -71,7 +71,7 @@ def _with_apis(issuer: str, oauth: OAuth, tokens: list[str], ttl: int) -> list[f
 
 
 def _api(issuer: str, tokens: list[str], ready: Queue[int], refused: Queue[tuple[int, float]]) -> None:
-    """An API that is asked all the time: it verifies every token that is left, a hundred times a second."""
+    """Run a busy API: it verifies each token that is still good a hundred times a second."""
     verifier = Verifier(issuer, API)
     left = dict(enumerate(tokens))
     for token in tokens:

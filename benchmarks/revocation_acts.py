@@ -1,4 +1,4 @@
-"""How soon each act that ends tokens reaches refreshes, introspection and an API with our library."""
+"""How soon each act that ends tokens shows in refreshes, in introspection and at an API with our library."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _GIVE_UP_SECONDS = 30.0
 
 @dataclass
 class Case:
-    """One app, one user and their tokens, on a server that others are asked about it too."""
+    """One app, one user and their tokens."""
 
     stage: Stage
     oauth: OAuth

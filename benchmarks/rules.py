@@ -1,6 +1,6 @@
-"""The rules of several servers for refresh tokens, as the simulation plays them.
+"""The rules of several servers for refresh tokens, for the simulation.
 
-Ours and strict rotation are decided by the server's own `decide`; only the writes around it are modelled.
+Our rules and strict rotation call the server's own `decide`. Only the writes around it are modelled here.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from authserver.clients.model import Client
 from authserver.records.audit import Caller
 from authserver.sessions.decision import Act, Presented, decide
 
-#: Of our window and of the others' grace, in seconds.
+#: Seconds of our retry window and of the grace time of others.
 WINDOW = 30
-#: The token of each sign-in.
+#: The first token of a session.
 FIRST = 1
 
 _ID = UUID(int=1)
@@ -25,14 +25,14 @@ _FOREVER = 2**62
 
 
 class Session(Protocol):
-    """A session on some server. A token is a number; None says that the session is over. Times are in seconds."""
+    """A session on one of the servers. A token is a number; None means that the session is over. Times are in seconds."""
 
     def present(self, token: int, now: float) -> int | None: ...
 
 
 @dataclass(slots=True)
 class Row:
-    """The columns that the decision reads. Sessions that end by age are no matter of rotation: they live for ever."""
+    """The columns that the decision reads. The simulation is about rotation, so no session ends by age."""
 
     generation: int
     current_digest: bytes | None
@@ -51,7 +51,7 @@ class Row:
 
 
 class Rotating:
-    """Our server, or with window 0 strict rotation."""
+    """A session on our server, or with window 0 under strict rotation."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -60,7 +60,7 @@ class Rotating:
 
     def present(self, token: int, now: float) -> int | None:
         row, ms, presented = self._row, int(now * 1000), _digest(token)
-        # The statement ROTATE of sessions/store.py: its WHERE, then its CASE, which keeps the token within the window.
+        # This models the statement ROTATE of sessions/store.py: its WHERE, then its CASE, which keeps the token in the window.
         if presented == row.current_digest and row.revoked_at is None:
             if row.rotated_at is not None and ms < row.rotated_at + self._window:
                 row.current_presented = True
@@ -79,7 +79,7 @@ class Rotating:
             case Act.REFUSE:
                 pass
             case other:
-                raise AssertionError(other)  # no clock goes back here, and no client changes
+                raise AssertionError(other)  # in the simulation no clock goes back and no client changes
         return None
 
     def _move(self, ms: int) -> int:
@@ -90,7 +90,7 @@ class Rotating:
 
 
 class Forking:
-    """A server with a grace time: for so long a used token is good again, and each use makes one more that lives."""
+    """A session with a grace time, in which a used token is good again. Each use makes one more good token."""
 
     def __init__(self, grace: int) -> None:
         self._grace = grace

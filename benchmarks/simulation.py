@@ -1,6 +1,6 @@
-"""False sign-outs and unnoticed thieves under the rules of several servers: plays devices.py and thieves.py in parallel.
+"""Counts false sign-outs and undetected thefts under the rules of several servers, with devices.py and thieves.py.
 
-Every device and every thief has a seed of its own, so the figures are the same on each machine.
+Each device and each thief has its own seed, so the figures are the same on every machine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ THIEF_TITLES = ["thief", *(policy.name for policy in POLICIES)]
 
 
 def sign_outs(*, quick: bool) -> tuple[list[list[float]], float]:
-    """False sign-outs a device in all the days, by loss and policy; and refreshes a device and day."""
+    """Return false sign-outs a device in DAYS days, by loss and policy, and refreshes a device and day."""
     devices = 200 if quick else 10_000
     with ProcessPoolExecutor() as pool:
         parts = [
@@ -36,7 +36,7 @@ def sign_outs(*, quick: bool) -> tuple[list[list[float]], float]:
 
 
 def thefts(*, quick: bool) -> list[list[Found]]:
-    """What came of thefts, by thief and policy."""
+    """Return the results of thefts, by thief and policy."""
     many = 100 if quick else 2_000
     with ProcessPoolExecutor() as pool:
         parts = [
@@ -64,13 +64,13 @@ def thief_rows(played: list[list[Found]]) -> list[list[str]]:
 
 
 def chart(counted: list[list[float]]) -> str:
-    """The first table as SVG."""
+    """Return the first table as SVG."""
     groups = [f"{loss:.1%} of answers lost" for loss in LOSSES]
     return bars(f"False sign-outs a device in {DAYS} days, on a logarithmic scale", groups, TITLES[1:], counted, 0.001)
 
 
 def _plain(value: float) -> str:
-    """Two digits that count, without an exponent."""
+    """Return two significant digits without an exponent."""
     return f"{float(f'{value:.2g}'):.9f}".rstrip("0").rstrip(".")
 
 

@@ -1,4 +1,4 @@
-"""How soon `make run` answers on an environment and a database that exist already."""
+"""How soon `make run` answers if its environment and database exist."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ GUIDE = 2.0
 
 
 def measure(times: int) -> Iterator[list[str]]:
-    """Yield the first start, which makes the database, and the slowest of the next ones."""
+    """Yield the first start, which makes the database, and the slowest of the next starts."""
     if (ROOT / ".venv" / ".server").exists():
         name, command = "make run", ["make", "--silent", "run"]
     else:
-        # Without the environment that the Makefile makes: what `make run` executes, by this interpreter.
+        # The Makefile's environment does not exist: run the command of `make run` with this interpreter.
         name, command = "python -m authserver.demo", [sys.executable, "-m", "authserver.demo"]
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         first = _start(command, directory)

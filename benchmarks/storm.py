@@ -1,4 +1,4 @@
-"""A login storm: refresh latency while twenty times as many people sign in as the machine can hash passwords for."""
+"""A login storm: refresh latency while people sign in twenty times as fast as the machine can hash passwords."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ _CORES = os.cpu_count() or 1
 _APPLIES = "which applies here" if _CORES >= 4 else f"this machine has {_CORES}, which the load processes share"
 PROMISE = f"promised for 4 cores or more: p99 within 3 times its quiet value and under 100 ms ({_APPLIES})"
 _STORM = 20
-#: Refreshes a second: enough for a p99, far from filling the machine.
+#: Refreshes a second: enough for a p99, and little load for the machine.
 _REFRESHES = 50
 _CONNECTIONS = 64
 
 
 def measure(cluster: Cluster | None, *, seconds: int) -> Iterator[list[str]]:
-    """Yield the quiet moment and the storm, on each database."""
+    """Yield a quiet time and the storm on each database."""
     for database, postgres in (("PostgreSQL", cluster), ("SQLite", None)):
         if database == "PostgreSQL" and cluster is None:
             continue

@@ -1,9 +1,9 @@
-"""A textbook server: Flask, Authlib and Flask-SQLAlchemy put together as their documentation teaches it.
+"""A textbook server: Flask, Authlib and Flask-SQLAlchemy as their documentation combines them.
 
-The models are Authlib's mixins, every token is a row, `save_token` and `revoke_old_credential` commit, clients and users
-are queried for each request, access tokens are JWTs by `JWTBearerTokenGenerator`. Kept generous where a careful reader
-would be: the signing key is parsed once (as a JWK it would cost a parse a token), passwords are Argon2id with the
-parameters that authserver has, and the WSGI server is authserver's own, so only the applications differ.
+The models are Authlib's mixins, and every token is a row. `save_token` and `revoke_old_credential` commit. Each request
+queries its client and user. Access tokens are JWTs by `JWTBearerTokenGenerator`. To be fair it parses the signing key only
+once (a JWK would cost a parse for each token), hashes passwords by Argon2id with authserver's parameters, and runs on
+authserver's WSGI server, so only the applications differ.
 
 Usage: python -m benchmarks.textbook DATABASE_URL PORT
 """
@@ -147,7 +147,7 @@ def make_app(url: str, issuer: str, key: ECKey) -> Flask:
 
 
 def _ENGINE(url: str) -> dict[str, Any]:  # noqa: N802
-    # 16 threads need more than SQLAlchemy's 5 connections; SQLite's default of 5 s patience is enough.
+    # 16 threads need more than SQLAlchemy's 5 connections.
     return {"pool_size": 16} if url.startswith("postgresql") else {"pool_size": 16, "connect_args": {"timeout": 30}}
 
 
@@ -174,7 +174,7 @@ def prepare(app: Flask) -> None:
 def main(url: str, port: int) -> int:
     from authserver.serving.processes import run
 
-    os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # the docs' way to run it on http
+    os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"  # the docs run it on http this way
     issuer = f"http://127.0.0.1:{port}"
     key = ECKey.generate_key("P-256", auto_kid=True)
     prepare(make_app(url, issuer, key))

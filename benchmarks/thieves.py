@@ -1,6 +1,6 @@
-"""Thieves of the simulation: each copies a refresh token with its access token once, uses it, and goes on with what he gets.
+"""Thieves of the simulation: each copies a refresh token and its access token once, and lives on the answers to it.
 
-The owner's network loses nothing, and the owner goes on using the app: how long does it take until the session ends?
+The owner goes on using the app on a network without losses. The question: how soon does the session end?
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ _NEVER = float("inf")
 
 @dataclass(frozen=True)
 class Thief:
-    """When he uses what he has: so long after his last access token was issued, or after the owner, or at any time."""
+    """When the thief refreshes: so long after his last access token was issued, or after the owner, or at any time."""
 
     name: str
     after_issue: float | None = None
-    #: He sees the owner refresh, and comes this many seconds later, unless he knows that the token was kept.
+    #: He sees the owner refresh and comes so many seconds later, unless he knows that the owner's token did not change.
     watches: float | None = None
 
     def next_use(self, now: float, issued: float, dice: random.Random, *, pause: float) -> float:
@@ -34,7 +34,7 @@ class Thief:
 
 THIEVES = (
     Thief("comes at any time"),
-    # Apps refresh one to two minutes before `exp`. In the middle of that none of them is further than 30 s away.
+    # Apps refresh one to two minutes before `exp`: 90 s before, each of them is at most 30 s away.
     Thief("times himself by `exp`: with the app, 90 s before", after_issue=LIFETIME - 90),
     Thief("times himself by `exp`: right after it", after_issue=LIFETIME + 1),
     Thief("watches the owner, comes 1 s later each time", watches=1),
@@ -43,14 +43,14 @@ THIEVES = (
 
 @dataclass(frozen=True)
 class Theft:
-    """What came of one: whether any use was answered, and seconds from the first use to the session's end, if it ended."""
+    """One theft: whether a use was answered, and the seconds from the first use to the session's end, if it ended."""
 
     got_in: bool
     found_after: float | None
 
 
 def theft(thief: int, policy: int, number: int) -> Theft:
-    """The same owner and the same thief for each policy."""
+    """Play one theft. Owner and thief do the same under each policy."""
     how, session = THIEVES[thief], POLICIES[policy].make()
     dice, chance = random.Random(f"owner {number}"), random.Random(f"thief {number}")
     usage = Usage(dice)
@@ -58,7 +58,7 @@ def theft(thief: int, policy: int, number: int) -> Theft:
     for _ in range(1 + dice.randrange(20)):
         token, refreshed = _answer(session.present(token, now)), now
         now = usage.after(now)
-    # Some time before the owner's next refresh he copies both tokens.
+    # The thief copies both tokens at some time before the owner's next refresh.
     stolen_at = dice.uniform(refreshed, now)
     loot, issued, owners = token, refreshed, now
     use = how.next_use(stolen_at, issued, chance, pause=6 * HOUR)
@@ -70,7 +70,7 @@ def theft(thief: int, policy: int, number: int) -> Theft:
             answer = session.present(token, owners)
             token = answer or token
             if how.watches is not None and owners >= seen + WINDOW:
-                # Within the window ours keeps the token, and a use after it would put him ahead of the owner.
+                # Our server keeps the token within the window. A use after the window would put the thief ahead of the owner.
                 seen, use = owners, owners + how.watches
             owners = usage.after(owners)
         else:
@@ -91,7 +91,7 @@ def _answer(token: int | None) -> int:
 
 @dataclass(frozen=True)
 class Found:
-    """Of all thefts: the share that got in, seconds until half and nine of ten were found, and the share that never was."""
+    """All thefts: the share that got in, seconds until half and nine of ten were found, the share never found."""
 
     got_in: float
     half: float
@@ -100,7 +100,7 @@ class Found:
 
 
 def found(thief: int, policy: int, thefts: int) -> Found:
-    """Play so many thefts. One that is never found counts as lasting for ever."""
+    """Play so many thefts. A theft that is never found lasts for ever."""
     all_of_them = [theft(thief, policy, number) for number in range(thefts)]
     times = sorted(_NEVER if one.found_after is None else one.found_after for one in all_of_them)
     return Found(

@@ -1,4 +1,4 @@
-"""How fast an API checks access tokens: our library, PyJWT and Authlib's RFC 9068 validator side by side."""
+"""How fast an API verifies access tokens: our library beside PyJWT and Authlib's RFC 9068 validator."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TITLES = ["verification", "µs a token (CPU)", "against", "guide"]
 
 
 def measure(tokens: int, rounds: int) -> Iterator[list[str]]:
-    """Yield a row for each way. The cheapest round counts: what else the machine does only ever adds."""
+    """Yield a row for each way. The cheapest round counts, because other work on the machine only adds to it."""
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         stage = make_stage("sqlite", Path(directory))
         stage.an_api()
@@ -67,7 +67,7 @@ def _rows(issuer: str, tokens: list[str], jwks: dict[str, Any], rounds: int) -> 
 
     def new_verifier() -> Callable[[str], object]:
         verifier = Verifier(issuer, API)
-        verifier.verify(tokens[0])  # metadata, keys and the status list are here before anything is timed
+        verifier.verify(tokens[0])  # fetch metadata, keys and the status list before the clock starts
         return lambda token: verifier.verify(token, "read")
 
     floor = _best(tokens, rounds, lambda: bare)
@@ -98,7 +98,7 @@ def _rows(issuer: str, tokens: list[str], jwks: dict[str, Any], rounds: int) -> 
 
 
 def _adapter(issuer: str, token: str, rounds: int) -> float:
-    """CPU time of a protected route less that of an open one, in microseconds."""
+    """Return how many microseconds of CPU a protected route costs more than an open one."""
     app = Flask("benchmark")
     api = Api(Gate(Verifier(issuer, API)), app)
     app.add_url_rule("/open", "open", lambda: "ok")

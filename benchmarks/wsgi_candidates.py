@@ -1,4 +1,4 @@
-"""The servers that wsgi_servers.py compares, each serving the same small application until it is killed."""
+"""The servers that wsgi_servers.py compares. Each serves the same small application until it is killed."""
 
 import asyncio
 import io
@@ -18,7 +18,7 @@ WORKERS, THREADS, SLOW_THREADS = 2, 16, 8
 
 
 def make_app() -> Flask:
-    """Answer like a token endpoint that costs nothing; /slow holds a thread as a sign-in would, in bounded number."""
+    """Answer like a token endpoint without work. /slow holds a thread as a sign-in does, and only so many at once."""
     app = Flask("benchmark")
     sign_ins = threading.BoundedSemaphore(SLOW_THREADS)
     forever = threading.Event()
@@ -45,7 +45,7 @@ def make_app() -> Flask:
 
 
 def prefork(serve: Callable[[socket.socket], None], port: int) -> None:
-    """Run a server that has no processes of its own in WORKERS forks that share one listening socket."""
+    """Run a server of a single process in WORKERS forks that share one listening socket."""
     listener = socket.create_server(("127.0.0.1", port), backlog=1024)
     fork = multiprocessing.get_context("fork")
     processes = [fork.Process(target=serve, args=(listener,)) for _ in range(WORKERS)]
@@ -106,7 +106,7 @@ def serve_granian_wsgi(port: int) -> None:
 
 
 def serve_granian_rsgi(port: int) -> None:
-    """Granian's event loop reads the whole body; only then a thread of ours runs the WSGI app and answers."""
+    """Granian's event loop reads the whole body. Only then a thread of our pool runs the WSGI app and answers."""
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
 
@@ -175,7 +175,7 @@ def serve_uvicorn(port: int) -> None:
 
 
 def serve_authserver(port: int) -> None:
-    """Ours: uvicorn with a shared socket, bounds and a thread pool (authserver/serving/)."""
+    """Our own server: uvicorn with a shared socket, limits and a thread pool (authserver/serving/)."""
     sys.path.insert(0, str(Path(__file__).parents[1]))
     from authserver.serving.processes import run
 

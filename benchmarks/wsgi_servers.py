@@ -1,4 +1,4 @@
-"""Compare WSGI servers for authserver: may slow clients stop a refresh, and what does one request cost?
+"""Compare WSGI servers for authserver: can slow clients stop a refresh, and what does one request cost?
 
 Usage: python benchmarks/wsgi_servers.py [--requests N] [CANDIDATE ...]. A candidate that is not installed is skipped.
 """
@@ -54,7 +54,7 @@ def connect(port: int, data: bytes = b"", timeout: float = 10.0) -> socket.socke
 
 
 def exchange(client: socket.socket, data: bytes) -> bool:
-    """Send one request and read its whole answer; true for a 200."""
+    """Send one request and read its whole answer. Return true for a 200."""
     client.sendall(data)
     answer = b""
     while b"\r\n\r\n" not in answer:
@@ -73,7 +73,7 @@ def load(port: int, data: bytes, requests: int) -> None:
     def one() -> None:
         client = connect(port)
         for _ in range(requests // CONNECTIONS):
-            if not exchange(client, data):  # some servers end a kept connection when they are busy
+            if not exchange(client, data):  # some busy servers close a kept connection
                 client.close()
                 client = connect(port)
                 if not exchange(client, data):
@@ -86,7 +86,7 @@ def load(port: int, data: bytes, requests: int) -> None:
 
 
 def cost(pid: int, port: int, data: bytes, requests: int) -> float:
-    """Return milliseconds of CPU for one request, of all processes of the server: the best of four rounds."""
+    """Return the CPU milliseconds of one request in all processes of the server: the best of four rounds."""
     rounds = []
     for _ in range(4):
         before = cpu_seconds(pid)
@@ -96,7 +96,7 @@ def cost(pid: int, port: int, data: bytes, requests: int) -> float:
 
 
 def quick(port: int, tries: int) -> str:
-    """Ask for a refresh on new connections; say how long the slowest took."""
+    """Refresh on new connections. Return how long the slowest took."""
     slowest = 0.0
     for _ in range(tries):
         started = time.perf_counter()
