@@ -1,4 +1,4 @@
-"""An example API: keeps a profile for each user, lets in who brings an access token with the right scope."""
+"""An example API: it keeps a profile for each user, and needs an access token with the right scope."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 
 def create_app(bearer: Bearer, origins: frozenset[str] = frozenset()) -> flask.Flask:
-    """The API; pages of `origins` may call it. Without credentials: a token in a header is all that counts here."""
+    """Make the API. Pages of `origins` may call it, without cookies: it accepts a token in a header only."""
     app = flask.Flask(__name__)
-    profiles: dict[str, str] = {}  # `sub` to display name; in memory, for this is an example
+    profiles: dict[str, str] = {}  # `sub` to display name, in memory because this is an example
 
     @app.get("/profile")
     @bearer.requires("profile:read")
@@ -38,13 +38,13 @@ def create_app(bearer: Bearer, origins: frozenset[str] = frozenset()) -> flask.F
 
     @app.errorhandler(BearerError)
     def refuse(error: BearerError) -> flask.typing.ResponseReturnValue:
-        # The reason, never the token; quoted, because it may hold words out of a forged one.
+        # Log the reason and never the token. %r quotes it, because a forged token may have put words into it.
         log.info("%s %s refused: %r", flask.request.method, flask.request.path, error)
         return {"error": error.error or "token_required"}, error.status, {"WWW-Authenticate": error.challenge}
 
     @app.errorhandler(KeysUnavailableError)
     def defer(_error: KeysUnavailableError) -> flask.typing.ResponseReturnValue:
-        # No 401: the client would throw away a token that may be good.
+        # Not a 401: the client would throw away a token that may be good.
         return {"error": "temporarily_unavailable"}, 503, {"Retry-After": "2"}
 
     @app.after_request
@@ -73,10 +73,12 @@ def _profile(token: Claims, name: str | None) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--issuer", default="http://127.0.0.1:8000", help="whose tokens are accepted")
-    parser.add_argument("--audience", default="http://127.0.0.1:8001", help="what tokens for this API call it")
-    parser.add_argument("--jwks", help="where the issuer's keys are, if not at ISSUER/.well-known/jwks.json")
-    parser.add_argument("--origin", action="append", default=[], help="whose pages may call it; may be repeated")
+    parser.add_argument("--issuer", default="http://127.0.0.1:8000", help="the issuer whose tokens are accepted")
+    parser.add_argument("--audience", default="http://127.0.0.1:8001", help="the name of this API in its tokens")
+    parser.add_argument("--jwks", help="address of the issuer's keys, if not ISSUER/.well-known/jwks.json")
+    parser.add_argument(
+        "--origin", action="append", default=[], help="an origin whose pages may call the API; may be repeated"
+    )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001, help="0 takes any free port")
     options = parser.parse_args()
@@ -87,7 +89,7 @@ def main() -> None:
     server = waitress.create_server(
         app, host=options.host, port=options.port, threads=8, max_request_body_size=MAX_BODY_BYTES
     )
-    # Stops on SIGTERM as on Ctrl-C: waitress finishes what it has begun.
+    # SIGTERM stops it as Ctrl-C does: waitress finishes the requests that it has begun.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     print(f"Example API on http://{options.host}:{server.effective_port}", flush=True)  # noqa: T201
     server.run()

@@ -1,7 +1,6 @@
-"""Checks access tokens by itself: signature, type, issuer, audience, times and scope (RFC 9068 section 4, RFC 6750).
+"""Checks access tokens without authserver: signature, type, issuer, audience, times, scope (RFC 9068 section 4, RFC 6750).
 
-No request asks authserver anything. Its public keys are fetched when first needed, every few minutes, and when a token
-names one that is not known yet.
+It fetches only the public keys: at the first token, every few minutes, and when a token names an unknown key.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from typing import Any
 import flask
 import jwt
 
-# A fixed list, never the token's own choice: so "none" is refused, and so is HS256 with our public key as its secret.
+# The list is fixed and never the token's choice. It refuses "none", and HS256 with our public key as its secret.
 ALGORITHMS = ("ES256", "EdDSA", "RS256")
 REQUIRED_CLAIMS = ["iss", "aud", "exp", "iat", "sub", "client_id", "jti"]
-# Clocks differ a little; without leeway a token from a clock that is a second ahead would be refused.
+# Clocks differ a little: without a leeway a token from a clock that is a second ahead would be refused.
 LEEWAY_SECONDS = 5
 
 log = logging.getLogger(__name__)
@@ -28,7 +27,7 @@ Claims = dict[str, Any]
 
 
 class BearerError(Exception):
-    """A refusal as RFC 6750 section 3 words it. `reason` goes to the log only: it would help an attacker more."""
+    """A refusal in the form of RFC 6750 section 3. `reason` is for the log only, because it would help an attacker."""
 
     def __init__(self, status: int, reason: str, error: str | None = None, **attributes: str) -> None:
         super().__init__(reason)
@@ -39,18 +38,18 @@ class BearerError(Exception):
 
 
 class KeysUnavailableError(Exception):
-    """The token's key is unknown and authserver cannot be asked: nobody can say whether the token is good."""
+    """The token's key is unknown and authserver cannot be reached, so the token cannot be checked."""
 
 
 class Keys:
-    """The public keys of the issuer by `kid`. Safe for threads; makes no call before the first token comes.
+    """The public keys of the issuer by `kid`. It is safe for threads, and fetches nothing before the first token.
 
-    However many tokens with invented `kid`s arrive, authserver sees one request in `cooldown` seconds. While it is
-    down, the keys fetched last stay in use.
+    Tokens with invented `kid`s cause at most one request to authserver in `cooldown` seconds. While authserver is down,
+    the last keys stay in use.
     """
 
     def __init__(self, url: str, *, max_age: float = 300, cooldown: float = 30, timeout: float = 3) -> None:
-        # It fetches and parses; its own cache would drop all keys, and start a fetch at each request, in an outage.
+        # PyJWKClient only fetches and parses. In an outage its own cache would drop all keys and fetch at each request.
         self._source = jwt.PyJWKClient(url, cache_jwk_set=False, timeout=timeout)
         self._max_age = max_age
         self._cooldown = cooldown
@@ -60,14 +59,14 @@ class Keys:
         self._reachable = False
 
     def find(self, kid: str) -> jwt.PyJWK | None:
-        """The key, or None if authserver, asked not long ago, has none of this name.
+        """Return the key, or None if authserver was asked lately and has no such key.
 
         Raises:
             KeysUnavailableError: the key is not known, and the last fetch failed.
         """
         known = kid in self._keys
         if not known or time.monotonic() - self._fetched_at > self._max_age:
-            # Who has a key need not wait for a fetch by another thread; who lacks one may find it there.
+            # Only a request without its key waits for the fetch of another thread, which may bring the key.
             self._refresh(wait=not known)
         if kid not in self._keys and not self._reachable:
             raise KeysUnavailableError
@@ -77,12 +76,12 @@ class Keys:
         if not self._lock.acquire(blocking=wait):
             return
         try:
-            # While no fetch has succeeded nobody can be let in, so look again soon: authserver may just have started.
+            # Without any keys each token is refused, so try again soon: authserver may have started just now.
             pause = self._cooldown if self._keys else min(1, self._cooldown)
             if time.monotonic() - self._tried_at < pause:
                 return
             try:
-                # The whole set is replaced: a key that authserver withdrew, because it leaked, is gone here too.
+                # Replace the whole set: a leaked key that authserver has withdrawn must go here too.
                 self._keys = {key.key_id: key for key in self._source.get_signing_keys()}
                 self._fetched_at = time.monotonic()
                 self._reachable = True
@@ -95,9 +94,9 @@ class Keys:
 
 
 class Bearer:
-    """Protects routes: `@bearer.requires("profile:read")` hands the checked claims to the view as its first argument.
+    """Protects routes: `@bearer.requires("profile:read")` passes the checked claims to the view as its first argument.
 
-    Does not ask whether the session was ended in the meantime: a token counts until it expires.
+    It does not check whether the session was ended: a token is good until it expires.
     """
 
     def __init__(self, issuer: str, audience: str, keys: Keys) -> None:
@@ -119,15 +118,15 @@ class Bearer:
         return decorate
 
     def authenticate(self, header: str) -> Claims:
-        """Return the claims of the token in an Authorization header; `scope` is always there.
+        """Return the claims of the token in an Authorization header. They always have `scope`.
 
         Raises:
-            BearerError: no token, or one that is not good here.
-            KeysUnavailableError: it cannot be told.
+            BearerError: no token, or a token that is not good here.
+            KeysUnavailableError: the token cannot be checked.
         """
         scheme, _, token = header.partition(" ")
         if scheme.lower() != "bearer":
-            # Who sent no token is told what is wanted, and no error code (RFC 6750 section 3.1).
+            # A request without a token gets a challenge without an error code (RFC 6750 section 3.1).
             raise BearerError(401, "no bearer token")
         try:
             return self._verify(token.strip())
@@ -136,10 +135,10 @@ class Bearer:
 
     def _verify(self, token: str) -> Claims:
         header = jwt.get_unverified_header(token)
-        # Looked at before the keys are: only what may be one of our access tokens is worth a fetch.
+        # Check this before the keys: only a token that may be good is worth a fetch.
         if header.get("alg") not in ALGORITHMS:
             raise jwt.InvalidAlgorithmError("not one of our algorithms")
-        # An ID token or any other JWT that the issuer signs is no access token (RFC 8725 section 3.11).
+        # The issuer signs other JWTs too, which are no access tokens (RFC 8725 section 3.11).
         if str(header.get("typ")).lower().removeprefix("application/") != "at+jwt":
             raise jwt.InvalidTokenError("not an access token")
         key = self._keys.find(header.get("kid", ""))

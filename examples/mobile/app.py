@@ -1,7 +1,7 @@
-"""A mobile app as a command: signs in, keeps both tokens in its own storage, calls an API, refreshes silently, signs out.
+"""A mobile app as a command: it signs in, keeps both tokens in its own storage, calls an API, refreshes and signs out.
 
-Authlib does the protocol. What an app has to add stands here: where the tokens are kept, that a new refresh token is stored
-before anything else happens, and that a refresh whose answer got lost is repeated.
+Authlib does the protocol. This file adds the rest: it keeps the tokens, stores a new refresh token before anything else
+happens, and repeats a refresh whose answer was lost.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ from authlib.integrations.requests_client import OAuth2Session
 from requests.adapters import HTTPAdapter
 from urllib3.util import Retry
 
-# Fits into the 30 seconds in which the server answers a repeated refresh with the same tokens.
+# All tries fit into the 30 seconds of the server's retry window.
 PATIENCE = Retry(total=4, backoff_factor=0.5, status_forcelist=[429, 502, 503, 504], allowed_methods=None)
 TIMEOUT = 5
 
 
 class SignedOut(Exception):
-    """Nobody is signed in: the user has to give the password."""
+    """There is no session: the user has to sign in."""
 
 
 class Storage:
-    """Stands in for the keychain of a phone: a file that nobody but this user may read. Whole or old, never half."""
+    """Stands for the keychain of a phone: a file that only this user may read, and that is replaced as a whole."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -48,7 +48,7 @@ class Storage:
         return found
 
     def store(self, token: dict[str, Any]) -> None:
-        """On the disk when this returns: a phone may lose its power at any time."""
+        """Write the tokens to the disk before returning: a phone may lose its power at any time."""
         fresh = self.path.with_suffix(".new")
         descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as file:
@@ -65,7 +65,7 @@ class Storage:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """One process at a time refreshes; the next finds what it got."""
+        """Let one process in at a time. The next one finds the tokens of the last."""
         with self.path.with_suffix(".lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
@@ -81,7 +81,7 @@ class Device:
         self._storage = storage
 
     def sign_in(self, username: str, password: str, device_name: str) -> None:
-        # Not repeated by itself: each time would be a session of its own.
+        # No automatic retry: each sign-in would open a new session.
         with self._client(None, Retry(0)) as client:
             token = client.fetch_token(
                 f"{self._issuer}/token",
@@ -94,7 +94,7 @@ class Device:
         self._storage.store(token)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
-        """Call the API. Authlib refreshes first where the access token is about to expire; a 401 is worth one more try.
+        """Call the API. Authlib first refreshes an access token that is about to expire. After a 401 refresh and try once more.
 
         Raises:
             SignedOut: the session has ended.
@@ -108,13 +108,13 @@ class Device:
             except OAuthError as error:
                 if error.error != "invalid_grant":
                     raise
-                # Final. Any other failure keeps the tokens: the next call tries again.
+                # The session has ended. Any other failure keeps the tokens, and the next call tries again.
                 self._storage.forget()
                 raise SignedOut from error
         return answer
 
     def sign_out(self) -> None:
-        """End the session. The tokens go only when the server knows: offline, the command can be given again."""
+        """End the session. Delete the tokens only after the server has confirmed: the user can repeat an offline sign-out."""
         token = self._stored()
         with self._client(token, PATIENCE) as client:
             client.revoke_token(f"{self._issuer}/revoke", token["refresh_token"]).raise_for_status()
@@ -132,7 +132,7 @@ class Device:
             token=token,
             token_endpoint=f"{self._issuer}/token",
             default_timeout=TIMEOUT,
-            # Called when there are new tokens, before the request that wanted them is sent.
+            # Authlib calls this with new tokens before it sends the request that needs them.
             update_token=lambda new, **_old: self._storage.store(new),
         )
         for server in {self._issuer, self._api}:
@@ -145,7 +145,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--issuer", default="http://127.0.0.1:8000", help="the authorization server")
     parser.add_argument("--client-id", default="demo-app", help="a public client of the kind `mobile`")
-    parser.add_argument("--api", default="http://127.0.0.1:8001", help="where the example API listens")
+    parser.add_argument("--api", default="http://127.0.0.1:8001", help="address of the example API")
     parser.add_argument("--storage", type=Path, default=Path(home) / "authserver-example" / "tokens.json")
     commands = parser.add_subparsers(dest="command", required=True)
     sign_in = commands.add_parser("sign-in", help="asks for the password, or reads it from a pipe")
@@ -157,20 +157,19 @@ def main() -> int:
     options = parser.parse_args()
 
     if urlsplit(options.issuer).hostname in {"127.0.0.1", "localhost", "::1"}:
-        os.environ["AUTHLIB_INSECURE_TRANSPORT"] = (
-            "1"  # Authlib refuses http, rightly; on this machine nobody listens in
-        )
+        # Authlib refuses http, rightly. Requests to this machine do not cross a network.
+        os.environ["AUTHLIB_INSECURE_TRANSPORT"] = "1"
     storage = Storage(options.storage)
     device = Device(options.issuer, options.client_id, options.api, storage)
     try:
         with storage.alone():
             print(_run(device, options))  # noqa: T201 - what the user sees
     except SignedOut:
-        return _fail("Nobody is signed in. Sign in first: app.py sign-in NAME")
+        return _fail("You are not signed in. Sign in first: app.py sign-in NAME")
     except OAuthError as error:
         return _fail(f"The server refused: {error.description or error.error}")
     except requests.RequestException as error:
-        return _fail(f"It did not work, and can be tried again: {type(error).__name__}")
+        return _fail(f"The request failed. Try again: {type(error).__name__}")
     return 0
 
 

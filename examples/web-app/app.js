@@ -1,4 +1,4 @@
-// The page: what it shows follows from the session's events, in every tab. It never sees the refresh token.
+// The page. It follows the session's events, so every tab shows the same. It never sees the refresh token.
 
 import { AuthClient, AuthError } from "/authserver-browser.js";
 
@@ -13,21 +13,21 @@ function show() {
   $("sign-in").hidden = status !== "signed-out";
   $("signed-in").hidden = status !== "signed-in";
   const words = {
-    unknown: error?.message ?? "Looking whether you are signed in …",
+    unknown: error?.message ?? "Checking whether you are signed in …",
     "signed-in": offline ? "You are signed in. The server cannot be reached just now." : "You are signed in.",
     "signed-out": reason === "signed_out" ? "You are signed out." : "You are not signed in.",
   };
   $("who").textContent = words[status];
 }
 
-/** Runs what a button is for: once at a time, and with its failure in words. */
+/** Runs the work of a button once at a time, and shows a failure as text. */
 async function act(button, work) {
   button.disabled = true;
   $("problem").hidden = true;
   try {
     await work();
   } catch (error) {
-    // Somebody signed out: the page shows that already.
+    // The user signed out: the page shows that already.
     if (!(error instanceof AuthError && error.code === "signed_out")) {
       $("problem").textContent = error instanceof AuthError ? error.message : "The API cannot be reached. Try again.";
       $("problem").hidden = false;
@@ -101,7 +101,7 @@ $("sign-in").addEventListener("submit", (event) => {
   act(event.submitter, async () => {
     await auth.signIn({ username: form.get("username"), password: form.get("password"), deviceName: "Example app" });
     event.target.reset();
-    // The form is gone: who uses the keyboard goes on at the top of what came instead.
+    // The form is gone: move the keyboard's focus to the top of the new content.
     $("profile-title").focus();
   });
 });

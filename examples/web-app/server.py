@@ -1,6 +1,6 @@
 """Serves the example page: static files, its settings, and the headers that keep foreign scripts out of it.
 
-No back end: the page talks to authserver and to the example API by itself. Only the standard library is needed.
+There is no back end: the page itself calls authserver and the example API. The server needs only the standard library.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def origin_of(url: str) -> str:
 
 
 def make_server(host: str, port: int, issuer: str, client_id: str, api: str) -> ThreadingHTTPServer:
-    """A server that is not yet serving; `server_port` tells which port it got."""
+    """Make a server that does not serve yet. `server_port` is its port."""
     settings = json.dumps({"issuer": issuer, "clientId": client_id, "api": api}).encode()
-    # Scripts and styles from here alone, requests to the two servers alone: what gets in can send nothing elsewhere.
+    # Scripts and styles come only from here, and requests go only to the two servers: an injected script can send nothing away.
     policy = (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {origin_of(issuer)} {origin_of(api)};"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -71,7 +71,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--issuer", default="http://127.0.0.1:8000", help="the authorization server")
     parser.add_argument("--client-id", default="demo-web", help="a client with token delivery `cookie`")
-    parser.add_argument("--api", default="http://127.0.0.1:8001", help="where the example API listens")
+    parser.add_argument("--api", default="http://127.0.0.1:8001", help="address of the example API")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8002, help="0 takes any free port")
     options = parser.parse_args()
