@@ -10,7 +10,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /source
 COPY requirements/build.txt requirements/server.txt requirements/
-# Wheels only, each by its hash: nothing that is downloaded may run code here.
+# Only wheels, each with its hash: a download must not run code here.
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --no-cache-dir --only-binary :all: --require-hashes -r requirements/build.txt \
  && python -m venv /opt/authserver \
@@ -22,7 +22,7 @@ RUN /opt/build/bin/python -m hatchling build --target wheel --directory /opt/whe
 
 FROM python:3.13-slim
 COPY --from=build /opt/authserver /opt/authserver
-# Numeric, so that "runAsNonRoot" can be checked. New named volumes take over the owner and mode of these folders.
+# The user is numeric, so Kubernetes can check "runAsNonRoot". New named volumes take the owner and mode of these folders.
 RUN install --directory --owner 10001 --group 10001 --mode 0700 \
     /var/lib/authserver /var/lib/authserver/data /var/lib/authserver/keys
 ENV PATH=/opt/authserver/bin:$PATH \
@@ -31,12 +31,12 @@ ENV PATH=/opt/authserver/bin:$PATH \
     AUTHSERVER_SERVER__HOST=0.0.0.0 \
     AUTHSERVER_DATA_DIR=/var/lib/authserver/data \
     AUTHSERVER_KEY_DIR=/var/lib/authserver/keys
-# Two volumes, because whoever copies the data must not get the master key with it; /tmp for what is short-lived.
+# Two volumes, because a copy of the data must not hold the master key. /tmp holds short-lived files.
 VOLUME ["/var/lib/authserver/data", "/var/lib/authserver/keys", "/tmp"]
 WORKDIR /var/lib/authserver
 USER 10001:10001
 EXPOSE 8000
-# Not through urllib: it would follow http_proxy.
+# urllib would follow http_proxy, so this uses http.client.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
     CMD ["python", "-c", "import http.client as h, os, sys; c = h.HTTPConnection('127.0.0.1', int(os.environ.get('AUTHSERVER_SERVER__PORT', 8000)), timeout=2); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 ENTRYPOINT ["authserver"]

@@ -1,4 +1,4 @@
-# Everything a contributor types, and everything CI runs. Needs only Python 3.11+, make and git. `make help` lists it.
+# The commands of contributors and of CI. They need only Python 3.11+, make and git. `make help` lists them.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
@@ -13,12 +13,12 @@ LOCKS  := requirements/build.txt requirements/server.txt
 # Arguments for pytest: make test ARGS="-k refresh -x"
 ARGS   ?= -n auto
 
-# The newest Python that will do; override with make PYTHON=/path/to/python
+# The newest Python that is new enough; override it with make PYTHON=/path/to/python
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
 	$$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; \
 	done)
 
-# Scripts in an environment know its absolute path: where the checkout was moved, or its Python is gone, it is useless.
+# Scripts in an environment hold its absolute path: remove it if the checkout was moved or its Python is gone.
 $(shell [ -x $(BIN)/python ] && [ "$$(cat $(VENV)/.checkout 2>/dev/null)" = "$(CURDIR)" ] || rm -rf $(VENV))
 
 ##@ Use it
@@ -62,7 +62,7 @@ bench: $(VENV)/.dev ## Measure what the README claims and print it as a table
 COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header \
 	--no-emit-index-url --no-emit-trusted-host --no-emit-find-links --no-emit-options $(UPGRADE)
 
-# build and dev are held to the versions of server: they share one environment, and tests must run what is shipped.
+# build and dev take the versions of server: they share one environment, and tests must run what is shipped.
 .PHONY: lock
 lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=--upgrade takes new versions)
 	$(COMPILE) --output-file requirements/server.txt pyproject.toml
@@ -88,7 +88,7 @@ help: ## Show this list
 		/^##@/ { printf "\n%s\n", substr($$0, 5) } \
 		/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-# --- environments: a stamp newer than the locks means nothing to do, so that `make run` starts at once ----------------
+# --- environments: if the stamp is newer than the locks there is nothing to do, so `make run` starts at once ----------
 
 define NO_PYTHON
 authserver needs Python 3.11 or newer that can make virtual environments (venv with ensurepip).
@@ -119,7 +119,7 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.server
 	@$(PIP) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-# The example API is somebody else's program: an environment of its own, with nothing of the server in it.
+# The example API stands for a foreign program, so it has its own environment without the server.
 .PHONY: example
 example: $(patsubst %/requirements.txt,%/.venv/.installed,$(wildcard $(EXAMPLE)/requirements.txt))
 
@@ -129,15 +129,15 @@ $(EXAMPLE)/.venv/.installed: $(EXAMPLE)/requirements.txt | $(BIN)/python
 	@$(EXAMPLE)/.venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
 	@touch $@
 
-# The library for APIs is tested as they have it: with the frameworks, without the server.
+# An API has the frameworks and not the server, so the library is tested in such an environment.
 $(SDK)/.venv/.installed: $(SDK)/requirements.txt | $(BIN)/python
-	@echo "Installing what the library for APIs is tested with ..."
+	@echo "Installing the test environment of the library for APIs ..."
 	@$(BIN)/python -m venv --clear $(SDK)/.venv
 	@$(SDK)/.venv/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes --requirement $<
 	@touch $@
 
-# The interop tests verify our tokens with node's `jose`, the browser tests check pages with axe-core; without npm they
-# are skipped, and pytest says so.
+# The interop tests verify our tokens with node's `jose`, and the browser tests check pages with axe-core. Without npm pytest
+# skips them and says so.
 NODE_PROJECTS := tests/interop/node tests/browser/node sdk/browser
 .PHONY: node
 node:
