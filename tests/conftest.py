@@ -21,11 +21,14 @@ from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.sql_functions import SqlOnPostgresql
 from tests.support.stage import STALE, ANode, Stage, make_stage
+from tests.support.templates import CompiledOnce
 from tests.support.visitor import Visitor
 
 # How long an example takes says how busy the machine is, and nothing about the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+
+_TEMPLATES = CompiledOnce()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,6 +76,7 @@ def quick_app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
 def _an_app(stage: Stage, monkeypatch: pytest.MonkeyPatch, caches: CacheSettings) -> Iterator[Flask]:
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
     made = create_app(stage.with_settings(caches=caches))
+    made.jinja_env.bytecode_cache = _TEMPLATES
     yield made
     made.extensions["authserver"].database.dispose()
 
