@@ -11,9 +11,6 @@ from tests.support.admin_api import AdminApi, a_program
 from tests.support.oauth import OAuth
 from tests.support.stage import Stage
 
-#: How a file is cut into records has nothing to do with the database.
-pytestmark = pytest.mark.parametrize("stage", ["sqlite"], indirect=True)
-
 ROOT = b"root2,,administrator"
 #: Cells that a careful program has written: one record, which is refused for its name alone.
 IN_MARKS = [

@@ -25,7 +25,7 @@ from authserver.oauth.server import Services
 from authserver.sessions.values import Session
 from authserver.settings.values import CacheSettings
 from authserver.tokens.scopes import Access
-from tests.support.databases import on_both_databases
+from tests.support.databases import on_both_databases, on_sqlite
 from tests.support.held import Held, held
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.stage import STALE, ANode, Stage
@@ -161,7 +161,7 @@ def test_a_revoked_token_is_listed_for_as_long_as_it_could_be_believed(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(now=times, row=times, session=times, lifetime=st.integers(1, 86_400))
-@pytest.mark.parametrize("stage", ["sqlite"], indirect=True)  # no statement is run
+@on_sqlite  # no statement is run
 def test_exp_is_the_last_whole_second_that_client_row_and_session_allow(
     app: Flask, oauth: OAuth, now: int, row: int, session: int, lifetime: int
 ):

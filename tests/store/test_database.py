@@ -22,6 +22,7 @@ from authserver.database.engine import Database, Unavailable, open_database
 from authserver.database.status_indices import prove_writable
 from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings
+from tests.support.databases import on_postgresql
 from tests.support.hasher import until
 from tests.support.postgres import postgres_or_skip
 from tests.support.stage import Stage
@@ -133,7 +134,7 @@ def test_the_proof_that_a_database_takes_writes_changes_nothing(stage: Stage):
 
 
 @pytest.mark.postgresql
-@pytest.mark.parametrize("stage", ["postgresql"], indirect=True)
+@on_postgresql
 def test_the_proof_writes_into_the_row_that_is_there(stage: Stage):
     """A new version of it for each check would be kept for as long as the longest transaction, such as a backup."""
     ((place, locked_by),) = stage.sql("SELECT ctid, xmax FROM status_counter")
