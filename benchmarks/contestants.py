@@ -1,4 +1,4 @@
-"""The two servers that are measured, each on a fresh database: authserver as an operator starts it, and a textbook server."""
+"""The measured servers, each on a fresh database: authserver as an operator starts it, and a textbook server."""
 
 from __future__ import annotations
 

@@ -18,18 +18,18 @@ LIFETIME = 900
 OPEN, CLOSED = 3_900.0, 9_000.0
 #: An open app starts anew once an hour (a page is loaded, an app restarts), and each start refreshes.
 RESTART = 3_600.0
-#: Shares of requests after which the app ends before the answer: the system kills it until the user is back (2 hours), or
-#: a reload or a crash ends it for some seconds.
+#: Shares of requests after which the app ends before the answer: the system kills it until the user is back (2 hours),
+#: or a reload or a crash ends it for some seconds.
 KILLED, RELOADED, AWAY, SECONDS = 0.001, 0.001, 7_200.0, (1.0, 5.0)
-#: After a lost answer the network is gone for 20 s (mean). The app waits for the answer. Then it tries again with growing
-#: pauses of up to a minute, which jitter shortens.
+#: After a lost answer the network is gone for 20 s (mean). The app waits for the answer. Then it tries again with
+#: growing pauses of up to a minute, which jitter shortens.
 OUTAGE, TIMEOUT, FIRST_PAUSE, LONGEST_PAUSE = 20.0, 8.0, 0.25, 60.0
-#: One device in five has tabs that do not wait for each other. In one of its hundred refreshes two tabs refresh at once.
+#: One device in five has tabs that do not wait for each other. In one of its 100 refreshes two tabs refresh at once.
 WITH_TABS, AT_ONCE, APART = 0.2, 0.01, 0.3
 
 
 class Request(NamedTuple):
-    """One request of a refresh. All requests of a refresh present the same token: the one that the device held at first."""
+    """One request of a refresh. All requests of a refresh present the token that the device held at first."""
 
     at: float
     answered: bool
@@ -43,7 +43,7 @@ class Usage:
         self._closes = 0.0
 
     def after(self, now: float) -> float:
-        """Return when an app that was answered now refreshes next: a minute or two before expiry, or at its next start."""
+        """Return when an app with an answer now refreshes next: a minute or two before expiry, or at its next start."""
         draw = self._dice.expovariate
         if now > self._closes:
             self._closes = now + draw(1 / OPEN)  # the app is open, because it got an answer

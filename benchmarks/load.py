@@ -20,7 +20,7 @@ from benchmarks.kinds import Kind, SignIn, Target, WrongAnswer, make
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Sorted latencies in seconds; the number of requests that were refused (429, 503) if they may be; of tokens verified."""
+    """Sorted latencies in seconds, the number of allowed refusals (429, 503), and the number of verified tokens."""
 
     latencies: list[float]
     refused: int
@@ -51,7 +51,7 @@ class Load:
         return Result(**self._order(kind=kind, requests=requests))
 
     def paced(self, kind: str, rate: float, seconds: float) -> Result:
-        """Send requests at a rate that does not wait for answers. Latency counts from the time when a request was due."""
+        """Send requests at a rate that does not wait for answers. Latency counts from when a request was due."""
         return Result(**self._order(kind=kind, rate=rate, seconds=seconds))
 
     def _order(self, **order: Any) -> dict[str, Any]:

@@ -18,7 +18,7 @@ def tree(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Return user and system time of a tree. It includes children that ended and were waited for (PostgreSQL's backends)."""
+    """Return user and system time of a tree, with ended children that were waited for (PostgreSQL's backends)."""
     total = 0
     for member in tree(pid):
         try:

@@ -25,7 +25,7 @@ _FOREVER = 2**62
 
 
 class Session(Protocol):
-    """A session on one of the servers. A token is a number; None means that the session is over. Times are in seconds."""
+    """A session on a server. A token is a number; None means that the session is over. Times are in seconds."""
 
     def present(self, token: int, now: float) -> int | None: ...
 
@@ -60,7 +60,7 @@ class Rotating:
 
     def present(self, token: int, now: float) -> int | None:
         row, ms, presented = self._row, int(now * 1000), _digest(token)
-        # This models the statement ROTATE of sessions/store.py: its WHERE, then its CASE, which keeps the token in the window.
+        # This is ROTATE of sessions/store.py: its WHERE, then its CASE, which keeps the token within the window.
         if presented == row.current_digest and row.revoked_at is None:
             if row.rotated_at is not None and ms < row.rotated_at + self._window:
                 row.current_presented = True

@@ -1,9 +1,9 @@
 """A textbook server: Flask, Authlib and Flask-SQLAlchemy as their documentation combines them.
 
 The models are Authlib's mixins, and every token is a row. `save_token` and `revoke_old_credential` commit. Each request
-queries its client and user. Access tokens are JWTs by `JWTBearerTokenGenerator`. To be fair it parses the signing key only
-once (a JWK would cost a parse for each token), hashes passwords by Argon2id with authserver's parameters, and runs on
-authserver's WSGI server, so only the applications differ.
+queries its client and user. Access tokens are JWTs by `JWTBearerTokenGenerator`. To be fair it parses the signing key
+only once (a JWK would cost a parse for each token), hashes passwords by Argon2id with authserver's parameters, and runs
+on authserver's WSGI server, so only the applications differ.
 
 Usage: python -m benchmarks.textbook DATABASE_URL PORT
 """

@@ -70,7 +70,7 @@ def theft(thief: int, policy: int, number: int) -> Theft:
             answer = session.present(token, owners)
             token = answer or token
             if how.watches is not None and owners >= seen + WINDOW:
-                # Our server keeps the token within the window. A use after the window would put the thief ahead of the owner.
+                # Our server keeps the token within the window. A later use would put the thief ahead of the owner.
                 seen, use = owners, owners + how.watches
             owners = usage.after(owners)
         else:

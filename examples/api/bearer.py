@@ -1,6 +1,6 @@
-"""Checks access tokens without authserver: signature, type, issuer, audience, times, scope (RFC 9068 section 4, RFC 6750).
+"""Checks access tokens: signature, type, issuer, audience, times and scope (RFC 9068 section 4, RFC 6750).
 
-It fetches only the public keys: at the first token, every few minutes, and when a token names an unknown key.
+It asks authserver only for the public keys: at the first token, every few minutes, and for an unknown key.
 """
 
 from __future__ import annotations

@@ -94,7 +94,7 @@ class Device:
         self._storage.store(token)
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
-        """Call the API. Authlib first refreshes an access token that is about to expire. After a 401 refresh and try once more.
+        """Call the API. Authlib first refreshes a token that is about to expire. After a 401 refresh and try once more.
 
         Raises:
             SignedOut: the session has ended.
@@ -114,7 +114,7 @@ class Device:
         return answer
 
     def sign_out(self) -> None:
-        """End the session. Delete the tokens only after the server has confirmed: the user can repeat an offline sign-out."""
+        """End the session. Delete the tokens only after the answer, so the user can repeat an offline sign-out."""
         token = self._stored()
         with self._client(token, PATIENCE) as client:
             client.revoke_token(f"{self._issuer}/revoke", token["refresh_token"]).raise_for_status()

@@ -30,7 +30,7 @@ def origin_of(url: str) -> str:
 def make_server(host: str, port: int, issuer: str, client_id: str, api: str) -> ThreadingHTTPServer:
     """Make a server that does not serve yet. `server_port` is its port."""
     settings = json.dumps({"issuer": issuer, "clientId": client_id, "api": api}).encode()
-    # Scripts and styles come only from here, and requests go only to the two servers: an injected script can send nothing away.
+    # Scripts and styles come only from here, and requests go only to the two servers: nothing can be sent elsewhere.
     policy = (
         f"default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self' {origin_of(issuer)} {origin_of(api)};"
         " base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"

@@ -91,7 +91,7 @@ export class AuthClient extends EventTarget {
 
   get sessions() {
     const call = async (/** @type {string} */ path, method = "DELETE", more = "") => {
-      // The client in the query: its cookie is meant where the token is one, and its pages may read a refusal.
+      // The server needs the client to find its cookie, and to let its pages read a refusal.
       const url = `${this.#issuer}/sessions${path}${this.#query}${more}`;
       const response = await this.fetch(url, { method, cache: "no-store" });
       if (!response.ok) {

@@ -1,4 +1,4 @@
-// The state of the session that all tabs share: plain values, sent by BroadcastChannel. The newer version wins in each tab.
+// The state of the session that all tabs share: plain values, sent by BroadcastChannel. The newer version wins.
 
 /**
  * @typedef {object} State
@@ -34,8 +34,8 @@ export const signedIn = (answer, sent, version, since) => ({
 /** @param {State["reason"]} reason @param {number} version @returns {State} */
 export const signedOut = (reason, version) => ({ ...NEVER, status: "signed-out", version, reason });
 
-/** Returns when this tab refreshes: a fifth of the lifetime before expiry, at most a minute, and by chance up to twice that,
- * so that tabs and users do not all refresh at once. @param {State} state @param {number} chance */
+/** Returns when this tab refreshes: a fifth of the lifetime before expiry, at most a minute, and by chance up to twice
+ * that, so that tabs and users do not all refresh at once. @param {State} state @param {number} chance */
 export function dueAt({ sent, expiresAt }, chance) {
   const margin = Math.min((expiresAt - sent) / 5, 60_000);
   return expiresAt - margin * (1 + chance);

@@ -1,4 +1,4 @@
-"""Verify authserver's access tokens in an API, without a request to the server: `Verifier(issuer=…, audience=…).verify(token)`."""
+"""Verify authserver's access tokens in an API: `Verifier(issuer=…, audience=…).verify(token)`."""
 
 from authserver_resource.errors import CODES, VerificationError
 from authserver_resource.token import AccessToken

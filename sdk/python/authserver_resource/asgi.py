@@ -19,7 +19,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class AccessTokenMiddleware:
-    """Lets requests and WebSockets in with a token that has `scopes`. `public` paths, and all paths below them, need none.
+    """Lets requests and WebSockets in with a token that has `scopes`. `public` paths and all below them need none.
 
     The middleware compares the whole path of a request, which includes the path of the mount (`root_path`). "/" and
     the path of the mount open the front page alone. A path with a segment ".." is never public.

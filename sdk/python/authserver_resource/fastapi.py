@@ -1,4 +1,4 @@
-"""FastAPI: `token: Annotated[AccessToken, Security(bearer, scopes=["read"])]`. The OpenAPI document names the scheme."""
+"""FastAPI: `token: Annotated[AccessToken, Security(bearer, scopes=["read"])]`. OpenAPI shows the scheme."""
 
 from fastapi import FastAPI, Request, Response
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel

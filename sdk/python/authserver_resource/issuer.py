@@ -13,7 +13,7 @@ from authserver_resource.jose import Key, read_keys
 from authserver_resource.reach import Reach
 from authserver_resource.remote import Remote
 
-#: An unknown `kid` causes a fetch at most this often: an attacker with random ones must not flood the issuer through us.
+#: An unknown `kid` causes a fetch at most this often: random ones must not flood the issuer.
 UNKNOWN_KEY_COOL_DOWN = 30.0
 _METADATA_SECONDS = 3600.0
 _KEYS_SECONDS = 300.0
@@ -58,7 +58,7 @@ class Issuer:
         return found.keys
 
     def key(self, kid: str, now: float, *, wait: bool) -> Key:
-        """Return the key of this `kid`. For an unknown one fetch a new key set, at most once in UNKNOWN_KEY_COOL_DOWN."""
+        """Return the key of this `kid`. For an unknown one fetch the key set, at most once in a cool-down."""
         key = self.current_keys(now, wait=wait).get(kid)
         if key is None and self._may_refetch(now, wait=wait):
             self.keys.refresh(now, wait=wait)

@@ -37,7 +37,7 @@ Check = Callable[[bytes, bytes], None]
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The members of a header that a check needs. `read_header` has refused `crit`, wrong types and wrong algorithms."""
+    """The members of a header that a check needs. `read_header` refuses `crit`, wrong types and wrong algorithms."""
 
     algorithm: str
     kid: str
@@ -58,7 +58,7 @@ def decode(segment: bytes) -> bytes:
 
 
 def split(data: bytes) -> tuple[bytes, bytes, bytes, bytes]:
-    """Split a compact JWS into header, payload, the signed text of both, and signature. Only the signature is decoded."""
+    """Split a compact JWS into header, payload, their signed text and the signature. Only the last is decoded."""
     signed, _, signature = data.rpartition(b".")
     header, _, payload = signed.partition(b".")
     if not header or not payload or b"." in payload or len(data) > LONGEST_TOKEN * 128:

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 class Memory(Generic[T]):
-    """Keeps the newest `size` answers and drops the oldest first. A token lives for minutes, so no better order is needed."""
+    """Keeps the newest `size` answers. Tokens live for minutes, so to drop the oldest first is good enough."""
 
     def __init__(self, size: int) -> None:
         self._size = size

@@ -43,7 +43,7 @@ class StatusList:
 
 
 class StatusLists:
-    """The lists that tokens name. `stale_for`: for so many seconds after its `ttl` a list is used if there is no newer one."""
+    """The lists that tokens name. `stale_for`: seconds after its `ttl` for which a list is used without a newer one."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Parameters that hold several texts. In Python a text is a collection of its letters, so `public="/health"` holds "/"."""
+"""Parameters of several texts. In Python a text is a collection of letters, so `public="/health"` would hold "/"."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Key:
 
 
 class Issuer:
-    """`fetches` holds the paths of requests; `answers` replaces answers; `hold` makes requests wait; the first sets `asked`."""
+    """`fetches`: paths of requests. `answers` replaces answers. `hold` makes requests wait; the first sets `asked`."""
 
     def __init__(self, clock):
         self.clock = clock

@@ -12,7 +12,7 @@ FILES = ["secret", "healthz", "health/live"]
 
 
 def status_of(app, path, token=None, **scope):
-    """Return the status of the answer. The path is decoded as servers do it: a client library would normalize it first."""
+    """Return the status of the answer. Decode the path as servers do: a client library would normalize it first."""
     sent = []
 
     async def send(message):
