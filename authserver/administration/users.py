@@ -1,7 +1,7 @@
 """Use cases of users: add, list, show, edit, set the password, disable, enable, remove.
 
 What takes something from a user changes the row first and the sessions after it, in one transaction: sign-ins that
-hold the row's lock have inserted their session by then, and later ones see the change (DESIGN section 5).
+hold the row's lock have inserted their session by then, and later ones see the change.
 """
 
 from __future__ import annotations

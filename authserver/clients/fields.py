@@ -100,7 +100,7 @@ _SECRET_METHODS: Final = frozenset({"client_secret_basic", "client_secret_post"}
 _PUBLIC: Final = {"auth_methods": frozenset({"none"}), "grants": frozenset({"refresh_token"})}
 
 #: Safe values by kind. Apps that the system kills in mid-request, or whose page is closed, lose answers and come late:
-#: one late retry saves them from nearly all false sign-outs (DESIGN section 5). No kind has the password grant.
+#: one late retry saves them from nearly all false sign-outs. No kind has the password grant.
 KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "web": {"auth_methods": _SECRET_METHODS, "grants": frozenset({"refresh_token"}), "late_retries": 0},
     "browser": {**_PUBLIC, "late_retries": 1},

@@ -1,4 +1,4 @@
-"""Origins of browser apps (RFC 6454), and what goes with how a client gets its tokens (DESIGN section 9). Pure."""
+"""Origins of browser apps (RFC 6454), and what goes with how a client gets its tokens. Pure."""
 
 from __future__ import annotations
 

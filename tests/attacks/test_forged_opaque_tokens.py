@@ -1,4 +1,4 @@
-"""Who has a leaked opaque key can seal claims of their own (DESIGN section 6); once it is marked, that opens nothing.
+"""Who has a leaked opaque key can seal claims of their own; once it is marked, that opens nothing.
 
 The attack needs no client with opaque tokens: the key is there, and every door reads both forms.
 """

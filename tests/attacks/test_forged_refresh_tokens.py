@@ -1,4 +1,4 @@
-"""A forged or altered refresh token touches no session and ends none (DESIGN section 5)."""
+"""A forged or altered refresh token touches no session and ends none."""
 
 import base64
 import secrets

@@ -1,4 +1,4 @@
-"""With the password hasher blocked, everything but sign-ins is answered (DESIGN sections 2 and 7). No timing."""
+"""With the password hasher blocked, everything but sign-ins is answered. No timing."""
 
 from concurrent.futures import ThreadPoolExecutor
 

@@ -1,4 +1,4 @@
-"""Rotation against a model, step by step, over HTTP: whatever happens to a session, in whatever order (DESIGN section 5).
+"""Rotation against a model, step by step, over HTTP: whatever happens to a session, in whatever order.
 
 A phone that behaves, a thief, an administrator and a failing network act on a session of a live server. After each step
 the answers, the row and the audit record are compared with the model; three promises are checked on their own:

@@ -1,4 +1,4 @@
-"""A change of user or client during a sign-in wins, however long the hashing took (DESIGN section 5, sign-in).
+"""A change of user or client during a sign-in wins, however long the hashing took.
 
 The hasher is blocked while the change is made, so each round is the race at its worst, not a matter of luck.
 """

@@ -1,4 +1,4 @@
-"""Any process may die at any instant, a worker or the database: no client that behaves is signed out (DESIGN section 2)."""
+"""Any process may die at any instant, a worker or the database: no client that behaves is signed out."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""A change of a client counts on every node within the age of its cache, and restores nothing (DESIGN sections 4, 5)."""
+"""A change of a client counts on every node within the age of its cache, and restores nothing."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""Tokens in cookies: a page signs in, refreshes and signs out without ever holding a refresh token (DESIGN section 9)."""
+"""Tokens in cookies: a page signs in, refreshes and signs out without ever holding a refresh token."""
 
 from collections.abc import Iterator
 from typing import Any

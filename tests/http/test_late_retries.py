@@ -1,4 +1,4 @@
-"""Late retries: for apps that the system kills in mid-request, and never for a thief (DESIGN section 5)."""
+"""Late retries: for apps that the system kills in mid-request, and never for a thief."""
 
 import json
 

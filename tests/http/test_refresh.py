@@ -1,4 +1,4 @@
-"""A refresh, on the wire: rotation, the window in which it may be repeated, and reuse (DESIGN section 5)."""
+"""A refresh, on the wire: rotation, the window in which it may be repeated, and reuse."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""When sessions and tokens end, to the second; and a database that went back in time (DESIGN section 5)."""
+"""When sessions and tokens end, to the second; and a database that went back in time."""
 
 import json
 import time

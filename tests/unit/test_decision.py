@@ -1,4 +1,4 @@
-"""The decision table of DESIGN section 5, row by row and in its order, without a database."""
+"""The decision table of docs/architecture.md, row by row and in its order, without a database."""
 
 import itertools
 from dataclasses import dataclass, replace
