@@ -12,10 +12,10 @@ from authserver.clients.model import ClientRecord, EndedOwnTokens
 from authserver.database.sql import now_ms
 from authserver.database.status_indices import lease
 from authserver.database.tables import all_rows, one_row
-from authserver.settings.values import LONGEST_ACCESS_TOKEN
+from authserver.settings.values import LEEWAY, LONGEST_ACCESS_TOKEN
 
-#: A verifier may allow five minutes of clock skew, and a node may sign for a client that it cached a few seconds ago.
-_LEEWAY_SECONDS = 310
+#: A node may sign for a client that it cached a few seconds ago, by a clock that is a few seconds ahead.
+_NODES_SECONDS = 10
 
 #: No sign-in takes that long. A transaction waits 10 s for a lock by default, and is ended when it idles for 30 s.
 _SETTLED_MS = 60_000
@@ -170,7 +170,7 @@ def end_own_tokens(connection: Connection, client_id: str, *, seen_index: int | 
     fresh = {"status_index": lease(connection)}
     connection.execute(update(ClientRecord).where(ClientRecord.client_id == client_id).values(fresh))
     # No row says when each token expires, but no token lives longer than this.
-    listed_until = now_ms() + (LONGEST_ACCESS_TOKEN + _LEEWAY_SECONDS) * 1000
+    listed_until = now_ms() + (LONGEST_ACCESS_TOKEN + LEEWAY + _NODES_SECONDS) * 1000
     connection.execute(
         insert(EndedOwnTokens).values(status_index=row.status_index, client_id=client_id, listed_until=listed_until)
     )

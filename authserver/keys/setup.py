@@ -7,9 +7,7 @@ from authserver.keys.rotation import Schedule
 from authserver.keys.vault import MasterKeyError, Vault, embedded_master_key
 from authserver.settings.model import Settings
 from authserver.settings.types import decode_master_key
-
-#: Verifiers may allow this much clock skew, so a key stays this much longer than the last token made with it.
-_LEEWAY_SECONDS = 300
+from authserver.settings.values import LEEWAY
 
 
 def open_vault(settings: Settings, *, create: bool = True) -> Vault:
@@ -36,7 +34,7 @@ def schedule(settings: Settings) -> Schedule:
     """How long keys are published before they serve, how long they serve, and how long they are kept after that."""
     keys, tokens, nodes = settings.keys, settings.tokens, 2 * settings.caches.max_age
     longest = max(tokens.max_access_token_lifetime, settings.status.lifetime)
-    access = round(longest + _LEEWAY_SECONDS + nodes + 0.5)
+    access = round(longest + LEEWAY + nodes + 0.5)
     return Schedule(
         lifetime={
             Kind.SIGNING: keys.signing_key_lifetime,

@@ -18,13 +18,13 @@ from authserver.database.engine import Database
 from authserver.database.sql import now_ms
 from authserver.records.audit import AuditRecord
 from authserver.sessions.model import SessionRecord
+from authserver.settings.values import LEEWAY
 from authserver.users import store as users
 from authserver.users.model import UserRecord
 
 _S = SessionRecord
 
-#: A verifier may allow this much clock skew, so an ended session's index is needed that much longer.
-LEEWAY_MS = 5 * 60 * 1000
+LEEWAY_MS = LEEWAY * 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,9 @@ DAY = 86_400
 #: The longest life that any setting, present or earlier, gives an access token: a revoked one stays listed as long.
 LONGEST_ACCESS_TOKEN = DAY
 
+#: A verifier may allow this much clock skew, in seconds: what was ended or retired is needed that much longer.
+LEEWAY = 300
+
 
 class Group(BaseModel):
     """Settings that belong together; cannot be changed once read."""
