@@ -23,7 +23,7 @@ from tests.support.stage import make_stage
 
 #: Of access tokens whose expiry is waited for, in seconds: longer than a slow machine takes to use one.
 LIFETIME = 6
-#: What a page without the module writes: docs/browsers.md, "By hand".
+#: What a page without the module writes: docs/browsers.md, "Ten minutes".
 _BY_HAND = """() => {
     window.send = async (url, fields) => {
         const answer = await fetch(url, { method: "POST", body: new URLSearchParams(fields), credentials: "include" });

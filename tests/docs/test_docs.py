@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ PAGES = sorted(
         *(ROOT / "docs").rglob("*.md"),
         *(ROOT / "examples").glob("*/*.md"),
         *(ROOT / "sdk").glob("*/*.md"),
+        ROOT / "tests" / "README.md",
     ],
     key=lambda page: page.as_posix(),
 )
@@ -85,6 +87,41 @@ def test_every_relative_link_leads_somewhere(page: Page):
         if not file.exists() or (anchor and anchor not in Page(file).anchors()):
             dead.append(target)
     assert dead == []
+
+
+@pytest.mark.parametrize(
+    ("map_", "folder"), [("docs/architecture.md", "authserver"), ("tests/README.md", "tests")], ids=["code", "tests"]
+)
+def test_every_file_that_a_map_names_exists(map_: str, folder: str):
+    named = set(re.findall(r"`([\w.-]+/[\w./-]*)`", Page(ROOT / map_).prose))
+    assert len(named) > 10
+    assert [path for path in named if not any((base / path).exists() for base in (ROOT, ROOT / folder))] == []
+
+
+def test_the_map_of_the_tests_has_every_folder_and_every_module_of_support():
+    tests = ROOT / "tests"
+    folders = {f"{path.parent.name}/" for path in tests.glob("*/test_*.py")}
+    modules = {path.stem for path in (tests / "support").glob("[!_]*.py")}
+    assert (folders | modules) - set(re.findall(r"`([\w/]+)`", (tests / "README.md").read_text())) == set()
+
+
+@pytest.mark.parametrize("folder", ["authserver", "sdk/python", "tests", "benchmarks", "migrations", "examples"])
+def test_every_page_and_section_that_the_code_points_to_exists(folder: str):
+    files = [file for file in (ROOT / folder).rglob("*.py") if ".venv" not in file.parts]
+    pointers = {
+        found for file in files for found in re.findall(r'(docs/[\w/-]+\.md)(?:, "([^"]+)")?', file.read_text())
+    }
+    missing = [path for path, _ in pointers if not (ROOT / path).exists()]
+    assert missing == []
+    titles = {path: re.findall(r"^#+ (.+)$", (ROOT / path).read_text(), re.MULTILINE) for path, _ in pointers}
+    assert [(path, title) for path, title in pointers if title and title not in titles[path]] == []
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_the_floors_are_drawn_as_import_linter_has_them(page: str):
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (floors,) = [contract["layers"] for contract in linter["contracts"] if contract["id"] == "floors"]
+    assert "".join(f"    {floor}\n" for floor in floors) in (ROOT / page).read_text()
 
 
 def test_every_command_exists_with_its_options(page: Page):
