@@ -77,13 +77,14 @@ def _preflight(context: Context, endpoint: Endpoint) -> View:
 
 
 def _request(path_arguments: Mapping[str, Any]) -> HttpRequest:
+    asked = request._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - the proxy costs a look each time
     return HttpRequest(
-        method=request.method,
-        path=request.path,
-        query=request.query_string.decode("utf-8", "replace"),
-        fields=request.headers,
+        method=asked.method,
+        path=asked.path,
+        query=asked.query_string.decode("utf-8", "replace"),
+        fields=asked.headers,
         read_body=_read_body,
-        remote_address=request.remote_addr,
+        remote_address=asked.remote_addr,
         path_arguments=path_arguments,
     )
 
@@ -96,8 +97,9 @@ def _read_body() -> bytes:
         raise Refused(reason, detail=f"the body could not be read: {error.name}") from error
 
 
+class _Response(Response):
+    default_mimetype = None  # an answer without a body has no media type
+
+
 def _response(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status)
-    response.headers.clear()  # Flask adds its own media type
-    response.headers.extend(answer.headers)
-    return response
+    return _Response(answer.body, answer.status, answer.headers)
