@@ -58,10 +58,8 @@ def _answer(server: OAuthServer, request: HttpRequest, act: Act) -> Answer:
         bearer = server.services.bearer_tokens.accept(_credential(server, request), AUDIENCE, alone=False)
         client = server.services.clients.find(bearer.client_id)
         answer = act(server, request, _holder(bearer))
-    except (Refused, TryLater) as refusal:
-        answer = server.refused(server.refusals.translate(refusal))
-    except Unavailable as broken:
-        answer = server.unavailable(broken)
+    except (Refused, TryLater, *Unavailable) as error:
+        answer = server.refused(server.refusals.translate(error))
     # A page must be able to read a refusal: otherwise it looks like a network failure.
     answer.headers.extend(cors.headers_for(request.origin, client or _named_client(server, request)))
     return answer

@@ -14,15 +14,13 @@ from authserver.sessions.values import Session
 from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access, Asked, parse_scope
 
-TokenResponse = tuple[int, dict[str, Any], list[tuple[str, str]]]
-
 
 class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib has no types
     """The base of all grants. When it runs, the request is read, and the client is authenticated and may use the grant.
 
-    A grant fills in `validate_token_request`, which makes all cheap checks, and `create_token_response`. The first gets
-    the client as an argument. If it refuses and the copy may be too old, it runs again with a newer copy. Afterwards
-    `request.client` is the copy that passed.
+    A grant fills in `validate_token_request`, which makes all cheap checks, and `create_token_response`, which returns
+    the members of the answer. The first gets the client as an argument. If it refuses and the copy may be too old, it
+    runs again with a newer copy. Afterwards `request.client` is the copy that passed.
     """
 
     GRANT_TYPE: ClassVar[str]
@@ -37,9 +35,6 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
     def validate_token_request(self, client: Client) -> None:  # noqa: ARG002 - for grants that extend this
         """Read the requested scopes and resources. Grants with more parameters extend this."""
         self.asked = Asked(parse_scope(self.request.form.get("scope")), self.request.resources)
-
-    def create_token_response(self) -> TokenResponse:
-        raise AssertionError("every grant has its own")
 
 
 def response(access_token: AccessToken, access: Access) -> dict[str, Any]:

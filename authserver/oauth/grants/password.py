@@ -6,10 +6,12 @@ client is set to have it (docs/decisions/password-grant.md).
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from authserver.clients.model import Client
-from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
+from authserver.oauth.grants.base import TokenGrant, response, with_refresh_token
 from authserver.records.activity import SIGN_IN
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
@@ -37,7 +39,7 @@ class PasswordGrant(TokenGrant):
         # Refuse scopes that the client may not have before a password is hashed.
         scopes.of_client_for_user(client, self.asked, self.services.catalogue.current())
 
-    def create_token_response(self) -> TokenResponse:
+    def create_token_response(self) -> dict[str, Any]:
         opened = self._sign_in()
         self.services.activity.count(SIGN_IN)
         session = opened.session
@@ -49,7 +51,7 @@ class PasswordGrant(TokenGrant):
         body = response(token, access)
         if opened.refresh_token is not None:
             body = with_refresh_token(body, opened.refresh_token, session, opened.now)
-        return 200, body, []
+        return body
 
     def _sign_in(self) -> Opened:
         request, passwords = self.request, self.services.passwords
