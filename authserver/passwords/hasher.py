@@ -9,7 +9,7 @@ import base64
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -17,9 +17,6 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 from authserver.passwords import imported
 from authserver.passwords.pool import HashingOverloaded, HashingPool
 from authserver.passwords.slots import HashingDirectoryRefused
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["HashingDirectoryRefused", "HashingOverloaded", "PasswordHasher", "Verification"]
 
@@ -78,7 +75,7 @@ class PasswordHasher:
         # The result is random instead of computed: no password matches it, and comparing costs as much as always.
         parameters = f"m={memory_kib},t={time_cost},p={parallelism}"
         salt, result = (_unpadded(secrets.token_bytes(length)) for length in (_SALT_BYTES, _HASH_BYTES))
-        self._dummy_hash = f"$argon2id$v=19${parameters}${salt}${result}"
+        self._dummy_hash = f"{_OWN}{parameters}${salt}${result}"
         self.pool = HashingPool(directory, capacity=concurrency, queue=queue, patience=patience)
 
     def verify(self, password: str, encoded: str | None) -> Verification:
