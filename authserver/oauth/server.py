@@ -101,12 +101,13 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
             self.authenticate(token_request, admit)
             body = grant.create_token_response()
-            return self.handle_response(200, body, self._move_tokens_to_cookies(token_request.client, body))
+            cookies = self._move_tokens_to_cookies(token_request.client, body)
+            return self.handle_response(200, body, cookies)
 
         return self.answer("token", request, run)
 
     def answer(self, endpoint: str, request: HttpRequest, run: Callable[[TokenRequest], Answer]) -> Answer:
-        """Read a request strictly, run it, and count it. For every endpoint where clients authenticate."""
+        """Read a request strictly, run it, answer its refusal, count it. For every endpoint where clients authenticate."""
         grant, outcome = "none", "server_error"
         token_request: TokenRequest | None = None
         try:
