@@ -83,7 +83,6 @@ class Client:
     """
 
     client_id: str
-    name: str
     auth_methods: frozenset[str]
     secret_digests: tuple[tuple[bytes, int | None], ...]
     grants: frozenset[str]
