@@ -55,11 +55,9 @@ def problems(
     rules = (
         _identity(client),
         _values(client, before),
-        _authentication(client),
-        _grants(client),
+        _methods_and_grants(client),
         _scopes(client, catalogue, frozenset() if before is None else before.scopes),
-        _policy(client),
-        _lifetimes(client, tokens),
+        _sessions(client, tokens),
         uris.problems(client.kind, client.redirect_uris or frozenset()),
         _contacts(client),
         origins.problems(client.token_delivery or "json", client.origins or frozenset(), public=client.is_public),
@@ -99,13 +97,10 @@ def _values(client: Registration, before: Registration | None) -> Iterator[Probl
             yield Problem(f"must be {field.least} to {field.most}{unit}", name)
 
 
-def _authentication(client: Registration) -> Iterator[Problem]:
+def _methods_and_grants(client: Registration) -> Iterator[Problem]:
     if client.is_public and len(client.auth_methods) > 1:
         # Whoever knows the client_id could leave the secret out.
         yield Problem("none stands alone, or the secret would protect nothing", "auth_methods")
-
-
-def _grants(client: Registration) -> Iterator[Problem]:
     if client.is_public and "client_credentials" in client.grants:
         yield Problem(
             "client_credentials needs a client with a secret (RFC 6749 section 4.4); a public client has none", "grants"
@@ -141,15 +136,12 @@ def _contacts(client: Registration) -> Iterator[Problem]:
             yield Problem(f"{contact!r} is no e-mail address; it looks like team@example.com", "contacts")
 
 
-def _policy(client: Registration) -> Iterator[Problem]:
+def _sessions(client: Registration, tokens: TokenSettings) -> Iterator[Problem]:
     if client.refresh_policy == "stable" and client.is_public:
         # A refresh token that never changes is safe only where a secret must come with it (RFC 9700 section 4.14.2).
         yield Problem(
             "stable needs a client with a secret; a public client's refresh tokens must rotate", "refresh_policy"
         )
-
-
-def _lifetimes(client: Registration, tokens: TokenSettings) -> Iterator[Problem]:
     counting = []
     for name in LIFETIMES:
         seconds, longest = getattr(client, name), getattr(tokens, f"max_{name}")
