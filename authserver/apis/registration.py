@@ -19,9 +19,8 @@ NAME_LENGTH: Final = 100
 # RFC 3986 appendix A: what a URI may consist of; the fragment's "#" is left out.
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
 # RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
-_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-# As users/names has it; a role binds to nothing that a user cannot have.
-_ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
 def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
@@ -32,7 +31,7 @@ def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> 
     if not 1 <= len(name.strip()) <= NAME_LENGTH or not name.isprintable():
         yield Problem(f"must be 1 to {NAME_LENGTH} printable characters", "name")
     for role in sorted(frozenset[str]().union(*scopes.values())):
-        if not _ROLE.fullmatch(role):
+        if not ROLE.fullmatch(role):
             yield Problem(
                 f"role {role!r}: must be 1 to 64 letters, digits or . _ : - and start with a letter or digit", "scopes"
             )
@@ -75,7 +74,7 @@ def audience_problem(audience: str) -> str | None:
 
 def scope_problem(scope: str) -> str | None:
     """What keeps this text from being a scope, if anything does."""
-    if len(scope) <= SCOPE_LENGTH and _SCOPE.fullmatch(scope):
+    if len(scope) <= SCOPE_LENGTH and SCOPE.fullmatch(scope):
         return None
     return (
         f"scope {scope!r}: must be 1 to {SCOPE_LENGTH} printable ASCII characters without space, quote and backslash "
@@ -85,9 +84,8 @@ def scope_problem(scope: str) -> str | None:
 
 def narrows(before: Mapping[str, Scope], after: Mapping[str, Scope]) -> bool:
     """Whether some user who may have a scope now may not have it afterwards."""
-    return any(name not in after or _is_narrower(after[name].roles, scope.roles) for name, scope in before.items())
-
-
-def _is_narrower(new: frozenset[str], old: frozenset[str]) -> bool:
-    # No roles means open to all, so a first role closes the scope, and one role more opens it a little further.
-    return bool(new) and (not old or not old <= new)
+    for name, scope in before.items():
+        # No roles means open to all, so a first role closes the scope, and one role more opens it a little further.
+        if name not in after or (after[name].roles and not (scope.roles and scope.roles <= after[name].roles)):
+            return True
+    return False
