@@ -37,7 +37,7 @@ class PasswordGrant(TokenGrant):
         if len(device_name) > _DEVICE_NAME_LENGTH or not device_name.isprintable():
             raise Refused(Reason.BAD_PARAMETER, parameter="device_name: at most 100 printable characters")
         # Refuse scopes that the client may not have before a password is hashed.
-        scopes.of_client_for_user(client, self.asked, self.services.catalogue.current())
+        scopes.requested(client, self.asked, self.services.catalogue.current())
 
     def create_token_response(self) -> dict[str, Any]:
         opened = self._sign_in()
