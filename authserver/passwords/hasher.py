@@ -90,21 +90,19 @@ class PasswordHasher:
         """
         secret = _to_bytes(password)
         with self.pool.slot():
-            if encoded is None:
-                self._compare(secret, self._dummy_hash)
-                return Verification(matches=False, rehashed=None)
             try:
-                matches = self._compare(secret, encoded)
+                matches = encoded is not None and self._compare(secret, encoded)
             except (VerificationError, InvalidHashError, ValueError) as error:
                 _log.error("A stored password hash cannot be read: %s", type(error).__name__)
+                encoded, matches = None, False
+            if encoded is None:
                 self._compare(secret, self._dummy_hash)
-                return Verification(matches=False, rehashed=None)
-            if matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
+            elif matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
                 return Verification(matches=True, rehashed=self._argon2.hash(secret))
             return Verification(matches=matches, rehashed=None)
 
     def hash(self, password: str) -> str:
-        """The encoded hash to store, with a new salt. Does not check the rules of passwords: `rules.check_password`."""
+        """The encoded hash to store, with a new salt. Does not check the rules of passwords (`rules`)."""
         with self.pool.slot():
             return self._argon2.hash(_to_bytes(password))
 
