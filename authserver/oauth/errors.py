@@ -34,21 +34,13 @@ _STATUS = {
 
 
 class RefusedRequest(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
-    """An OAuth error with its reference, ready to be turned into a response."""
+    """An OAuth error with its reference and the headers of its answer."""
 
-    def __init__(
-        self,
-        public: Public,
-        reference: str,
-        headers: Headers | None = None,
-        *,
-        status: int | None = None,
-        parameter: str = "",
-    ) -> None:
+    def __init__(self, public: Public, reference: str, status: int, headers: Headers, parameter: str = "") -> None:
         text = f"{public.text} ({parameter})" if parameter else public.text
-        super().__init__(error=public.error, description=text, status_code=status or _STATUS.get(public, 400))
+        super().__init__(error=public.error, description=text, status_code=status)
         self.reference = reference
-        self.headers = headers or []
+        self.headers = headers
 
     def get_body(self) -> list[tuple[str, Any]]:
         return [*super().get_body(), ("reference", self.reference)]
@@ -67,10 +59,10 @@ class Refusals:
         `basic` says that the client tried HTTP authentication: the answer is 401 then.
         """
         refusal = error if isinstance(error, Refused | TryLater) else _database_unavailable(error)
-        public, status = refusal.reason.public, None
+        public = Public.LATER if isinstance(refusal, TryLater) else refusal.reason.public
+        status = _STATUS.get(public, 400)
         headers: Headers = []
         if isinstance(refusal, TryLater):
-            public = Public.LATER
             headers.append(("Retry-After", str(refusal.retry_after)))
         elif public is Public.CLIENT and basic:
             status = 401
@@ -78,11 +70,11 @@ class Refusals:
         elif public in (Public.ACCESS_TOKEN, Public.ACCESS_TOKEN_SCOPE):
             headers.append(("WWW-Authenticate", _challenge(refusal.reason)))
         parameter = refusal.parameter if isinstance(refusal, Refused) else ""
-        return RefusedRequest(public, self.note(refusal, client_id), headers, status=status, parameter=parameter)
+        return RefusedRequest(public, self.note(refusal, client_id), status, headers, parameter)
 
     def unexpected(self) -> RefusedRequest:
         """Make the error for a failure of the server itself."""
-        return RefusedRequest(Public.SERVER, self.note(Refused(Reason.INTERNAL)))
+        return RefusedRequest(Public.SERVER, self.note(Refused(Reason.INTERNAL)), _STATUS[Public.SERVER], [])
 
     def reference(self, refusal: Refused | TryLater, client_id: str | None) -> str:
         """The reference that the answer will have, for code that records the refusal before it is answered.

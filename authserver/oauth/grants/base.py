@@ -9,8 +9,7 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authserver.clients.model import Client
 from authserver.oauth.request import TokenRequest
 from authserver.oauth.server import OAuthServer, Services
-from authserver.sessions.refresh_token import RefreshToken
-from authserver.sessions.values import Session
+from authserver.sessions.values import Opened, Refreshed
 from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access, Asked, parse_scope
 
@@ -36,6 +35,17 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
         """Read the requested scopes and resources. Grants with more parameters extend this."""
         self.asked = Asked(parse_scope(self.request.form.get("scope")), self.request.resources)
 
+    def session_response(self, result: Opened | Refreshed, client: Client, access: Access) -> dict[str, Any]:
+        """Sign an access token of a session, and return the members of the answer."""
+        session, catalogue = result.session, self.services.catalogue.current()
+        token = self.services.access_tokens.for_session(session, client, access, catalogue, result.now)
+        body = response(token, access)
+        if result.refresh_token is not None:
+            body["refresh_token"] = result.refresh_token.encode()
+            # In seconds, if it is not used before. The times of a session are in milliseconds.
+            body["refresh_token_expires_in"] = (session.expires_at - result.now) // 1000
+        return body
+
 
 def response(access_token: AccessToken, access: Access) -> dict[str, Any]:
     """The members of every token response. `scope` is always present."""
@@ -44,13 +54,4 @@ def response(access_token: AccessToken, access: Access) -> dict[str, Any]:
         "token_type": "Bearer",
         "expires_in": access_token.expires_in,
         "scope": " ".join(sorted(access.scopes)),
-    }
-
-
-def with_refresh_token(body: dict[str, Any], token: RefreshToken, session: Session, now: int) -> dict[str, Any]:
-    """Add a refresh token and its lifetime in seconds, if it is not used before. `now` is in milliseconds."""
-    return {
-        **body,
-        "refresh_token": token.encode(),
-        "refresh_token_expires_in": (session.expires_at - now) // 1000,
     }
