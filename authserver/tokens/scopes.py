@@ -127,8 +127,9 @@ def _resources_of(client: Client, catalogue: Catalogue) -> frozenset[str]:
 def _audiences(
     client: Client, asked: Asked, scopes: frozenset[str], catalogue: Catalogue, issuer: str
 ) -> frozenset[str]:
-    beside = frozenset({own_sessions.AUDIENCE}) & catalogue.owners(scopes)
-    owners = catalogue.owners(scopes) - beside
+    owners = catalogue.owners(scopes)
+    beside = owners & {own_sessions.AUDIENCE}
+    owners -= beside
     if asked.resources is not None:
         if not owners | beside <= asked.resources:
             raise Refused(Reason.SCOPE_NOT_OF_RESOURCE)
