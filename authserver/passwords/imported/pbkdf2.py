@@ -49,8 +49,7 @@ def _iterations(costs: str, length: int) -> int:
     if "=" not in costs:
         return form.number("the iterations", costs)
     if "l=" not in costs:
-        (iterations,) = form.parameters("PBKDF2", costs, "i")
-        return iterations
+        return form.parameters("PBKDF2", costs, "i")[0]
     iterations, told = form.parameters("PBKDF2", costs, "i", "l")
     form.within("the length l", told, length, length)
     return iterations
