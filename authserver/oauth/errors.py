@@ -72,10 +72,6 @@ class Refusals:
         parameter = refusal.parameter if isinstance(refusal, Refused) else ""
         return RefusedRequest(public, self.note(refusal, client_id), status, headers, parameter)
 
-    def unexpected(self) -> RefusedRequest:
-        """Make the error for a failure of the server itself."""
-        return RefusedRequest(Public.SERVER, self.note(Refused(Reason.INTERNAL)), _STATUS[Public.SERVER], [])
-
     def reference(self, refusal: Refused | TryLater, client_id: str | None) -> str:
         """The reference that the answer will have, for code that records the refusal before it is answered.
 

@@ -182,7 +182,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
 
     def failed(self, error: Exception) -> Answer:
         """Make the answer to a failure of the server itself, and log its traceback."""
-        refusal = self.refusals.unexpected()
+        refusal = self.refusals.translate(Refused(Reason.INTERNAL))
         _log.error("failed", reference=refusal.reference, exc_info=error)
         return self.refused(refusal)
 
