@@ -11,12 +11,12 @@ from authserver.apis import administration, own_sessions
 from authserver.apis.model import Scope
 from authserver.refusals.problems import Problem
 
-#: The server's own APIs, which are there from the first day on: they change their roles, and cannot be removed.
+#: The server's own APIs. A migration registers them. Their roles can change, but they cannot be removed.
 BUILT_IN: Final = frozenset({administration.AUDIENCE, own_sessions.AUDIENCE})
 AUDIENCE_LENGTH: Final = 255
 SCOPE_LENGTH: Final = 100
 NAME_LENGTH: Final = 100
-# RFC 3986 appendix A: what a URI may consist of; the fragment's "#" is left out.
+# RFC 3986 appendix A: the characters of a URI, without the "#" of a fragment.
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
 # RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -39,7 +39,7 @@ def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> 
 
 
 def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> Iterator[str]:
-    """The server's own APIs keep their scopes, those of administration behind roles; no other scope looks like one."""
+    """The server's own APIs keep their scopes. Scopes of administration need roles, and no other scope looks like one."""
     if audience == own_sessions.AUDIENCE and scopes.keys() != {own_sessions.SCOPE}:
         yield (
             f"the scope {own_sessions.SCOPE} of this API is the server's own: only the roles that open it can be changed"
@@ -57,7 +57,7 @@ def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> I
 
 
 def audience_problem(audience: str) -> str | None:
-    """What keeps this text from being an audience, if anything does."""
+    """Why this text cannot be an audience; None if it can."""
     try:
         parts = urlsplit(audience)
         hierarchical = parts.scheme in ("http", "https")
@@ -73,7 +73,7 @@ def audience_problem(audience: str) -> str | None:
 
 
 def scope_problem(scope: str) -> str | None:
-    """What keeps this text from being a scope, if anything does."""
+    """Why this text cannot be a scope; None if it can."""
     if len(scope) <= SCOPE_LENGTH and SCOPE.fullmatch(scope):
         return None
     return (
