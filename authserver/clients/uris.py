@@ -29,7 +29,7 @@ def problems(kind: str, redirect_uris: frozenset[str]) -> Iterator[Problem]:
 def warnings(kind: str, redirect_uris: frozenset[str]) -> Iterator[Problem]:
     """What works, but may be a mistake."""
     if kind == "service" and redirect_uris:
-        yield Problem("a service signs nobody in, so nothing is ever sent there", "redirect_uris")
+        yield Problem("a service signs no user in, so no browser is sent there", "redirect_uris")
     if any(urlsplit(uri).hostname == "localhost" for uri in redirect_uris):
         # RFC 8252 section 8.3: a resolver may give another address for the name.
         yield Problem(
