@@ -11,17 +11,16 @@ from authserver.apis import administration, own_sessions
 from authserver.apis.model import Scope
 from authserver.refusals.problems import Problem
 
-#: The server's own APIs, which are there from the first day on: they change their roles, and cannot be removed.
+#: The server's own APIs. A migration registers them. Their roles can change, but they cannot be removed.
 BUILT_IN: Final = frozenset({administration.AUDIENCE, own_sessions.AUDIENCE})
 AUDIENCE_LENGTH: Final = 255
 SCOPE_LENGTH: Final = 100
 NAME_LENGTH: Final = 100
-# RFC 3986 appendix A: what a URI may consist of; the fragment's "#" is left out.
+# RFC 3986 appendix A: the characters of a URI, without the "#" of a fragment.
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
 # RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
-_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-# As users/names has it; a role binds to nothing that a user cannot have.
-_ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
+SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
+ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
 def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
@@ -32,7 +31,7 @@ def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> 
     if not 1 <= len(name.strip()) <= NAME_LENGTH or not name.isprintable():
         yield Problem(f"must be 1 to {NAME_LENGTH} printable characters", "name")
     for role in sorted(frozenset[str]().union(*scopes.values())):
-        if not _ROLE.fullmatch(role):
+        if not ROLE.fullmatch(role):
             yield Problem(
                 f"role {role!r}: must be 1 to 64 letters, digits or . _ : - and start with a letter or digit", "scopes"
             )
@@ -40,7 +39,7 @@ def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> 
 
 
 def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> Iterator[str]:
-    """The server's own APIs keep their scopes, those of administration behind roles; no other scope looks like one."""
+    """The server's own APIs keep their scopes. Scopes of administration need roles, and no other scope looks like one."""
     if audience == own_sessions.AUDIENCE and scopes.keys() != {own_sessions.SCOPE}:
         yield (
             f"the scope {own_sessions.SCOPE} of this API is the server's own: only the roles that open it can be changed"
@@ -58,7 +57,7 @@ def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> I
 
 
 def audience_problem(audience: str) -> str | None:
-    """What keeps this text from being an audience, if anything does."""
+    """Why this text cannot be an audience; None if it can."""
     try:
         parts = urlsplit(audience)
         hierarchical = parts.scheme in ("http", "https")
@@ -74,8 +73,8 @@ def audience_problem(audience: str) -> str | None:
 
 
 def scope_problem(scope: str) -> str | None:
-    """What keeps this text from being a scope, if anything does."""
-    if len(scope) <= SCOPE_LENGTH and _SCOPE.fullmatch(scope):
+    """Why this text cannot be a scope; None if it can."""
+    if len(scope) <= SCOPE_LENGTH and SCOPE.fullmatch(scope):
         return None
     return (
         f"scope {scope!r}: must be 1 to {SCOPE_LENGTH} printable ASCII characters without space, quote and backslash "
@@ -85,9 +84,8 @@ def scope_problem(scope: str) -> str | None:
 
 def narrows(before: Mapping[str, Scope], after: Mapping[str, Scope]) -> bool:
     """Whether some user who may have a scope now may not have it afterwards."""
-    return any(name not in after or _is_narrower(after[name].roles, scope.roles) for name, scope in before.items())
-
-
-def _is_narrower(new: frozenset[str], old: frozenset[str]) -> bool:
-    # No roles means open to all, so a first role closes the scope, and one role more opens it a little further.
-    return bool(new) and (not old or not old <= new)
+    for name, scope in before.items():
+        # No roles means open to all, so a first role closes the scope, and one role more opens it a little further.
+        if name not in after or (after[name].roles and not (scope.roles and scope.roles <= after[name].roles)):
+            return True
+    return False

@@ -15,13 +15,12 @@ from authserver.database.sql import now_ms
 #: Before a refusal the catalogue is read again at most this often, so that wrong scopes do not become database load.
 _REFRESH_SECONDS = 1.0
 
-_API_COLUMNS = (ApiRecord.audience, ApiRecord.name, ApiRecord.client_id, ApiRecord.access_token_format)
-
 
 def read(connection: Connection) -> Catalogue:
     """Read all APIs and scopes. One statement."""
+    columns = (ApiRecord.audience, ApiRecord.name, ApiRecord.client_id, ApiRecord.access_token_format)
     rows = connection.execute(
-        select(*_API_COLUMNS, ScopeRecord.scope, ScopeRecord.roles)
+        select(*columns, ScopeRecord.scope, ScopeRecord.roles)
         .outerjoin(ScopeRecord, ScopeRecord.audience == ApiRecord.audience)
         .order_by(ApiRecord.audience, ScopeRecord.scope)
     ).all()

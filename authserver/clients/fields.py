@@ -1,7 +1,7 @@
 """The fields of a client that an administrator decides about, each declared once.
 
-The rules, the admin API, the command line and the console are made from this: a new field is a declaration here, a
-column in `model.py` and its migration. So is a new value: grants and methods of authentication are shown everywhere.
+The rules, the admin API, the command line and the console follow these declarations. A new field needs a declaration
+here, a column in `model.py` and a migration. A new grant or authentication method needs nothing here.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ from authserver.clients.origins import DELIVERIES
 
 
 class Input(Enum):
-    """What a field holds, and so how it is asked for."""
+    """What a field holds. The faces choose their input by it."""
 
     TEXT = auto()
-    WORDS = auto()  # any
-    SOME = auto()  # of the field's choices
-    ONE = auto()  # of the field's choices
+    WORDS = auto()  # any words
+    SOME = auto()  # some of the field's choices
+    ONE = auto()  # one of the field's choices
     DURATION = auto()  # in seconds
     NUMBER = auto()
     SWITCH = auto()
 
 
-#: Signed and readable by every API, or sealed and known by introspection only.
+#: A signed token, which every API reads, or a sealed token, which APIs introspect.
 ACCESS_TOKEN_FORMATS: Final = {"jwt": "every API checks it by itself", "opaque": "APIs ask this server"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Field:
-    """How one field is called, bounded and explained.
+    """The names, bounds and texts of one field.
 
-    `least` and `most` bound a number, or how many words there are, and `longest` a text or each word; 0 leaves that to
-    a rule. `choices` are values with what they mean. `stand_in` is the value that None means, if it means one; `unset`
-    says what None means. A field that is `fixed` is given once, when the client is registered.
+    `least` and `most` bound a number or the number of words. `longest` bounds a text or each word. With 0 a rule of its
+    own bounds it. `choices` has each value with its meaning. `stand_in` is the value that None stands for, if there is
+    one, and `unset` is the text for None. A `fixed` field cannot change after registration.
     """
 
     name: str = ""
@@ -55,21 +55,24 @@ class Field:
 
     label: str
     unset: str = "the server's setting"
-    hint: str = ""  # in the form
-    box: str = ""  # the form's text of a switch
-    rows: int = 0  # of the form's area for words; 0: they stand in one line
+    # In the console's form. With 0 `rows` the words stand in one line.
+    hint: str = ""
+    box: str = ""  # the text of a switch
+    rows: int = 0
 
-    member: str = ""  # of the admin API, where it is called otherwise
-    about: str = ""  # the description there
-    is_joined: bool = False  # the words stand in one text there
+    # In the admin API. `member` is for fields with another name there, `is_joined` for words in one text.
+    member: str = ""
+    about: str = ""
+    is_joined: bool = False
 
-    option: str = ""  # of the command line, where it is called otherwise
+    # On the command line. `option` is for fields with another name there.
+    option: str = ""
     metavar: str | None = None
     help: str = ""
-    edit_help: str = ""  # where editing means something else than registering
-    adds: bool = False  # words can be added and taken away one by one
-    clears: str = ""  # the help of an option that unsets it
-    unset_word: str = ""  # a choice of the option that unsets it
+    edit_help: str = ""  # if `edit` treats the field differently
+    adds: bool = False  # options add and remove single words
+    clears: str = ""  # the help of an option that unsets the field
+    unset_word: str = ""  # a value of the option that unsets the field
 
     @property
     def is_set(self) -> bool:
@@ -82,16 +85,16 @@ class Field:
 
     @property
     def is_nullable(self) -> bool:
-        """Whether None means something of its own."""
+        """Whether None has a meaning that no other value has."""
         return self.is_optional and self.stand_in is None
 
     def words(self, value: Any) -> frozenset[str]:
-        """A value as words; none if there is no value."""
+        """A value as words; no words for None."""
         return frozenset() if value is None else value if self.is_set else frozenset({value})
 
 
 def declare(*, default: Any = MISSING, **declared: Any) -> Any:
-    """A field of a dataclass, declared: `Field` says with what."""
+    """Declare a field of a dataclass with the arguments of `Field`."""
     made = Field(default="" if default is MISSING else default, **declared)
     return dataclass_field(default=default, metadata={"field": made})
 
@@ -99,8 +102,8 @@ def declare(*, default: Any = MISSING, **declared: Any) -> Any:
 _SECRET_METHODS: Final = frozenset({"client_secret_basic", "client_secret_post"})
 _PUBLIC: Final = {"auth_methods": frozenset({"none"}), "grants": frozenset({"refresh_token"})}
 
-#: Safe values by kind. Apps that the system kills in mid-request, or whose page is closed, lose answers and come late:
-#: one late retry saves them from nearly all false sign-outs. No kind has the password grant.
+#: Safe values of each kind. An app loses an answer if the system kills it or its page is closed, and repeats the refresh
+#: late. One late retry prevents nearly all false sign-outs of such apps. No kind has the password grant.
 KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
     "web": {"auth_methods": _SECRET_METHODS, "grants": frozenset({"refresh_token"}), "late_retries": 0},
     "browser": {**_PUBLIC, "late_retries": 1},
@@ -112,7 +115,7 @@ _INSTEAD: Final = "Instead of the kind's; repeat."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registration:
-    """What an administrator decides about a client. In seconds; None means the server's setting."""
+    """What an administrator decides about a client. Times are in seconds; None means the server's setting."""
 
     # fmt: off
     client_id: str = declare(
@@ -127,9 +130,9 @@ class Registration:
         input=Input.ONE, label="Kind", fixed=True, choices=KINDS, help="What the client is; sets safe values.",
         about="What kind of app it is; sets safe values.",
     )
-    first_party: bool = declare(  # made by whoever runs this server: the only apps that may see users' passwords
+    first_party: bool = declare(
         input=Input.SWITCH, label="Your own app", default=True, box="It is your own app",
-        hint="Made by whoever runs this server. Only such apps may see users' passwords.",
+        hint="You made it yourself. Only such apps may see users' passwords.",
         about="Whether you made the app yourself: only then it may see passwords.",
         option="--first-party/--third-party",
         help="Whether you made the app yourself; only then it may see passwords [default: first-party].",
@@ -170,8 +173,8 @@ class Registration:
     )
     contacts: frozenset[str] | None = declare(
         input=Input.WORDS, label="Contacts", default=None, stand_in=frozenset(), unset="none", rows=2, most=20,
-        longest=254, hint="E-mail addresses of those who look after the app, one a line.",
-        about="E-mail addresses of those who look after the app.", metavar="EMAIL",
+        longest=254, hint="E-mail addresses of the people who look after the app, one a line.",
+        about="E-mail addresses of the people who look after the app.", metavar="EMAIL",
         help="Who looks after the app; repeat.",
     )
     token_delivery: str | None = declare(
@@ -192,7 +195,7 @@ class Registration:
         choices={"rotate": "each use gives a new one", "stable": "one for the whole session, only with a secret"},
         help="stable keeps one refresh token; for clients with a secret only.",
     )
-    retry_window: int | None = declare(  # a thief who comes within it stays unseen, so it is kept short
+    retry_window: int | None = declare(  # short, because a thief who comes within it is not noticed
         input=Input.DURATION, label="Retry window", default=None, most=300,
         hint="How long a refresh may be repeated after a lost answer.",
         about="Seconds in which a refresh may be repeated; 0: strict single use.",
@@ -243,15 +246,15 @@ class Registration:
         return "none" in self.auth_methods
 
     def columns(self) -> dict[str, Any]:
-        """The columns of the client's row, by name."""
+        """The values of the client's columns, by name."""
         return asdict(self)
 
 
 def declared(registration: type[Any]) -> dict[str, Field]:
-    """The fields that a class declares, by name and in their order."""
+    """The fields that a class declares, by name, in their order."""
     found = {each.name: each.metadata["field"] for each in fields(registration)}
     return {name: replace(field, name=name, member=field.member or name) for name, field in found.items()}
 
 
-#: The columns that an administrator decides about; all others are the server's own.
+#: The columns that an administrator decides about. The server decides about all others.
 FIELDS: Final = declared(Registration)

@@ -1,7 +1,7 @@
-"""The grants that there are, each in one line, and what registration has to know of them.
+"""All grants, one line each, and what registration has to know of them.
 
-The file of the same name in `oauth/grants` serves a grant. It is found by its name, because this room may not import
-that one. Metadata, registration and the three faces of administration go by this list.
+A grant's `file` in `oauth/grants` serves it. Only the name of the file stands here, because this room may not import
+that one. Metadata, registration and the three faces of administration use this list.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Final
 class Grant:
     """One grant: its name on the wire, its file in `oauth/grants`, and what it is for.
 
-    `is_first` says whether it gives a client its first token. The others go on from one of those.
+    `is_first` says whether it gives a client its first token. Other grants need a token that the client already has.
     """
 
     name: str

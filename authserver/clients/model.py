@@ -1,4 +1,4 @@
-"""A registered client, as a row and as the frozen value that the rest of the server works with."""
+"""A registered client: its row, and the frozen value that requests use."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from authserver.database.tables import Model, WordSet
 RefreshPolicy = Literal["rotate", "stable"]
 AccessTokenFormat = Literal["jwt", "opaque"]
 
-#: From the shortest to the longest. The server's settings have a default and a maximum of each.
+#: From the shortest to the longest. The server's settings have a default and a maximum for each.
 LIFETIMES: Final = ("access_token_lifetime", "refresh_idle_lifetime", "refresh_absolute_lifetime")
 
 
 class ClientRecord(Model):
     """One client. Lifetimes and windows are in seconds; NULL means the server's setting.
 
-    `epoch` counts the times that everything of the client was ended: a session of an earlier epoch is dead, on every
-    node within the life of its cache, long before a sweep has reached its row.
+    `epoch` counts how often all sessions and tokens of the client were ended. A session of an earlier epoch does not
+    count: each node knows that within the life of its cache, long before a sweep reaches the session's row.
     """
 
     __tablename__ = "clients"
@@ -49,15 +49,15 @@ class ClientRecord(Model):
     max_sessions_per_user: Mapped[int | None] = mapped_column(Integer)
     enabled: Mapped[bool] = mapped_column(Boolean)
     epoch: Mapped[int] = mapped_column(Integer)
-    swept_epoch: Mapped[int] = mapped_column(Integer)  # sessions of earlier epochs have all been ended in their rows
-    status_index: Mapped[int | None] = mapped_column(BigInteger)  # of the tokens that it has on its own behalf
+    swept_epoch: Mapped[int] = mapped_column(Integer)  # a sweep has ended all rows of earlier epochs
+    status_index: Mapped[int | None] = mapped_column(BigInteger)  # of its own tokens, which have no session
     access_token_format: Mapped[AccessTokenFormat | None] = mapped_column(String(10))
     redirect_uris: Mapped[frozenset[str] | None] = mapped_column(WordSet)
     contacts: Mapped[frozenset[str] | None] = mapped_column(WordSet)
-    first_party: Mapped[bool | None] = mapped_column(Boolean)  # NULL, from before there was a difference, is yes
+    first_party: Mapped[bool | None] = mapped_column(Boolean)  # NULL means true: the row is older than the column
     token_delivery: Mapped[TokenDelivery | None] = mapped_column(String(15))
     origins: Mapped[frozenset[str] | None] = mapped_column(WordSet)
-    secret_used_at: Mapped[int | None] = mapped_column(BigInteger)  # noted now and then, not at each use
+    secret_used_at: Mapped[int | None] = mapped_column(BigInteger)  # written in intervals
     previous_secret_used_at: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[int] = mapped_column(BigInteger)
@@ -65,7 +65,7 @@ class ClientRecord(Model):
 
 
 class EndedOwnTokens(Model):
-    """A client's own tokens that were ended before their time: the index that they carry, and until when to list it."""
+    """A client's own tokens that were ended early: their status index, and until when the lists show it."""
 
     __tablename__ = "ended_own_tokens"
 
@@ -76,14 +76,13 @@ class EndedOwnTokens(Model):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client with the server's settings filled in: nothing is None that a request would have to look up.
+    """A client with the server's settings filled in, so that a request looks nothing up.
 
-    Lifetimes and the window are in seconds. `secret_digests` holds one digest, or two during a rotation, each with the
-    time in milliseconds at which it stops counting, or None.
+    Lifetimes and the window are in seconds. `secret_digests` has one digest, or two during a rotation, each with the
+    time in milliseconds at which it expires, or None.
     """
 
     client_id: str
-    name: str
     auth_methods: frozenset[str]
     secret_digests: tuple[tuple[bytes, int | None], ...]
     grants: frozenset[str]

@@ -1,4 +1,4 @@
-"""Origins of browser apps (RFC 6454), and what goes with how a client gets its tokens. Pure."""
+"""The origins of browser apps (RFC 6454), and the rules of token delivery. Pure."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ DELIVERIES: Final[Mapping[TokenDelivery, str]] = {
 
 
 def _origin_problem(origin: str) -> str | None:
-    """What keeps this text from being an origin as browsers send it, if anything does."""
-    if not _is_origin(origin):
+    """Say what is wrong with an origin: it is not one as browsers send it, or it is unsafe. None if it is right."""
+    try:
+        parts = urlsplit(origin)
+        is_origin = parts.scheme in ("http", "https") and bool(parts.hostname) and origin == origin_of(origin)
+    except ValueError:
+        is_origin = False
+    if not is_origin:
         return (
             f"{origin!r} is no origin: scheme, host and port only, in lower case, as in https://app.example.com "
             "(no path, no wildcard, no default port)"
         )
     if not is_https(origin) and not is_loopback(origin):
-        return f"{origin} is plain http; cookies and tokens need https, but for localhost and 127.0.0.1"
+        return f"{origin} is plain http; cookies and tokens need https, except for localhost and 127.0.0.1"
     return None
 
 
@@ -46,11 +51,3 @@ def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterato
             )
     if delivery == "both_cookies" and len(origins) > 1:
         yield Problem("both_cookies is for one origin, which app, API and authserver share", "origins")
-
-
-def _is_origin(text: str) -> bool:
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and text == origin_of(text)
-    except ValueError:
-        return False

@@ -1,7 +1,7 @@
-"""What a client may be registered as: safe values for each kind, and the rules that every registration keeps.
+"""Safe values for each kind of client, and the rules that every registration keeps.
 
-Pure: it is told which APIs exist and what the server's settings are. Rules refuse what could never work or would be
-unsafe; warnings are for what works and deserves a second thought.
+Pure: callers pass the APIs and the server's settings. A rule refuses what cannot work or is unsafe. A warning names what
+works but may be a mistake.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from authserver.clients.registry import CLIENT_ID
 from authserver.refusals.problems import Problem
 from authserver.settings.values import TokenSettings
 
-_ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # none that are read for one another
-# Plausible, not deliverable: nothing is sent there by this server.
+_ID_LETTERS: Final = "abcdefghijkmnpqrstuvwxyz23456789"  # without l, o, 0 and 1, which look alike
+# Only the form is checked: this server sends no mail to contacts.
 _ADDRESS: Final = re.compile(r"[^\s@<>()\[\],;:\\\"]{1,64}@[^\s@<>()\[\],;:\\\"]{1,189}")
 
 
 def fill(kind: str, **given: Any) -> Registration:
-    """A registration of a kind: its safe values, a random client_id, and over them what is given and not None.
+    """Make a registration of a kind. Given values other than None replace the safe values and the random client_id.
 
-    For the command line, the API and the console alike, so that a kind means the same everywhere.
+    The command line, the API and the console use it, so that a kind means the same everywhere.
     """
     chosen = {name: value for name, value in given.items() if value is not None}
     if kind == "browser" and chosen.get("origins"):
         chosen.setdefault("token_delivery", "cookie")
-    safe = KINDS.get(kind, KINDS["web"])  # a kind that there is not is refused by `problems`, with all else
+    safe = KINDS.get(kind, KINDS["web"])  # `problems` refuses an unknown kind, and says what else is wrong
     return Registration(**{"client_id": new_client_id(), **safe, **chosen, "kind": kind})
 
 
 def new_client_id() -> str:
-    """A random client_id: shorter than a user's id, and without signs that a shell or an option parser reads."""
+    """A random client_id. It is shorter than a user's id, and a shell or option parser takes it as it is."""
     return "".join(secrets.choice(_ID_LETTERS) for _ in range(20))
 
 
@@ -50,16 +50,14 @@ def problems(
 ) -> list[Problem]:
     """Every rule that a registration breaks.
 
-    What it had `before` is not refused for being unknown: a newer version may have written it, and knows it.
+    An unknown value that it had `before` is accepted: a newer version may have written it, and knows it.
     """
     rules = (
         _identity(client),
         _values(client, before),
-        _authentication(client),
-        _grants(client),
+        _methods_and_grants(client),
         _scopes(client, catalogue, frozenset() if before is None else before.scopes),
-        _policy(client),
-        _lifetimes(client, tokens),
+        _sessions(client, tokens),
         uris.problems(client.kind, client.redirect_uris or frozenset()),
         _contacts(client),
         origins.problems(client.token_delivery or "json", client.origins or frozenset(), public=client.is_public),
@@ -69,7 +67,7 @@ def problems(
 
 def _identity(client: Registration) -> Iterator[Problem]:
     if not CLIENT_ID.fullmatch(client.client_id):
-        # A user's id has 36 characters: a client_id that long could be equal to one as `sub` (RFC 9068 section 5).
+        # A user's id has 36 characters. A client_id of that length could be the same `sub` (RFC 9068 section 5).
         yield Problem("must be 1 to 32 letters, digits or . _ ~ -", "client_id")
     if client.client_id.startswith("-"):
         yield Problem("must not begin with a hyphen, or every command would take it for an option", "client_id")
@@ -79,7 +77,7 @@ def _identity(client: Registration) -> Iterator[Problem]:
 
 
 def _values(client: Registration, before: Registration | None) -> Iterator[Problem]:
-    """Choices and bounds, as the fields declare them."""
+    """The choices and bounds that the fields declare."""
     for name, field in FIELDS.items():
         value = getattr(client, name)
         unknown = field.words(value) - field.choices.keys() - field.words(getattr(before, name, None))
@@ -99,19 +97,16 @@ def _values(client: Registration, before: Registration | None) -> Iterator[Probl
             yield Problem(f"must be {field.least} to {field.most}{unit}", name)
 
 
-def _authentication(client: Registration) -> Iterator[Problem]:
+def _methods_and_grants(client: Registration) -> Iterator[Problem]:
     if client.is_public and len(client.auth_methods) > 1:
-        # Whoever knows the client_id could leave the secret out.
+        # An attacker who knows the client_id could leave the secret out.
         yield Problem("none stands alone, or the secret would protect nothing", "auth_methods")
-
-
-def _grants(client: Registration) -> Iterator[Problem]:
     if client.is_public and "client_credentials" in client.grants:
         yield Problem(
             "client_credentials needs a client with a secret (RFC 6749 section 4.4); a public client has none", "grants"
         )
     if "password" in client.grants and not client.first_party:
-        # RFC 6749 section 10.7: the app sees the password itself, and with it everything the user may do.
+        # RFC 6749 section 10.7: the app sees the password, and can do with it all that the user may do.
         yield Problem(
             "the password grant shows users' passwords to the app, so it is for first-party apps only; "
             "leave it out, or set first_party if the app is your own",
@@ -141,15 +136,12 @@ def _contacts(client: Registration) -> Iterator[Problem]:
             yield Problem(f"{contact!r} is no e-mail address; it looks like team@example.com", "contacts")
 
 
-def _policy(client: Registration) -> Iterator[Problem]:
+def _sessions(client: Registration, tokens: TokenSettings) -> Iterator[Problem]:
     if client.refresh_policy == "stable" and client.is_public:
-        # A refresh token that never changes is safe only where a secret must come with it (RFC 9700 section 4.14.2).
+        # A refresh token that never changes is safe only together with a secret (RFC 9700 section 4.14.2).
         yield Problem(
             "stable needs a client with a secret; a public client's refresh tokens must rotate", "refresh_policy"
         )
-
-
-def _lifetimes(client: Registration, tokens: TokenSettings) -> Iterator[Problem]:
     counting = []
     for name in LIFETIMES:
         seconds, longest = getattr(client, name), getattr(tokens, f"max_{name}")
@@ -166,7 +158,7 @@ def _listed(words: Mapping[str, Any] | frozenset[str]) -> str:
 
 
 def warnings(client: Registration, catalogue: Catalogue) -> list[Problem]:
-    """What holds, and yet may not be what was meant."""
+    """What works, but may be a mistake."""
     return list(_warnings(client, catalogue))
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 import threading
 import time
-from dataclasses import dataclass, fields
-from typing import Any
+from dataclasses import dataclass
 
 from authserver.clients import store
-from authserver.clients.model import LIFETIMES, Client, ClientRecord
+from authserver.clients.model import Client, ClientRecord
 from authserver.clients.secret_use import SecretUses
 from authserver.database.engine import Database
 from authserver.refusals.exceptions import Refused
@@ -116,26 +115,33 @@ def from_row(row: ClientRecord, tokens: TokenSettings) -> Client:
 
     The limits are applied here too: they may be lower now than at registration, and keys are kept only for that long.
     """
-    digests: list[tuple[bytes, int | None]] = []
-    if row.secret_digest is not None:
-        digests.append((row.secret_digest, None))
-    if row.previous_secret_digest is not None:
-        digests.append((row.previous_secret_digest, row.previous_secret_expires_at))
-    filled: dict[str, Any] = {
-        "secret_digests": tuple(digests),
-        "default_scopes": row.scopes if row.default_scopes is None else row.default_scopes,
-        "retry_window": _or_default(row.retry_window, tokens.retry_window),
-        "max_sessions_per_user": row.max_sessions_per_user or tokens.max_sessions_per_user_and_client,
-        "token_delivery": row.token_delivery or "json",
-        "origins": row.origins or frozenset(),
-    }
-    for name in LIFETIMES:
-        filled[name] = min(_or_default(getattr(row, name), getattr(tokens, name)), getattr(tokens, f"max_{name}"))
-    for field in fields(Client):
-        if field.name not in filled:
-            filled[field.name] = getattr(row, field.name)
-    return Client(**filled)
-
-
-def _or_default(value: int | None, default: int) -> int:
-    return default if value is None else value
+    digests = (row.secret_digest, None), (row.previous_secret_digest, row.previous_secret_expires_at)
+    return Client(
+        client_id=row.client_id,
+        auth_methods=row.auth_methods,
+        secret_digests=tuple((digest, expires_at) for digest, expires_at in digests if digest is not None),
+        grants=row.grants,
+        scopes=row.scopes,
+        default_scopes=row.scopes if row.default_scopes is None else row.default_scopes,
+        default_api=row.default_api,
+        refresh_policy=row.refresh_policy,
+        retry_window=tokens.retry_window if row.retry_window is None else row.retry_window,
+        late_retries=row.late_retries,
+        refuse_foreign_retries=row.refuse_foreign_retries,
+        access_token_lifetime=min(
+            row.access_token_lifetime or tokens.access_token_lifetime, tokens.max_access_token_lifetime
+        ),
+        refresh_idle_lifetime=min(
+            row.refresh_idle_lifetime or tokens.refresh_idle_lifetime, tokens.max_refresh_idle_lifetime
+        ),
+        refresh_absolute_lifetime=min(
+            row.refresh_absolute_lifetime or tokens.refresh_absolute_lifetime, tokens.max_refresh_absolute_lifetime
+        ),
+        max_sessions_per_user=row.max_sessions_per_user or tokens.max_sessions_per_user_and_client,
+        enabled=row.enabled,
+        epoch=row.epoch,
+        status_index=row.status_index,
+        access_token_format=row.access_token_format,
+        token_delivery=row.token_delivery or "json",
+        origins=row.origins or frozenset(),
+    )

@@ -5,7 +5,6 @@ prefix lets secret scanners find leaks.
 """
 
 import hashlib
-import hmac
 import secrets
 
 PREFIX = "ascs_"
@@ -19,8 +18,3 @@ def new_secret() -> str:
 def digest(secret: str) -> bytes:
     """The SHA-256 of a secret as it was sent."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
-
-
-def matches(presented: bytes, stored: bytes) -> bool:
-    """Compare two digests in constant time."""
-    return hmac.compare_digest(presented, stored)

@@ -25,14 +25,16 @@ _COLUMNS = ClientRecord.__table__.columns
 
 def read(connection: Connection, client_id: str) -> ClientRecord | None:
     """Read a client's row, unless it is removed. One statement, by primary key."""
-    present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
-    return one_row(connection, ClientRecord, select(*_COLUMNS).where(present))
+    return one_row(connection, ClientRecord, select(*_COLUMNS).where(_present(client_id)))
 
 
 def lock(connection: Connection, client_id: str) -> ClientRecord | None:
     """Read a client's row and lock it against other changes until the transaction ends."""
-    present = (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
-    return one_row(connection, ClientRecord, select(*_COLUMNS).where(present).with_for_update())
+    return one_row(connection, ClientRecord, select(*_COLUMNS).where(_present(client_id)).with_for_update())
+
+
+def _present(client_id: str) -> ColumnElement[bool]:
+    return (ClientRecord.client_id == client_id) & ClientRecord.removed_at.is_(None)
 
 
 def was_removed(connection: Connection, client_id: str) -> bool:
@@ -73,10 +75,8 @@ def read_all(
 
 def names_of(connection: Connection, ids: Collection[str]) -> dict[str, str]:
     """The names of these clients, for lists. Removed clients have one too while their rows are kept."""
-    rows = connection.execute(
-        select(ClientRecord.client_id, ClientRecord.name).where(ClientRecord.client_id.in_(ids))
-    ).all()
-    return {row.client_id: row.name for row in rows}
+    statement = select(ClientRecord.client_id, ClientRecord.name).where(ClientRecord.client_id.in_(ids))
+    return {row.client_id: row.name for row in connection.execute(statement)}
 
 
 def read_origins(connection: Connection) -> frozenset[str]:
@@ -103,34 +103,22 @@ def add(connection: Connection, values: Mapping[str, Any]) -> None:
 
 def change(connection: Connection, client_id: str, values: Mapping[str, Any]) -> bool:
     """Change columns of a client. Returns whether it exists."""
-    return (
-        connection.execute(
-            update(ClientRecord)
-            .where(ClientRecord.client_id == client_id, ClientRecord.removed_at.is_(None))
-            .values(changed_at=now_ms(), **values)
-        ).rowcount
-        == 1
-    )
+    statement = update(ClientRecord).where(_present(client_id)).values(changed_at=now_ms(), **values)
+    return connection.execute(statement).rowcount == 1
 
 
 def rotate_secret(connection: Connection, client_id: str, digest: bytes, *, overlap_ms: int) -> bool:
     """Replace the secret; the old one stays valid for `overlap_ms`. Returns whether there was a secret to replace."""
-    has_secret = ClientRecord.secret_digest.is_not(None)
-    return (
-        connection.execute(
-            update(ClientRecord)
-            .where(ClientRecord.client_id == client_id, ClientRecord.removed_at.is_(None), has_secret)
-            .values(
-                previous_secret_digest=ClientRecord.secret_digest if overlap_ms else None,
-                previous_secret_expires_at=now_ms() + overlap_ms if overlap_ms else None,
-                previous_secret_used_at=ClientRecord.secret_used_at if overlap_ms else None,
-                secret_digest=digest,
-                secret_used_at=None,
-                changed_at=now_ms(),
-            )
-        ).rowcount
-        == 1
+    has_secret = _present(client_id) & ClientRecord.secret_digest.is_not(None)
+    statement = update(ClientRecord).values(
+        previous_secret_digest=ClientRecord.secret_digest if overlap_ms else None,
+        previous_secret_expires_at=now_ms() + overlap_ms if overlap_ms else None,
+        previous_secret_used_at=ClientRecord.secret_used_at if overlap_ms else None,
+        secret_digest=digest,
+        secret_used_at=None,
+        changed_at=now_ms(),
     )
+    return connection.execute(statement.where(has_secret)).rowcount == 1
 
 
 def note_secret_use(connection: Connection, client_id: str, digest: bytes, at: int) -> None:
@@ -150,11 +138,10 @@ def note_secret_use(connection: Connection, client_id: str, digest: bytes, at: i
 
 def give_status_indices(connection: Connection) -> None:
     """Give an index to clients without one, which nodes of an older version have added."""
-    for client_id in connection.execute(
-        select(ClientRecord.client_id).where(ClientRecord.status_index.is_(None))
-    ).scalars():
-        missing = (ClientRecord.client_id == client_id) & ClientRecord.status_index.is_(None)
-        connection.execute(update(ClientRecord).where(missing).values(status_index=lease(connection)))
+    missing = ClientRecord.status_index.is_(None)
+    for client_id in connection.execute(select(ClientRecord.client_id).where(missing)).scalars():
+        statement = update(ClientRecord).where(ClientRecord.client_id == client_id, missing)
+        connection.execute(statement.values(status_index=lease(connection)))
 
 
 def end_own_tokens(connection: Connection, client_id: str, *, seen_index: int | None = None) -> bool:
@@ -191,10 +178,8 @@ def end_epoch(connection: Connection, client_id: str, *, enabled: bool | None = 
 def unswept(connection: Connection) -> list[tuple[str, int]]:
     """The id and epoch of clients, also removed ones, whose earlier epochs a sweep has not finished."""
     pending = ClientRecord.swept_epoch < ClientRecord.epoch
-    return [
-        (row.client_id, row.epoch)
-        for row in connection.execute(select(ClientRecord.client_id, ClientRecord.epoch).where(pending)).all()
-    ]
+    rows = connection.execute(select(ClientRecord.client_id, ClientRecord.epoch).where(pending))
+    return [(row.client_id, row.epoch) for row in rows]
 
 
 def mark_swept(connection: Connection, client_id: str, epoch: int) -> None:

@@ -1,6 +1,6 @@
 """Which redirect URIs a client may have (RFC 6749 section 3.1.2, RFC 8252 section 7, RFC 9700 section 4.1.3). Pure.
 
-They are compared as they are written, character by character, so nothing is repaired here and nothing may be a pattern.
+They are compared character by character. So nothing is repaired here, and no URI is a pattern.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ from authserver.urls import is_loopback
 
 MOST: Final = 50
 LENGTH: Final = 500
-# RFC 3986: what a URI may consist of, without "#" (a fragment) and "*" (which somebody would take for a pattern).
+# RFC 3986: the characters of a URI, without "#" (a fragment) and "*" (a reader would take it for a pattern).
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
 
 
 def problems(kind: str, redirect_uris: frozenset[str]) -> Iterator[Problem]:
-    """What keeps each of them from being a redirect URI of a client of this kind."""
+    """Why a client of this kind may not have these redirect URIs."""
     for uri in sorted(redirect_uris)[:MOST]:
         if (problem := _problem(kind, uri)) is not None:
             yield Problem(f"{uri[:LENGTH]!r} {problem}", "redirect_uris")
 
 
 def warnings(kind: str, redirect_uris: frozenset[str]) -> Iterator[Problem]:
-    """What works and deserves a second thought."""
+    """What works, but may be a mistake."""
     if kind == "service" and redirect_uris:
-        yield Problem("a service signs nobody in, so nothing is ever sent there", "redirect_uris")
+        yield Problem("a service signs no user in, so no browser is sent there", "redirect_uris")
     if any(urlsplit(uri).hostname == "localhost" for uri in redirect_uris):
-        # RFC 8252 section 8.3: a name is resolved, and may lead elsewhere.
+        # RFC 8252 section 8.3: a resolver may give another address for the name.
         yield Problem(
             "write 127.0.0.1 or [::1] instead of localhost, which may be resolved to another machine", "redirect_uris"
         )
@@ -41,7 +41,7 @@ def _problem(kind: str, uri: str) -> str | None:
     if len(uri) > LENGTH:
         return f"is longer than {LENGTH} characters"
     if "#" in uri:
-        return "has a fragment, which may not be (RFC 6749 section 3.1.2); leave out the # and what follows"
+        return "has a fragment, which is not allowed (RFC 6749 section 3.1.2); leave out the # and what follows"
     if "*" in uri:
         return "has a *: there are no patterns, so register each URI in full"
     try:
@@ -60,9 +60,9 @@ def _scheme_problem(kind: str, uri: str, parts: SplitResult) -> str | None:
             return "needs a host and may not have a user name"
         if parts.scheme == "https" or is_loopback(uri):
             return None
-        return "is http off loopback, where others could read the code; use https"
+        return "is http outside of loopback, where others could read the code; use https"
     if kind == "mobile" and "." in parts.scheme:
-        return None  # RFC 8252 section 7.1: a reversed domain name, which others have no reason to claim
+        return None  # RFC 8252 section 7.1: a reversed domain name, so no other app claims it by chance
     if kind == "mobile":
         return (
             f"has the scheme {parts.scheme}; one of its own is a reversed domain name, as in com.example.app:/callback"

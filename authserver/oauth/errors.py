@@ -8,6 +8,7 @@ import structlog
 from authlib.oauth2 import OAuth2Error
 
 from authserver.clients.registry import CLIENT_ID
+from authserver.oauth.messages import Headers
 from authserver.records.activity import REFUSAL, Activity
 from authserver.records.metrics import REFUSALS
 from authserver.refusals.exceptions import Refused, TryLater
@@ -33,27 +34,16 @@ _STATUS = {
 
 
 class RefusedRequest(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
-    """An OAuth error with its reference, ready to be turned into a response."""
+    """An OAuth error with its reference and the headers of its answer."""
 
-    def __init__(
-        self,
-        public: Public,
-        reference: str,
-        *,
-        status: int | None = None,
-        parameter: str = "",
-        headers: dict[str, str] | None = None,
-    ) -> None:
+    def __init__(self, public: Public, reference: str, status: int, headers: Headers, parameter: str = "") -> None:
         text = f"{public.text} ({parameter})" if parameter else public.text
-        super().__init__(error=public.error, description=text, status_code=status or _STATUS.get(public, 400))
+        super().__init__(error=public.error, description=text, status_code=status)
         self.reference = reference
-        self.extra_headers = headers or {}
+        self.headers = headers
 
     def get_body(self) -> list[tuple[str, Any]]:
         return [*super().get_body(), ("reference", self.reference)]
-
-    def get_headers(self) -> list[tuple[str, str]]:
-        return list(self.extra_headers.items())
 
 
 class Refusals:
@@ -63,33 +53,24 @@ class Refusals:
         self._references = references
         self._activity = activity
 
-    def translate(
-        self, refusal: Refused | TryLater, *, client_id: str | None = None, basic: bool = False
-    ) -> RefusedRequest:
-        """Make the OAuth error. `basic` says that the client tried HTTP authentication: the answer is 401 then."""
-        public, status = refusal.reason.public, None
-        headers: dict[str, str] = {}
+    def translate(self, error: Exception, *, client_id: str | None = None, basic: bool = False) -> RefusedRequest:
+        """Make the OAuth error for a refusal, or for a database that is away, restarting, full, too slow or read-only.
+
+        `basic` says that the client tried HTTP authentication: the answer is 401 then.
+        """
+        refusal = error if isinstance(error, Refused | TryLater) else _database_unavailable(error)
+        public = Public.LATER if isinstance(refusal, TryLater) else refusal.reason.public
+        status = _STATUS.get(public, 400)
+        headers: Headers = []
         if isinstance(refusal, TryLater):
-            public = Public.LATER
-            headers["Retry-After"] = str(refusal.retry_after)
+            headers.append(("Retry-After", str(refusal.retry_after)))
         elif public is Public.CLIENT and basic:
             status = 401
-            headers["WWW-Authenticate"] = 'Basic realm="authserver", charset="UTF-8"'
+            headers.append(("WWW-Authenticate", 'Basic realm="authserver", charset="UTF-8"'))
         elif public in (Public.ACCESS_TOKEN, Public.ACCESS_TOKEN_SCOPE):
-            headers["WWW-Authenticate"] = _challenge(refusal.reason)
-        reference = self.note(refusal, client_id)
+            headers.append(("WWW-Authenticate", _challenge(refusal.reason)))
         parameter = refusal.parameter if isinstance(refusal, Refused) else ""
-        return RefusedRequest(public, reference, status=status, parameter=parameter, headers=headers)
-
-    def unavailable(self, error: Exception, client_id: str | None = None) -> RefusedRequest:
-        """Make the error for a database that is away, restarting, full, too slow or read-only."""
-        cause = getattr(error, "orig", None) or error  # the driver's own name for it says more than SQLAlchemy's
-        later = TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=_DATABASE_RETRY_AFTER, detail=type(cause).__name__)
-        return self.translate(later, client_id=client_id)
-
-    def unexpected(self) -> RefusedRequest:
-        """Make the error for a failure of the server itself."""
-        return RefusedRequest(Public.SERVER, self.note(Refused(Reason.INTERNAL)))
+        return RefusedRequest(public, self.note(refusal, client_id), status, headers, parameter)
 
     def reference(self, refusal: Refused | TryLater, client_id: str | None) -> str:
         """The reference that the answer will have, for code that records the refusal before it is answered.
@@ -113,6 +94,11 @@ class Refusals:
             reference=reference,
         )
         return reference
+
+
+def _database_unavailable(error: Exception) -> TryLater:
+    cause = getattr(error, "orig", None) or error  # the driver's own name for it says more than SQLAlchemy's
+    return TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=_DATABASE_RETRY_AFTER, detail=type(cause).__name__)
 
 
 def _possible_client_id(client_id: str | None) -> str | None:

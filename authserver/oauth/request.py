@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections import defaultdict
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
-from authlib.oauth2.rfc6749 import OAuth2Payload, OAuth2Request
+from authlib.oauth2.rfc6749.requests import BasicOAuth2Payload
 from werkzeug.http import parse_options_header
 
 from authserver.clients.model import Client
@@ -23,59 +21,27 @@ from authserver.refusals.reasons import Reason
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _MAX_PARAMETERS = 100
-#: RFC 8707 section 2 lets a client name several resources.
-_REPEATABLE = frozenset({"resource"})
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """A form body: single parameters, and the lists of repeatable parameters. Empty values are left out."""
+class TokenRequest:
+    """A strictly read request of a client. `form` has no empty values, and not the `resources`.
 
-    single: dict[str, str]
-    repeated: dict[str, list[str]]
-
-
-class _Payload(OAuth2Payload):  # type: ignore[misc]  # Authlib has no types
-    def __init__(self, form: Form) -> None:
-        self._form = form
-
-    @property
-    def data(self) -> dict[str, str]:
-        return self._form.single
-
-    @property
-    def datalist(self) -> defaultdict[str, list[str]]:
-        lists = {name: [value] for name, value in self._form.single.items()}
-        return defaultdict(list, {**lists, **self._form.repeated})
-
-
-class TokenRequest(OAuth2Request):  # type: ignore[misc]
-    """A strictly read request of a client. Its `uri` begins with the issuer, never with the Host header."""
+    Authlib finds the grant of a request by `method` and `payload`.
+    """
 
     client: Client  # set by the authentication
     presented_client_id: str | None = None
-    #: Milliseconds since the epoch by this node's clock, taken before any look-up.
-    received_at: int
 
-    def __init__(self, request: HttpRequest, issuer: str) -> None:
-        # Authlib's constructor is not called: it raises on plain http, which a development issuer may have.
+    def __init__(self, request: HttpRequest) -> None:
+        #: Milliseconds since the epoch by this node's clock, taken before any look-up.
         self.received_at = time.time_ns() // 1_000_000
         self.method = request.method
-        self.uri = issuer + request.path
         self.headers = request.fields
         # A comma joins a header that was sent twice. No Basic credential has a comma, so its method refuses it.
         self.authorization = request.fields.get("Authorization")
         self.caller = request.caller
-        self._form = _read_form(request)
-        self.payload = _Payload(self._form)
-
-    @property
-    def form(self) -> dict[str, str]:
-        return self._form.single
-
-    @property
-    def resources(self) -> frozenset[str] | None:
-        return frozenset(self._form.repeated.get("resource", ())) or None
+        self.form, self.resources = _read_form(request)
+        self.payload = BasicOAuth2Payload(self.form)
 
     def need(self, name: str) -> str:
         """Return a required parameter.
@@ -83,19 +49,19 @@ class TokenRequest(OAuth2Request):  # type: ignore[misc]
         Raises:
             Refused: it is missing or empty.
         """
-        value = self._form.single.get(name)
+        value = self.form.get(name)
         if value is None:
             raise Refused(Reason.MISSING_PARAMETER, parameter=name)
         return value
 
 
-def _read_form(request: HttpRequest) -> Form:
+def _read_form(request: HttpRequest) -> tuple[dict[str, str], frozenset[str] | None]:
     if request.query:
         raise Refused(Reason.MALFORMED_REQUEST, detail="parameters in the query string")
     content_type = request.fields.get("Content-Type")
     if content_type != _FORM_TYPE:  # nearly every client sends exactly this, which needs no parser
         _check_form_type(content_type)
-    return parse_form(request.read_body())
+    return _parse_form(request.read_body())
 
 
 def _check_form_type(content_type: str | None) -> None:
@@ -106,8 +72,8 @@ def _check_form_type(content_type: str | None) -> None:
         raise Refused(Reason.MALFORMED_REQUEST, detail="the charset is not UTF-8")
 
 
-def parse_form(body: bytes) -> Form:
-    """Decode a form body.
+def _parse_form(body: bytes) -> tuple[dict[str, str], frozenset[str] | None]:
+    """Decode a form body into its parameters and the values of `resource`, which may occur again (RFC 8707 section 2).
 
     Raises:
         Refused: broken percent encoding or UTF-8, a NUL, a repeated parameter, or too many parameters.
@@ -117,21 +83,18 @@ def parse_form(body: bytes) -> Form:
     pairs = [pair for pair in body.split(b"&") if pair]
     if len(pairs) > _MAX_PARAMETERS:
         raise Refused(Reason.MALFORMED_REQUEST, detail="too many parameters")
-    single: dict[str, str] = {}
-    repeated: dict[str, list[str]] = {}
+    form: dict[str, str] = {}
+    resources: set[str] = set()
     for pair in pairs:
         raw_name, _, raw_value = pair.partition(b"=")
         name, value = _decoded(raw_name), _decoded(raw_value)
-        if name in _REPEATABLE:
-            repeated.setdefault(name, []).append(value)
-        elif name in single:
+        if name == "resource":
+            resources.add(value)
+        elif name in form:
             raise Refused(Reason.MALFORMED_REQUEST, detail="a repeated parameter")
         else:
-            single[name] = value
-    return Form(
-        {name: value for name, value in single.items() if value},
-        {name: [value for value in values if value] for name, values in repeated.items()},
-    )
+            form[name] = value
+    return {name: value for name, value in form.items() if value}, frozenset(resources - {""}) or None
 
 
 def _decoded(raw: bytes) -> str:

@@ -7,18 +7,18 @@ authenticate the client once, check that it may use the grant, run it, and turn 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
 import structlog
-from authlib.oauth2.rfc6749 import AuthorizationServer
+from authlib.oauth2.rfc6749 import AuthorizationServer, UnsupportedGrantTypeError
 
 from authserver.apis.store import CatalogueCache
 from authserver.clients import authentication
 from authserver.clients.authentication.presented import Presented
+from authserver.clients.grants import GRANTS
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
 from authserver.database.engine import Database, Unavailable
@@ -84,17 +84,15 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         for grant in grants:
             self.register_grant(grant)
 
-    @property
-    def grant_types(self) -> list[str]:
-        """The registered grant types, for the metadata document."""
-        return [grant.GRANT_TYPE for grant, _ in self._token_grants]
-
     def create_token_response(self, request: HttpRequest) -> Answer:
         """Answer a token request."""
 
         def run(token_request: TokenRequest) -> Answer:
             token_request.need("grant_type")
-            grant = self._find_grant(token_request)
+            try:
+                grant = self.get_token_grant(token_request)
+            except UnsupportedGrantTypeError:
+                raise Refused(Reason.UNKNOWN_GRANT) from None
 
             def admit(client: Client) -> None:
                 if grant.GRANT_TYPE not in client.grants:
@@ -102,22 +100,27 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
                 grant.validate_token_request(client)
 
             self.authenticate(token_request, admit)
-            return self.handle_response(*self._move_tokens_to_cookies(token_request, *grant.create_token_response()))
+            body = grant.create_token_response()
+            cookies = self._move_tokens_to_cookies(token_request.client, body)
+            return self.handle_response(200, body, cookies)
 
         return self.answer("token", request, run)
 
     def answer(self, endpoint: str, request: HttpRequest, run: Callable[[TokenRequest], Answer]) -> Answer:
-        """Read a request strictly, run it, and count it. For every endpoint where clients authenticate."""
+        """Read a request strictly, run it, answer its refusal, count it. For every endpoint where clients authenticate."""
         grant, outcome = "none", "server_error"
         token_request: TokenRequest | None = None
         try:
-            with self._refusals_translated(request) as token_request:
-                if endpoint == "token" and token_request.payload.grant_type in self.grant_types:
-                    grant = token_request.payload.grant_type
-                answer = run(token_request)
+            token_request = TokenRequest(request)
+            if endpoint == "token" and token_request.form.get("grant_type") in GRANTS:
+                grant = token_request.form["grant_type"]
+            answer = run(token_request)
             outcome = "ok"
-        except RefusedRequest as error:
-            answer, outcome = self.refused(error), error.error
+        except (Refused, TryLater, *Unavailable) as error:
+            client_id = getattr(token_request, "presented_client_id", None)
+            basic = request.fields.get("Authorization") is not None
+            refused = self.refusals.translate(error, client_id=client_id, basic=basic)
+            answer, outcome = self.refused(refused), refused.error
         finally:
             REQUESTS.labels(endpoint, grant, outcome).inc()
         answer.headers.extend(cors.headers_for(request.origin, getattr(token_request, "client", None)))
@@ -163,27 +166,23 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             raise Refused(Reason.MALFORMED_REQUEST, detail="a token in the body and in a cookie at once")
         return cookie or body
 
-    def create_oauth2_request(self, request: HttpRequest) -> TokenRequest:
-        """Authlib calls this to read a request."""
-        return TokenRequest(request, self.services.issuer)
-
-    def handle_response(self, status: int, body: Any, headers: Headers) -> Answer:
-        """Authlib calls this to make a response. A dict is sent as JSON. No cache may keep the answer."""
+    def handle_response(self, status: int, body: dict[str, Any] | str, headers: Headers) -> Answer:
+        """Make a response that no cache may keep. A dict is sent as JSON."""
         text = json.dumps(body) if isinstance(body, dict) else body
         given = {name for name, _ in headers}
         return Answer(status, text, [*(field for field in JSON_NO_STORE if field[0] not in given), *headers])
 
     def refused(self, error: RefusedRequest) -> Answer:
         """Make the answer to a refused request."""
-        return self.handle_response(error.status_code, dict(error.get_body()), error.get_headers())
+        return self.handle_response(error.status_code, dict(error.get_body()), error.headers)
 
     def unavailable(self, error: Exception) -> Answer:
         """Make the answer for a database that is away, restarting, full or too slow."""
-        return self.refused(self.refusals.unavailable(error))
+        return self.refused(self.refusals.translate(error))
 
     def failed(self, error: Exception) -> Answer:
         """Make the answer to a failure of the server itself, and log its traceback."""
-        refusal = self.refusals.unexpected()
+        refusal = self.refusals.translate(Refused(Reason.INTERNAL))
         _log.error("failed", reference=refusal.reference, exc_info=error)
         return self.refused(refusal)
 
@@ -192,20 +191,21 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         body = {"error": "invalid_request", "error_description": f"{HTTPStatus(status).phrase}."}
         return self.handle_response(status, body, headers or [])
 
-    def send_signal(self, name: str, *args: Any, **kwargs: Any) -> None:
-        """Authlib's signals are not used: acts are recorded in their own transaction."""
-
-    def _find_grant(self, request: TokenRequest) -> Any:
-        for grant, _ in self._token_grants:
-            if grant.check_token_endpoint(request):
-                return grant(request, self)
-        raise Refused(Reason.UNKNOWN_GRANT)
-
     def _proved(self, request: TokenRequest, presented: Presented, *, afresh: bool = False) -> Client:
+        """Authenticate the client. Record a failure at a bounded rate, and name only a known client."""
+        services = self.services
         try:
-            return authentication.authenticate(self.services.clients, presented, afresh=afresh)
+            return authentication.authenticate(services.clients, presented, afresh=afresh)
         except Refused as refusal:
-            self._record_client_refusal(refusal, request)
+            known = services.clients.find(presented.client_id)
+            entry = Entry(
+                Event.CLIENT_REFUSED,
+                "server",
+                client_id=None if known is None else known.client_id,
+                caller=request.caller,
+                detail={"reason": refusal.reason.name.lower()},
+            )
+            services.audit.record(entry.refused(self.refusals.reference(refusal, presented.client_id)))
             raise
 
     def _check(self, request: TokenRequest, client: Client, admit: Admit | None) -> None:
@@ -214,43 +214,13 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         if admit is not None:
             admit(client)
 
-    def _move_tokens_to_cookies(
-        self, request: TokenRequest, status: int, body: dict[str, Any], headers: list[tuple[str, str]]
-    ) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+    def _move_tokens_to_cookies(self, client: Client, body: dict[str, Any]) -> Headers:
         """Move tokens that the client's pages must not see into cookies. A cookie lives as long as its token."""
-        client, jar = request.client, self.services.cookies
+        headers, jar = [], self.services.cookies
         if client.uses_cookies and "refresh_token" in body:
-            token = body.pop("refresh_token")
-            name = jar.refresh_name(client)
-            headers.append(("Set-Cookie", jar.set(name, token, body["refresh_token_expires_in"])))
+            token, lifetime = body.pop("refresh_token"), body["refresh_token_expires_in"]
+            headers.append(("Set-Cookie", jar.set(jar.refresh_name(client), token, lifetime)))
         if client.token_delivery == "both_cookies":
-            name = jar.access_name(client)
-            headers.append(("Set-Cookie", jar.set(name, body.pop("access_token"), body["expires_in"])))
-        return status, body, headers
-
-    @contextmanager
-    def _refusals_translated(self, request: HttpRequest) -> Iterator[TokenRequest]:
-        """Turn refusals of the block into OAuth errors, once."""
-        basic = request.fields.get("Authorization") is not None
-        token_request: TokenRequest | None = None
-        try:
-            token_request = self.create_oauth2_request(request)
-            yield token_request
-        except (Refused, TryLater) as refusal:
-            client_id = None if token_request is None else token_request.presented_client_id
-            raise self.refusals.translate(refusal, client_id=client_id, basic=basic) from refusal
-        except Unavailable as error:
-            client_id = None if token_request is None else token_request.presented_client_id
-            raise self.refusals.unavailable(error, client_id) from error
-
-    def _record_client_refusal(self, refusal: Refused, request: TokenRequest) -> None:
-        """Record a failed client authentication, at a bounded rate. Only known clients are named."""
-        known = self.services.clients.find(request.presented_client_id or "")
-        entry = Entry(
-            Event.CLIENT_REFUSED,
-            "server",
-            client_id=None if known is None else known.client_id,
-            caller=request.caller,
-            detail={"reason": refusal.reason.name.lower()},
-        )
-        self.services.audit.record(entry.refused(self.refusals.reference(refusal, request.presented_client_id)))
+            cookie = jar.set(jar.access_name(client), body.pop("access_token"), body["expires_in"])
+            headers.append(("Set-Cookie", cookie))
+        return headers

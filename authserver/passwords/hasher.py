@@ -9,7 +9,7 @@ import base64
 import logging
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
@@ -17,9 +17,6 @@ from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatc
 from authserver.passwords import imported
 from authserver.passwords.pool import HashingOverloaded, HashingPool
 from authserver.passwords.slots import HashingDirectoryRefused
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 __all__ = ["HashingDirectoryRefused", "HashingOverloaded", "PasswordHasher", "Verification"]
 
@@ -78,7 +75,7 @@ class PasswordHasher:
         # The result is random instead of computed: no password matches it, and comparing costs as much as always.
         parameters = f"m={memory_kib},t={time_cost},p={parallelism}"
         salt, result = (_unpadded(secrets.token_bytes(length)) for length in (_SALT_BYTES, _HASH_BYTES))
-        self._dummy_hash = f"$argon2id$v=19${parameters}${salt}${result}"
+        self._dummy_hash = f"{_OWN}{parameters}${salt}${result}"
         self.pool = HashingPool(directory, capacity=concurrency, queue=queue, patience=patience)
 
     def verify(self, password: str, encoded: str | None) -> Verification:
@@ -93,21 +90,19 @@ class PasswordHasher:
         """
         secret = _to_bytes(password)
         with self.pool.slot():
-            if encoded is None:
-                self._compare(secret, self._dummy_hash)
-                return Verification(matches=False, rehashed=None)
             try:
-                matches = self._compare(secret, encoded)
+                matches = encoded is not None and self._compare(secret, encoded)
             except (VerificationError, InvalidHashError, ValueError) as error:
                 _log.error("A stored password hash cannot be read: %s", type(error).__name__)
+                encoded, matches = None, False
+            if encoded is None:
                 self._compare(secret, self._dummy_hash)
-                return Verification(matches=False, rehashed=None)
-            if matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
+            elif matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
                 return Verification(matches=True, rehashed=self._argon2.hash(secret))
             return Verification(matches=matches, rehashed=None)
 
     def hash(self, password: str) -> str:
-        """The encoded hash to store, with a new salt. Does not check the rules of passwords: `rules.check_password`."""
+        """The encoded hash to store, with a new salt. Does not check the rules of passwords (`rules`)."""
         with self.pool.slot():
             return self._argon2.hash(_to_bytes(password))
 

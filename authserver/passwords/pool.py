@@ -12,15 +12,12 @@ import threading
 import time
 import weakref
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from pathlib import Path
 
 from authserver.passwords.slots import MachineSlots
 from authserver.refusals.exceptions import TryLater
 from authserver.refusals.reasons import Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
 
 
 class HashingOverloaded(TryLater):
@@ -73,11 +70,6 @@ class HashingPool:
         """Callers in this process that have no slot yet."""
         return len(self._tickets)
 
-    @property
-    def running(self) -> int:
-        """Callers in this process that have a slot."""
-        return self._running
-
     def require_room(self) -> None:
         """Raise what `slot` would raise at once; for callers that have work to do before it.
 
@@ -85,7 +77,9 @@ class HashingPool:
             HashingOverloaded: the queue is full.
         """
         with self._changed:
-            self._refuse_when_full()
+            if len(self._tickets) + self.running >= self.queue:
+                self.refused_full += 1
+                raise HashingOverloaded(self._retry_after())
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
@@ -95,39 +89,26 @@ class HashingPool:
             HashingOverloaded: at once when the queue is full, after `patience` when no slot became free.
         """
         entered = time.monotonic()
-        ticket = self._enter_queue()
-        index = None
+        ticket, index = object(), None
+        with self._changed:
+            self.require_room()  # the lock is reentrant
+            self._tickets.append(ticket)
         try:
             index = self._take_slot(ticket, entered + self.patience)
         finally:
-            self._leave_queue(ticket, served=index is not None)
+            with self._changed:
+                self._tickets.remove(ticket)
+                self.running += index is not None
+                self._changed.notify_all()
         started = time.monotonic()
         try:
             yield
         finally:
             self._slots.release(index)
             with self._changed:
-                self._running -= 1
+                self.running -= 1
                 self._average_hash = _moving_average(self._average_hash, time.monotonic() - started)
                 self._average_stay = _moving_average(self._average_stay, time.monotonic() - entered)
-
-    def _enter_queue(self) -> object:
-        ticket = object()
-        with self._changed:
-            self._refuse_when_full()
-            self._tickets.append(ticket)
-        return ticket
-
-    def _refuse_when_full(self) -> None:
-        if len(self._tickets) + self._running >= self.queue:
-            self.refused_full += 1
-            raise HashingOverloaded(self._retry_after())
-
-    def _leave_queue(self, ticket: object, *, served: bool) -> None:
-        with self._changed:
-            self._tickets.remove(ticket)
-            self._running += served
-            self._changed.notify_all()
 
     def _take_slot(self, ticket: object, deadline: float) -> int:
         with self._changed:
@@ -149,13 +130,13 @@ class HashingPool:
 
     def _retry_after(self) -> int:
         """Seconds until a new caller would be done, by the queue here or by recent stays, whichever is longer."""
-        ahead = len(self._tickets) + self._running
+        ahead = len(self._tickets) + self.running
         return max(1, math.ceil(max(self._average_hash * ahead / self.capacity, self._average_stay)))
 
     def _reset_queue(self) -> None:
         self._changed = threading.Condition()
         self._tickets: deque[object] = deque()
-        self._running = 0
+        self.running = 0  # callers in this process that have a slot
 
     def after_fork(self) -> None:
         """In the child: forget the parent's callers, whose threads do not exist here, and a lock that one may have."""

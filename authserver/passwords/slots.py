@@ -12,10 +12,7 @@ import os
 import select
 import stat
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from pathlib import Path
 
 # A holder that was killed does not announce that its slot is free, so waiting processes look again this often.
 LOOK_AGAIN_SECONDS = 0.1
@@ -88,8 +85,9 @@ class MachineSlots:
         try:
             opened.append(_open_private_directory(self._path))
             opened.append(_open_fifo(opened[0]))
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
             for index in range(self.count):
-                opened.append(_open_slot(opened[0], index))
+                opened.append(os.open(f"slot-{index}", flags, 0o600, dir_fd=opened[0]))
         except (OSError, HashingDirectoryRefused) as error:
             _close_all(opened)
             if isinstance(error, HashingDirectoryRefused):
@@ -129,10 +127,6 @@ def _open_private_directory(path: Path) -> int:
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     return descriptor
-
-
-def _open_slot(directory: int, index: int) -> int:
-    return os.open(f"slot-{index}", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600, dir_fd=directory)
 
 
 def _open_fifo(directory: int) -> int:

@@ -128,14 +128,8 @@ class AccessTokens:
         }
         if access.scopes:
             claims["scope"] = " ".join(sorted(access.scopes))
-        is_opaque = _format(client, access, catalogue) == "opaque"
-        text = opaque.seal(self._keyring, claims) if is_opaque else sign(self._keyring, TYP, claims)
+        formats: set[str | None] = {client.access_token_format}
+        if client.access_token_format is None:  # one API of the audience that is set so makes the token opaque
+            formats = {catalogue.apis[name].access_token_format for name in access.audiences if name in catalogue.apis}
+        text = opaque.seal(self._keyring, claims) if "opaque" in formats else sign(self._keyring, TYP, claims)
         return AccessToken(text, expires_at - issued_at)
-
-
-def _format(client: Client, access: Access, catalogue: Catalogue) -> str:
-    """The client's format if it has one; else opaque if an API of the audience is set so; else JWT."""
-    if client.access_token_format is not None:
-        return client.access_token_format
-    formats = {catalogue.apis[name].access_token_format for name in access.audiences if name in catalogue.apis}
-    return "opaque" if "opaque" in formats else "jwt"

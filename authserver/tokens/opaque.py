@@ -45,13 +45,10 @@ def unseal(keyring: Keyring, text: str) -> dict[str, Any] | None:
     key = keyring.opaque_key(version_and_key & 0xFFFFFF) if version_and_key >> 24 == _VERSION else None
     if key is None:
         return None
-    head, nonce, sealed = (
-        raw[: _HEAD.size],
-        raw[_HEAD.size : _HEAD.size + _NONCE_BYTES],
-        raw[_HEAD.size + _NONCE_BYTES :],
-    )
+    head, rest = raw[: _HEAD.size], raw[_HEAD.size :]
     try:
-        claims: dict[str, Any] = json.loads(key.cipher.decrypt(nonce, sealed, PREFIX.encode() + head))
+        opened = key.cipher.decrypt(rest[:_NONCE_BYTES], rest[_NONCE_BYTES:], PREFIX.encode() + head)
+        claims: dict[str, Any] = json.loads(opened)
     except (InvalidTag, ValueError):
         return None
     return claims

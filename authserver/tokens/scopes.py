@@ -6,16 +6,14 @@ response's `scope` shows that. If no requested scope is left, that is an error t
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from authserver.apis import own_sessions
 from authserver.apis.model import Catalogue
+from authserver.apis.registration import SCOPE
 from authserver.clients.model import Client
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
-
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5B\x5D-\x7E]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +45,39 @@ def parse_scope(text: str | None) -> frozenset[str] | None:
     if text is None:
         return None
     words = text.split(" ")
-    if not all(_SCOPE_TOKEN.fullmatch(word) for word in words if word):
+    if not all(SCOPE.fullmatch(word) for word in words if word):
         raise Refused(Reason.SCOPE_SYNTAX)
     return frozenset(word for word in words if word) or None
+
+
+def requested(client: Client, asked: Asked, catalogue: Catalogue) -> frozenset[str]:
+    """The scopes that a client asks for, or its default scopes. Does not check roles and audiences.
+
+    Raises:
+        Refused: a scope or resource that the client may not have.
+    """
+    if asked.resources is not None and not asked.resources <= _resources_of(client, catalogue):
+        raise Refused(Reason.RESOURCE_UNKNOWN)
+    if asked.scopes is None:
+        default = client.default_scopes & client.scopes
+        # The client's row may still name a scope of a removed API. Such a scope means nothing.
+        known = frozenset(scope for scope in default if scope in catalogue.scopes)
+        if asked.resources is None:
+            return known
+        return frozenset(scope for scope in known if catalogue.scopes[scope].audience in asked.resources)
+    if not asked.scopes <= client.scopes or not asked.scopes <= catalogue.scopes.keys():
+        raise Refused(Reason.SCOPE_NOT_ALLOWED)
+    return asked.scopes
 
 
 def of_client(client: Client, asked: Asked, catalogue: Catalogue, issuer: str) -> Access:
     """Access of a client on its own behalf. Only users have roles, so roles do not matter here.
 
     Raises:
-        Refused: a scope or resource that the client may not have; scopes of several APIs without `resource`.
+        Refused: as `requested`; also scopes of several APIs without `resource`.
     """
-    scopes = _requested(client, asked, catalogue)
+    scopes = requested(client, asked, catalogue)
     return Access(scopes, _audiences(client, asked, scopes, catalogue, issuer))
-
-
-def of_client_for_user(client: Client, asked: Asked, catalogue: Catalogue) -> Access:
-    """Access of a client for a user who is not known yet: checks what needs no roles.
-
-    Raises:
-        Refused: a scope or resource that the client may not have.
-    """
-    return Access(_requested(client, asked, catalogue), asked.resources or frozenset())
 
 
 def of_user(client: Client, asked: Asked, roles: frozenset[str], catalogue: Catalogue, issuer: str) -> Access:
@@ -77,20 +86,14 @@ def of_user(client: Client, asked: Asked, roles: frozenset[str], catalogue: Cata
     Raises:
         Refused: as `of_client`; also when the user's roles open none of the requested scopes.
     """
-    wanted = _requested(client, asked, catalogue)
+    wanted = requested(client, asked, catalogue)
     scopes = catalogue.open_to(wanted, roles)
     if asked.scopes is not None and not scopes:
         raise Refused(Reason.SCOPE_NEEDS_ROLE)
     return Access(scopes, _audiences(client, asked, scopes, catalogue, issuer))
 
 
-def of_refresh(
-    client: Client,
-    asked: Asked,
-    granted: Access,
-    roles: frozenset[str],
-    catalogue: Catalogue,
-) -> Access:
+def of_refresh(client: Client, asked: Asked, granted: Access, roles: frozenset[str], catalogue: Catalogue) -> Access:
     """Access of one access token of a session: what was granted, still holds, and is requested now.
 
     It is never more than the session's, and the session does not change.
@@ -115,21 +118,6 @@ def of_refresh(
     return Access(of_resources, asked.resources)
 
 
-def _requested(client: Client, asked: Asked, catalogue: Catalogue) -> frozenset[str]:
-    if asked.resources is not None and not asked.resources <= _resources_of(client, catalogue):
-        raise Refused(Reason.RESOURCE_UNKNOWN)
-    if asked.scopes is None:
-        default = client.default_scopes & client.scopes
-        # The client's row may still name a scope of a removed API. Such a scope means nothing.
-        known = frozenset(scope for scope in default if scope in catalogue.scopes)
-        if asked.resources is None:
-            return known
-        return frozenset(scope for scope in known if catalogue.scopes[scope].audience in asked.resources)
-    if not asked.scopes <= client.scopes or not asked.scopes <= catalogue.scopes.keys():
-        raise Refused(Reason.SCOPE_NOT_ALLOWED)
-    return asked.scopes
-
-
 def _resources_of(client: Client, catalogue: Catalogue) -> frozenset[str]:
     """The APIs that a client may request: the APIs with a scope that it may have, and its default API."""
     owners = catalogue.owners(client.scopes)
@@ -139,8 +127,9 @@ def _resources_of(client: Client, catalogue: Catalogue) -> frozenset[str]:
 def _audiences(
     client: Client, asked: Asked, scopes: frozenset[str], catalogue: Catalogue, issuer: str
 ) -> frozenset[str]:
-    beside = frozenset({own_sessions.AUDIENCE}) & catalogue.owners(scopes)
-    owners = catalogue.owners(scopes) - beside
+    owners = catalogue.owners(scopes)
+    beside = owners & {own_sessions.AUDIENCE}
+    owners -= beside
     if asked.resources is not None:
         if not owners | beside <= asked.resources:
             raise Refused(Reason.SCOPE_NOT_OF_RESOURCE)

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, union_all
+from sqlalchemy import Connection, select, union_all
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
 from authserver.database.engine import Database
@@ -129,7 +129,8 @@ def revoked_indices(connection: Connection, number: int) -> list[int]:
         select(SessionRecord.status_index)
         .join(ClientRecord, ClientRecord.client_id == SessionRecord.client_id)
         .where(
-            and_(ClientRecord.swept_epoch < ClientRecord.epoch, SessionRecord.client_epoch < ClientRecord.epoch),
+            ClientRecord.swept_epoch < ClientRecord.epoch,
+            SessionRecord.client_epoch < ClientRecord.epoch,
             SessionRecord.revoked_at.is_(None),
             SessionRecord.status_index.between(first, last),
             believed,

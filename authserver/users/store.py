@@ -8,19 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Text,
-    case,
-    cast,
-    delete,
-    func,
-    insert,
-    literal,
-    select,
-    update,
-)
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, delete, func, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord
 from authserver.database.sql import now_ms, position
@@ -38,9 +26,12 @@ _VERIFIER = select(
 
 def find_for_sign_in(connection: Connection, login: str) -> UserRecord | None:
     """Read the columns to verify a password: id, hash, version, enabled, now. One statement, by unique index."""
+    return one_row(connection, UserRecord, _VERIFIER.where(_has_login(login), _PRESENT))
+
+
+def _has_login(login: str) -> ColumnElement[bool]:
     column, key = login_key(login)
-    keyed = UserRecord.username_key if column == "username" else UserRecord.email_key
-    return one_row(connection, UserRecord, _VERIFIER.where(keyed == key, _PRESENT))
+    return (UserRecord.username_key if column == "username" else UserRecord.email_key) == key
 
 
 def find_to_verify(connection: Connection, user_id: UUID) -> UserRecord | None:
@@ -79,11 +70,10 @@ def store_rehash(connection: Connection, user_id: UUID, password_version: int, p
 
 def read(connection: Connection, login_or_id: str) -> UserRecord | None:
     """Read a user by user name, e-mail address or id."""
-    column, key = login_key(login_or_id)
-    keyed = (UserRecord.username_key if column == "username" else UserRecord.email_key) == key
+    named = _has_login(login_or_id)
     with suppress(ValueError):
-        keyed = keyed | (UserRecord.id == UUID(login_or_id))
-    return next(iter(all_rows(connection, UserRecord, select(*_COLUMNS).where(keyed, _PRESENT))), None)
+        named = named | (UserRecord.id == UUID(login_or_id))
+    return next(iter(all_rows(connection, UserRecord, select(*_COLUMNS).where(named, _PRESENT))), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +106,7 @@ def read_all(
     if which.enabled is not None:
         statement = statement.where(UserRecord.enabled.is_(which.enabled))
     if which.login is not None:
-        column, key = login_key(which.login)
-        statement = statement.where((UserRecord.username_key if column == "username" else UserRecord.email_key) == key)
+        statement = statement.where(_has_login(which.login))
     return all_rows(connection, UserRecord, statement)
 
 
@@ -175,48 +164,37 @@ def lock(connection: Connection, user_id: UUID) -> bool:
     return connection.execute(statement).one_or_none() is not None
 
 
-def change(connection: Connection, user_id: UUID, values: Mapping[str, Any]) -> bool:
-    """Change columns of a user. Waits as `lock` does. Returns whether the user exists."""
-    statement = update(UserRecord).where(UserRecord.id == user_id, _PRESENT).values(changed_at=now_ms(), **values)
-    return connection.execute(statement).rowcount == 1
+def change(connection: Connection, user_id: UUID, values: Mapping[str, Any], *which: ColumnElement[bool]) -> bool:
+    """Change columns of a user, if `which` holds. Waits as `lock` does. Returns whether the user was changed."""
+    changed = update(UserRecord).where(UserRecord.id == user_id, _PRESENT, *which)
+    return connection.execute(changed.values(changed_at=now_ms(), **values)).rowcount == 1
 
 
 def set_password(connection: Connection, user_id: UUID, password_hash: str) -> bool:
     """Change the password. A proof of the old password no longer counts."""
-    return change(
-        connection,
-        user_id,
-        {"password_hash": password_hash, "password_version": UserRecord.password_version + 1},
-    )
+    values = {"password_hash": password_hash, "password_version": UserRecord.password_version + 1}
+    return change(connection, user_id, values)
 
 
 def set_password_of_version(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> bool:
     """Change the password if it still has this version and the user is enabled. Returns whether it was changed."""
-    unchanged = (
-        UserRecord.id == user_id,
-        _PRESENT,
-        UserRecord.enabled,
-        UserRecord.password_version == password_version,
-    )
-    values = {"password_hash": password_hash, "password_version": password_version + 1, "changed_at": now_ms()}
-    return connection.execute(update(UserRecord).where(*unchanged).values(values)).rowcount == 1
+    values = {"password_hash": password_hash, "password_version": password_version + 1}
+    unchanged = (UserRecord.password_version == password_version) & UserRecord.enabled
+    return change(connection, user_id, values, unchanged)
 
 
 def remove(connection: Connection, user_id: UUID) -> bool:
     """Mark a user as removed, erase the password and free the names. Returns whether it existed."""
-    return change(
-        connection,
-        user_id,
-        {
-            "removed_at": now_ms(),
-            "enabled": False,
-            "password_hash": None,
-            "password_version": UserRecord.password_version + 1,
-            "username_key": None,
-            "email": None,
-            "email_key": None,
-        },
-    )
+    values = {
+        "removed_at": now_ms(),
+        "enabled": False,
+        "password_hash": None,
+        "password_version": UserRecord.password_version + 1,
+        "username_key": None,
+        "email": None,
+        "email_key": None,
+    }
+    return change(connection, user_id, values)
 
 
 def prune_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:

@@ -110,7 +110,7 @@ def test_the_same_form_sent_twice_registers_one_client(admin: Visitor, stage: St
         ("access_token_lifetime", "900d", "must be 1 to 86400 seconds"),
         ("late_retries", "many", "a whole number"),
         ("late_retries", "99999999999999999999", "a whole number"),
-        ("redirect_uris", "http://shop.example.com/back", "http off loopback"),
+        ("redirect_uris", "http://shop.example.com/back", "http outside of loopback"),
         ("contacts", "nobody", "is no e-mail address"),
         ("auth_methods", ["none", "client_secret_basic"], "none stands alone"),
         ("default_api", "https://nowhere.example.com", "there is no API"),

@@ -19,7 +19,6 @@ CURRENT, PREVIOUS, OLDER = b"current", b"previous", b"older"
 HOME = Caller("192.0.2.1", "App/1.0")
 CLIENT = Client(
     client_id="app",
-    name="An app",
     auth_methods=frozenset({"none"}),
     secret_digests=(),
     grants=frozenset({"refresh_token"}),

@@ -8,14 +8,14 @@ import re
 from collections.abc import Mapping
 from urllib.parse import unquote_plus
 
-from authserver.clients.authentication.presented import Presented, Proof
+from authserver.clients.authentication.presented import Presented
 from authserver.clients.authentication.secret import prove_secret
-from authserver.clients.model import Client
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 
 NAME = "client_secret_basic"
 ABOUT = "The secret in the Authorization header."
+prove = prove_secret
 _BROKEN_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -47,11 +47,6 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented | None
     if "client_secret" in form or form.get("client_id", client_id) != client_id:
         raise Refused(Reason.TWO_AUTHENTICATIONS)
     return Presented(NAME, client_id, secret)
-
-
-def prove(client: Client | None, presented: Presented) -> Proof | Reason:
-    """Compare the secret."""
-    return prove_secret(client, presented.credential or "")
 
 
 def _form_decoded(text: str) -> str:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from authserver.clients.authentication.presented import Presented, Proof
+from authserver.clients.authentication.presented import Presented
 from authserver.clients.authentication.secret import prove_secret
-from authserver.clients.model import Client
-from authserver.refusals.reasons import Reason
 
 NAME = "client_secret_post"
 ABOUT = "The secret in the body."
+prove = prove_secret
 
 
 def read(_authorization: str | None, form: Mapping[str, str]) -> Presented | None:
@@ -18,8 +17,3 @@ def read(_authorization: str | None, form: Mapping[str, str]) -> Presented | Non
     if "client_secret" not in form or "client_id" not in form:
         return None
     return Presented(NAME, form["client_id"], form["client_secret"])
-
-
-def prove(client: Client | None, presented: Presented) -> Proof | Reason:
-    """Compare the secret."""
-    return prove_secret(client, presented.credential or "")

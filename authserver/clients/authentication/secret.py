@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hmac
 import time
 
 from authserver.clients import secrets
-from authserver.clients.authentication.presented import Proof
+from authserver.clients.authentication.presented import Presented, Proof
 from authserver.clients.model import Client
 from authserver.refusals.reasons import Reason
 
@@ -13,12 +14,12 @@ from authserver.refusals.reasons import Reason
 _NO_SECRET = secrets.digest(secrets.new_secret())
 
 
-def prove_secret(client: Client | None, secret: str) -> Proof | Reason:
-    """Compare a secret with the client's secrets. During a rotation the client has two."""
-    presented = secrets.digest(secret)
+def prove_secret(client: Client | None, presented: Presented) -> Proof | Reason:
+    """Compare the presented secret with the client's secrets. During a rotation the client has two."""
+    sent = secrets.digest(presented.credential or "")
     known = client.secret_digests if client is not None else ()
     # Compare every stored digest without an early exit, so that the time does not tell which one matches.
-    hits = [secrets.matches(presented, digest) for digest, _ in known or ((_NO_SECRET, None),)]
+    hits = [hmac.compare_digest(sent, digest) for digest, _ in known or ((_NO_SECRET, None),)]
     for hit, (digest, expires_at) in zip(hits, known, strict=False):
         if hit:
             valid = expires_at is None or time.time() * 1000 < expires_at

@@ -13,6 +13,7 @@ from authserver.refusals.reasons import Reason
 from authserver.tokens.signing import sign
 
 _SIGNED = "token-introspection+jwt"
+_SIGNED_TYPE = f"application/{_SIGNED}"
 
 
 def _answer(context: Context, request: HttpRequest) -> Answer:
@@ -24,22 +25,18 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
             raise Refused(Reason.METHOD_NOT_ALLOWED)
         text = token_request.need("token")
         found = services.introspection.look_up(text, token_request.client, services.catalogue.current())
-        if request.accepted("application/json", f"application/{_SIGNED}") != f"application/{_SIGNED}":
+        if request.accepted("application/json", _SIGNED_TYPE) != _SIGNED_TYPE:
             return context.server.handle_response(200, found, [])
-        return _signed(context, token_request, found)
+        claims = {
+            "iss": context.issuer,
+            "aud": token_request.client.client_id,
+            "iat": token_request.received_at // 1000,
+            "token_introspection": found,
+        }
+        signed = sign(context.keyring, _SIGNED, claims)
+        return context.server.handle_response(200, signed, [("Content-Type", _SIGNED_TYPE)])
 
     return context.server.answer("introspect", request, run)
-
-
-def _signed(context: Context, token_request: TokenRequest, found: dict[str, Any]) -> Answer:
-    claims = {
-        "iss": context.issuer,
-        "aud": token_request.client.client_id,
-        "iat": token_request.received_at // 1000,
-        "token_introspection": found,
-    }
-    signed = sign(context.keyring, _SIGNED, claims)
-    return context.server.handle_response(200, signed, [("Content-Type", f"application/{_SIGNED}")])
 
 
 def _more_metadata(context: Context) -> dict[str, Any]:

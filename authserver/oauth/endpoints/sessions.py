@@ -24,7 +24,6 @@ from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, listing
 from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.values import expires_at
-from authserver.tokens.bearer import Bearer
 from authserver.web_apps import cors
 from authserver.web_apps.cookies import read_cookie
 
@@ -57,11 +56,11 @@ def _answer(server: OAuthServer, request: HttpRequest, act: Act) -> Answer:
     try:
         bearer = server.services.bearer_tokens.accept(_credential(server, request), AUDIENCE, alone=False)
         client = server.services.clients.find(bearer.client_id)
-        answer = act(server, request, _holder(bearer))
-    except (Refused, TryLater) as refusal:
-        answer = server.refused(server.refusals.translate(refusal))
-    except Unavailable as broken:
-        answer = server.unavailable(broken)
+        if SCOPE not in bearer.scopes or bearer.user_id is None or bearer.session_id is None:
+            raise Refused(Reason.ACCESS_TOKEN_SCOPE, session_id=bearer.session_id)
+        answer = act(server, request, _Holder(bearer.user_id, bearer.session_id, bearer.actor))
+    except (Refused, TryLater, *Unavailable) as error:
+        answer = server.refused(server.refusals.translate(error))
     # A page must be able to read a refusal: otherwise it looks like a network failure.
     answer.headers.extend(cors.headers_for(request.origin, client or _named_client(server, request)))
     return answer
@@ -81,12 +80,6 @@ def _credential(server: OAuthServer, request: HttpRequest) -> str | None:
 
 def _named_client(server: OAuthServer, request: HttpRequest) -> Client | None:
     return server.services.clients.find(request.query_parameter("client_id"))
-
-
-def _holder(bearer: Bearer) -> _Holder:
-    if SCOPE not in bearer.scopes or bearer.user_id is None or bearer.session_id is None:
-        raise Refused(Reason.ACCESS_TOKEN_SCOPE, session_id=bearer.session_id)
-    return _Holder(bearer.user_id, bearer.session_id, bearer.actor)
 
 
 def _list(server: OAuthServer, _request: HttpRequest, holder: _Holder) -> Answer:

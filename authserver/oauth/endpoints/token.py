@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from authserver.clients.authentication import METHODS
+from authserver.clients.grants import GRANTS
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
 
@@ -13,9 +14,9 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
     return context.server.create_token_response(request)
 
 
-def _more_metadata(context: Context) -> dict[str, Any]:
+def _more_metadata(_context: Context) -> dict[str, Any]:
     return {
-        "grant_types_supported": context.server.grant_types,
+        "grant_types_supported": list(GRANTS),
         "token_endpoint_auth_methods_supported": list(METHODS),
     }
 

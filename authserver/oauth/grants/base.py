@@ -9,20 +9,17 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authserver.clients.model import Client
 from authserver.oauth.request import TokenRequest
 from authserver.oauth.server import OAuthServer, Services
-from authserver.sessions.refresh_token import RefreshToken
-from authserver.sessions.values import Session
+from authserver.sessions.values import Opened, Refreshed
 from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access, Asked, parse_scope
-
-TokenResponse = tuple[int, dict[str, Any], list[tuple[str, str]]]
 
 
 class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authlib has no types
     """The base of all grants. When it runs, the request is read, and the client is authenticated and may use the grant.
 
-    A grant fills in `validate_token_request`, which makes all cheap checks, and `create_token_response`. The first gets
-    the client as an argument. If it refuses and the copy may be too old, it runs again with a newer copy. Afterwards
-    `request.client` is the copy that passed.
+    A grant fills in `validate_token_request`, which makes all cheap checks, and `create_token_response`, which returns
+    the members of the answer. The first gets the client as an argument. If it refuses and the copy may be too old, it
+    runs again with a newer copy. Afterwards `request.client` is the copy that passed.
     """
 
     GRANT_TYPE: ClassVar[str]
@@ -38,8 +35,16 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
         """Read the requested scopes and resources. Grants with more parameters extend this."""
         self.asked = Asked(parse_scope(self.request.form.get("scope")), self.request.resources)
 
-    def create_token_response(self) -> TokenResponse:
-        raise AssertionError("every grant has its own")
+    def session_response(self, result: Opened | Refreshed, client: Client, access: Access) -> dict[str, Any]:
+        """Sign an access token of a session, and return the members of the answer."""
+        session, catalogue = result.session, self.services.catalogue.current()
+        token = self.services.access_tokens.for_session(session, client, access, catalogue, result.now)
+        body = response(token, access)
+        if result.refresh_token is not None:
+            body["refresh_token"] = result.refresh_token.encode()
+            # In seconds, if it is not used before. The times of a session are in milliseconds.
+            body["refresh_token_expires_in"] = (session.expires_at - result.now) // 1000
+        return body
 
 
 def response(access_token: AccessToken, access: Access) -> dict[str, Any]:
@@ -49,13 +54,4 @@ def response(access_token: AccessToken, access: Access) -> dict[str, Any]:
         "token_type": "Bearer",
         "expires_in": access_token.expires_in,
         "scope": " ".join(sorted(access.scopes)),
-    }
-
-
-def with_refresh_token(body: dict[str, Any], token: RefreshToken, session: Session, now: int) -> dict[str, Any]:
-    """Add a refresh token and its lifetime in seconds, if it is not used before. `now` is in milliseconds."""
-    return {
-        **body,
-        "refresh_token": token.encode(),
-        "refresh_token_expires_in": (session.expires_at - now) // 1000,
     }

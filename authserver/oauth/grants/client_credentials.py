@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from authserver.clients.model import Client
-from authserver.oauth.grants.base import TokenGrant, TokenResponse, response
+from authserver.oauth.grants.base import TokenGrant, response
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.tokens import scopes
@@ -20,10 +22,10 @@ class ClientCredentialsGrant(TokenGrant):
         super().validate_token_request(client)
         self._access = scopes.of_client(client, self.asked, self.services.catalogue.current(), self.services.issuer)
 
-    def create_token_response(self) -> TokenResponse:
+    def create_token_response(self) -> dict[str, Any]:
         client, catalogue = self.request.client, self.services.catalogue.current()
         token = self.services.access_tokens.for_client(client, self._access, catalogue, self.request.received_at)
-        return 200, response(token, self._access), []
+        return response(token, self._access)
 
 
 GRANT = ClientCredentialsGrant

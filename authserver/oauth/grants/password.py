@@ -6,10 +6,12 @@ client is set to have it (docs/decisions/password-grant.md).
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from authserver.clients.model import Client
-from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
+from authserver.oauth.grants.base import TokenGrant
 from authserver.records.activity import SIGN_IN
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
@@ -21,8 +23,6 @@ from authserver.tokens import scopes
 from authserver.tokens.scopes import Access
 from authserver.web_apps.cookies import read_cookie
 
-_DEVICE_NAME_LENGTH = 100
-
 
 class PasswordGrant(TokenGrant):
     GRANT_TYPE = "password"
@@ -32,24 +32,18 @@ class PasswordGrant(TokenGrant):
         self.request.need("username")
         self.request.need("password")
         device_name = self.request.form.get("device_name", "")
-        if len(device_name) > _DEVICE_NAME_LENGTH or not device_name.isprintable():
+        if len(device_name) > 100 or not device_name.isprintable():
             raise Refused(Reason.BAD_PARAMETER, parameter="device_name: at most 100 printable characters")
         # Refuse scopes that the client may not have before a password is hashed.
-        scopes.of_client_for_user(client, self.asked, self.services.catalogue.current())
+        scopes.requested(client, self.asked, self.services.catalogue.current())
 
-    def create_token_response(self) -> TokenResponse:
+    def create_token_response(self) -> dict[str, Any]:
         opened = self._sign_in()
         self.services.activity.count(SIGN_IN)
-        session = opened.session
-        if self.request.client.uses_cookies:
+        client, session = self.request.client, opened.session
+        if client.uses_cookies:
             self._end_replaced(session)
-        access = Access(session.scopes, session.audiences)
-        catalogue = self.services.catalogue.current()
-        token = self.services.access_tokens.for_session(session, self.request.client, access, catalogue, opened.now)
-        body = response(token, access)
-        if opened.refresh_token is not None:
-            body = with_refresh_token(body, opened.refresh_token, session, opened.now)
-        return 200, body, []
+        return self.session_response(opened, client, Access(session.scopes, session.audiences))
 
     def _sign_in(self) -> Opened:
         request, passwords = self.request, self.services.passwords

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import Connection
 
 from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
-from authserver.oauth.grants.base import TokenGrant, TokenResponse, response, with_refresh_token
+from authserver.oauth.grants.base import TokenGrant
 from authserver.records.activity import REFRESH
 from authserver.records.metrics import ROTATIONS
 from authserver.refusals.exceptions import Refused, TryLater
@@ -30,15 +32,11 @@ class RefreshTokenGrant(TokenGrant):
             raise Refused(Reason.NO_COOKIE)
         self._presented = token or self.request.need("refresh_token")
 
-    def create_token_response(self) -> TokenResponse:
+    def create_token_response(self) -> dict[str, Any]:
         refreshed = self._refresh()
-        session, client = refreshed.session, refreshed.client
-        access = self._access(session, client)
+        access = self._access(refreshed.session, refreshed.client)
         # The rotation is committed before signing: if the process dies here, a retry gets the same successor.
-        catalogue = self.services.catalogue.current()
-        token = self.services.access_tokens.for_session(session, client, access, catalogue, refreshed.now)
-        body = response(token, access)
-        return 200, with_refresh_token(body, refreshed.refresh_token, session, refreshed.now), []
+        return self.session_response(refreshed, refreshed.client, access)
 
     def _refresh(self) -> Refreshed:
         # Only a request that narrows the access can be refused by its scopes. Other requests need one statement.

@@ -8,16 +8,7 @@ from dataclasses import dataclass
 from argon2.exceptions import VerificationError, VerifyMismatchError
 from argon2.low_level import Type, verify_secret
 
-from authserver.passwords.imported.form import (
-    MOST_MEMORY_KIB,
-    Form,
-    UnusableHash,
-    digest,
-    from_base64,
-    parameters,
-    within,
-)
-from authserver.passwords.imported.form import salt as checked_salt
+from authserver.passwords.imported import form
 
 _TYPES = {"argon2i": Type.I, "argon2d": Type.D, "argon2id": Type.ID}
 _FORM = re.compile(
@@ -38,22 +29,23 @@ class _Argon2:
         except VerifyMismatchError:
             return False
         except VerificationError as error:
-            raise UnusableHash(f"libargon2 cannot read it: {type(error).__name__}") from None
+            raise form.UnusableHash(f"libargon2 cannot read it: {type(error).__name__}") from None
 
 
-def read(encoded: str) -> Form | None:
+def read(encoded: str) -> form.Form | None:
     if not encoded.startswith(("$argon2", "argon2$")):
         return None
     match = _FORM.fullmatch(encoded)
     if match is None or match["version"] not in (None, "16", "19"):
-        raise UnusableHash("it is no Argon2 hash of version 16 or 19")
-    memory, passes, lanes = parameters("Argon2", match["parameters"], "m", "t", "p")
-    within("the memory m in KiB", memory, 8, MOST_MEMORY_KIB)
-    within("the parallelism p", lanes, 1, 64)
-    within("m times t", memory * passes, 1, _MOST_WORK)
+        raise form.UnusableHash("it is no Argon2 hash of version 16 or 19")
+    memory, passes, lanes = form.parameters("Argon2", match["parameters"], "m", "t", "p")
+    form.within("the memory m in KiB", memory, 8, form.MOST_MEMORY_KIB)
+    form.within("the parallelism p", lanes, 1, 64)
+    form.within("m times t", memory * passes, 1, _MOST_WORK)
     # libargon2 reads neither padding nor another alphabet.
-    salt, result = checked_salt(from_base64("the salt", match["salt"])), digest(from_base64("the hash", match["hash"]))
-    within("the length of the salt in bytes", len(salt), 8, len(salt))
+    salt = form.salt(form.from_base64("the salt", match["salt"]))
+    result = form.digest(form.from_base64("the hash", match["hash"]))
+    form.within("the length of the salt in bytes", len(salt), 8, len(salt))
     if re.search(r"[=.]", match["salt"] + match["hash"]) or len(result) > 64:
-        raise UnusableHash("its salt or hash is not written as Argon2 writes them")
+        raise form.UnusableHash("its salt or hash is not written as Argon2 writes them")
     return _Argon2(encoded.removeprefix("argon2").encode(), _TYPES[match["type"]])

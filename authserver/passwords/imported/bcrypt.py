@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import bcrypt
 
-from authserver.passwords.imported.form import Form, UnusableHash, within
+from authserver.passwords.imported import form
 
 # 22 characters of salt have 4 spare bits, and 31 of hash have 2: all libraries write them as 0 and compare them.
 _FORM = re.compile(
@@ -33,11 +33,11 @@ class _Bcrypt:
         return hmac.compare_digest(bcrypt.hashpw(secret[:_BYTES_READ], self.encoded), self.encoded)
 
 
-def read(encoded: str) -> Form | None:
+def read(encoded: str) -> form.Form | None:
     if not encoded.startswith(("$2", "bcrypt$", "bcrypt_sha256$")):
         return None
     match = _FORM.fullmatch(encoded)
     if match is None:
-        raise UnusableHash("it is no bcrypt hash of the kind $2a$, $2b$ or $2y$ with 60 characters")
-    within("the cost of bcrypt", int(match["cost"]), *_COSTS)
+        raise form.UnusableHash("it is no bcrypt hash of the kind $2a$, $2b$ or $2y$ with 60 characters")
+    form.within("the cost of bcrypt", int(match["cost"]), *_COSTS)
     return _Bcrypt(match["hash"].encode(), match["django"] == "bcrypt_sha256$")

@@ -6,18 +6,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 
-from authserver.passwords.imported.form import (
-    MOST_MEMORY_KIB,
-    Form,
-    UnusableHash,
-    digest,
-    from_base64,
-    from_hex,
-    number,
-    parameters,
-    salt,
-    within,
-)
+from authserver.passwords.imported import form
 
 #: N times r times p. This much takes about 4 s.
 _MOST_WORK = 2**23
@@ -39,30 +28,29 @@ class _Scrypt:
         return hmac.compare_digest(computed, self.result)
 
 
-def read(encoded: str) -> Form | None:
-    parts = encoded.split("$")
-    match parts:
+def read(encoded: str) -> form.Form | None:
+    match encoded.split("$"):
         case ["", "scrypt", costs, salt_text, result]:
-            log_n, r, p = parameters("scrypt", costs, "ln", "r", "p")
-            n = 1 << within("the cost ln", log_n, 1, 30)
-            return _form(n, r, p, from_base64("the salt", salt_text), from_base64("the hash", result))
+            log_n, r, p = form.parameters("scrypt", costs, "ln", "r", "p")
+            n = 1 << form.within("the cost ln", log_n, 1, 30)
+            return _form(n, r, p, form.from_base64("the salt", salt_text), form.from_base64("the hash", result))
         case ["scrypt", n_text, salt_text, r_text, p_text, result]:
-            n, r, p = (number(name, text) for name, text in (("N", n_text), ("r", r_text), ("p", p_text)))
-            return _form(n, r, p, salt_text.encode(), from_base64("the hash", result))
+            n, r, p = (form.number(name, text) for name, text in (("N", n_text), ("r", r_text), ("p", p_text)))
+            return _form(n, r, p, salt_text.encode(), form.from_base64("the hash", result))
         case [method, salt_text, result] if method.startswith("scrypt:"):
             given = method.split(":")[1:]
             if len(given) != 3:
-                raise UnusableHash("scrypt takes N, r and p")
-            n, r, p = (number(name, text) for name, text in zip(("N", "r", "p"), given, strict=True))
-            return _form(n, r, p, salt_text.encode(), from_hex("the hash", result))
+                raise form.UnusableHash("scrypt takes N, r and p")
+            n, r, p = (form.number(name, text) for name, text in zip(("N", "r", "p"), given, strict=True))
+            return _form(n, r, p, salt_text.encode(), form.from_hex("the hash", result))
         case _ if encoded.startswith(("$scrypt$", "scrypt$", "scrypt:")):
-            raise UnusableHash("it does not have the parts of an scrypt hash")
+            raise form.UnusableHash("it does not have the parts of an scrypt hash")
     return None
 
 
 def _form(n: int, r: int, p: int, salt_bytes: bytes, result: bytes) -> _Scrypt:
     if n < 2 or n & (n - 1):
-        raise UnusableHash(f"the cost N of scrypt has to be a power of 2, and is {n}")
-    within("the memory 128·N·r in KiB", n * r // 8, 0, MOST_MEMORY_KIB)
-    within("N times r times p", n * r * p, 2, _MOST_WORK)
-    return _Scrypt(n, r, p, salt(salt_bytes), digest(result))
+        raise form.UnusableHash(f"the cost N of scrypt has to be a power of 2, and is {n}")
+    form.within("the memory 128·N·r in KiB", n * r // 8, 0, form.MOST_MEMORY_KIB)
+    form.within("N times r times p", n * r * p, 2, _MOST_WORK)
+    return _Scrypt(n, r, p, form.salt(salt_bytes), form.digest(result))
