@@ -10,9 +10,7 @@ from authserver.administration import activity as use_cases
 from authserver.cli.output import iso, json_option, moment, print_json, print_table
 from authserver.cli.programs import Invocation, pass_invocation
 
-_NOTHING = (
-    "Nothing has happened in this time. Figures are written by the server every few seconds; see: authserver serve"
-)
+_NOTHING = "Nothing has happened in this time. A running server writes the figures every few seconds: authserver serve"
 
 
 @click.command()
@@ -22,9 +20,9 @@ _NOTHING = (
 @json_option
 @pass_invocation
 def activity(invocation: Invocation, span: str, *, as_json: bool) -> None:
-    """Show what happened over time, on all nodes together: sign-ins, refreshes, refusals, live sessions.
+    """Show sign-ins, refreshes, refusals and live sessions of all nodes over time.
 
-    A table of the whole, then the refusals by reason. Times are the beginning of each stretch, in UTC.
+    Prints a table of all, then the refusals by reason. A time is the beginning of its row, in UTC.
     """
     with invocation.administration() as admin:
         report = use_cases.read(admin, span)

@@ -1,4 +1,4 @@
-"""`authserver admin create`: the first administrator, who makes all others in the console."""
+"""`authserver admin create`: make the first administrator, who can make the others in the console."""
 
 from __future__ import annotations
 
@@ -21,7 +21,9 @@ def admin() -> None:
 @admin.command()
 @click.argument("name")
 @click.option("--email", help="Can sign in with it too.")
-@click.option("--link", is_flag=True, help="Print a one-time link for setting the password, instead of asking for one.")
+@click.option(
+    "--link", is_flag=True, help="Set no password: print a one-time link with which the administrator sets one."
+)
 @stdin_option
 @json_option
 @pass_invocation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,20 +36,20 @@ _bind_option = click.option(
     nargs=2,
     multiple=True,
     metavar="SCOPE ROLE",
-    help="Open a scope to users of this role only; repeat for more roles, one of which is enough.",
+    help="Open a scope only to users with this role; repeat for more roles. A user needs one of them.",
 )
 
 
 _format_option = click.option(
     "--access-token-format",
     type=click.Choice(list(ACCESS_TOKEN_FORMATS)),
-    help="opaque: the API has to ask for each token, by introspection [default: jwt].",
+    help="opaque: the API introspects each token [default: jwt].",
 )
 
 
 @click.group()
 def apis() -> None:
-    """Register resource servers (APIs) by their audience URI, with the scopes that they own."""
+    """Register APIs (resource servers) by their audience URI, with the scopes that they own."""
 
 
 @apis.command("list")
@@ -131,10 +131,10 @@ def add(
 @json_option
 @pass_invocation
 def edit(invocation: Invocation, /, audience: str, *, as_json: bool, **options: Any) -> None:
-    """Change an API; what is not given stays as it is.
+    """Change an API. What no option names stays as it is.
 
-    Scopes that users lose are taken out of their sessions for good. That waits a few seconds, until every node has
-    noticed the change. A scope whose last role is unbound is open to all users.
+    A scope that users lose is taken out of their sessions for good. The command first waits a few seconds, until every
+    node knows the change. A scope without roles is open to all users.
 
     \b
     Examples:
@@ -159,12 +159,7 @@ def edit(invocation: Invocation, /, audience: str, *, as_json: bool, **options: 
         gone = frozenset(before.scopes) - frozenset(edited.plan.scopes)
         holders = use_cases.clients_with(admin, gone)
     end_progress()
-    if holders:
-        warn(
-            [
-                f"still registered for a scope that is gone: {', '.join(holders)} (authserver clients edit CLIENT --remove-scope)"
-            ]
-        )
+    _warn_of(holders, "a scope that is gone")
     if not as_json:
         click.echo(f"Changed {audience}; {counted(edited.sessions, 'session')} lost scopes.\n")
     _print(edited.plan, as_json=as_json)
@@ -178,7 +173,7 @@ def edit(invocation: Invocation, /, audience: str, *, as_json: bool, **options: 
 def remove(invocation: Invocation, audience: str, *, yes: bool, as_json: bool) -> None:
     """Remove an API, and take its scopes out of all sessions for good.
 
-    That waits a few seconds, until every node has noticed. When it is interrupted, run it again.
+    The command first waits a few seconds, until every node knows the change. If it is interrupted, run it again.
     """
     with invocation.administration() as admin:
         plan = use_cases.find(admin, audience)
@@ -186,8 +181,7 @@ def remove(invocation: Invocation, audience: str, *, yes: bool, as_json: bool) -
         holders = use_cases.clients_with(admin, frozenset(plan.scopes))
         changed = use_cases.remove(admin, audience, progress("sessions swept"))
     end_progress()
-    if holders:
-        warn([f"still registered for its scopes: {', '.join(holders)} (authserver clients edit CLIENT --remove-scope)"])
+    _warn_of(holders, "its scopes")
     document = {"audience": audience, "removed": True, "sessions_narrowed": changed}
     done(f"Removed {audience}; {counted(changed, 'session')} lost scopes.", document, as_json=as_json)
 
@@ -204,6 +198,12 @@ def _bound(
     for scope, role in unbind:
         bound[scope] -= {role}
     return bound
+
+
+def _warn_of(clients: Sequence[str], registered_for: str) -> None:
+    if clients:
+        names = ", ".join(clients)
+        warn([f"still registered for {registered_for}: {names} (authserver clients edit CLIENT --remove-scope)"])
 
 
 def _scopes(plan: Plan) -> str:

@@ -1,4 +1,4 @@
-"""`authserver audit`: what happened, who did it, and when."""
+"""`authserver audit`: list and export audit events."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ _SEARCH = (
     click.option("--user", help="Of this user: name, e-mail address, or id (also of one that was removed)."),
     click.option("--client", "client_id", metavar="CLIENT_ID", help="Of this client."),
     click.option("--event", metavar="EVENT", help="Such as session.reuse, or session for all of that noun."),
-    click.option("--actor", metavar="ACTOR", help="Who did it: such as cli:root, or cli for all of that kind."),
-    click.option("--subject", metavar="SUBJECT", help="On which API (its audience) or key (its number)."),
+    click.option("--actor", metavar="ACTOR", help="Who acted: such as cli:root, or cli for all of that kind."),
+    click.option("--subject", metavar="SUBJECT", help="The API (its audience) or key (its number) that was acted on."),
     click.option("--since", "since_text", type=AGE, metavar="AGE|TIME", help="Such as 15m, 7d or 2026-01-31T12:00Z."),
-    click.option("--until", "until_text", type=AGE, metavar="AGE|TIME", help="Before then; written as --since."),
+    click.option("--until", "until_text", type=AGE, metavar="AGE|TIME", help="Before this time; written as --since."),
 )
 
 
 @click.group()
 def audit() -> None:
-    """Read the audit record: each security act, written in the transaction of the act."""
+    """Read the audit record. Each event was written in the transaction of its act."""
 
 
 def _searching(command: Callable[..., None]) -> Callable[..., None]:
-    """The options that say which events; the command gets them as `options`."""
+    """Give a command the options that choose events. It gets them as `options`."""
     for option in reversed(_SEARCH):
         command = option(command)
     return command
@@ -113,7 +113,7 @@ def _user_id(admin: Any, user: str) -> UUID:
         found: UUID = users.find(admin, user).id
     except NotFound:
         try:
-            return UUID(user)  # of a user who was removed, name and all
+            return UUID(user)  # of a user who was removed
         except ValueError:
             pass
         raise

@@ -58,7 +58,7 @@ def list_(invocation: Invocation, *, as_json: bool) -> None:
 @json_option
 @pass_invocation
 def show(invocation: Invocation, client_id: str, *, as_json: bool) -> None:
-    """Show everything about a client but its secret."""
+    """Show a client. Its secret cannot be shown."""
     with invocation.administration() as admin:
         row = use_cases.find(admin, client_id)
     if as_json:
@@ -75,7 +75,7 @@ def show(invocation: Invocation, client_id: str, *, as_json: bool) -> None:
 def disable(invocation: Invocation, client_id: str, *, yes: bool, as_json: bool) -> None:
     """Disable a client and end its sessions.
 
-    Every node honours it within 5 seconds. Enabling the client again restores no session: its users sign in again.
+    Every node knows it within 5 seconds. Enabling the client again restores no session: its users sign in again.
     """
     with invocation.administration() as admin:
         use_cases.find(admin, client_id)
@@ -112,8 +112,8 @@ def enable(invocation: Invocation, client_id: str, *, as_json: bool) -> None:
 def rotate_secret(invocation: Invocation, client_id: str, overlap: int, *, as_json: bool) -> None:
     """Give a client a new secret, shown once and never again.
 
-    During the overlap both secrets work, so the client can change over without a failed request. A secret older than
-    these two ends now.
+    During the overlap both secrets work, so the client can change over without a failed request. Any older secret ends
+    now.
 
     \b
     Examples:

@@ -43,11 +43,11 @@ def print_client(row: ClientRecord) -> None:
 
 
 def print_secret(secret: str) -> None:
-    """Show a secret, the only time."""
+    """Print a secret. It cannot be printed again."""
     click.echo(f"client_secret: {secret}")
-    click.echo("Keep it now: it is shown this once and cannot be looked up.")
+    click.echo("Keep it now: it is shown only once.")
 
 
 def state(row: ClientRecord) -> str:
-    """One word on whether it may be used."""
+    """The state in a word."""
     return "enabled" if row.enabled else "disabled"

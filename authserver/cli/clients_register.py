@@ -46,7 +46,7 @@ def _options(field: Field, *, editing: bool) -> Iterator[Callable[[Command], Com
     elif field.input is Input.NUMBER:
         given["type"] = int
     given |= {"multiple": True} if field.is_set else {"default": None}
-    needed = not editing and field.name in ("kind", "name")  # what no kind fills in
+    needed = not editing and field.name in ("kind", "name")  # no kind has a default for them
     yield click.option(field.option or f"--{flag}", field.name, help=about, required=needed, **given)
     if editing and field.adds:
         yield click.option(f"--add-{flag}", f"add_{field.name}", help=f"One {noun} more; repeat.", **given)
@@ -56,7 +56,7 @@ def _options(field: Field, *, editing: bool) -> Iterator[Callable[[Command], Com
 
 
 def _changed(field: Field, before: Any, options: Mapping[str, Any]) -> Any:
-    """The value of a field after the options; what they do not name stays as it is."""
+    """The value of a field after the options. A field that they do not name keeps its value."""
     given = options.get(field.name)
     if options.get(f"no_{field.name}") or (field.unset_word and given == field.unset_word):
         return None
@@ -71,11 +71,11 @@ def _changed(field: Field, before: Any, options: Mapping[str, Any]) -> Any:
 
 @click.command()
 @registration_options(FIELDS, editing=False)
-@click.option("--allow-password-grant", is_flag=True, help="Let the app exchange passwords; off unless given.")
+@click.option("--allow-password-grant", is_flag=True, help="Let the app exchange passwords for tokens.")
 @json_option
 @pass_invocation
 def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
-    """Register a client. Its secret, if it gets one, is shown once and never again.
+    """Register a client. If it gets a secret, that is shown once and never again.
 
     \b
     Kinds:
@@ -105,10 +105,10 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
 @json_option
 @pass_invocation
 def edit(invocation: Invocation, /, client_id: str, *, as_json: bool, **options: Any) -> None:
-    """Change a client; what is not given stays as it is.
+    """Change a client. What no option names stays as it is.
 
-    Sessions go on: what they may do is cut to the client's scopes at their next refresh. A client that gets an
-    --auth-method with a secret for the first time is given one, shown once.
+    Every session goes on. Its next refresh cuts its scopes to those of the client. A client that gets an --auth-method
+    with a secret for the first time gets a secret, which is shown once.
 
     \b
     Examples:

@@ -1,7 +1,6 @@
 """The command `authserver`: its groups, each imported when it is run.
 
-Importing all of them takes a second of CPU time, and one command needs one of them. So this file imports nothing of the
-server: the table below says where each command stands.
+Importing all of them takes a second of CPU time, and a run needs one. So this file imports nothing of the server.
 """
 
 from __future__ import annotations
@@ -17,12 +16,12 @@ import click
 
 from authserver import __version__
 
-if TYPE_CHECKING:  # of the types alone: the module is imported with the first command that needs it
+if TYPE_CHECKING:
     from authserver.cli.programs import Programs
 
 INTERRUPTED = 130
 
-#: Every command, in the order of `authserver --help`. Its file of the same name has it under that name.
+#: Every command. The file of the same name has it under that name.
 COMMANDS = (
     "serve",
     "db",
@@ -93,7 +92,7 @@ def main(programs: Programs, arguments: Sequence[str] | None = None) -> int:
         click.echo("interrupted", err=True)
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader (head, a pager) has seen enough. Python would complain again when it flushes at exit.
+        # The reader, such as `head`, has closed the pipe. Python would fail again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except Exception as error:
@@ -101,7 +100,7 @@ def main(programs: Programs, arguments: Sequence[str] | None = None) -> int:
 
         problems = problems_of(error)
         if not problems:
-            raise  # a mistake of ours deserves its traceback
+            raise  # a mistake in the server: its traceback is needed
         for problem in problems:
             click.echo(f"error: {' '.join(problem.split())}", err=True)
         return 1

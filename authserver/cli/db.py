@@ -11,7 +11,7 @@ from authserver.database import schema
 
 @click.group()
 def db() -> None:
-    """Look after the database's schema."""
+    """Upgrade the database's schema."""
 
 
 @db.command()
@@ -20,8 +20,7 @@ def db() -> None:
 def upgrade(invocation: Invocation, *, as_json: bool) -> None:
     """Bring the database to the schema of this version.
 
-    Safe when several nodes run it at once, and while the previous version serves. A database that is up to date is
-    left as it is.
+    Several nodes may run it at once, while the previous version serves. A database that is up to date stays as it is.
     """
     before, after = upgrade_schema(invocation)
     text = f"Upgraded the schema from {before or 'nothing'} to {after}."

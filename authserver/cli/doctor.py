@@ -1,8 +1,8 @@
-"""`authserver doctor`: what deserves attention, why, and the command that mends it."""
+"""`authserver doctor`: findings, each with its reason and the command that mends it."""
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import asdict
 
 import click
 
@@ -19,16 +19,16 @@ from authserver.cli.programs import Invocation, actor, pass_invocation
     type=click.Choice([severity.value for severity in Severity]),
     default=Severity.NOTE.value,
     show_default=True,
-    help="Only what is at least this grave.",
+    help="Only findings that are at least so severe.",
 )
 @click.option("--except", "accepted", multiple=True, metavar="CHECK", help="Not this check; repeat.")
 @json_option
 @pass_invocation
 def doctor(invocation: Invocation, severity: str, accepted: tuple[str, ...], *, as_json: bool) -> int:
-    """Look for what deserves attention: in settings, clients, APIs, users, keys and on this node.
+    """Look for problems in settings, clients, APIs, users and keys, and on this node.
 
-    Each finding has its reason, and the command that mends it. Changes nothing, and needs no server to run. Exit status
-    1 when there are errors or warnings among what is shown, so that a scheduled job can tell.
+    Each finding has its reason, and the command that mends it. The doctor changes nothing, and needs no running server.
+    The exit status is 1 if it shows an error or a warning, so that a scheduled job can tell.
 
     \b
     Examples:
@@ -41,7 +41,7 @@ def doctor(invocation: Invocation, severity: str, accepted: tuple[str, ...], *, 
     least = Severity(severity).rank
     shown = [one for one in found if one.severity.rank <= least and one.check not in accepted]
     if as_json:
-        print_json([_as_document(one) for one in shown])
+        print_json([asdict(one) for one in shown])
     else:
         table = [(one.severity.value, one.check, one.subject, one.reason, one.command) for one in shown]
         columns = ("severity", "check", "what", "why", "what mends it")
@@ -54,14 +54,3 @@ def doctor(invocation: Invocation, severity: str, accepted: tuple[str, ...], *, 
 def _summary(shown: list[Finding]) -> str:
     numbers = [(severity, sum(one.severity is severity for one in shown)) for severity in Severity]
     return ", ".join(counted(number, severity.value) for severity, number in numbers if number) + "."
-
-
-def _as_document(one: Finding) -> dict[str, Any]:
-    return {
-        "check": one.check,
-        "severity": one.severity.value,
-        "about": one.about.value,
-        "subject": one.subject,
-        "reason": one.reason,
-        "command": one.command,
-    }

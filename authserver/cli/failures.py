@@ -1,4 +1,4 @@
-"""Expected failures of commands, in one line each: what is wrong, and what to do about it."""
+"""The lines that a command prints for an expected failure: what is wrong, and what to do."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from authserver.keys.vault import MasterKeyError
 from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverloaded
 from authserver.settings.loading import SettingsError
 
-#: What says in its text what to do, and needs no traceback.
+#: The text of these errors says what to do.
 _EXPECTED = (MasterKeyError, NoKeys, SchemaOutdated, HashingDirectoryRefused, HashingOverloaded)
 
 
 def problems_of(error: Exception) -> Sequence[str]:
-    """One line for each reason of an expected failure; nothing for one that should not have happened."""
+    """The lines of an expected failure, one for each reason; no lines for an unexpected one."""
     if isinstance(error, AdminError):
         return [str(problem) for problem in error.problems]
     if isinstance(error, SettingsError):
@@ -27,15 +27,15 @@ def problems_of(error: Exception) -> Sequence[str]:
     if isinstance(error, _EXPECTED):
         return [str(error)]
     if isinstance(error, exc.ProgrammingError):
-        return ["the database has not the schema of this version; run: authserver db upgrade"]
-    # The bare class is what SQLite raises for a file that is no database.
+        return ["the database does not have the schema of this version; run: authserver db upgrade"]
+    # SQLite raises the bare class for a file that is not a database.
     if isinstance(error, Unavailable) or type(error) is exc.DatabaseError:
         return [_database_problem(error)]
     return []
 
 
 def _database_problem(error: Exception) -> str:
-    # The driver's own words and never the statement, whose parameters hold hashes and digests.
+    # The driver's text, never the statement: its parameters hold hashes and digests.
     cause = getattr(error, "orig", None)
     words = str(cause if cause is not None else error).strip().splitlines()
     return (

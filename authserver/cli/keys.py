@@ -26,11 +26,11 @@ def keys() -> None:
 
 
 @keys.command("list")
-@click.option("--all", "include_gone", is_flag=True, help="Also those that are gone.")
+@click.option("--all", "include_gone", is_flag=True, help="Include keys that are gone.")
 @json_option
 @pass_invocation
 def list_(invocation: Invocation, *, include_gone: bool, as_json: bool) -> None:
-    """List keys, oldest first. Needs no master key."""
+    """List keys, oldest first. This needs no master key."""
     with invocation.administration() as admin:
         rows = [row for row in use_cases.find_all(admin) if include_gone or row.state != State.GONE]
     if as_json:
@@ -53,12 +53,12 @@ def list_(invocation: Invocation, *, include_gone: bool, as_json: bool) -> None:
 @json_option
 @pass_invocation
 def rotate(invocation: Invocation, kind: str, *, at_once: bool, as_json: bool) -> None:
-    """Promote the published next key, and publish another one after it. Nobody is signed out.
+    """Promote the published next key, and publish another one after it. Every session goes on.
 
-    A next key is promoted only when it has been published long enough: keys.jwks_max_age and two node caches for a
-    signing key, two node caches for a token key. It usually has.
+    A next key is promoted only after it was published long enough: keys.jwks_max_age and two node caches for a signing
+    key, two node caches for a token key. Usually it was.
 
-    --now does not wait. What that costs, for that long at most:
+    --now does not wait. For the rest of that time it costs:
 
     \b
       signing  an API whose copy of the key set is older, and which does not fetch it again on an unknown kid,
@@ -82,14 +82,14 @@ def leaked(invocation: Invocation, key_id: int, *, yes: bool, as_json: bool) -> 
     """Mark a key as leaked. If it is active, the next one takes over first.
 
     \b
-      signing  gone at once: access tokens signed with it are refused as soon as APIs fetch the key set anew,
-               and apps refresh; nobody is signed out
-      opaque   gone at once: opaque access tokens made with it are refused within seconds, and apps refresh;
-               nobody is signed out
-      token    still read, so that nobody is signed out; but a mismatch under it proves no theft any more
+      signing  gone at once: APIs refuse access tokens that it signed as soon as they fetch the key set again,
+               then apps refresh; every session goes on
+      opaque   gone at once: opaque access tokens that it sealed are refused within seconds, then apps refresh;
+               every session goes on
+      token    still read, so every session goes on; but a mismatch under it proves no theft any more
                and ends no session
 
-    Who had one key of the database may have had all of them: see authserver keys list.
+    A thief who had one key of the database may have had all: see authserver keys list.
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     with invocation.administration() as admin:
         confirm(f"Mark key {key_id} as leaked? This cannot be undone.", yes=yes)
@@ -104,7 +104,7 @@ def leaked(invocation: Invocation, key_id: int, *, yes: bool, as_json: bool) -> 
 @json_option
 @pass_invocation
 def rewrap(invocation: Invocation, *, as_json: bool) -> None:
-    """Seal every key under the present master key. Signs nobody out.
+    """Seal every key under the present master key. Every session goes on.
 
     \b
     To change the master key on a single node (docs/keys.md has the steps for several):

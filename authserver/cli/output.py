@@ -1,6 +1,7 @@
 """How commands print: tables for people, as wide as the terminal; JSON with stable names for programs.
 
-Names, devices and user agents come from outside: what could drive a terminal (escape sequences) is shown, not sent.
+Names, devices and user agents come from outside. Escape sequences in them are printed as text, so they cannot drive the
+terminal.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ __all__ = [
     "print_table", "progress", "shown", "span", "warn", "yes_option",
 ]  # fmt: skip
 
-#: Where there is no terminal nothing is folded: a line is a row, for grep and awk.
+#: Without a terminal no line is folded: one line is one row, for grep and awk.
 _PIPE_WIDTH = 10_000
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 
@@ -35,13 +36,13 @@ yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
 def clean(value: object) -> str:
-    """Text that a terminal takes for text: control and other invisible characters are escaped."""
+    """The text with its control characters and other invisible characters escaped."""
     text = str(value)
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def shown(value: object) -> str:
-    """A value for people: sets as sorted words, nothing as a dash."""
+    """A value for people. A set becomes sorted words, an empty value a dash."""
     match value:
         case None | "":
             return "-"
@@ -78,7 +79,7 @@ def print_json(value: object) -> None:
 
 
 def done(text: str, document: Mapping[str, object], *, as_json: bool) -> None:
-    """Say what was done: a line for people, or a document for programs."""
+    """Print what was done: a line for people, or a document for programs."""
     if as_json:
         print_json(document)
     else:
@@ -86,9 +87,9 @@ def done(text: str, document: Mapping[str, object], *, as_json: bool) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
-    """Print rows under their columns, or below each other where the terminal is too narrow for that.
+    """Print rows under their columns. If the terminal is too narrow, print them below each other.
 
-    `empty` says what to do first where there are none.
+    `empty` is printed if there are no rows.
     """
     if not rows:
         click.echo(empty)
@@ -128,12 +129,12 @@ def confirm(question: str, *, yes: bool) -> None:
     """Ask, unless `yes`.
 
     Raises:
-        AdminError: the answer is no, or there is nobody to ask.
+        AdminError: the answer is no, or standard input is no terminal.
     """
     if yes:
         return
     if not sys.stdin.isatty():
-        raise AdminError(f"{question} There is nobody to ask: give --yes if you mean it")
+        raise AdminError(f"{question} There is no terminal to ask on: give --yes if you mean it")
     if not click.confirm(question, err=True):
         raise AdminError("nothing was changed")
 

@@ -1,4 +1,4 @@
-"""What commands share: how to reach the settings, the database and the application, and what is built once."""
+"""What commands share: the settings, the database and the application, each made when a command asks for it."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from authserver.settings.values import LogSettings
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """`make` builds the application and starts its housekeeping, `stop` ends that; both are called in each worker."""
+    """`make` builds the application and starts its housekeeping. `stop` ends it. Each worker calls both."""
 
     make: Callable[[Settings], WSGIApplication]
     stop: Callable[[WSGIApplication], None]
 
 
 class Programs(Protocol):
-    """What the entry point hands in, because only entry points may import the application."""
+    """What the entry point hands to commands. Only entry points may import the application."""
 
     def application(self) -> Application:
-        """Import the application, which takes long, and say how each worker starts and stops it."""
+        """Import the application, which takes long. Return what starts and stops it in a worker."""
 
     def configure_logging(self, settings: LogSettings, /) -> None:
-        """Say where log lines go: a server does it by itself, commands do it with this."""
+        """Set where log lines of a command go. A server sets it by itself."""
 
 
 class Invocation:
@@ -60,8 +60,8 @@ class Invocation:
         """The database for one command, its connections closed at the end.
 
         Raises:
-            SchemaOutdated: it has not the schema of this version.
-            Conflict: there is no embedded database yet; opening it would make an empty one.
+            SchemaOutdated: it does not have the schema of this version.
+            Conflict: the embedded database does not exist. Opening it would make an empty one.
         """
         path = embedded_path(self.settings)
         if check_schema and path is not None and not path.exists():
@@ -82,7 +82,7 @@ class Invocation:
             yield Administration(database, self.settings, actor())
 
     def _log_to_standard_error(self) -> None:
-        """As a server does, so that what collects logs gets the audit events of commands too; people read tables."""
+        """Log audit events as a server does, so that log collectors get them. A terminal shows warnings only."""
         if not sys.stderr.isatty():
             self.programs.configure_logging(self.settings.log)
             return
@@ -94,13 +94,13 @@ pass_invocation = click.make_pass_decorator(Invocation)
 
 
 def embedded_path(settings: Settings) -> Path | None:
-    """The file of an SQLite database; None for a server."""
+    """The file of an SQLite database; None for another database."""
     url = settings.database_url
     return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
 
 
 def actor() -> str:
-    """Who acts, for the audit record: the login name, or the number where a container has no names."""
+    """The actor of audit events: the login name, or the user's number if the system has no name for it."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

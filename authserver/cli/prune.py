@@ -1,4 +1,4 @@
-"""`authserver prune`: delete what nothing needs any more."""
+"""`authserver prune`: delete rows that are not needed any more."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ INTERRUPTED = 130
 @json_option
 @pass_invocation
 def prune(invocation: Invocation, *, as_json: bool) -> int:
-    """Delete sessions that ended long ago, old audit events, and removed users and clients that nothing names.
+    """Delete sessions that ended long ago, old audit events, and removed users and clients without sessions or events.
 
-    The server does this by itself (retention.prune_interval). It runs in small batches, blocks nobody, and may run on
-    several nodes at once. Ctrl-C stops after the batch that is under way; the next run goes on.
+    The server does this by itself (retention.prune_interval). It works in small batches, delays no request, and may run
+    on several nodes at once. Ctrl-C stops it after the current batch. The next run goes on.
     """
     state = Pruned()
     with _stoppable() as stopped, invocation.administration() as admin:
@@ -44,7 +44,7 @@ def prune(invocation: Invocation, *, as_json: bool) -> int:
 
 @contextmanager
 def _stoppable() -> Iterator[list[int]]:
-    """Turn Ctrl-C and SIGTERM into a note in the list, so that no batch is cut in half."""
+    """Put Ctrl-C and SIGTERM into the list, so that they do not interrupt a batch."""
     stopped: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, lambda number, _: stopped.append(number)) for number in numbers}

@@ -24,7 +24,7 @@ from authserver.settings.model import Settings
 @click.option(
     "--first-administrator",
     metavar="NAME",
-    help="Where there is no administrator yet, make this one and print a one-time link for the password.",
+    help="If there is no administrator, make this one and print a one-time link for the password.",
 )
 @pass_invocation
 def serve(
@@ -35,10 +35,10 @@ def serve(
     threads: int | None,
     first_administrator: str | None,
 ) -> int:
-    """Serve until SIGTERM or Ctrl-C; requests in flight are answered.
+    """Serve until SIGTERM or Ctrl-C, then answer the requests that have begun.
 
-    In development the schema is upgraded first. In production that is a step of its own, authserver db upgrade: a
-    node that starts must not change the database under the others.
+    In development the schema is upgraded first. In production upgrade it with authserver db upgrade: a node that starts
+    must not change the database of the others.
 
     \b
     Examples:
@@ -53,7 +53,7 @@ def serve(
         upgrade_schema(invocation)
     else:
         with invocation.database():
-            pass  # the schema is right, or this has raised
+            pass  # opening it has checked the schema
     lines = _lines_for_administrator(invocation, first_administrator)
     server, application = settings.server, invocation.programs.application()
     return serving.run(
@@ -74,7 +74,7 @@ def _announce(address: str, settings: Settings, lines: Sequence[str]) -> None:
 
 
 def _lines_for_administrator(invocation: Invocation, name: str | None) -> list[str]:
-    """How to get the first administrator. The link goes to standard output alone, and never into the log."""
+    """Lines on how to get the first administrator. The link goes to standard output only, never into the log."""
     if name is not None:
         with invocation.administration() as admin:
             issued = password_links.first_administrator(admin, name)

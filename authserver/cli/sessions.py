@@ -31,7 +31,7 @@ _client_option = click.option("--client", metavar="CLIENT_ID", help="Of this cli
 
 @click.group()
 def sessions() -> None:
-    """See who is signed in, and end sessions."""
+    """List sessions, and end them."""
 
 
 @sessions.command("list")
@@ -89,7 +89,8 @@ def revoke(
 ) -> None:
     """End one session, or all of a user, of a client, or of a user with a client.
 
-    All of a user signs the user out of the server's own pages too. Refreshes fail at once. Access tokens that are out are good until they expire.
+    With --user alone the user is also signed out of the server's own pages. Refreshes fail at once. APIs that check
+    tokens alone notice with their next status list, or when the access token expires.
 
     \b
     Examples:
@@ -119,7 +120,7 @@ def revoke(
 
 
 def state(row: SessionRecord) -> str:
-    """Live, or expired or ended, and why."""
+    """The state for people, with the reason of an end."""
     found = session_state(row)
     return "live" if found.is_live else f"{found.name} {moment(found.since)}: {found.why}"
 

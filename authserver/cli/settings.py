@@ -19,17 +19,17 @@ def settings() -> None:
 @json_option
 @pass_invocation
 def check(invocation: Invocation, *, as_json: bool) -> None:
-    """Check the settings without starting anything. Exit status 1 when they do not hold.
+    """Check the settings without starting anything. The exit status is 1 if they break a rule.
 
-    Every problem is one line, with its source and what would be right. Warnings are about what holds and yet deserves
-    a second thought.
+    Each problem is one line, with its source and what would be right. A warning is for a value that is allowed and
+    doubtful.
     """
     found = [f"{one.subject}: {one.reason}" for one in examine(invocation.settings)]
     if as_json:
         print_json({"valid": True, "warnings": found})
         return
     warn(found)
-    click.echo(f"The settings hold ({invocation.settings.environment}).")
+    click.echo(f"The settings are valid ({invocation.settings.environment}).")
 
 
 @settings.command()

@@ -1,4 +1,4 @@
-"""What options may hold: durations as the settings write them, and words that may repeat or stand in one text."""
+"""Types of options: durations as in the settings, times, and words in one text or in a repeated option."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Since(click.ParamType[int]):
 
 
 class Age(click.ParamType[str]):
-    """An age such as 15m or a moment; which of them is told by `is_age`."""
+    """An age such as 15m, or a moment. `is_age` tells which."""
 
     name = "age or time"
 
@@ -63,7 +63,7 @@ def is_age(text: str) -> bool:
 
 
 def since(text: str, now: int) -> int:
-    """Milliseconds since the epoch of an age before `now`, or of a moment."""
+    """The time of an age before `now`, or of a moment, in milliseconds since the epoch."""
     return now - DURATION.convert(text, None, None) * 1000 if is_age(text) else SINCE.convert(text, None, None)
 
 
@@ -75,5 +75,5 @@ def words(given: Iterable[str]) -> frozenset[str]:
 def changed_words(
     present: frozenset[str], exactly: Iterable[str], added: Iterable[str], removed: Iterable[str]
 ) -> frozenset[str]:
-    """A set after an edit: replaced where it was given whole, then with words added and removed."""
+    """A set after an edit: replaced if it was given whole, then with words added and removed."""
     return ((words(exactly) or present) | words(added)) - words(removed)

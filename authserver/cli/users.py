@@ -37,7 +37,7 @@ stdin_option = click.option(
 
 @click.group()
 def users() -> None:
-    """Manage who may sign in. A user is named by user name, e-mail address or id."""
+    """Manage users. Name a user by user name, e-mail address or id."""
 
 
 users.add_command(import_)
@@ -75,11 +75,11 @@ def show(invocation: Invocation, user: str, *, as_json: bool) -> None:
 @click.option("--email", help="Can sign in with it too.")
 @click.option("--role", multiple=True, help="Opens scopes that are bound to it; repeat.")
 @stdin_option
-@click.option("--link", is_flag=True, help="Without a password: print a one-time link with which the user sets one.")
+@click.option("--link", is_flag=True, help="Set no password: print a one-time link with which the user sets one.")
 @json_option
 @pass_invocation
 def add(invocation: Invocation, /, name: str, *, as_json: bool, **options: Any) -> None:
-    """Add a user. The password is asked for, twice, or read from standard input; never from the arguments.
+    """Add a user. Asks for the password twice, or reads it from standard input. Arguments never hold it.
 
     \b
     Examples:
@@ -88,7 +88,7 @@ def add(invocation: Invocation, /, name: str, *, as_json: bool, **options: Any) 
       authserver users add anna --link
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     profile = Profile(name, options["email"], words(options["role"]))
-    use_cases.check_profile(profile)  # before the prompt: nobody types a password for nothing
+    use_cases.check_profile(profile)  # before the prompt, so that no password is typed in vain
     with invocation.administration() as admin:
         if options["link"]:
             password_links.require_pages(admin)
@@ -112,9 +112,9 @@ def add(invocation: Invocation, /, name: str, *, as_json: bool, **options: Any) 
 @json_option
 @pass_invocation
 def edit(invocation: Invocation, /, user: str, *, as_json: bool, **options: Any) -> None:
-    """Change a user; what is not given stays as it is.
+    """Change a user. What no option names stays as it is.
 
-    A lost role takes its scopes out of the user's sessions at once. A gained one opens scopes at the next sign-in.
+    A role that is removed takes its scopes out of the user's sessions at once. A new role opens scopes at the next sign-in.
 
     \b
     Examples:
@@ -140,7 +140,7 @@ def edit(invocation: Invocation, /, user: str, *, as_json: bool, **options: Any)
 @json_option
 @pass_invocation
 def set_password(invocation: Invocation, user: str, *, password_stdin: bool, as_json: bool) -> None:
-    """Reset a user's password, and sign the user out everywhere.
+    """Set a user's password, and sign the user out everywhere.
 
     \b
     Examples:
@@ -159,9 +159,9 @@ def set_password(invocation: Invocation, user: str, *, password_stdin: bool, as_
 @json_option
 @pass_invocation
 def password_link(invocation: Invocation, user: str, *, as_json: bool) -> None:
-    """Print a link with which a user sets a new password, once. Earlier links of the user end now.
+    """Print a one-time link with which a user sets a new password. Earlier links of the user end now.
 
-    Using it signs the user out everywhere; until then the old password works.
+    When the link is used, all sessions of the user end. Until then the old password works.
     """
     with invocation.administration() as admin:
         print_link(password_links.issue(admin, user), as_json=as_json)
@@ -196,7 +196,7 @@ def enable(invocation: Invocation, user: str, *, as_json: bool) -> None:
 @json_option
 @pass_invocation
 def remove(invocation: Invocation, user: str, *, yes: bool, as_json: bool) -> None:
-    """Remove a user for good: password and address are erased, the name is free again, all sessions end."""
+    """Remove a user for good. This erases password and address, frees the name and ends all sessions."""
     with invocation.administration() as admin:
         row = use_cases.find(admin, user)
         confirm(f"Remove {row.username} for good?", yes=yes)
@@ -206,7 +206,7 @@ def remove(invocation: Invocation, user: str, *, yes: bool, as_json: bool) -> No
 
 
 def print_link(issued: Issued, *, as_json: bool) -> None:
-    """The link alone on standard output, so that it can be piped; who may know it on standard error."""
+    """Print only the link on standard output, so that it can be piped. Standard error says whose link it is."""
     if as_json:
         print_json({"username": issued.username, "url": issued.url, "expires_at": iso(issued.expires_at)})
         return

@@ -18,7 +18,7 @@ from authserver.administration.users_lines import Format, Problem
 from authserver.cli.output import clean, counted, end_progress, json_option, print_json, progress, warn
 from authserver.cli.programs import Invocation, pass_invocation
 
-#: Problems that are printed; a file of another kind has as many as it has lines.
+#: At most so many problems are printed. A file of the wrong kind has a problem in every line.
 _SHOWN = 50
 
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
@@ -48,10 +48,10 @@ def import_(
     dry_run: bool,
     as_json: bool,
 ) -> int:
-    """Add the users of a file, with the password hashes that they have; - is standard input.
+    """Add the users of a file, with their password hashes; - is standard input.
 
-    Lines that cannot be used are told, and the others are imported; then the exit status is 1. Run it again after a
-    stop: who is there already is passed over. docs/users-import.md has the columns and the hashes that are known.
+    Lines that cannot be used are printed, and the others are imported; then the exit status is 1. After a stop run it
+    again: it skips users that exist. docs/users-import.md has the columns and the known hashes.
 
     \b
     Examples:
@@ -102,7 +102,7 @@ def export(invocation: Invocation, /, form: Format, output: Path | None, *, with
         lines = use_cases.export_users(admin, form, with_password_hashes=with_password_hashes)
         target: BinaryIO = sys.stdout.buffer
         if output is not None:
-            # Made anew and for the owner alone: it may hold hashes.
+            # The file is new and only its owner can read it: it may hold hashes.
             output.unlink(missing_ok=True)
             target = stack.enter_context(_private(output))
         for line in lines:
@@ -123,7 +123,7 @@ def _private(path: Path) -> BinaryIO:
 def _chosen(form: str | None, name: str) -> Format:
     found = form or _FORMATS.get(Path(name).suffix.lower())
     if found is None:
-        raise Invalid("say in which form the file is: --format csv or --format jsonl")
+        raise Invalid("the ending of the file does not tell its format: give --format csv or --format jsonl")
     return cast("Format", found)
 
 
@@ -136,7 +136,7 @@ def _warn_of(tally: Tally) -> None:
         warn([f"nothing after line {tally.stopped_at} was read: mend it, and run the import again"])
     if tally.plain_passwords:
         count = counted(tally.plain_passwords, "password")
-        warn([f"{count} stood in the file as plain text: delete the file and whatever copies there are of it"])
+        warn([f"{count} stood in the file as plain text: delete the file and all its copies"])
     if tally.without_password:
         warn(
             [f"{counted(tally.without_password, 'user')} came without a password, and cannot sign in before one is set"]

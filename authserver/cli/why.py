@@ -23,10 +23,10 @@ from authserver.refusals.references import Refusal
 @json_option
 @pass_invocation
 def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
-    """Say why a request was refused. REFERENCE is the member `reference` of the error that the app got, or all of it.
+    """Say why a request was refused. REFERENCE is the member `reference` of the error that the app got, or the whole error.
 
-    The reference is the refusal itself, sealed under the master key: nothing is looked up to open it, and it can be
-    opened as long as the master key is kept. What the database knows of session and client now is shown beside it.
+    The reference is the refusal itself, sealed under the master key. It can be opened without the database, as long as
+    the master key is kept. The present state of session and client is shown with it.
     """
     refusal = use_cases.explain(open_vault(invocation.settings, create=False), reference)
     explanation = _look_up(invocation, refusal)
@@ -44,12 +44,12 @@ def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
 
 
 def _look_up(invocation: Invocation, refusal: Refusal) -> Explanation:
-    """With what the database knows; the reason can be told without it, above all when it is what failed."""
+    """Add what the database knows. If the database has failed, the reason is shown alone."""
     try:
         with invocation.administration() as admin:
             return use_cases.look_up(admin, refusal)
     except (*Unavailable, SchemaOutdated, AdminError):
-        warn(["the database cannot be used just now, so what it knows of session and client is missing"])
+        warn(["the database cannot be used now, so the state of session and client is missing"])
         return Explanation(refusal, None)
 
 

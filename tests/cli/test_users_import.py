@@ -132,7 +132,7 @@ def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell
             "line 4: password_hash: this form of hash is not known here; known are Argon2, bcrypt, scrypt and PBKDF2 as "
             "PHC strings, and as Django and Werkzeug write them"
         ),
-        "warning: 1 password stood in the file as plain text: delete the file and whatever copies there are of it",
+        "warning: 1 password stood in the file as plain text: delete the file and all its copies",
         "warning: 1 user came without a password, and cannot sign in before one is set",
     ]
     assert "correct horse" not in done.stderr + done.stdout
@@ -178,7 +178,7 @@ def test_a_file_of_another_kind_prints_no_more_than_anybody_reads(shell: Shell, 
     done = shell.run("users", "import", str(file))
     assert done.stderr.count("is no JSON") == 50
     assert "… and 150 problems more (--report FILE has all of them)" in done.stderr
-    assert "say in which form the file is" in shell.refused("users", "import", "-")
+    assert "the ending of the file does not tell its format" in shell.refused("users", "import", "-")
 
 
 def test_an_export_with_hashes_is_a_file_for_its_owner_alone(shell: Shell, stage: Stage, tmp_path: Path):
