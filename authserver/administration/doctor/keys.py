@@ -18,14 +18,8 @@ def _finding(check: str, severity: Severity, row: KeyRecord, reason: str, comman
 
 def none_yet(seen: Survey) -> Findings:
     if not seen.keys:
-        yield Finding(
-            "key.none",
-            Severity.NOTE,
-            About.KEY,
-            "keys",
-            "there are none yet: the server makes them when it is started for the first time",
-            "authserver serve",
-        )
+        reason = "there are none yet: the server makes them when it is started for the first time"
+        yield Finding("key.none", Severity.NOTE, About.KEY, "keys", reason, "authserver serve")
 
 
 def age(seen: Survey) -> Findings:
@@ -36,48 +30,33 @@ def age(seen: Survey) -> Findings:
         left = present(row.activated_at) + seen.key_lifetimes[Kind(row.kind)] * 1000 - seen.now
         rotate = f"authserver keys rotate --kind {row.kind}"
         if left < -_GRACE_MS:
-            yield _finding(
-                "overdue",
-                Severity.WARNING,
-                row,
+            reason = (
                 f"should have been replaced {_hours(-left)} ago: is a server running on this database, and its "
-                "clean-up with it?",
-                rotate,
+                "clean-up with it?"
             )
+            yield _finding("overdue", Severity.WARNING, row, reason, rotate)
         elif 0 <= left < min(_SOON_MS, seen.key_lifetimes[Kind(row.kind)] * 100):
-            yield _finding(
-                "due",
-                Severity.NOTE,
-                row,
-                f"is replaced by the next one in {_hours(left)}; the server does that by itself, and nobody is signed out",
-                rotate,
-            )
+            reason = f"is replaced by the next one in {_hours(left)}; the server does that by itself, and nobody is signed out"
+            yield _finding("due", Severity.NOTE, row, reason, rotate)
 
 
 def successor(seen: Survey) -> Findings:
     with_next = {row.kind for row in seen.keys if row.state == State.NEXT}
     for row in seen.keys:
         if row.state == State.ACTIVE and row.kind not in with_next:
-            yield _finding(
-                "no-successor",
-                Severity.WARNING,
-                row,
-                "has no published next key: were it to leak, APIs would have to learn a key that they have not seen",
-                f"authserver keys rotate --now --kind {row.kind}",
+            reason = (
+                "has no published next key: were it to leak, APIs would have to learn a key that they have not seen"
             )
+            command = f"authserver keys rotate --now --kind {row.kind}"
+            yield _finding("no-successor", Severity.WARNING, row, reason, command)
 
 
 def leaked(seen: Survey) -> Findings:
     for row in seen.keys:
         still_read = (row.kind, row.state) == (Kind.TOKEN, State.RETIRED)  # or everybody would be signed out
         if row.leaked and row.state != State.GONE and not still_read:
-            yield _finding(
-                "leaked",
-                Severity.ERROR,
-                row,
-                "is marked as leaked and yet trusted: whoever has it makes tokens that are believed",
-                authserver("keys", "leaked", str(row.id), yes=True),
-            )
+            reason = "is marked as leaked and yet trusted: whoever has it makes tokens that are believed"
+            yield _finding("leaked", Severity.ERROR, row, reason, authserver("keys", "leaked", str(row.id), yes=True))
 
 
 CHECKS = (none_yet, age, successor, leaked)
