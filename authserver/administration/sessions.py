@@ -73,10 +73,7 @@ def revoke(admin: Administration, session_id: UUID) -> bool:
         NotFound: there is no such session.
     """
     find(admin, session_id)
-    with admin.transaction() as connection:
-        return ending.end_session(
-            connection, session_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
-        )
+    return _end(admin, session_id)
 
 
 def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None = None) -> int:
@@ -85,35 +82,26 @@ def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None
     All of a user ends the user's visits too: a thief may hold one. Whoever ends their own goes on with the visit at hand.
     """
     if which.client_id is None and which.user_id is not None:
-        with admin.transaction() as connection:
-            if admin.actor != f"user:{which.user_id}":
-                visits.end_visits_of_user(
-                    connection,
-                    which.user_id,
-                    actor=admin.actor,
-                    because=End.ENDED_BY_ADMINISTRATOR.value,
-                    caller=admin.caller,
-                )
-            return ending.end_sessions_of_user(
-                connection, which.user_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
-            )
+        return _end_all_of_user(admin, which.user_id)
     if which.user_id is None and which.client_id is not None:
-        return _end_epoch(admin, which.client_id, on_progress)
-    return _one_by_one(admin, which)
-
-
-def _end_epoch(admin: Administration, client_id: str, on_progress: Progress | None) -> int:
-    """A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows."""
-    clients.end_all(admin, client_id)
-    return sweep_now(admin, on_progress)
-
-
-def _one_by_one(admin: Administration, which: Whose) -> int:
+        # A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows.
+        clients.end_all(admin, which.client_id)
+        return sweep_now(admin, on_progress)
     ended = 0
     while rows := find_all(admin, which, include_ended=False, limit=_PAGE):
-        for row in rows:
-            with admin.transaction() as connection:
-                ended += ending.end_session(
-                    connection, row.id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
-                )
+        ended += sum(_end(admin, row.id) for row in rows)
     return ended
+
+
+def _end_all_of_user(admin: Administration, user_id: UUID) -> int:
+    actor, caller, why = admin.actor, admin.caller, End.ENDED_BY_ADMINISTRATOR
+    with admin.transaction() as connection:
+        if actor != f"user:{user_id}":
+            visits.end_visits_of_user(connection, user_id, actor=actor, because=why.value, caller=caller)
+        return ending.end_sessions_of_user(connection, user_id, why, actor=actor, caller=caller)
+
+
+def _end(admin: Administration, session_id: UUID) -> bool:
+    why = End.ENDED_BY_ADMINISTRATOR
+    with admin.transaction() as connection:
+        return ending.end_session(connection, session_id, why, actor=admin.actor, caller=admin.caller)
