@@ -20,7 +20,6 @@ from authserver.apis import registration, store
 from authserver.apis.model import Api, Catalogue, Scope
 from authserver.clients import store as clients
 from authserver.clients.fields import ACCESS_TOKEN_FORMATS
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 
@@ -84,7 +83,7 @@ def add(admin: Administration, plan: Plan, on_progress: Progress | None = None) 
             api = Api(plan.audience, plan.name, plan.client_id, frozenset(plan.scopes), plan.access_token_format)
             store.add(connection, api, list(_scopes(plan).values()))
             _refuse_unfinished(connection)
-            _record(connection, admin, Event.API_ADDED, plan.audience, {"scopes": sorted(plan.scopes)})
+            admin.record(connection, Event.API_ADDED, subject=plan.audience, detail={"scopes": sorted(plan.scopes)})
 
     _retried(admin, act, on_progress)
 
@@ -126,7 +125,7 @@ def edit(
                 }
                 store.change(connection, audience, values, narrowed=narrowed)
                 detail = {"scopes": sorted(plan.scopes), "narrowed": narrowed}
-                _record(connection, admin, Event.API_CHANGED, audience, detail)
+                admin.record(connection, Event.API_CHANGED, subject=audience, detail=detail)
 
     _retried(admin, act, on_progress)
     return Edited(plan, sweep_to_the_end(admin, on_progress) if narrowed and admin.waits else 0)
@@ -157,12 +156,12 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
         if plan.scopes:
             store.replace_scopes(connection, audience, [])
             store.change(connection, audience, {}, narrowed=True)
-            _record(connection, admin, Event.API_CHANGED, audience, {"scopes": [], "narrowed": True})
+            admin.record(connection, Event.API_CHANGED, subject=audience, detail={"scopes": [], "narrowed": True})
     changed = sweep_to_the_end(admin, on_progress)
     with admin.transaction() as connection:
         if not store.remove(connection, audience):
             raise Conflict(f"{audience} was changed by somebody else meanwhile", see=f"apis show {audience}")
-        _record(connection, admin, Event.API_REMOVED, audience, {"sessions": changed})
+        admin.record(connection, Event.API_REMOVED, subject=audience, detail={"sessions": changed})
     return changed
 
 
@@ -232,9 +231,3 @@ def _find(catalogue: Catalogue, audience: str) -> Plan:
 
 def _scopes(plan: Plan) -> dict[str, Scope]:
     return {name: Scope(name, plan.audience, roles) for name, roles in plan.scopes.items()}
-
-
-def _record(
-    connection: Connection, admin: Administration, event: Event, audience: str, detail: Mapping[str, object]
-) -> None:
-    audit.record(connection, admin.entry(event, subject=audience, detail=detail))

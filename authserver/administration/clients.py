@@ -18,7 +18,6 @@ from authserver.clients.fields import FIELDS, Registration
 from authserver.clients.model import ClientRecord
 from authserver.clients.registration import problems, warnings
 from authserver.clients.store import Filter
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 from authserver.sessions.model import End
@@ -81,15 +80,12 @@ def add(admin: Administration, registration: Registration) -> Registered:
             concerns = _check(registration, connection, admin)
             store.add(connection, {**registration.columns(), "secret_digest": digest})
             detail = {"kind": registration.kind, "grants": sorted(registration.grants)}
-            entry = admin.entry(Event.CLIENT_ADDED, client_id=client_id, detail=detail)
-            audit.record(connection, entry)
-            row = store.read(connection, client_id)
+            admin.record(connection, Event.CLIENT_ADDED, client_id=client_id, detail=detail)
+            row = find(admin, client_id)
     except IntegrityError:
         raise Conflict(
             f"the client_id {client_id!r} was taken a moment ago", field="client_id", see="clients list"
         ) from None
-    if row is None:
-        raise _unknown(client_id)
     return Registered(row, secret, concerns)
 
 
@@ -103,8 +99,7 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         NotFound, Invalid.
     """
     with admin.transaction() as connection:
-        row = _lock(admin, connection, client_id)
-        before = registration_of(row)
+        before = registration_of(_lock(admin, connection, client_id))
         after = change(before)
         require_scopes(admin, after.scopes, "changing this client")
         concerns = _check(after, connection, admin, before)
@@ -120,9 +115,8 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         if values:
             store.change(connection, client_id, values)
             detail = {"changed": sorted(values.keys() & FIELDS.keys())}
-            audit.record(connection, admin.entry(Event.CLIENT_CHANGED, client_id=client_id, detail=detail))
-        changed = store.read(connection, client_id)
-    return Registered(changed if changed is not None else row, secret, concerns)
+            admin.record(connection, Event.CLIENT_CHANGED, client_id=client_id, detail=detail)
+        return Registered(find(admin, client_id), secret, concerns)
 
 
 def disable(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
@@ -135,7 +129,7 @@ def disable(admin: Administration, client_id: str, on_progress: Progress | None 
         if not row.enabled:
             raise Conflict(f"the client {client_id} is disabled already")
         store.end_epoch(connection, client_id, enabled=False)
-        audit.record(connection, admin.entry(Event.CLIENT_DISABLED, client_id=client_id))
+        admin.record(connection, Event.CLIENT_DISABLED, client_id=client_id)
     return sweep_now(admin, on_progress)
 
 
@@ -146,7 +140,7 @@ def enable(admin: Administration, client_id: str) -> None:
         if row.enabled:
             raise Conflict(f"the client {client_id} is enabled already")
         store.change(connection, client_id, {"enabled": True})
-        audit.record(connection, admin.entry(Event.CLIENT_ENABLED, client_id=client_id))
+        admin.record(connection, Event.CLIENT_ENABLED, client_id=client_id)
 
 
 def end_all(admin: Administration, client_id: str) -> None:
@@ -155,7 +149,7 @@ def end_all(admin: Administration, client_id: str) -> None:
         _lock(admin, connection, client_id)
         store.end_epoch(connection, client_id)
         detail = {"because": End.CLIENT_ENDED.value, "sessions": "all"}
-        audit.record(connection, admin.entry(Event.SESSION_REVOKED, client_id=client_id, detail=detail))
+        admin.record(connection, Event.SESSION_REVOKED, client_id=client_id, detail=detail)
 
 
 def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str:
@@ -169,10 +163,8 @@ def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str
         _lock(admin, connection, client_id)
         if not store.rotate_secret(connection, client_id, secrets.digest(secret), overlap_ms=overlap * 1000):
             raise Conflict(f"the client {client_id} is public: it has no secret to rotate")
-        audit.record(
-            connection,
-            admin.entry(Event.CLIENT_SECRET_ROTATED, client_id=client_id, detail={"overlap_seconds": overlap}),
-        )
+        detail = {"overlap_seconds": overlap}
+        admin.record(connection, Event.CLIENT_SECRET_ROTATED, client_id=client_id, detail=detail)
     return secret
 
 
@@ -186,7 +178,7 @@ def remove(admin: Administration, client_id: str, on_progress: Progress | None =
         store.end_epoch(connection, client_id, remove=True)
         # The id is free again one day, and whoever takes it must not ask about an API's tokens.
         detail = {"apis": freed} if (freed := apis.forget_client(connection, client_id)) else {}
-        audit.record(connection, admin.entry(Event.CLIENT_REMOVED, client_id=client_id, detail=detail))
+        admin.record(connection, Event.CLIENT_REMOVED, client_id=client_id, detail=detail)
     return sweep_now(admin, on_progress)
 
 

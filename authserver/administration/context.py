@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ class AdminResources:
     hasher: PasswordHasher
 
 
+@dataclass(eq=False, repr=False)
 class Administration:
     """Built once for each command or request, and used by one thread.
 
@@ -39,29 +40,20 @@ class Administration:
     has the scopes that the actor may use; None is the command line: whoever can start it can read the database too.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        actor: str,
-        *,
-        authority: frozenset[str] | None = None,
-        caller: Caller = Caller(),
-        resources: AdminResources | None = None,
-    ) -> None:
-        self.database = database
-        self.settings = settings
-        self.actor = actor
-        self.authority = authority
-        self.caller = caller
-        self.precondition: Callable[[Any], None] | None = None
-        self._resources = resources
-        self._open: Connection | None = None
+    database: Database
+    settings: Settings
+    actor: str
+    _: KW_ONLY
+    authority: frozenset[str] | None = None
+    caller: Caller = Caller()
+    resources: AdminResources | None = None
+    precondition: Callable[[Any], None] | None = field(default=None, init=False)
+    _open: Connection | None = field(default=None, init=False)
 
     @property
     def waits(self) -> bool:
         """Whether the actor waits for a sweep that may take long. A request does not: the server sweeps by itself."""
-        return self._resources is None
+        return self.resources is None
 
     def may(self, scope: str) -> bool:
         """Whether the actor has a scope: for what is shown beside what was asked for, which is left out without it."""
@@ -110,13 +102,17 @@ class Administration:
         return self._open is not None
 
     def entry(self, event: Event, **fields: Any) -> audit.Entry:
-        """An audit entry of this actor, from where the request came."""
+        """An audit event of this actor, from where the request came."""
         return audit.Entry(event, self.actor, caller=self.caller, **fields)
+
+    def record(self, connection: Connection, event: Event, **fields: Any) -> None:
+        """Record an audit event of this actor in the act's own transaction."""
+        audit.record(connection, self.entry(event, **fields))
 
     @cached_property
     def vault(self) -> Vault:
         """Raises `MasterKeyError` when there is no master key: an administrator never makes one by looking."""
-        return open_vault(self.settings, create=False) if self._resources is None else self._resources.vault
+        return open_vault(self.settings, create=False) if self.resources is None else self.resources.vault
 
     @cached_property
     def rotation(self) -> KeyRotation:
@@ -125,9 +121,9 @@ class Administration:
 
     def reread_keys(self) -> None:
         """Let this process follow a change of keys at once. The others look every few seconds."""
-        if self._resources is not None:
+        if self.resources is not None:
             with suppress(MasterKeyError):  # the change stands; /readyz says that this node cannot open the new keys
-                self._resources.keyring.refresh()
+                self.resources.keyring.refresh()
 
     def hash_password(self, password: str) -> str:
         """Hash outside of transactions: it takes tens of milliseconds, and locks would be held for as long.
@@ -137,8 +133,8 @@ class Administration:
         Raises:
             HashingOverloaded: in a server, when too many passwords are being set already.
         """
-        if self._resources is not None:
-            return self._resources.hasher.hash(password)
+        if self.resources is not None:
+            return self.resources.hasher.hash(password)
         passwords = self.settings.passwords
         with tempfile.TemporaryDirectory(prefix="authserver-hashing-") as directory:
             hasher = PasswordHasher(

@@ -10,7 +10,6 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, NotFound
 from authserver.administration.users import Profile
 from authserver.apis.administration import ROLE
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.urls import origin_of
 from authserver.users import links
@@ -45,7 +44,7 @@ def issue(admin: Administration, login: str) -> Issued:
         if not row.enabled:
             raise Conflict(f"the user {row.username} is disabled: enable the user first")
         expires_at = store.replace(connection, row.id, links.digest(secret), lifetime_ms=lifetime)
-        audit.record(connection, admin.entry(Event.USER_PASSWORD_LINK_ISSUED, user_id=row.id))
+        admin.record(connection, Event.USER_PASSWORD_LINK_ISSUED, user_id=row.id)
     return Issued(row.username, origin_of(admin.settings.issuer) + links.PATH + secret, expires_at)
 
 

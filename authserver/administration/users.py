@@ -7,7 +7,7 @@ hold the row's lock have inserted their session by then, and later ones see the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from authserver.apis import store as apis
 from authserver.database.identifiers import new_id
 from authserver.pages import visits
 from authserver.passwords import rules as new_password
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 from authserver.sessions import ending
@@ -105,7 +104,7 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
             _refuse_taken(connection, profile, None)
             store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
             detail = {"username": profile.username, "roles": sorted(profile.roles)}
-            audit.record(connection, admin.entry(Event.USER_ADDED, user_id=user_id, detail=detail))
+            admin.record(connection, Event.USER_ADDED, user_id=user_id, detail=detail)
     except IntegrityError:
         raise Conflict("the user name or e-mail address was taken a moment ago") from None
     return find(admin, str(user_id))
@@ -127,15 +126,12 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
             check_profile(after)
             require_roles(admin, connection, after.roles - before.roles, "giving these roles")
             _refuse_taken(connection, after, row.id)
-            changed = sorted(
-                name for name in ("username", "email", "roles") if getattr(before, name) != getattr(after, name)
-            )
-            if changed:
+            if changed := sorted(name for name, value in asdict(after).items() if value != getattr(before, name)):
                 store.change(connection, row.id, after.columns())
                 _rewrite_sessions(connection, row.id, after.roles)
                 _end_outgrown_links(connection, before, row.id, after.roles)
                 detail = {"changed": changed, "roles": sorted(after.roles)}
-                audit.record(connection, admin.entry(Event.USER_CHANGED, user_id=row.id, detail=detail))
+                admin.record(connection, Event.USER_CHANGED, user_id=row.id, detail=detail)
     except IntegrityError:
         raise Conflict("the user name or e-mail address was taken a moment ago") from None
     return find(admin, str(row.id))
@@ -154,7 +150,7 @@ def set_password(admin: Administration, login: str, password: str) -> int:
         lock(admin, connection, str(user_id))
         store.set_password(connection, user_id, password_hash)
         ended = _end_everything(admin, connection, user_id, End.PASSWORD_RESET)
-        audit.record(connection, admin.entry(Event.USER_PASSWORD_SET, user_id=user_id))
+        admin.record(connection, Event.USER_PASSWORD_SET, user_id=user_id)
     return ended
 
 
@@ -166,7 +162,7 @@ def disable(admin: Administration, login: str) -> int:
             raise Conflict(f"the user {row.username} is disabled already")
         store.change(connection, row.id, {"enabled": False})
         ended = _end_everything(admin, connection, row.id, End.USER_DISABLED)
-        audit.record(connection, admin.entry(Event.USER_DISABLED, user_id=row.id))
+        admin.record(connection, Event.USER_DISABLED, user_id=row.id)
     return ended
 
 
@@ -177,7 +173,7 @@ def enable(admin: Administration, login: str) -> None:
         if row.enabled:
             raise Conflict(f"the user {row.username} is enabled already")
         store.change(connection, row.id, {"enabled": True})
-        audit.record(connection, admin.entry(Event.USER_ENABLED, user_id=row.id))
+        admin.record(connection, Event.USER_ENABLED, user_id=row.id)
 
 
 def remove(admin: Administration, login: str) -> int:
@@ -186,8 +182,7 @@ def remove(admin: Administration, login: str) -> int:
         row = lock(admin, connection, login)
         store.remove(connection, row.id)
         ended = _end_everything(admin, connection, row.id, End.USER_REMOVED)
-        entry = admin.entry(Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
-        audit.record(connection, entry)
+        admin.record(connection, Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
     return ended
 
 
@@ -217,9 +212,12 @@ def profile_problems(profile: Profile) -> Iterator[Problem]:
             check(value)
         except ValueError as problem:
             yield Problem(str(problem), field)
-    if _is_id(profile.username):
-        # Commands take a name or an id: one user's name could be another's id.
-        yield Problem("a user name has not the form of an id", "username")
+    try:
+        UUID(profile.username)
+    except ValueError:
+        return
+    # Commands take a name or an id: one user's name could be another's id.
+    yield Problem("a user name has not the form of an id", "username")
 
 
 def lock(admin: Administration, connection: Connection, login: str) -> UserRecord:
@@ -271,14 +269,6 @@ def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None)
         row = None if name is None else store.read(connection, name)
         if row is not None and row.id != own_id:
             raise Conflict(f"the {what} {name} is taken", field=field, see=f"users show {row.id}")
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _unknown(login: str) -> NotFound:
