@@ -14,12 +14,13 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from authserver.administration import users_lines
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.csv_records import Source
 from authserver.administration.errors import Forbidden, Invalid
 from authserver.administration.users import Profile, check_new_password, profile_problems
-from authserver.administration.users_lines import Format, Given, Problem, Unreadable, first_line, line_of, read
+from authserver.administration.users_lines import Format, Given, Problem, Unreadable, problems_of
 from authserver.database.identifiers import new_id
 from authserver.passwords import imported
 from authserver.records import audit
@@ -82,8 +83,7 @@ def import_users(
     """
     if admin.in_transaction:
         raise AssertionError("an import commits its batches, so it cannot be part of a transaction")
-    lines = read(source, form)
-    return _import(admin, lines, new_id(), dry_run=dry_run, batch=batch)
+    return _import(admin, users_lines.read(source, form), new_id(), dry_run=dry_run, batch=batch)
 
 
 def _import(
@@ -112,7 +112,7 @@ def _import(
     if not dry_run:
         detail = {"added": tally.added, "present": tally.present, "refused": tally.refused}
         with admin.transaction() as connection:
-            audit.record(connection, admin.entry(Event.USERS_IMPORTED, subject=str(import_id), detail=detail))
+            admin.record(connection, Event.USERS_IMPORTED, subject=str(import_id), detail=detail)
     yield Step(tally, [])
 
 
@@ -127,20 +127,19 @@ def export_users(admin: Administration, form: Format, *, with_password_hashes: b
         raise Forbidden("password hashes are exported by the command line only: authserver users export")
     detail = {"with_password_hashes": with_password_hashes}
     with admin.transaction() as connection:
-        audit.record(connection, admin.entry(Event.USERS_EXPORTED, subject="all", detail=detail))
+        admin.record(connection, Event.USERS_EXPORTED, subject="all", detail=detail)
     return _export(admin, form, with_password_hashes=with_password_hashes)
 
 
 def _export(admin: Administration, form: Format, *, with_password_hashes: bool) -> Iterator[str]:
-    columns = ["username", "email", "roles", "enabled", *(["password_hash"] if with_password_hashes else [])]
-    if begin := first_line(form, columns):
+    if begin := users_lines.first_line(form, with_password_hash=with_password_hashes):
         yield begin
     last = None
     while True:
         with admin.database.autocommit() as connection:
             rows = store.read_all(connection, after=last, limit=_EXPORT_PAGE)
         for row in rows:
-            yield line_of(form, row, with_password_hash=with_password_hashes)
+            yield users_lines.line_of(form, row, with_password_hash=with_password_hashes)
         if len(rows) < _EXPORT_PAGE:
             return
         last = rows[-1].username_key
@@ -197,13 +196,12 @@ def _place(
         batch.new.append(given)
 
 
-def _profile(user: Any) -> tuple[Any, ...]:
+def _profile(user: UserRecord | Given) -> tuple[object, ...]:
     return user.username, user.email, user.roles, user.enabled
 
 
 def _check(admin: Administration, given: Given) -> Iterator[Problem]:
-    for problem in profile_problems(Profile(given.username, given.email, given.roles)):
-        yield Problem(given.line, problem.field, problem.text)
+    yield from problems_of(given.line, profile_problems(Profile(given.username, given.email, given.roles)))
     if given.password_hash is not None:
         try:
             imported.read(given.password_hash)
@@ -213,7 +211,7 @@ def _check(admin: Administration, given: Given) -> Iterator[Problem]:
         try:
             check_new_password(admin, given.password)
         except Invalid as refusal:
-            yield from (Problem(given.line, problem.field, problem.text) for problem in refusal.problems)
+            yield from problems_of(given.line, refusal.problems)
 
 
 def _refuse_beyond_authority(admin: Administration, batch: _Batch) -> None:
@@ -263,8 +261,7 @@ def _insert(admin: Administration, rows: Sequence[tuple[Given, dict[str, Any]]],
     for given, row in rows:
         kind = "plain" if given.password is not None else "hash" if given.password_hash is not None else "none"
         detail = {"username": given.username, "roles": sorted(given.roles), "password": kind}
-        entry = admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail)
-        entries.append(entry)
+        entries.append(admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail))
     with admin.transaction() as connection:
         for roles in {given.roles for given, _ in rows}:
             require_roles(admin, connection, roles, "giving these roles")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from authserver.administration import csv_records
 from authserver.administration.csv_records import BrokenRecord, Header, Source
 from authserver.administration.errors import Invalid
+from authserver.refusals import problems as refusals
 from authserver.users.model import UserRecord
 
 Format = Literal["csv", "jsonl"]
@@ -57,14 +58,6 @@ class Unreadable(Problem):
     """A broken record of CSV: nothing after it was read."""
 
 
-class _Wrong(Exception):
-    """A line that says nothing that can be used."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
-
-
 def read(source: Source, form: Format) -> Iterator[Given | Problem]:
     """One user or one problem for each record of CSV, or line of JSON, that is not empty.
 
@@ -84,15 +77,20 @@ def _users(
         for number, entry in entries:
             try:
                 yield entry if isinstance(entry, Problem) else _given(number, parse(entry))
-            except _Wrong as wrong:
-                yield Problem(number, wrong.field, str(wrong))
+            except Invalid as refusal:
+                yield from problems_of(number, refusal.problems)
     except BrokenRecord as broken:
         yield Unreadable(broken.line, "line", str(broken))
 
 
-def first_line(form: Format, fields: Sequence[str]) -> str:
-    """What an export begins with."""
-    return _csv_line(fields) if form == "csv" else ""
+def problems_of(line: int, problems: Iterable[refusals.Problem]) -> Iterator[Problem]:
+    """The same problems, with the line that has them."""
+    return (Problem(line, problem.field, problem.text) for problem in problems)
+
+
+def first_line(form: Format, *, with_password_hash: bool) -> str:
+    """What an export begins with: the columns of `line_of`."""
+    return _csv_line(FIELDS[: 5 if with_password_hash else 4]) if form == "csv" else ""
 
 
 def line_of(form: Format, row: UserRecord, *, with_password_hash: bool) -> str:
@@ -147,11 +145,11 @@ def _read_columns(source: Source) -> Header:
 
 def _parse_csv(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any]:
     if len(cells) != len(columns):
-        raise _Wrong("line", f"has {len(cells)} cells, and the first line names {len(columns)} columns")
+        raise Invalid(f"has {len(cells)} cells, and the first line names {len(columns)} columns", field="line")
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:
-        raise _Wrong("line", csv_records.NOT_UTF8) from None
+        raise Invalid(csv_records.NOT_UTF8, field="line") from None
     return {name: _meant(cell) for name, cell in zip(columns, cells, strict=True) if cell}
 
 
@@ -159,39 +157,32 @@ def _parse_json(line: str) -> Mapping[str, Any]:
     try:
         value = json.loads(line, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
-        raise _Wrong("line", "is no JSON") from None
+        raise Invalid("is no JSON", field="line") from None
     if not isinstance(value, dict):
-        raise _Wrong("line", "is no JSON object")
+        raise Invalid("is no JSON object", field="line")
     if unknown := sorted(set(value) - set(FIELDS)):
-        raise _Wrong("line", f"has the unknown member {unknown[0][:40]!r}; there are {', '.join(FIELDS)}")
+        raise Invalid(f"has the unknown member {unknown[0][:40]!r}; there are {', '.join(FIELDS)}", field="line")
     return {name: member for name, member in value.items() if member is not None}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        raise _Wrong("line", "has a member twice")
+        raise Invalid("has a member twice", field="line")
     return dict(pairs)
 
 
 def _given(number: int, values: Mapping[str, Any]) -> Given:
     texts = {name: values.get(name) for name in ("username", "email", "password_hash", "password")}
     for name, value in texts.items():
-        if value is not None and not isinstance(value, str):
-            raise _Wrong(name, "has to be text")
-    username = texts["username"]
-    if not username:
-        raise _Wrong("username", "is missing")
-    if texts["password_hash"] and texts["password"]:
-        raise _Wrong("password", "stands beside password_hash: give one of the two")
-    return Given(
-        number,
-        username,
-        texts["email"] or None,
-        _roles(values.get("roles", "")),
-        _enabled(values.get("enabled", True)),
-        texts["password_hash"] or None,
-        texts["password"] or None,
-    )
+        if not isinstance(value, str | None):
+            raise Invalid("has to be text", field=name)
+    username, email, password_hash, password = (text or None for text in texts.values())
+    if username is None:
+        raise Invalid("is missing", field="username")
+    if password_hash and password:
+        raise Invalid("stands beside password_hash: give one of the two", field="password")
+    roles, enabled = _roles(values.get("roles", "")), _enabled(values.get("enabled", True))
+    return Given(number, username, email, roles, enabled, password_hash, password)
 
 
 def _roles(value: Any) -> frozenset[str]:
@@ -199,7 +190,7 @@ def _roles(value: Any) -> frozenset[str]:
         return frozenset(value.split())
     if isinstance(value, list) and all(isinstance(role, str) for role in value):
         return frozenset(value)
-    raise _Wrong("roles", "has to be a list of texts, or one text with blanks between them")
+    raise Invalid("has to be a list of texts, or one text with blanks between them", field="roles")
 
 
 def _enabled(value: Any) -> bool:
@@ -207,7 +198,7 @@ def _enabled(value: Any) -> bool:
         return _TRUTHS[value.lower()]
     if isinstance(value, bool):
         return value
-    raise _Wrong("enabled", "has to be true or false")
+    raise Invalid("has to be true or false", field="enabled")
 
 
 def _csv_line(cells: Sequence[str]) -> str:
