@@ -1,12 +1,4 @@
-"""What a use case may say instead of doing what it was asked to. The texts say what to do next.
-
-AdminError
-├── NotFound    there is no such client, user, API, session or key
-├── Conflict    it is taken, or not in the state that the act needs
-├── Stale       it was changed by somebody else since the caller looked
-├── Forbidden   the actor may not give, or act on, what goes beyond the actor's own scopes
-└── Invalid     the values break rules; all problems at once
-"""
+"""What a use case may say instead of doing what it was asked to. The texts say what to do next."""
 
 from __future__ import annotations
 
@@ -26,7 +18,7 @@ class AdminError(Exception):
 
 
 class NotFound(AdminError):
-    """There is no such thing."""
+    """There is no such client, user, API, session or key."""
 
 
 class Conflict(AdminError):
@@ -38,8 +30,8 @@ class Stale(AdminError):
 
 
 class Forbidden(AdminError):
-    """The act would give, or act on, administration that the actor does not have."""
+    """The actor may not give, or act on, what goes beyond the actor's own scopes."""
 
 
 class Invalid(AdminError):
-    """The values break rules."""
+    """The values break rules; all problems at once."""
