@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -24,6 +25,7 @@ from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 
 _MOST_ATTEMPTS = 5
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,11 +98,8 @@ def edit(
     Raises:
         NotFound, Invalid, Conflict.
     """
-    plan: Plan
-    narrowed = False
 
-    def act() -> None:
-        nonlocal plan, narrowed
+    def act() -> tuple[Plan, bool]:
         with admin.transaction() as connection:
             # Two who edit an API take turns: what the second one changes is what the first has left.
             store.lock(connection, audience)
@@ -126,8 +125,9 @@ def edit(
                 store.change(connection, audience, values, narrowed=narrowed)
                 detail = {"scopes": sorted(plan.scopes), "narrowed": narrowed}
                 admin.record(connection, Event.API_CHANGED, subject=audience, detail=detail)
+            return plan, narrowed
 
-    _retried(admin, act, on_progress)
+    plan, narrowed = _retried(admin, act, on_progress)
     return Edited(plan, sweep_to_the_end(admin, on_progress) if narrowed and admin.waits else 0)
 
 
@@ -173,22 +173,19 @@ def settle(admin: Administration) -> None:
         sweep_to_the_end(admin)
 
 
-def _retried(admin: Administration, act: Callable[[], None], on_progress: Progress | None) -> None:
+def _retried(admin: Administration, act: Callable[[], _Result], on_progress: Progress | None) -> _Result:
     if admin.in_transaction:  # nothing can be tried again in a transaction that is somebody else's: all of it is undone
         try:
-            act()
+            return act()
         except (_Unfinished, IntegrityError):
             raise Conflict("other administrators changed scopes at the same moment; try again") from None
-        return
     for _ in range(_MOST_ATTEMPTS):
         try:
-            act()
+            return act()
         except _Unfinished:
             sweep_to_the_end(admin, on_progress)
         except IntegrityError:
             raise Conflict("the audience or a scope was taken a moment ago", see="apis list") from None
-        else:
-            return
     raise Conflict("other administrators keep narrowing scopes; try again")
 
 
