@@ -160,25 +160,20 @@ def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dic
         rows = store.read_by_keys(
             connection, [name for name, _ in keys.values()], [email for _, email in keys.values() if email]
         )
-    by_name = {row.username_key: row for row in rows if row.username_key is not None}
-    by_email = {row.email_key: row for row in rows if row.email_key is not None}
+    owners = {key: row for row in rows for key in (row.username_key, row.email_key) if key}
     for given in usable:
-        _place(batch, given, (by_name.get(keys[given.line][0]), by_email.get(keys[given.line][1] or "")), keys, seen)
+        _place(batch, given, keys[given.line], owners, seen)
     _refuse_beyond_authority(admin, batch)
     return batch
 
 
 def _place(
-    batch: _Batch,
-    given: Given,
-    found: tuple[UserRecord | None, UserRecord | None],
-    keys: dict[int, tuple[str, str | None]],
-    seen: dict[int, int],
+    batch: _Batch, given: Given, keys: tuple[str, str | None], owners: dict[str, UserRecord], seen: dict[int, int]
 ) -> None:
     """Is it new, there already, or in the way of somebody else?"""
-    named, addressed = found
-    name, email = keys[given.line]
     # Text that two kinds of keys could share would be one key: a name holds no @, and an address does.
+    name, email = keys
+    named, addressed = owners.get(name), owners.get(email or "")
     own, mark = [hash(key) for key in (name, email) if key], hash(_profile(given))
     if named is not None and _profile(named) == _profile(given):
         batch.present += 1
@@ -217,17 +212,15 @@ def _check(admin: Administration, given: Given) -> Iterator[Problem]:
 def _refuse_beyond_authority(admin: Administration, batch: _Batch) -> None:
     if admin.authority is None:
         return
-    refused = {}
     with admin.database.autocommit() as connection:
         for roles in {given.roles for given in batch.new}:
             try:
                 require_roles(admin, connection, roles, "giving these roles")
             except Forbidden as problem:
-                refused[roles] = str(problem)
-    for given in batch.new:
-        if given.roles in refused:
-            batch.refuse(given, "roles", refused[given.roles])
-    batch.new = [given for given in batch.new if given.roles not in refused]
+                refused = [given for given in batch.new if given.roles == roles]
+                batch.new = [given for given in batch.new if given.roles != roles]
+                for given in refused:
+                    batch.refuse(given, "roles", str(problem))
 
 
 def _add(admin: Administration, batch: _Batch, import_id: UUID) -> None:

@@ -48,9 +48,7 @@ def no_password(seen: Survey) -> Findings:
 
 
 def no_administrator(seen: Survey) -> Findings:
-    if any(opened_by(seen.catalogue, roles) for roles in seen.role_sets):
-        return
-    if seen.settings.pages.admin:
+    if seen.settings.pages.admin and not any(opened_by(seen.catalogue, roles) for roles in seen.role_sets):
         reason = (
             "no enabled user has a role that opens administration, so nobody can sign in to the console; this command "
             "line works in any case"
