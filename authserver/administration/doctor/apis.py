@@ -1,4 +1,4 @@
-"""Checks of APIs: scopes that nobody can get, and APIs that protect nothing."""
+"""Checks of APIs: scopes that no client or user can get, and APIs that protect nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def no_scopes(seen: Survey) -> Findings:
 def unasked_scopes(seen: Survey) -> Findings:
     asked = frozenset[str]().union(*(row.scopes for row in seen.clients))
     for name, scope in seen.catalogue.scopes.items():
-        # Who administers by the console needs no client, and scripts come later.
+        # The server's own scopes need no client: administrators may use the console alone.
         if name not in asked and scope.audience not in BUILT_IN:
             reason = (
                 f"no enabled client may ask for it, so nobody gets it at {scope.audience}: allow it to a client "

@@ -37,14 +37,15 @@ def unused_secret(seen: Survey) -> Findings:
         unused = row.secret_digest is not None and row.secret_used_at is None and not _uses_previous(seen, row)
         if unused and seen.now - row.changed_at > _DAY_MS:
             reason = (
-                "its secret has not been used since it was made, more than a day ago: nobody would miss it but a finder"
+                "its secret has not been used since it was made, more than a day ago: disable the client if nothing "
+                "needs it"
             )
             command = authserver("clients", "disable", row.client_id, yes=True)
             yield _finding("unused-secret", Severity.WARNING, row, reason, command)
 
 
 def previous_secret(seen: Survey) -> Findings:
-    """To rotate once more would end the very secret that is in use: only its user can mend this."""
+    """Another rotation would end the secret that is in use, so only the client's operator can correct this."""
     for row in seen.clients:
         if _uses_previous(seen, row):
             hours = max(1, (present(row.previous_secret_expires_at) - seen.now) // 3_600_000)
@@ -74,7 +75,7 @@ def unknown_scopes(seen: Survey) -> Findings:
     for row in seen.clients:
         for scope in sorted((row.scopes | (row.default_scopes or frozenset())) - seen.catalogue.scopes.keys()):
             reason = (
-                f"may ask for {scope}, which no API owns any more: such a request is refused, and whoever registers "
+                f"may ask for {scope}, which no API owns any more: such a request is refused, and registering "
                 "the scope again gives it to this client"
             )
             yield _finding("unknown-scope", Severity.WARNING, row, reason, _edit(row, remove_scope=scope))
@@ -137,7 +138,7 @@ def lifetimes(seen: Survey) -> Findings:
         if (row.refresh_absolute_lifetime or 0) > of_settings.LONGEST_ADVISED_SESSION:
             idle = {"refresh_idle_lifetime": "7d"} if (row.refresh_idle_lifetime or 0) > 30 * DAY else {}
             reason = (
-                "sessions of more than 90 days: whoever uses a stolen device stays signed in for as long "
+                "sessions of more than 90 days: a thief with the device stays signed in for as long "
                 "(RFC 9700 section 4.14.2)"
             )
             command = _edit(row, refresh_absolute_lifetime="30d", **idle)
@@ -145,6 +146,6 @@ def lifetimes(seen: Survey) -> Findings:
 
 
 CHECKS = (
-    password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret, browser_without_cookie,
-    late_retries, retry_window, lifetimes,
+    password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret,
+    browser_without_cookie, late_retries, retry_window, lifetimes,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Checks of keys: the server rotates them by itself, so what is late shows that it does not, or cannot."""
+"""Checks of keys. The server rotates them by itself, so a late key shows that it does not, or cannot."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from authserver.administration.doctor.survey import Survey
 from authserver.database.tables import present
 from authserver.keys.model import KeyRecord, Kind, State
 
-#: Nodes look every few seconds, but a single one may be down for a night.
+#: Nodes look every few seconds, but a single node may be down for a while.
 _GRACE_MS = 3_600_000
 _SOON_MS = 24 * 3_600_000
 
@@ -23,7 +23,7 @@ def none_yet(seen: Survey) -> Findings:
 
 
 def age(seen: Survey) -> Findings:
-    """A key that has served its time by more than an hour, or will have within a day."""
+    """A key that is overdue by more than an hour, or due within a day or the last tenth of its life."""
     for row in seen.keys:
         if row.state != State.ACTIVE:
             continue
@@ -36,7 +36,10 @@ def age(seen: Survey) -> Findings:
             )
             yield _finding("overdue", Severity.WARNING, row, reason, rotate)
         elif 0 <= left < min(_SOON_MS, seen.key_lifetimes[Kind(row.kind)] * 100):
-            reason = f"is replaced by the next one in {_hours(left)}; the server does that by itself, and nobody is signed out"
+            reason = (
+                f"is replaced by the next one in {_hours(left)}; the server does that by itself, and nobody is "
+                "signed out"
+            )
             yield _finding("due", Severity.NOTE, row, reason, rotate)
 
 
@@ -53,9 +56,9 @@ def successor(seen: Survey) -> Findings:
 
 def leaked(seen: Survey) -> Findings:
     for row in seen.keys:
-        still_read = (row.kind, row.state) == (Kind.TOKEN, State.RETIRED)  # or everybody would be signed out
+        still_read = (row.kind, row.state) == (Kind.TOKEN, State.RETIRED)  # or every user would be signed out
         if row.leaked and row.state != State.GONE and not still_read:
-            reason = "is marked as leaked and yet trusted: whoever has it makes tokens that are believed"
+            reason = "is marked as leaked and yet trusted: a thief who has it makes tokens that are accepted"
             yield _finding("leaked", Severity.ERROR, row, reason, authserver("keys", "leaked", str(row.id), yes=True))
 
 

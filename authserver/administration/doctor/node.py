@@ -1,4 +1,4 @@
-"""Checks of this node: its clock, the files that hold the data and the key to it, and whether that key opens anything."""
+"""Checks of this node: its clock, the files of the data and the master key, and whether that key opens the others."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Checks of the settings alone: what holds, and yet is weaker or costlier than an operator may think.
 
-They need no database: a start of the server and `authserver settings check` tell them too.
+They need no database, so a start of the server and `authserver settings check` run them too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from authserver.urls import is_loopback
 HOUR = 3600
 #: RFC 6750 section 5.3: an hour or less.
 LONGEST_ADVISED_ACCESS_TOKEN = HOUR
-#: A thief who comes inside the window, right after the client, is not found out: as short as networks allow.
+#: A thief who comes inside the window, right after the client, is not found out. Keep it as short as networks allow.
 LONGEST_ADVISED_WINDOW = 60
 LONGEST_ADVISED_SESSION = 90 * DAY
 LONGEST_ADVISED_STATUS_TTL = 60
@@ -98,7 +98,7 @@ def argon2(settings: Settings) -> Findings:
     if passwords.argon2_memory_kib < min(enough):
         reason = (
             f"{passwords.argon2_memory_kib:,} KiB with {passwords.argon2_time_cost} passes is below OWASP's minima for "
-            "Argon2id: whoever copies the database guesses passwords cheaply"
+            "Argon2id: a thief of the database guesses passwords cheaply"
         )
         command = set_to(passwords__argon2_memory_kib=str(min(enough)))
         yield _finding("argon2", Severity.WARNING, "passwords.argon2_memory_kib", reason, command)
@@ -120,9 +120,7 @@ def refresh_lifetime(settings: Settings) -> Findings:
         values = {"tokens__refresh_absolute_lifetime": "30d"}
         if tokens.refresh_idle_lifetime > 30 * DAY:
             values["tokens__refresh_idle_lifetime"] = "7d"
-        reason = (
-            "longer than 90 days: whoever uses a stolen device stays signed in for as long (RFC 9700 section 4.14.2)"
-        )
+        reason = "longer than 90 days: a thief with the device stays signed in for as long (RFC 9700 section 4.14.2)"
         command = set_to(**values)
         yield _finding("refresh-lifetime", Severity.WARNING, "tokens.refresh_absolute_lifetime", reason, command)
 
@@ -154,7 +152,9 @@ def page_times(settings: Settings) -> Findings:
         reason = "longer than an hour: a browser that is left alone can administer for as long"
         yield _finding("idle-timeout", Severity.NOTE, "pages.idle_timeout", reason, set_to(pages__idle_timeout="15m"))
     if settings.pages.link_lifetime > 7 * DAY:
-        reason = "longer than a week: who finds an old mail with a link sets the password, if its user has not done so"
+        reason = (
+            "longer than a week: the finder of an old mail with a link can set the password, if its user has not yet"
+        )
         yield _finding("link-lifetime", Severity.NOTE, "pages.link_lifetime", reason, set_to(pages__link_lifetime="1d"))
 
 

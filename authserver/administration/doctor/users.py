@@ -1,4 +1,4 @@
-"""Checks of users: what their passwords are kept as, and whether somebody can administer."""
+"""Checks of users: how their passwords are hashed, and whether one can administer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+")
 
 
 def weak_hashes(seen: Survey) -> Findings:
-    """Argon2id is compared by memory times passes: what a guess costs, for each parallel lane or not."""
+    """Compares memory times passes, which is what a guess costs, with any number of parallel lanes."""
     passwords = seen.settings.passwords
     present = passwords.argon2_memory_kib * passwords.argon2_time_cost
     weaker = 0
