@@ -1,7 +1,7 @@
 """Use cases of APIs: add, list, show, edit, remove.
 
-A scope that was taken away must not come back into old sessions when somebody registers it again. So whoever gives
-scopes looks, after the insert, whether an earlier narrowing is still on its way, and lets it finish first.
+A scope that was removed must not come back into old sessions when it is registered again. So an act that gives scopes
+checks after its insert whether an earlier narrowing has yet to reach sessions. If so, it lets that finish first.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Edited:
 
 
 class _Unfinished(Exception):
-    """A narrowing has not reached all sessions: rolls back the act that would give scopes."""
+    """A narrowing has not reached all sessions. This rolls back the act that would give scopes."""
 
 
 def find(admin: Administration, audience: str) -> Plan:
@@ -74,7 +74,7 @@ def add(admin: Administration, plan: Plan, on_progress: Progress | None = None) 
     """Register an API with its scopes.
 
     Raises:
-        Invalid: audience, name, scopes or roles break rules, or the client is not there.
+        Invalid: audience, name, scopes or roles break rules, or there is no such client.
         Conflict: the audience or a scope is taken.
     """
 
@@ -87,13 +87,13 @@ def add(admin: Administration, plan: Plan, on_progress: Progress | None = None) 
             _refuse_unfinished(connection)
             admin.record(connection, Event.API_ADDED, subject=plan.audience, detail={"scopes": sorted(plan.scopes)})
 
-    _retried(admin, act, on_progress)
+    _with_retries(admin, act, on_progress)
 
 
 def edit(
     admin: Administration, audience: str, change: Callable[[Plan], Plan], on_progress: Progress | None = None
 ) -> Edited:
-    """Change an API. Where users lose scopes, sessions are cut to what is left, after caches have noticed.
+    """Change an API. If users lose scopes, their sessions lose them too, once no cache has the old scopes.
 
     Raises:
         NotFound, Invalid, Conflict.
@@ -101,11 +101,11 @@ def edit(
 
     def act() -> tuple[Plan, bool]:
         with admin.transaction() as connection:
-            # Two who edit an API take turns: what the second one changes is what the first has left.
+            # Parallel edits take turns: the second one changes the result of the first.
             store.lock(connection, audience)
             catalogue = store.read(connection)
             before = _find(catalogue, audience)
-            # Whoever binds roles to scopes gives them away.
+            # Binding a role to a scope gives the scope to users.
             require_scopes(admin, frozenset(before.scopes), "changing this API")
             admin.check_unchanged(before)
             plan = change(before)
@@ -115,7 +115,7 @@ def edit(
             if plan.scopes != before.scopes:
                 store.replace_scopes(connection, audience, list(_scopes(plan).values()))
             if registration.narrows(_scopes(plan), _scopes(before)):
-                _refuse_unfinished(connection)  # before our own mark, which does not count
+                _refuse_unfinished(connection)  # before this edit sets its own mark, which does not count
             if plan != before:
                 values: dict[str, object] = {
                     "name": plan.name,
@@ -127,15 +127,15 @@ def edit(
                 admin.record(connection, Event.API_CHANGED, subject=audience, detail=detail)
             return plan, narrowed
 
-    plan, narrowed = _retried(admin, act, on_progress)
+    plan, narrowed = _with_retries(admin, act, on_progress)
     return Edited(plan, sweep_to_the_end(admin, on_progress) if narrowed and admin.waits else 0)
 
 
 def remove(admin: Administration, audience: str, on_progress: Progress | None = None) -> int:
     """Remove an API and take its scopes out of all sessions. Returns how many lost some.
 
-    The scopes go first and the row last: whatever stops this in between, the mark in the row lets the server finish
-    the sweep, and this command be run again.
+    The scopes go first and the row last. If this is stopped in between, the mark in the row lets the server finish the
+    sweep, and the command can be run again.
 
     Raises:
         NotFound, or Conflict while a client has it as its default.
@@ -166,15 +166,15 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
 
 
 def settle(admin: Administration) -> None:
-    """Let earlier narrowings reach all sessions, which takes seconds if there are any: before `add` in a transaction."""
+    """Finish earlier narrowings, which takes seconds if there are any. Call it before `add` in a transaction."""
     with admin.database.autocommit() as connection:
         unfinished = bool(store.unswept(connection))
     if unfinished:
         sweep_to_the_end(admin)
 
 
-def _retried(admin: Administration, act: Callable[[], _Result], on_progress: Progress | None) -> _Result:
-    if admin.in_transaction:  # nothing can be tried again in a transaction that is somebody else's: all of it is undone
+def _with_retries(admin: Administration, act: Callable[[], _Result], on_progress: Progress | None) -> _Result:
+    if admin.in_transaction:  # the caller's transaction cannot be tried again: an error undoes all of it
         try:
             return act()
         except (_Unfinished, IntegrityError):
@@ -198,7 +198,7 @@ def _check(connection: Connection, plan: Plan, before: Plan | None) -> None:
     if problems := list(registration.problems(plan.audience, plan.name, plan.scopes)):
         raise Invalid(*problems)
     is_kept = before is not None and before.access_token_format == plan.access_token_format
-    if not is_kept and plan.access_token_format not in ACCESS_TOKEN_FORMATS:  # else a newer version may have written it
+    if not is_kept and plan.access_token_format not in ACCESS_TOKEN_FORMATS:  # a kept one may be from a newer version
         raise Invalid(f"must be one of {', '.join(ACCESS_TOKEN_FORMATS)}", field="access_token_format")
     if plan.client_id is not None and clients.read(connection, plan.client_id) is None:
         raise Invalid(f"there is no client {plan.client_id!r}", field="client_id", see="clients list")

@@ -1,4 +1,4 @@
-"""What a use case may say instead of doing what it was asked to. The texts say what to do next."""
+"""The errors with which a use case refuses an act. Their texts say what to do next."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from authserver.refusals.problems import Problem
 
 
 class AdminError(Exception):
-    """The act was refused and nothing was changed; `problems` has a value for each reason.
+    """The act was refused and changed nothing; `problems` has an entry for each reason.
 
-    Of a reason that is a text, `field` is the name of the field that it is about, and `see` a command that helps.
+    For reasons that are texts, `field` names the field that they are about, and `see` a command that helps.
     """
 
     def __init__(self, *reasons: Problem | str, field: str = "", see: str = "") -> None:
@@ -26,7 +26,7 @@ class Conflict(AdminError):
 
 
 class Stale(AdminError):
-    """It was changed by somebody else since the caller looked."""
+    """Another administrator changed it after the caller read it."""
 
 
 class Forbidden(AdminError):

@@ -1,4 +1,4 @@
-"""Use cases of sessions: list, count, revoke."""
+"""Use cases of sessions: list, count, end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Whose:
 
 
 def whose(admin: Administration, *, user: str | None, client: str | None) -> Whose:
-    """Raises `NotFound` for a user or client that is not there, instead of finding no sessions."""
+    """Raises `NotFound` for a user or client that does not exist, instead of finding no sessions."""
     user_id = None if user is None else users.find(admin, user).id
     client_id = None if client is None else clients.find(admin, client).client_id
     return Whose(user_id, client_id)
@@ -44,7 +44,7 @@ def find(admin: Administration, session_id: UUID) -> SessionRecord:
 def find_all(
     admin: Administration, which: Whose, *, include_ended: bool, limit: int, before: UUID | None = None
 ) -> Sequence[SessionRecord]:
-    """Sessions, newest first; of a longer list the page that is older than `before`."""
+    """Sessions, newest first. `before` is the last id of the previous page."""
     return listing.list_sessions(
         admin.database,
         user_id=which.user_id,
@@ -56,18 +56,18 @@ def find_all(
 
 
 def usernames(admin: Administration, ids: set[UUID]) -> Mapping[UUID, str]:
-    """The names of users, removed ones too while their rows are kept."""
+    """The names of these users. Removed users have one too while their rows are kept."""
     with admin.database.autocommit() as connection:
         return user_store.names_of(connection, ids)
 
 
 def count_live(admin: Administration, which: Whose) -> int:
-    """How many live sessions a revocation would end."""
+    """How many live sessions `revoke_all` would end."""
     return listing.count_live(admin.database, user_id=which.user_id, client_id=which.client_id)
 
 
 def revoke(admin: Administration, session_id: UUID) -> bool:
-    """End one session. Returns False when it had ended before.
+    """End one session. Returns False if it had ended before.
 
     Raises:
         NotFound: there is no such session.
@@ -79,12 +79,12 @@ def revoke(admin: Administration, session_id: UUID) -> bool:
 def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None = None) -> int:
     """End all sessions of a user, of a client, or of a user with a client. Returns how many.
 
-    All of a user ends the user's visits too: a thief may hold one. Whoever ends their own goes on with the visit at hand.
+    If all sessions of a user end, the visits end too: a thief may hold one. Users who do this themselves keep theirs.
     """
     if which.client_id is None and which.user_id is not None:
         return _end_all_of_user(admin, which.user_id)
     if which.user_id is None and which.client_id is not None:
-        # A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows.
+        # A client may have millions of sessions. A new epoch ends them all, and the sweep writes that into the rows.
         clients.end_all(admin, which.client_id)
         return sweep_now(admin, on_progress)
     ended = 0

@@ -1,7 +1,7 @@
 """Use cases of users: add, list, show, edit, set the password, disable, enable, remove.
 
-What takes something from a user changes the row first and the sessions after it, in one transaction: sign-ins that
-hold the row's lock have inserted their session by then, and later ones see the change.
+An act that takes something from a user changes the row first and the sessions second, in one transaction. Sign-ins
+that held the row's lock have inserted their sessions by then, and later sign-ins see the change.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from authserver.users.store import Filter
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an administrator decides about a user, but for the password."""
+    """What an administrator decides about a user, without the password."""
 
     username: str
     email: str | None
     roles: frozenset[str]
 
     def columns(self) -> dict[str, Any]:
-        """The columns of the user's row, with the folded names that are unique and looked up."""
+        """The columns of the user's row, with the folded name and address, which are unique."""
         return {
             "username": self.username,
             "username_key": fold(self.username),
@@ -60,16 +60,16 @@ def find(admin: Administration, login: str) -> UserRecord:
 def find_all(
     admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
 ) -> Sequence[UserRecord]:
-    """Users but the removed ones, by folded name; of a longer list the page `after` one."""
+    """The users by folded name, without removed ones. `after` is the last folded name of the previous page."""
     with admin.reading() as connection:
         return store.read_all(connection, which, after=after, limit=limit)
 
 
 def hash_new(admin: Administration, profile: Profile, password: str | None) -> str | None:
-    """What takes long of adding a user, to be done before a transaction is opened. None for a user without a password.
+    """Hash the password of a new user, before a transaction is opened. Returns None for a user without a password.
 
     Raises:
-        Invalid, Conflict, Forbidden: as `add`, to save the cost.
+        Invalid, Conflict, Forbidden: as `add`. A refused user costs no hash.
     """
     check_profile(profile)
     if password is not None:
@@ -81,7 +81,7 @@ def hash_new(admin: Administration, profile: Profile, password: str | None) -> s
 
 
 def add(admin: Administration, profile: Profile, password: str | None) -> UserRecord:
-    """Add a user; one without a password cannot sign in until a link has been used to set one.
+    """Add a user. A user without a password cannot sign in until a link has set one.
 
     Raises:
         Invalid: name, address, role or password break rules.
@@ -91,7 +91,7 @@ def add(admin: Administration, profile: Profile, password: str | None) -> UserRe
 
 
 def add_hashed(admin: Administration, profile: Profile, password_hash: str | None) -> UserRecord:
-    """Add a user with what `hash_new` made; without one the user has no password yet, and a link sets the first.
+    """Add a user with the result of `hash_new`.
 
     Raises:
         Invalid, Conflict: as `add`.
@@ -113,7 +113,7 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
 def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> UserRecord:
     """Change name, address or roles. Sessions get the new roles at once, and lose the scopes that these do not open.
 
-    A link for a password that was made before the user got more authority over administration ends.
+    If the new roles open more scopes of administration, the user's password link ends.
 
     Raises:
         NotFound, Invalid, Conflict.
@@ -138,7 +138,7 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
 
 
 def set_password(admin: Administration, login: str, password: str) -> int:
-    """Reset a password: ends all of the user's sessions. Returns how many.
+    """Set a password and end all of the user's sessions. Returns how many.
 
     Raises:
         NotFound, Invalid.
@@ -221,7 +221,7 @@ def profile_problems(profile: Profile) -> Iterator[Problem]:
 
 
 def lock(admin: Administration, connection: Connection, login: str) -> UserRecord:
-    """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on.
+    """Lock a user's row, then read it. Waits for the sign-ins that hold the row, and keeps later ones out.
 
     Raises:
         NotFound, or Forbidden for an administrator who may do more than the actor.
@@ -243,9 +243,9 @@ def _find(connection: Connection, login: str) -> UserRecord:
 
 
 def _end_everything(admin: Administration, connection: Connection, user_id: UUID, why: End) -> int:
-    """What was opened for the user so far: sessions, browsers signed in to our pages, links. Returns how many sessions.
+    """End the user's sessions, visits and password links. Returns how many sessions.
 
-    For a user who is disabled these count for nothing, but they would count again as soon as the user is enabled.
+    None of them counts while the user is disabled, but all would count again as soon as the user is enabled.
     """
     links.end(connection, user_id)
     visits.end_visits_of_user(connection, user_id, actor=admin.actor, because=why.value, caller=admin.caller)
@@ -253,7 +253,10 @@ def _end_everything(admin: Administration, connection: Connection, user_id: UUID
 
 
 def _end_outgrown_links(connection: Connection, before: Profile, user_id: UUID, roles: frozenset[str]) -> None:
-    """Whoever made a link may know it, and could have made it for a user with less authority only."""
+    """End the user's links if the roles open more of administration than before.
+
+    The administrator who made a link may know it, and may lack the authority to make one for this user now.
+    """
     catalogue = apis.read(connection)
     if opened_by(catalogue, roles) - opened_by(catalogue, before.roles):
         links.end(connection, user_id)

@@ -1,7 +1,7 @@
 """Use cases of many users at once: import them from a file, and export them in the same form.
 
-Each batch is a transaction of its own, so the memory is that of a batch, other writers wait for no longer than that,
-and an import that was stopped goes on when it is run again: who is there already is passed over.
+Each batch is a transaction of its own, which bounds the memory and the time that other writers wait. An import that was
+stopped goes on when it is run again: it skips users who are there already.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _EXPORT_PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far an import has come, in lines: those added, those whose user was there just so, those refused.
+    """How far an import has come, in lines. `present` lines have a user who was there with the same values.
 
-    `without_password` of the added ones cannot sign in until they get a password; `plain_passwords` took long.
+    `without_password` users were added and cannot sign in yet. `plain_passwords` had to be hashed, which takes long.
     `stopped_at` is the first line of a CSV record so broken that nothing after it was read.
     """
 
@@ -51,7 +51,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The state after a batch, and what was wrong with the lines of that batch."""
+    """The state after a batch, and the problems of its lines."""
 
     tally: Tally
     problems: Sequence[Problem]
@@ -59,7 +59,7 @@ class Step:
 
 @dataclass(slots=True)
 class _Batch:
-    """What comes of the lines of one batch."""
+    """The result of the lines of one batch."""
 
     new: list[Given] = field(default_factory=list)
     present: int = 0
@@ -72,13 +72,13 @@ class _Batch:
 def import_users(
     admin: Administration, source: Source, form: Format, *, dry_run: bool = False, batch: int = 500
 ) -> Iterator[Step]:
-    """Add the users of a file, and tell of each line that cannot be used. Yields after each batch; commits each.
+    """Add the users of a file, and report each line that cannot be used. Commits each batch and yields after it.
 
-    Of a user who is there already nothing is changed, least of all the password: one with the same name, address,
-    roles and state is passed over, any other is a problem of the line. A dry run changes nothing.
+    A user who is there already is not changed, least of all the password. A line with the same name, address, roles and
+    state is skipped; with other values it is a problem. A dry run changes nothing.
 
     Raises:
-        Invalid: the file is no such file; nothing was read of it.
+        Invalid: the first line of a CSV file does not name columns that are known.
         HashingOverloaded: in a server, plain passwords while too many are hashed. Run it again: it goes on.
     """
     if admin.in_transaction:
@@ -90,25 +90,25 @@ def _import(
     admin: Administration, lines: Iterator[Given | Problem], import_id: UUID, *, dry_run: bool, batch: int
 ) -> Iterator[Step]:
     tally = Tally()
-    # Of the lines before, by hash: a dry run adds nothing that could be found in the database.
+    # Hashes of earlier lines: a dry run adds nothing that could be found in the database.
     seen: dict[int, int] = {}
     while some := list(islice(lines, batch)):
         if not dry_run:
             seen.clear()
-        sorted_out = _sort_out(admin, some, seen)
+        sorted_lines = _sort_lines(admin, some, seen)
         if not dry_run:
-            _add(admin, sorted_out, import_id)
-        new = sorted_out.new
+            _add(admin, sorted_lines, import_id)
+        new = sorted_lines.new
         tally = Tally(
             tally.lines + len(some),
             tally.added + len(new),
-            tally.present + sorted_out.present,
-            tally.refused + len({problem.line for problem in sorted_out.problems}),
+            tally.present + sorted_lines.present,
+            tally.refused + len({problem.line for problem in sorted_lines.problems}),
             tally.without_password + sum(given.password is given.password_hash is None for given in new),
             tally.plain_passwords + sum(given.password is not None for given in new),
             some[-1].line if isinstance(some[-1], Unreadable) else None,
         )
-        yield Step(tally, sorted(sorted_out.problems, key=lambda problem: problem.line))
+        yield Step(tally, sorted(sorted_lines.problems, key=lambda problem: problem.line))
     if not dry_run:
         detail = {"added": tally.added, "present": tally.present, "refused": tally.refused}
         with admin.transaction() as connection:
@@ -120,8 +120,8 @@ def export_users(admin: Administration, form: Format, *, with_password_hashes: b
     """All users as lines, by name, in the form that an import reads. Recorded before the first line leaves.
 
     Raises:
-        Forbidden: password hashes are given to the command line only. Whoever has them guesses at home, administrators'
-            passwords too.
+        Forbidden: only the command line exports password hashes. They let their reader guess passwords offline, those
+            of administrators too.
     """
     if with_password_hashes and admin.authority is not None:
         raise Forbidden("password hashes are exported by the command line only: authserver users export")
@@ -145,7 +145,7 @@ def _export(admin: Administration, form: Format, *, with_password_hashes: bool) 
         last = rows[-1].username_key
 
 
-def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dict[int, int]) -> _Batch:
+def _sort_lines(admin: Administration, lines: Sequence[Given | Problem], seen: dict[int, int]) -> _Batch:
     batch = _Batch()
     usable = []
     for line in lines:
@@ -162,16 +162,16 @@ def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dic
         )
     owners = {key: row for row in rows for key in (row.username_key, row.email_key) if key}
     for given in usable:
-        _place(batch, given, keys[given.line], owners, seen)
+        _classify(batch, given, keys[given.line], owners, seen)
     _refuse_beyond_authority(admin, batch)
     return batch
 
 
-def _place(
+def _classify(
     batch: _Batch, given: Given, keys: tuple[str, str | None], owners: dict[str, UserRecord], seen: dict[int, int]
 ) -> None:
-    """Is it new, there already, or in the way of somebody else?"""
-    # Text that two kinds of keys could share would be one key: a name holds no @, and an address does.
+    """Decide whether a line is new, present or refused."""
+    # Names and addresses share `owners` and `seen`: no name has an @, and every address has one.
     name, email = keys
     named, addressed = owners.get(name), owners.get(email or "")
     own, mark = [hash(key) for key in (name, email) if key], hash(_profile(given))
@@ -224,7 +224,7 @@ def _refuse_beyond_authority(admin: Administration, batch: _Batch) -> None:
 
 
 def _add(admin: Administration, batch: _Batch, import_id: UUID) -> None:
-    """All of the batch at once; when somebody else was faster with one of them, one after the other."""
+    """Add the whole batch at once. If another writer was faster with one of its users, add them one by one."""
     rows = [(given, _row(admin, given)) for given in batch.new]
     try:
         _insert(admin, rows, import_id)

@@ -1,7 +1,7 @@
-"""Users as lines of a file, CSV or JSON: what an import reads and an export writes, in the same form.
+"""Users as lines of a file, in CSV or JSON. An import reads the form that an export writes.
 
-A line of JSON or a record of CSV is one user, so a mistake in one harms no other, and nothing else is held in memory. A
-CSV cell that a spreadsheet would take for a formula is written with an apostrophe before it, which reading takes away.
+A line of JSON or a record of CSV is one user, so a mistake harms no other user, and one line at a time is in memory. A
+CSV cell that a spreadsheet would take for a formula is written with an apostrophe before it, which reading removes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ Format = Literal["csv", "jsonl"]
 FIELDS = ("username", "email", "roles", "enabled", "password_hash", "password")
 
 _Entry = TypeVar("_Entry")
-_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-# What begins a formula in a spreadsheet, the full-width forms too (OWASP, CSV injection).
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+# A cell with such a beginning is a formula in a spreadsheet, also in full-width forms (OWASP, CSV injection).
 _FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - just these
 
 
@@ -42,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Given:
-    """What a line says of a user; nothing of it is checked but its types."""
+    """A user as a line has it. Only the types are checked."""
 
     line: int
     username: str
@@ -84,7 +84,7 @@ def _users(
 
 
 def problems_of(line: int, problems: Iterable[refusals.Problem]) -> Iterator[Problem]:
-    """The same problems, with the line that has them."""
+    """The same problems, as problems of a line."""
     return (Problem(line, problem.field, problem.text) for problem in problems)
 
 
@@ -94,7 +94,7 @@ def first_line(form: Format, *, with_password_hash: bool) -> str:
 
 
 def line_of(form: Format, row: UserRecord, *, with_password_hash: bool) -> str:
-    """A user as a line, with its end."""
+    """A user as a line, with its line end."""
     values: dict[str, Any] = {
         "username": row.username, "email": row.email, "roles": sorted(row.roles), "enabled": row.enabled,
     }  # fmt: skip
@@ -103,7 +103,7 @@ def line_of(form: Format, row: UserRecord, *, with_password_hash: bool) -> str:
     if form == "jsonl":
         return json.dumps(values, ensure_ascii=False) + "\n"
     values |= {"roles": " ".join(values["roles"]), "enabled": str(row.enabled).lower()}
-    return _csv_line([_harmless(value or "") for value in values.values()])
+    return _csv_line([_escape_formula(value or "") for value in values.values()])
 
 
 def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
@@ -112,7 +112,7 @@ def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
         number += 1
         if len(raw) == csv_records.LONGEST and not raw.endswith(b"\n"):
             while (more := source.readline(csv_records.LONGEST)) and not more.endswith(b"\n"):
-                pass  # to the next line, without keeping this one
+                pass  # skip to the next line without keeping this one
             yield number, Problem(number, "line", csv_records.TOO_LONG)
             continue
         if number == 1:
@@ -127,7 +127,7 @@ def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
 
 
 def _read_columns(source: Source) -> Header:
-    """The header of a CSV file, with columns that are known."""
+    """The header of a CSV file. Its columns are known."""
     try:
         header = csv_records.read_header(source)
     except BrokenRecord as broken:
@@ -150,12 +150,12 @@ def _parse_csv(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any
         "".join(cells).encode()
     except UnicodeEncodeError:
         raise Invalid(csv_records.NOT_UTF8, field="line") from None
-    return {name: _meant(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+    return {name: _unescape_formula(cell) for name, cell in zip(columns, cells, strict=True) if cell}
 
 
 def _parse_json(line: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(line, object_pairs_hook=_unique)
+        value = json.loads(line, object_pairs_hook=_unique_members)
     except (ValueError, RecursionError):
         raise Invalid("is no JSON", field="line") from None
     if not isinstance(value, dict):
@@ -165,7 +165,7 @@ def _parse_json(line: str) -> Mapping[str, Any]:
     return {name: member for name, member in value.items() if member is not None}
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
         raise Invalid("has a member twice", field="line")
     return dict(pairs)
@@ -194,8 +194,8 @@ def _roles(value: Any) -> frozenset[str]:
 
 
 def _enabled(value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in _TRUTHS:
-        return _TRUTHS[value.lower()]
+    if isinstance(value, str) and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
     if isinstance(value, bool):
         return value
     raise Invalid("has to be true or false", field="enabled")
@@ -203,15 +203,15 @@ def _enabled(value: Any) -> bool:
 
 def _csv_line(cells: Sequence[str]) -> str:
     text = io.StringIO()
-    # All in quotes: a spreadsheet that takes semicolons for separators must not make two cells of one.
+    # All cells are in quotes: a spreadsheet with semicolons as separators must not make two cells of one.
     csv.writer(text, quoting=csv.QUOTE_ALL).writerow(cells)
     return text.getvalue()
 
 
-def _harmless(cell: str) -> str:
-    """Apostrophes before what begins a formula are doubled, so that reading gives back just what there was."""
+def _escape_formula(cell: str) -> str:
+    """Put an apostrophe before a formula, also before one that has apostrophes already, so that reading is exact."""
     return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
-def _meant(cell: str) -> str:
+def _unescape_formula(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
