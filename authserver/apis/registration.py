@@ -11,7 +11,7 @@ from authserver.apis import administration, own_sessions
 from authserver.apis.model import Scope
 from authserver.refusals.problems import Problem
 
-#: The server's own APIs, which are there from the first day on: they change their roles, and cannot be removed.
+#: The server's own APIs exist from the first start. Their roles can be changed, but they cannot be removed.
 BUILT_IN: Final = frozenset({administration.AUDIENCE, own_sessions.AUDIENCE})
 AUDIENCE_LENGTH: Final = 255
 SCOPE_LENGTH: Final = 100
@@ -20,7 +20,7 @@ NAME_LENGTH: Final = 100
 _URI: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(?:[A-Za-z0-9._~:/?@!$&'()*+,;=\[\]-]|%[0-9A-Fa-f]{2})+")
 # RFC 6749 section 3.3: scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
-# As users/names has it; a role binds to nothing that a user cannot have.
+# The same rule as in users/names: a scope must not need a role that no user can have.
 _ROLE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 
 
@@ -40,7 +40,7 @@ def problems(audience: str, name: str, scopes: Mapping[str, frozenset[str]]) -> 
 
 
 def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> Iterator[str]:
-    """The server's own APIs keep their scopes, those of administration behind roles; no other scope looks like one."""
+    """The server's own APIs keep their scopes. Scopes of administration need roles; no other may look like one."""
     if audience == own_sessions.AUDIENCE and scopes.keys() != {own_sessions.SCOPE}:
         yield (
             f"the scope {own_sessions.SCOPE} of this API is the server's own: only the roles that open it can be changed"
@@ -58,7 +58,7 @@ def _reserved_problems(audience: str, scopes: Mapping[str, frozenset[str]]) -> I
 
 
 def audience_problem(audience: str) -> str | None:
-    """What keeps this text from being an audience, if anything does."""
+    """Why this text cannot be an audience, or None if it can."""
     try:
         parts = urlsplit(audience)
         hierarchical = parts.scheme in ("http", "https")
@@ -74,7 +74,7 @@ def audience_problem(audience: str) -> str | None:
 
 
 def scope_problem(scope: str) -> str | None:
-    """What keeps this text from being a scope, if anything does."""
+    """Why this text cannot be a scope, or None if it can."""
     if len(scope) <= SCOPE_LENGTH and _SCOPE.fullmatch(scope):
         return None
     return (
@@ -89,5 +89,5 @@ def narrows(before: Mapping[str, Scope], after: Mapping[str, Scope]) -> bool:
 
 
 def _is_narrower(new: frozenset[str], old: frozenset[str]) -> bool:
-    # No roles means open to all, so a first role closes the scope, and one role more opens it a little further.
+    # No roles means open to all, so a first role narrows the scope, and each further role widens it.
     return bool(new) and (not old or not old <= new)
