@@ -24,7 +24,7 @@ class Span:
     width: int
 
     def starts(self, now: int) -> range:
-        """When each stretch begins, the present one last. They lie at whole multiples of their width, in UTC."""
+        """When each stretch begins, the present one last. Each begins at a whole multiple of the width, in UTC."""
         last = now // self.width * self.width
         return range(last - self.length + self.width, last + self.width, self.width)
 
@@ -39,10 +39,10 @@ SPANS: Final[Mapping[str, Span]] = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Figures over a span. `starts` has the beginning of each stretch in milliseconds since the epoch; the last runs on.
+    """Figures over a span. `starts` has the beginning of each stretch in milliseconds since the epoch.
 
-    Each list has a figure for each stretch. `refreshes` are by outcome, `refusals` by reason, with those only that
-    occurred. `active` has the most sessions that were live at once; None where nobody counted.
+    Each list has a figure for each stretch; the last stretch is not over. `refreshes` has the outcomes that occurred,
+    `refusals` the reasons. `active` has the most sessions that were live at once, or None if no node counted them.
     """
 
     span: str
@@ -55,7 +55,7 @@ class Report:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing has happened at all; sessions that merely live on are something."""
+        """Whether there is nothing to show. Live sessions are something to show."""
         return not (any(self.sign_ins) or any(self.sign_outs) or self.refreshes or self.refusals or any(self.active))
 
 
@@ -74,12 +74,12 @@ def read(admin: Administration, span: str) -> Report:
 
 
 def report(span: str, starts: range, rows: Iterable[Stretch]) -> Report:
-    """Arrange rows of start, name, total and highest figure; zero where there is none. Pure."""
+    """Arrange the rows by series and stretch, with zero where there is no row. Pure."""
     counts: dict[str, list[int]] = {}
     active: list[int | None] = [None] * len(starts)
     for start, name, total, highest in rows:
         if start not in starts:
-            continue  # of a node whose clock runs ahead
+            continue  # from a node whose clock is ahead
         position = starts.index(start)
         if name == ACTIVE_SESSIONS:
             active[position] = int(highest)
@@ -91,8 +91,8 @@ def report(span: str, starts: range, rows: Iterable[Stretch]) -> Report:
         list(starts),
         counts.get(SIGN_IN, nothing),
         counts.get(SIGN_OUT, nothing),
-        _of(counts, REFRESH),
-        _of(counts, REFUSAL),
+        _series(counts, REFRESH),
+        _series(counts, REFUSAL),
         active,
     )
 
@@ -102,7 +102,7 @@ def total(figures: Mapping[str, Sequence[int]]) -> list[int]:
     return [sum(stretch) for stretch in zip(*figures.values(), strict=True)]
 
 
-def _of(counts: Mapping[str, Sequence[int]], prefix: str) -> dict[str, Sequence[int]]:
-    """The series whose names begin so, the largest first."""
+def _series(counts: Mapping[str, Sequence[int]], prefix: str) -> dict[str, Sequence[int]]:
+    """The series whose names begin with the prefix, the largest first."""
     series = {name.removeprefix(prefix): figures for name, figures in counts.items() if name.startswith(prefix)}
     return dict(sorted(series.items(), key=lambda item: (-sum(item[1]), item[0])))

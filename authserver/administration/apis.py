@@ -1,13 +1,14 @@
 """Use cases of APIs: add, list, show, edit, remove.
 
-A scope that was taken away must not come back into old sessions when somebody registers it again. So whoever gives
-scopes looks, after the insert, whether an earlier narrowing is still on its way, and lets it finish first.
+A scope that was removed must not come back into old sessions when it is registered again. So an act that gives scopes
+checks after its insert whether an earlier narrowing has yet to reach sessions. If so, it lets that finish first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
@@ -20,11 +21,11 @@ from authserver.apis import registration, store
 from authserver.apis.model import Api, Catalogue, Scope
 from authserver.clients import store as clients
 from authserver.clients.fields import ACCESS_TOKEN_FORMATS
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 
 _MOST_ATTEMPTS = 5
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +48,7 @@ class Edited:
 
 
 class _Unfinished(Exception):
-    """A narrowing has not reached all sessions: rolls back the act that would give scopes."""
+    """A narrowing has not reached all sessions. This rolls back the act that would give scopes."""
 
 
 def find(admin: Administration, audience: str) -> Plan:
@@ -73,7 +74,7 @@ def add(admin: Administration, plan: Plan, on_progress: Progress | None = None) 
     """Register an API with its scopes.
 
     Raises:
-        Invalid: audience, name, scopes or roles break rules, or the client is not there.
+        Invalid: audience, name, scopes or roles break rules, or there is no such client.
         Conflict: the audience or a scope is taken.
     """
 
@@ -84,30 +85,27 @@ def add(admin: Administration, plan: Plan, on_progress: Progress | None = None) 
             api = Api(plan.audience, plan.name, plan.client_id, frozenset(plan.scopes), plan.access_token_format)
             store.add(connection, api, list(_scopes(plan).values()))
             _refuse_unfinished(connection)
-            _record(connection, admin, Event.API_ADDED, plan.audience, {"scopes": sorted(plan.scopes)})
+            admin.record(connection, Event.API_ADDED, subject=plan.audience, detail={"scopes": sorted(plan.scopes)})
 
-    _retried(admin, act, on_progress)
+    _with_retries(admin, act, on_progress)
 
 
 def edit(
     admin: Administration, audience: str, change: Callable[[Plan], Plan], on_progress: Progress | None = None
 ) -> Edited:
-    """Change an API. Where users lose scopes, sessions are cut to what is left, after caches have noticed.
+    """Change an API. If users lose scopes, their sessions lose them too, once no cache has the old scopes.
 
     Raises:
         NotFound, Invalid, Conflict.
     """
-    plan: Plan
-    narrowed = False
 
-    def act() -> None:
-        nonlocal plan, narrowed
+    def act() -> tuple[Plan, bool]:
         with admin.transaction() as connection:
-            # Two who edit an API take turns: what the second one changes is what the first has left.
+            # Parallel edits take turns: the second one changes the result of the first.
             store.lock(connection, audience)
             catalogue = store.read(connection)
             before = _find(catalogue, audience)
-            # Whoever binds roles to scopes gives them away.
+            # Binding a role to a scope gives the scope to users.
             require_scopes(admin, frozenset(before.scopes), "changing this API")
             admin.check_unchanged(before)
             plan = change(before)
@@ -117,7 +115,7 @@ def edit(
             if plan.scopes != before.scopes:
                 store.replace_scopes(connection, audience, list(_scopes(plan).values()))
             if registration.narrows(_scopes(plan), _scopes(before)):
-                _refuse_unfinished(connection)  # before our own mark, which does not count
+                _refuse_unfinished(connection)  # before this edit sets its own mark, which does not count
             if plan != before:
                 values: dict[str, object] = {
                     "name": plan.name,
@@ -126,17 +124,18 @@ def edit(
                 }
                 store.change(connection, audience, values, narrowed=narrowed)
                 detail = {"scopes": sorted(plan.scopes), "narrowed": narrowed}
-                _record(connection, admin, Event.API_CHANGED, audience, detail)
+                admin.record(connection, Event.API_CHANGED, subject=audience, detail=detail)
+            return plan, narrowed
 
-    _retried(admin, act, on_progress)
+    plan, narrowed = _with_retries(admin, act, on_progress)
     return Edited(plan, sweep_to_the_end(admin, on_progress) if narrowed and admin.waits else 0)
 
 
 def remove(admin: Administration, audience: str, on_progress: Progress | None = None) -> int:
     """Remove an API and take its scopes out of all sessions. Returns how many lost some.
 
-    The scopes go first and the row last: whatever stops this in between, the mark in the row lets the server finish
-    the sweep, and this command be run again.
+    The scopes go first and the row last. If this is stopped in between, the mark in the row lets the server finish the
+    sweep, and the command can be run again.
 
     Raises:
         NotFound, or Conflict while a client has it as its default.
@@ -157,39 +156,36 @@ def remove(admin: Administration, audience: str, on_progress: Progress | None = 
         if plan.scopes:
             store.replace_scopes(connection, audience, [])
             store.change(connection, audience, {}, narrowed=True)
-            _record(connection, admin, Event.API_CHANGED, audience, {"scopes": [], "narrowed": True})
+            admin.record(connection, Event.API_CHANGED, subject=audience, detail={"scopes": [], "narrowed": True})
     changed = sweep_to_the_end(admin, on_progress)
     with admin.transaction() as connection:
         if not store.remove(connection, audience):
             raise Conflict(f"{audience} was changed by somebody else meanwhile", see=f"apis show {audience}")
-        _record(connection, admin, Event.API_REMOVED, audience, {"sessions": changed})
+        admin.record(connection, Event.API_REMOVED, subject=audience, detail={"sessions": changed})
     return changed
 
 
 def settle(admin: Administration) -> None:
-    """Let earlier narrowings reach all sessions, which takes seconds if there are any: before `add` in a transaction."""
+    """Finish earlier narrowings, which takes seconds if there are any. Call it before `add` in a transaction."""
     with admin.database.autocommit() as connection:
         unfinished = bool(store.unswept(connection))
     if unfinished:
         sweep_to_the_end(admin)
 
 
-def _retried(admin: Administration, act: Callable[[], None], on_progress: Progress | None) -> None:
-    if admin.in_transaction:  # nothing can be tried again in a transaction that is somebody else's: all of it is undone
+def _with_retries(admin: Administration, act: Callable[[], _Result], on_progress: Progress | None) -> _Result:
+    if admin.in_transaction:  # the caller's transaction cannot be tried again: an error undoes all of it
         try:
-            act()
+            return act()
         except (_Unfinished, IntegrityError):
             raise Conflict("other administrators changed scopes at the same moment; try again") from None
-        return
     for _ in range(_MOST_ATTEMPTS):
         try:
-            act()
+            return act()
         except _Unfinished:
             sweep_to_the_end(admin, on_progress)
         except IntegrityError:
             raise Conflict("the audience or a scope was taken a moment ago", see="apis list") from None
-        else:
-            return
     raise Conflict("other administrators keep narrowing scopes; try again")
 
 
@@ -202,7 +198,7 @@ def _check(connection: Connection, plan: Plan, before: Plan | None) -> None:
     if problems := list(registration.problems(plan.audience, plan.name, plan.scopes)):
         raise Invalid(*problems)
     is_kept = before is not None and before.access_token_format == plan.access_token_format
-    if not is_kept and plan.access_token_format not in ACCESS_TOKEN_FORMATS:  # else a newer version may have written it
+    if not is_kept and plan.access_token_format not in ACCESS_TOKEN_FORMATS:  # a kept one may be from a newer version
         raise Invalid(f"must be one of {', '.join(ACCESS_TOKEN_FORMATS)}", field="access_token_format")
     if plan.client_id is not None and clients.read(connection, plan.client_id) is None:
         raise Invalid(f"there is no client {plan.client_id!r}", field="client_id", see="clients list")
@@ -232,9 +228,3 @@ def _find(catalogue: Catalogue, audience: str) -> Plan:
 
 def _scopes(plan: Plan) -> dict[str, Scope]:
     return {name: Scope(name, plan.audience, roles) for name, roles in plan.scopes.items()}
-
-
-def _record(
-    connection: Connection, admin: Administration, event: Event, audience: str, detail: Mapping[str, object]
-) -> None:
-    audit.record(connection, admin.entry(event, subject=audience, detail=detail))

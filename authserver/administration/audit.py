@@ -26,7 +26,7 @@ _PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What the database knows now of a refusal's session, its user and its client; None where it knows nothing."""
+    """The session, user name and client of a refusal as the database has them now; None for what it does not have."""
 
     session: SessionRecord | None
     username: str | None
@@ -36,7 +36,7 @@ class Known:
 def find(admin: Administration, search: Search, *, limit: int, before: Position | None = None) -> Sequence[AuditRecord]:
     """The newest events that match, newest first.
 
-    To page, give the place of the last row (`Position.of`) as `before`: events that come in meanwhile move nothing.
+    To page, give the place of the last row (`Position.of`) as `before`. New events do not move the pages.
 
     Raises:
         Invalid: there is no such event.
@@ -50,7 +50,7 @@ def find_one(admin: Administration, event_id: UUID) -> AuditRecord:
     """One event.
 
     Raises:
-        NotFound: there is none, or not any more.
+        NotFound: there is no such event, or it has been pruned.
     """
     with admin.database.autocommit() as connection:
         row = audit.read(connection, event_id)
@@ -60,11 +60,11 @@ def find_one(admin: Administration, event_id: UUID) -> AuditRecord:
 
 
 def export(admin: Administration, search: Search, *, after: Position | None = None) -> Iterator[AuditRecord]:
-    """All events that match, oldest first, in bounded memory however many there are. Ends with what is there now.
+    """All events up to now that match, oldest first, in bounded memory.
 
     To go on later, give the place of the last row as `after`.
 
-    Pages are read by statements of their own: no transaction is held open while a slow reader takes its time.
+    Each page is a statement of its own, so that a slow reader holds no transaction open.
 
     Raises:
         Invalid: there is no such event.
@@ -105,7 +105,7 @@ def as_document(row: AuditRecord) -> dict[str, Any]:
 
 
 def _outcome_of_old(event: str) -> str:
-    """Of an event from before outcomes were recorded."""
+    """The outcome of an event that is older than this column."""
     refused = event in (Event.SIGN_IN_REFUSED, Event.CLIENT_REFUSED, Event.SESSION_REUSE, Event.SESSION_FROM_THE_FUTURE)
     return (Outcome.REFUSED if refused else Outcome.DONE).value
 
@@ -118,10 +118,10 @@ def _check(search: Search) -> None:
 
 
 def explain(vault: Vault, reference: str) -> Refusal:
-    """What a reference says. Asks no database.
+    """Open a reference. Needs no database.
 
     Raises:
-        Invalid: it is no reference of this server.
+        Invalid: this server did not make the reference.
     """
     try:
         return References(vault.reference_key()).open(reference)
@@ -130,7 +130,7 @@ def explain(vault: Vault, reference: str) -> Refusal:
 
 
 def look_up(admin: Administration, refusal: Refusal) -> Known:
-    """What the database knows of it now."""
+    """What the database has about a refusal now."""
     session = None if refusal.session_id is None else listing.find_session(admin.database, refusal.session_id)
     client_id = session.client_id if session is not None else refusal.client_id
     with admin.database.autocommit() as connection:

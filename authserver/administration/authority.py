@@ -1,8 +1,8 @@
-"""Nobody gives away, or takes over, administration that is not their own.
+"""Keeps administrators from giving away, or taking over, authority that they do not have themselves.
 
-Without this, each scope that writes would be all of them: whoever may register clients registers one that may do
-anything, whoever may reset passwords resets the first administrator's. The command line has all authority: whoever can
-start it can read the database.
+Without this, each scope that writes would be worth all of them. With the scope for clients one could register a client
+that may do anything, and with the scope for users set the first administrator's password. The command line has all
+authority, because its user can read the database anyway.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def require_roles(admin: Administration, connection: Connection, roles: frozense
 
 
 def opened_by(catalogue: Catalogue, roles: frozenset[str]) -> frozenset[str]:
-    """The scopes of administration that these roles open to a user. A scope bound to no role is open to nobody here."""
+    """The scopes of administration that these roles open to a user. A scope without roles opens to no user here."""
     return frozenset(
         name
         for name in SCOPES

@@ -18,7 +18,6 @@ from authserver.clients.fields import FIELDS, Registration
 from authserver.clients.model import ClientRecord
 from authserver.clients.registration import problems, warnings
 from authserver.clients.store import Filter
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 from authserver.sessions.model import End
@@ -34,7 +33,7 @@ _SECRET_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Registered:
-    """A client as it is now; its new secret if it got one, to be shown once; what deserves a second thought."""
+    """A client as it is now, its new secret to show once (None if it got none), and what deserves a second thought."""
 
     row: ClientRecord
     secret: str | None
@@ -53,13 +52,13 @@ def find(admin: Administration, client_id: str) -> ClientRecord:
 def find_all(
     admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
 ) -> Sequence[ClientRecord]:
-    """Clients but the removed ones, by id; of a longer list the page `after` an id."""
+    """The clients by id, without removed ones. `after` is the last id of the previous page."""
     with admin.reading() as connection:
         return store.read_all(connection, which, after=after, limit=limit)
 
 
 def concerns_of(admin: Administration, row: ClientRecord) -> list[Problem]:
-    """What holds for a client, and yet may not be what was meant."""
+    """What is allowed in a client's registration, and yet may not be intended."""
     with admin.reading() as connection:
         return warnings(registration_of(row), apis.read(connection))
 
@@ -69,7 +68,7 @@ def add(admin: Administration, registration: Registration) -> Registered:
 
     Raises:
         Invalid: the registration breaks rules.
-        Conflict: the client_id is taken, or was taken by a client whose row is still needed.
+        Conflict: the client_id is taken, or belongs to a removed client whose row is still needed.
     """
     secret = None if registration.is_public else secrets.new_secret()
     digest = None if secret is None else secrets.digest(secret)
@@ -81,30 +80,25 @@ def add(admin: Administration, registration: Registration) -> Registered:
             concerns = _check(registration, connection, admin)
             store.add(connection, {**registration.columns(), "secret_digest": digest})
             detail = {"kind": registration.kind, "grants": sorted(registration.grants)}
-            entry = admin.entry(Event.CLIENT_ADDED, client_id=client_id, detail=detail)
-            audit.record(connection, entry)
-            row = store.read(connection, client_id)
+            admin.record(connection, Event.CLIENT_ADDED, client_id=client_id, detail=detail)
+            row = find(admin, client_id)
     except IntegrityError:
         raise Conflict(
             f"the client_id {client_id!r} was taken a moment ago", field="client_id", see="clients list"
         ) from None
-    if row is None:
-        raise _unknown(client_id)
     return Registered(row, secret, concerns)
 
 
 def edit(admin: Administration, client_id: str, change: Callable[[Registration], Registration]) -> Registered:
-    """Change what an administrator decides about a client; one that becomes confidential gets a secret.
+    """Change a client's registration. A client that becomes confidential gets a secret.
 
-    A client that becomes public loses its secrets. Sessions stay: what they may do is cut to the client's scopes at
-    each refresh.
+    A client that becomes public loses its secrets. Sessions stay: each refresh cuts their scopes to the client's.
 
     Raises:
         NotFound, Invalid.
     """
     with admin.transaction() as connection:
-        row = _lock(admin, connection, client_id)
-        before = registration_of(row)
+        before = registration_of(_lock(admin, connection, client_id))
         after = change(before)
         require_scopes(admin, after.scopes, "changing this client")
         concerns = _check(after, connection, admin, before)
@@ -120,22 +114,21 @@ def edit(admin: Administration, client_id: str, change: Callable[[Registration],
         if values:
             store.change(connection, client_id, values)
             detail = {"changed": sorted(values.keys() & FIELDS.keys())}
-            audit.record(connection, admin.entry(Event.CLIENT_CHANGED, client_id=client_id, detail=detail))
-        changed = store.read(connection, client_id)
-    return Registered(changed if changed is not None else row, secret, concerns)
+            admin.record(connection, Event.CLIENT_CHANGED, client_id=client_id, detail=detail)
+        return Registered(find(admin, client_id), secret, concerns)
 
 
 def disable(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
     """Disable a client and end its sessions for good. Every node honours it within 5 s.
 
-    Returns how many sessions the sweep ended; what it does not reach now, the server's own sweep will.
+    Returns how many sessions were ended now. The server's own sweep ends the rest.
     """
     with admin.transaction() as connection:
         row = _lock(admin, connection, client_id)
         if not row.enabled:
             raise Conflict(f"the client {client_id} is disabled already")
         store.end_epoch(connection, client_id, enabled=False)
-        audit.record(connection, admin.entry(Event.CLIENT_DISABLED, client_id=client_id))
+        admin.record(connection, Event.CLIENT_DISABLED, client_id=client_id)
     return sweep_now(admin, on_progress)
 
 
@@ -146,20 +139,20 @@ def enable(admin: Administration, client_id: str) -> None:
         if row.enabled:
             raise Conflict(f"the client {client_id} is enabled already")
         store.change(connection, client_id, {"enabled": True})
-        audit.record(connection, admin.entry(Event.CLIENT_ENABLED, client_id=client_id))
+        admin.record(connection, Event.CLIENT_ENABLED, client_id=client_id)
 
 
 def end_all(admin: Administration, client_id: str) -> None:
-    """End everything that a client holds, sessions and its own tokens, and let it go on."""
+    """End a client's sessions and its own tokens. The client itself stays enabled."""
     with admin.transaction() as connection:
         _lock(admin, connection, client_id)
         store.end_epoch(connection, client_id)
         detail = {"because": End.CLIENT_ENDED.value, "sessions": "all"}
-        audit.record(connection, admin.entry(Event.SESSION_REVOKED, client_id=client_id, detail=detail))
+        admin.record(connection, Event.SESSION_REVOKED, client_id=client_id, detail=detail)
 
 
 def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str:
-    """Make a new secret and return it; the one until now stays valid for `overlap` seconds, an older one ends now.
+    """Make a new secret and return it. The current one stays valid for `overlap` seconds, an older one ends now.
 
     Raises:
         NotFound, or Conflict for a public client.
@@ -169,36 +162,34 @@ def rotate_secret(admin: Administration, client_id: str, *, overlap: int) -> str
         _lock(admin, connection, client_id)
         if not store.rotate_secret(connection, client_id, secrets.digest(secret), overlap_ms=overlap * 1000):
             raise Conflict(f"the client {client_id} is public: it has no secret to rotate")
-        audit.record(
-            connection,
-            admin.entry(Event.CLIENT_SECRET_ROTATED, client_id=client_id, detail={"overlap_seconds": overlap}),
-        )
+        detail = {"overlap_seconds": overlap}
+        admin.record(connection, Event.CLIENT_SECRET_ROTATED, client_id=client_id, detail=detail)
     return secret
 
 
 def remove(admin: Administration, client_id: str, on_progress: Progress | None = None) -> int:
-    """Remove a client and end its sessions. Its row, and with it its id, is kept until no session needs it.
+    """Remove a client and end its sessions. Its row stays, and its id stays taken, until no session needs them.
 
-    An API that authenticated as this client has none then.
+    An API that authenticates as this client then has no client.
     """
     with admin.transaction() as connection:
         _lock(admin, connection, client_id)
         store.end_epoch(connection, client_id, remove=True)
-        # The id is free again one day, and whoever takes it must not ask about an API's tokens.
+        # The id becomes free later. A new client with this id must not introspect the API's tokens.
         detail = {"apis": freed} if (freed := apis.forget_client(connection, client_id)) else {}
-        audit.record(connection, admin.entry(Event.CLIENT_REMOVED, client_id=client_id, detail=detail))
+        admin.record(connection, Event.CLIENT_REMOVED, client_id=client_id, detail=detail)
     return sweep_now(admin, on_progress)
 
 
 def registration_of(row: ClientRecord) -> Registration:
-    """What an administrator decided about a client."""
+    """The registration that a row holds."""
     values = {name: getattr(row, name) for name in FIELDS}
-    # Rows from before there was a difference are the operator's own.
+    # Rows that are older than this column belong to the operator's own clients.
     return Registration(**{**values, "first_party": row.first_party is not False})
 
 
 def _lock(admin: Administration, connection: Connection, client_id: str) -> ClientRecord:
-    """The client as it is, and as it stays until the end of the transaction: two who edit it take turns."""
+    """Lock a client until the transaction ends, so that parallel edits take turns, and read it."""
     row = store.lock(connection, client_id)
     if row is None:
         raise _unknown(client_id)

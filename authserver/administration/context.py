@@ -1,11 +1,11 @@
-"""What a use case works with: the database, the settings, who acts, what they may do, and what is built only where needed."""
+"""What a use case works with: database, settings, the actor and its authority, and parts that are built when needed."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -25,62 +25,54 @@ from authserver.settings.model import Settings
 
 @dataclass(frozen=True, slots=True)
 class AdminResources:
-    """What a server has built once for all requests. The hasher has slots of its own: sign-ins have theirs."""
+    """What a server builds once for all requests. The hasher does not share its slots with sign-ins."""
 
     vault: Vault
     keyring: Keyring
     hasher: PasswordHasher
 
 
+@dataclass(eq=False, repr=False)
 class Administration:
     """Built once for each command or request, and used by one thread.
 
-    `actor` is what the audit record will say (see `audit.Entry`), `caller` where the request came from. `authority`
-    has the scopes that the actor may use; None is the command line: whoever can start it can read the database too.
+    Audit events name `actor` (see `audit.Entry`) and `caller`, the place that the request comes from. `authority` has
+    the scopes that the actor may use. None stands for the command line: its user can read the database anyway.
     """
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        actor: str,
-        *,
-        authority: frozenset[str] | None = None,
-        caller: Caller = Caller(),
-        resources: AdminResources | None = None,
-    ) -> None:
-        self.database = database
-        self.settings = settings
-        self.actor = actor
-        self.authority = authority
-        self.caller = caller
-        self.precondition: Callable[[Any], None] | None = None
-        self._resources = resources
-        self._open: Connection | None = None
+    database: Database
+    settings: Settings
+    actor: str
+    _: KW_ONLY
+    authority: frozenset[str] | None = None
+    caller: Caller = Caller()
+    resources: AdminResources | None = None
+    precondition: Callable[[Any], None] | None = field(default=None, init=False)
+    _open: Connection | None = field(default=None, init=False)
 
     @property
     def waits(self) -> bool:
         """Whether the actor waits for a sweep that may take long. A request does not: the server sweeps by itself."""
-        return self._resources is None
+        return self.resources is None
 
     def may(self, scope: str) -> bool:
-        """Whether the actor has a scope: for what is shown beside what was asked for, which is left out without it."""
+        """Whether the actor has a scope. Callers leave out additional content for which the actor lacks the scope."""
         return self.authority is None or scope in self.authority
 
     def check_unchanged(self, subject: Any) -> None:
-        """Every use case that changes something calls this with what it has locked and read, before it changes it.
+        """Check `precondition`, which a caller sets if the actor decided on the basis of an earlier reading.
 
-        `precondition` is set by whoever has shown it to the actor before: it gets a row, or an API's plan.
+        Every use case that changes something calls this first, with the row or API's plan that it has locked and read.
 
         Raises:
-            Stale: somebody else changed it meanwhile.
+            Stale: another administrator has changed it since.
         """
         if self.precondition is not None:
             self.precondition(subject)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection to read with: that of the open transaction, which sees what it wrote, or one of its own."""
+        """Yield the connection of the open transaction, which sees its own writes, or a new one."""
         if self._open is not None:
             yield self._open
             return
@@ -89,10 +81,10 @@ class Administration:
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
-        """A transaction of the database, or the one that is open already: then the outermost block commits for all.
+        """Open a transaction, or join the one that is open. The outermost block commits.
 
-        So an act and what has to be written with it (the answer to an idempotency key) are one transaction, without
-        the use case knowing. A use case that goes on after an error inside of its block must not be called that way.
+        So an act and the answer under its idempotency key are one transaction, and the use case need not know of it.
+        Do not call a use case inside a transaction if it goes on after an error inside its own block.
         """
         if self._open is not None:
             yield self._open
@@ -106,17 +98,21 @@ class Administration:
 
     @property
     def in_transaction(self) -> bool:
-        """Whether the caller holds a transaction open: an act of several transactions cannot be part of it."""
+        """Whether a transaction is open. An act of several transactions cannot be part of it."""
         return self._open is not None
 
     def entry(self, event: Event, **fields: Any) -> audit.Entry:
-        """An audit entry of this actor, from where the request came."""
+        """An audit event of this actor, from where the request came."""
         return audit.Entry(event, self.actor, caller=self.caller, **fields)
+
+    def record(self, connection: Connection, event: Event, **fields: Any) -> None:
+        """Record an audit event of this actor in the act's own transaction."""
+        audit.record(connection, self.entry(event, **fields))
 
     @cached_property
     def vault(self) -> Vault:
-        """Raises `MasterKeyError` when there is no master key: an administrator never makes one by looking."""
-        return open_vault(self.settings, create=False) if self._resources is None else self._resources.vault
+        """Raises `MasterKeyError` if there is no master key: an act of administration never creates one."""
+        return open_vault(self.settings, create=False) if self.resources is None else self.resources.vault
 
     @cached_property
     def rotation(self) -> KeyRotation:
@@ -124,21 +120,21 @@ class Administration:
         return KeyRotation(self.database, self.vault, schedule(self.settings), algorithm=self.settings.tokens.algorithm)
 
     def reread_keys(self) -> None:
-        """Let this process follow a change of keys at once. The others look every few seconds."""
-        if self._resources is not None:
+        """Let this process use changed keys at once. The others look every few seconds."""
+        if self.resources is not None:
             with suppress(MasterKeyError):  # the change stands; /readyz says that this node cannot open the new keys
-                self._resources.keyring.refresh()
+                self.resources.keyring.refresh()
 
     def hash_password(self, password: str) -> str:
-        """Hash outside of transactions: it takes tens of milliseconds, and locks would be held for as long.
+        """Hash a password. Call it outside of transactions: it takes tens of milliseconds, and locks would wait for it.
 
-        Not in the slots that sign-ins queue for: a password has to be set also, and above all, in a storm of them.
+        It does not use the slots of sign-ins: a password can be set also, and above all, in a storm of sign-ins.
 
         Raises:
-            HashingOverloaded: in a server, when too many passwords are being set already.
+            HashingOverloaded: in a server, if too many passwords are being set already.
         """
-        if self._resources is not None:
-            return self._resources.hasher.hash(password)
+        if self.resources is not None:
+            return self.resources.hasher.hash(password)
         passwords = self.settings.passwords
         with tempfile.TemporaryDirectory(prefix="authserver-hashing-") as directory:
             hasher = PasswordHasher(

@@ -1,7 +1,7 @@
-"""CSV as RFC 4180 has it, in bounded memory: a cell in quotation marks may hold separators, line ends and doubled marks.
+"""CSV of RFC 4180 in bounded memory: a cell in quotation marks may hold separators, line ends and doubled marks.
 
-A record that breaks these rules ends the reading. Readers differ in where such a record ends, so what follows may be the
-inside of one of its cells.
+A record that breaks these rules ends the reading. Readers differ in where such a record ends, so the next line may be
+the inside of one of its cells.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import io
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-#: The bytes of a record: more than the longest values of a user together. Without a bound, a quotation mark that is left
+#: The most bytes of a record, more than a user's longest values take. Without a bound, a quotation mark that is left
 #: open makes one record of the rest of the file.
 LONGEST = 16 * 1024
 BOM = b"\xef\xbb\xbf"
@@ -22,13 +22,13 @@ _NO_CSV = "is no CSV: a quotation mark is left open or is not doubled within a c
 
 
 class Source(Protocol):
-    """What lines are read from: a file, or the body of a request."""
+    """A source of lines: a file, or the body of a request."""
 
     def readline(self, size: int, /) -> bytes: ...
 
 
 class BrokenRecord(Exception):
-    """The record that begins in `line` breaks the rules. What follows it must not be read."""
+    """The record that begins in `line` breaks the rules. Nothing after it may be read."""
 
     def __init__(self, line: int, text: str) -> None:
         super().__init__(text)
@@ -36,7 +36,7 @@ class BrokenRecord(Exception):
 
 
 class Header(NamedTuple):
-    """What the first record says: the cells that name the columns, and how the others are to be read."""
+    """The first record: its cells, which name the columns, the separator, and the line of the next record."""
 
     names: list[str]
     separator: str
@@ -47,7 +47,7 @@ def read_header(source: Source) -> Header:
     """The first record, which is one line.
 
     Raises:
-        BrokenRecord: this is no CSV in UTF-8; `str()` says what it looks like.
+        BrokenRecord: the file is not CSV in UTF-8; `str()` says what it looks like.
     """
     line = 1
     while (raw := source.readline(LONGEST + 1)).removeprefix(BOM).isspace():
@@ -71,12 +71,12 @@ def read_header(source: Source) -> Header:
 
 
 def read_records(source: Source, header: Header) -> Iterator[tuple[int, list[str]]]:
-    """The cells of each record after the header, with the number of its first line. Empty lines are passed over.
+    """The cells of each record after the header, with the number of its first line. Empty lines are skipped.
 
-    What is not UTF-8 comes as lone surrogates: the other records can still be read.
+    Bytes that are not UTF-8 become lone surrogates, so that the other records can still be read.
 
     Raises:
-        BrokenRecord: it was the last one that could be read.
+        BrokenRecord: the reading ends at this record.
     """
     line = header.next_line
     while True:
@@ -89,11 +89,11 @@ def read_records(source: Source, header: Header) -> Iterator[tuple[int, list[str
 
 
 def _read_record(source: Source, line: int, separator: str) -> tuple[int, list[str]]:
-    """How many lines the next record has, and its cells."""
+    """The number of lines of the next record, and its cells."""
     taken = bytearray()
 
     def lines() -> Iterator[str]:
-        """What csv asks for: one line, and more while a quotation mark is open."""
+        """The reader asks for one line, and for more while a quotation mark is open."""
         while raw := source.readline(LONGEST + 1 - len(taken)):
             taken.extend(raw)
             if len(taken) > LONGEST:
@@ -105,8 +105,8 @@ def _read_record(source: Source, line: int, separator: str) -> tuple[int, list[s
         cells = next(reader, [])
     except csv.Error:
         raise BrokenRecord(line, _NO_CSV) from None
-    # csv takes a mark within an unquoted cell for a letter, strict or not, and the next line end for the record's. The
-    # text before a mark ends with a separator if the mark opens a cell, and is empty if it is the second of a pair.
+    # Strict or not, csv takes a mark within an unquoted cell for a letter, and ends the record at the next line end.
+    # Text before a mark ends with a separator if the mark opens a cell, and is empty if it is the second of a pair.
     if any(part and not part.endswith(separator.encode()) for part in taken.split(b'"')[:-1:2]):
         raise BrokenRecord(line, _NO_CSV)
     return reader.line_num, cells if taken.strip() else []

@@ -1,12 +1,4 @@
-"""What a use case may say instead of doing what it was asked to. The texts say what to do next.
-
-AdminError
-├── NotFound    there is no such client, user, API, session or key
-├── Conflict    it is taken, or not in the state that the act needs
-├── Stale       it was changed by somebody else since the caller looked
-├── Forbidden   the actor may not give, or act on, what goes beyond the actor's own scopes
-└── Invalid     the values break rules; all problems at once
-"""
+"""The errors with which a use case refuses an act. Their texts say what to do next."""
 
 from __future__ import annotations
 
@@ -14,9 +6,9 @@ from authserver.refusals.problems import Problem
 
 
 class AdminError(Exception):
-    """The act was refused and nothing was changed; `problems` has a value for each reason.
+    """The act was refused and changed nothing; `problems` has an entry for each reason.
 
-    Of a reason that is a text, `field` is the name of the field that it is about, and `see` a command that helps.
+    For reasons that are texts, `field` names the field that they are about, and `see` a command that helps.
     """
 
     def __init__(self, *reasons: Problem | str, field: str = "", see: str = "") -> None:
@@ -26,7 +18,7 @@ class AdminError(Exception):
 
 
 class NotFound(AdminError):
-    """There is no such thing."""
+    """There is no such client, user, API, session or key."""
 
 
 class Conflict(AdminError):
@@ -34,12 +26,12 @@ class Conflict(AdminError):
 
 
 class Stale(AdminError):
-    """It was changed by somebody else since the caller looked."""
+    """Another administrator changed it after the caller read it."""
 
 
 class Forbidden(AdminError):
-    """The act would give, or act on, administration that the actor does not have."""
+    """The actor may not give, or act on, what goes beyond the actor's own scopes."""
 
 
 class Invalid(AdminError):
-    """The values break rules."""
+    """The values break rules; all problems at once."""

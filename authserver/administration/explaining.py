@@ -1,4 +1,4 @@
-"""The use case of explaining a refusal: from whatever was pasted to which check failed, what is known now, what to do."""
+"""The use case of explaining a refusal: from pasted text to the check that failed, what to do, and the state now."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from authserver.administration.words import session_state
 from authserver.keys.vault import Vault
 from authserver.refusals.references import Refusal
 
-#: A whole error with its text is a few hundred characters; what is longer is something else.
+#: A whole error has a few hundred characters. The rest of a longer text is cut off.
 _LONGEST = 20_000
-#: What a reference looks like wherever it stands: in JSON, in a line of a log, in a page of ours.
+#: A reference within other text: JSON, a line of a log, a page.
 _REFERENCE = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{110}(?![A-Za-z0-9_-])")
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What a reference says, and what the database knows now; `known` is None where it could not be asked."""
+    """An opened reference, and what the database has about it now. `known` is None if the database is unavailable."""
 
     refusal: Refusal
     known: Known | None
 
     @property
     def client_now(self) -> str | None:
-        """How the client that asked is now; None where none is known."""
+        """The state of the client that asked; None if the client is not known."""
         known = self.known
         if known is None or (self.refusal.client_id is None and known.client is None):
             return None
@@ -39,7 +39,7 @@ class Explanation:
 
     @property
     def session_now(self) -> str | None:
-        """How the session is now; None where the refusal is of none."""
+        """The state of the session; None if the refusal is about no session."""
         if self.known is None or self.refusal.session_id is None:
             return None
         if self.known.session is None:
@@ -49,10 +49,10 @@ class Explanation:
 
 
 def reference_in(pasted: str) -> str:
-    """The reference in what was pasted: alone, within the whole JSON error, or within a line that quotes it.
+    """The reference in pasted text: alone, within the whole JSON error, or within a line that quotes it.
 
     Raises:
-        Invalid: there is none, or more than one.
+        Invalid: the text has no reference, or several.
     """
     text = pasted.strip()[:_LONGEST]
     if not text:
@@ -77,14 +77,14 @@ def reference_in(pasted: str) -> str:
 
 
 def explain(vault: Vault, pasted: str) -> Refusal:
-    """What a reference says. Asks no database.
+    """Open the reference in pasted text. Needs no database.
 
     Raises:
-        Invalid: there is no reference in it, or none of this server.
+        Invalid: the text has no reference, or this server did not make it.
     """
     return audit.explain(vault, reference_in(pasted))
 
 
 def look_up(admin: Administration, refusal: Refusal) -> Explanation:
-    """The refusal with what the database knows of it now."""
+    """The refusal with what the database has about it now."""
     return Explanation(refusal, audit.look_up(admin, refusal))

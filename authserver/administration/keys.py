@@ -29,7 +29,7 @@ def rotate(admin: Administration, kind: Kind, *, at_once: bool) -> None:
 
 
 def mark_leaked(admin: Administration, key_id: int) -> None:
-    """Take a key out of trust; an active one is replaced first. The process of a server that does it follows at once.
+    """Stop trusting a key. An active key is replaced first. This process uses the change at once.
 
     Raises:
         NotFound: there is no such key in use.

@@ -1,4 +1,4 @@
-"""Idempotency keys: what a creation over the API answered, so that its repetition creates nothing and answers the same."""
+"""Idempotency keys: the answers of creations over the API. A repetition creates nothing and gets the same answer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from authserver.database.tables import Model
 
 
 class IdempotencyRecord(Model):
-    """One key, by the SHA-256 of actor, route and key. Request and answer may hold secrets: a keyed digest, and sealed."""
+    """One key, stored as the SHA-256 of actor, route and key.
+
+    Request and answer may hold secrets, so the row has a keyed digest of the request, and the answer is sealed.
+    """
 
     __tablename__ = "idempotency_keys"
 

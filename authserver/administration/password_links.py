@@ -1,4 +1,4 @@
-"""Use cases of first passwords: a link with which a user sets one, and an administrator to begin with."""
+"""Use cases of first passwords: a link with which a user sets one, and the first administrator."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, NotFound
 from authserver.administration.users import Profile
 from authserver.apis.administration import ROLE
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.urls import origin_of
 from authserver.users import links
@@ -21,7 +20,7 @@ from authserver.users.store import Filter
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A link to hand to its user, shown this once. `expires_at` in milliseconds."""
+    """A link for its user, shown only now. `expires_at` is in milliseconds."""
 
     username: str
     url: str
@@ -29,9 +28,9 @@ class Issued:
 
 
 def issue(admin: Administration, login: str) -> Issued:
-    """Make a link with which the user sets a new password; it ends all sessions then, and earlier links now.
+    """Make a link with which the user sets a new password. Earlier links end now, all sessions when the link is used.
 
-    The address is made from the issuer: a link that named whatever host a request claims would hand its secret there.
+    The link begins with the issuer. If it began with the host that a request names, an attacker could get the secret.
 
     Raises:
         NotFound, Forbidden.
@@ -45,12 +44,12 @@ def issue(admin: Administration, login: str) -> Issued:
         if not row.enabled:
             raise Conflict(f"the user {row.username} is disabled: enable the user first")
         expires_at = store.replace(connection, row.id, links.digest(secret), lifetime_ms=lifetime)
-        audit.record(connection, admin.entry(Event.USER_PASSWORD_LINK_ISSUED, user_id=row.id))
+        admin.record(connection, Event.USER_PASSWORD_LINK_ISSUED, user_id=row.id)
     return Issued(row.username, origin_of(admin.settings.issuer) + links.PATH + secret, expires_at)
 
 
 def create_administrator(admin: Administration, name: str, email: str | None, password: str | None) -> UserRecord:
-    """Add a user with the role that opens administration; without a password, `issue` a link for it next.
+    """Add a user with the role that opens administration. Without a password, call `issue` next.
 
     Raises:
         Invalid, Conflict.
@@ -61,10 +60,10 @@ def create_administrator(admin: Administration, name: str, email: str | None, pa
 
 
 def first_administrator(admin: Administration, name: str) -> Issued | None:
-    """The link for a server's first start: makes the administrator where there is none at all.
+    """The link for a server's first start. Adds the administrator if there is no administrator at all.
 
-    As long as that one has no password, each start has a new link, which ends the one before. None once there is an
-    administrator, and where the name is somebody's who is none.
+    Until the password is set, each start makes a new link, which ends the one before. Returns None if no user has this
+    name, and if the user has a password, is disabled or is no administrator.
 
     Raises:
         Invalid, Conflict: the name breaks rules, or the server serves no pages.
@@ -72,7 +71,7 @@ def first_administrator(admin: Administration, name: str) -> Issued | None:
     users.check_profile(Profile(name, None, frozenset({ROLE})))
     require_pages(admin)
     if not has_administrator(admin):
-        with suppress(Conflict):  # taken, or another node that starts was faster
+        with suppress(Conflict):  # the name is taken, or another node was faster
             create_administrator(admin, name, None, None)
     try:
         row = users.find(admin, name)
@@ -83,11 +82,11 @@ def first_administrator(admin: Administration, name: str) -> Issued | None:
 
 
 def has_administrator(admin: Administration) -> bool:
-    """Whether there is anybody with the role, enabled or not."""
+    """Whether a user has the role that opens administration, enabled or not."""
     return bool(users.find_all(admin, Filter(role=ROLE), limit=1))
 
 
 def require_pages(admin: Administration) -> None:
-    """Raises `Conflict` where nothing would answer to a link."""
+    """Raises `Conflict` if the server has no page for a link."""
     if not (admin.settings.pages.account or admin.settings.pages.admin):
         raise Conflict("links need the server's pages: set pages.account or pages.admin to true")

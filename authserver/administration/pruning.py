@@ -1,6 +1,6 @@
-"""The use case of pruning: sweep, then delete in small batches what nothing needs any more.
+"""The use case of pruning: sweep, then delete rows that are no longer needed, in small batches.
 
-Safe beside the server's own clean-up and other nodes', and after a stop half way: the next run goes on.
+It can run beside the clean-up of any node. After a stop half way the next run goes on.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from authserver.sessions import retention
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
-    """How far it has come: sessions ended by marks, session rows looked at and deleted, events, erased registrations, visits and links."""
+    """How far pruning has come: `swept` sessions ended by marks, `seen` session rows, and the numbers of deleted rows.
+
+    `erased` counts removed clients and users, visits and links.
+    """
 
     swept: int = 0
     seen: int = 0
@@ -49,7 +52,7 @@ def prune(admin: Administration) -> Iterator[Pruned]:
 
 
 def prune_idempotency_keys(database: Database, *, batch: int) -> Iterator[int]:
-    """Delete the keys of repetitions that come no more; yields how many a batch had."""
+    """Delete expired idempotency keys. Yields the number of each batch."""
     while True:
         with database.transaction() as connection:
             gone = store.forget_expired(connection, limit=batch)

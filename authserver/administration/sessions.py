@@ -1,4 +1,4 @@
-"""Use cases of sessions: list, count, revoke."""
+"""Use cases of sessions: list, count, end."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Whose:
 
 
 def whose(admin: Administration, *, user: str | None, client: str | None) -> Whose:
-    """Raises `NotFound` for a user or client that is not there, instead of finding no sessions."""
+    """Raises `NotFound` for a user or client that does not exist, instead of finding no sessions."""
     user_id = None if user is None else users.find(admin, user).id
     client_id = None if client is None else clients.find(admin, client).client_id
     return Whose(user_id, client_id)
@@ -44,7 +44,7 @@ def find(admin: Administration, session_id: UUID) -> SessionRecord:
 def find_all(
     admin: Administration, which: Whose, *, include_ended: bool, limit: int, before: UUID | None = None
 ) -> Sequence[SessionRecord]:
-    """Sessions, newest first; of a longer list the page that is older than `before`."""
+    """Sessions, newest first. `before` is the last id of the previous page."""
     return listing.list_sessions(
         admin.database,
         user_id=which.user_id,
@@ -56,64 +56,52 @@ def find_all(
 
 
 def usernames(admin: Administration, ids: set[UUID]) -> Mapping[UUID, str]:
-    """The names of users, removed ones too while their rows are kept."""
+    """The names of these users. Removed users have one too while their rows are kept."""
     with admin.database.autocommit() as connection:
         return user_store.names_of(connection, ids)
 
 
 def count_live(admin: Administration, which: Whose) -> int:
-    """How many live sessions a revocation would end."""
+    """How many live sessions `revoke_all` would end."""
     return listing.count_live(admin.database, user_id=which.user_id, client_id=which.client_id)
 
 
 def revoke(admin: Administration, session_id: UUID) -> bool:
-    """End one session. Returns False when it had ended before.
+    """End one session. Returns False if it had ended before.
 
     Raises:
         NotFound: there is no such session.
     """
     find(admin, session_id)
-    with admin.transaction() as connection:
-        return ending.end_session(
-            connection, session_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
-        )
+    return _end(admin, session_id)
 
 
 def revoke_all(admin: Administration, which: Whose, on_progress: Progress | None = None) -> int:
     """End all sessions of a user, of a client, or of a user with a client. Returns how many.
 
-    All of a user ends the user's visits too: a thief may hold one. Whoever ends their own goes on with the visit at hand.
+    If all sessions of a user end, the visits end too: a thief may hold one. Users who do this themselves keep theirs.
     """
     if which.client_id is None and which.user_id is not None:
-        with admin.transaction() as connection:
-            if admin.actor != f"user:{which.user_id}":
-                visits.end_visits_of_user(
-                    connection,
-                    which.user_id,
-                    actor=admin.actor,
-                    because=End.ENDED_BY_ADMINISTRATOR.value,
-                    caller=admin.caller,
-                )
-            return ending.end_sessions_of_user(
-                connection, which.user_id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
-            )
+        return _end_all_of_user(admin, which.user_id)
     if which.user_id is None and which.client_id is not None:
-        return _end_epoch(admin, which.client_id, on_progress)
-    return _one_by_one(admin, which)
-
-
-def _end_epoch(admin: Administration, client_id: str, on_progress: Progress | None) -> int:
-    """A client may have millions: a new epoch ends them all at once, and the sweep writes it into the rows."""
-    clients.end_all(admin, client_id)
-    return sweep_now(admin, on_progress)
-
-
-def _one_by_one(admin: Administration, which: Whose) -> int:
+        # A client may have millions of sessions. A new epoch ends them all, and the sweep writes that into the rows.
+        clients.end_all(admin, which.client_id)
+        return sweep_now(admin, on_progress)
     ended = 0
     while rows := find_all(admin, which, include_ended=False, limit=_PAGE):
-        for row in rows:
-            with admin.transaction() as connection:
-                ended += ending.end_session(
-                    connection, row.id, End.ENDED_BY_ADMINISTRATOR, actor=admin.actor, caller=admin.caller
-                )
+        ended += sum(_end(admin, row.id) for row in rows)
     return ended
+
+
+def _end_all_of_user(admin: Administration, user_id: UUID) -> int:
+    actor, caller, why = admin.actor, admin.caller, End.ENDED_BY_ADMINISTRATOR
+    with admin.transaction() as connection:
+        if actor != f"user:{user_id}":
+            visits.end_visits_of_user(connection, user_id, actor=actor, because=why.value, caller=caller)
+        return ending.end_sessions_of_user(connection, user_id, why, actor=actor, caller=caller)
+
+
+def _end(admin: Administration, session_id: UUID) -> bool:
+    why = End.ENDED_BY_ADMINISTRATOR
+    with admin.transaction() as connection:
+        return ending.end_session(connection, session_id, why, actor=admin.actor, caller=admin.caller)

@@ -1,4 +1,4 @@
-"""Carrying marks into sessions now, for commands whose user waits, instead of with the server's next clean-up."""
+"""Carries marks into sessions at once, for commands whose user waits. Otherwise the server's next clean-up does it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ Progress = Callable[[int], None]
 
 
 def sweep_now(admin: Administration, on_progress: Progress | None = None) -> int:
-    """Sweep what can be swept at once. Returns how many sessions were changed.
+    """Sweep what can be swept at once, if the actor waits. Returns how many sessions were changed.
 
-    What is left, because this process was stopped or caches have yet to notice, the server's own sweep will do. So it
-    does for those who do not wait.
+    The server's own sweep does the rest: marks that caches have yet to notice, and all marks if this process stops.
     """
     return _sweep(admin, on_progress) if admin.waits else 0
 
@@ -40,5 +39,5 @@ def sweep_to_the_end(admin: Administration, on_progress: Progress | None = None)
 
 
 def settle_seconds(admin: Administration) -> float:
-    """After how long no node works with what its cache held before a change, with a second for sign-ins under way."""
+    """The time after which no node uses what it cached before a change, and a second for sign-ins under way."""
     return admin.settings.caches.max_age + 1

@@ -1,13 +1,13 @@
 """Use cases of users: add, list, show, edit, set the password, disable, enable, remove.
 
-What takes something from a user changes the row first and the sessions after it, in one transaction: sign-ins that
-hold the row's lock have inserted their session by then, and later ones see the change.
+An act that takes something from a user changes the row first and the sessions second, in one transaction. Sign-ins
+that held the row's lock have inserted their sessions by then, and later sign-ins see the change.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
@@ -21,7 +21,6 @@ from authserver.apis import store as apis
 from authserver.database.identifiers import new_id
 from authserver.pages import visits
 from authserver.passwords import rules as new_password
-from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 from authserver.sessions import ending
@@ -35,14 +34,14 @@ from authserver.users.store import Filter
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an administrator decides about a user, but for the password."""
+    """What an administrator decides about a user, without the password."""
 
     username: str
     email: str | None
     roles: frozenset[str]
 
     def columns(self) -> dict[str, Any]:
-        """The columns of the user's row, with the folded names that are unique and looked up."""
+        """The columns of the user's row, with the folded name and address, which are unique."""
         return {
             "username": self.username,
             "username_key": fold(self.username),
@@ -61,16 +60,16 @@ def find(admin: Administration, login: str) -> UserRecord:
 def find_all(
     admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
 ) -> Sequence[UserRecord]:
-    """Users but the removed ones, by folded name; of a longer list the page `after` one."""
+    """The users by folded name, without removed ones. `after` is the last folded name of the previous page."""
     with admin.reading() as connection:
         return store.read_all(connection, which, after=after, limit=limit)
 
 
 def hash_new(admin: Administration, profile: Profile, password: str | None) -> str | None:
-    """What takes long of adding a user, to be done before a transaction is opened. None for a user without a password.
+    """Hash the password of a new user, before a transaction is opened. Returns None for a user without a password.
 
     Raises:
-        Invalid, Conflict, Forbidden: as `add`, to save the cost.
+        Invalid, Conflict, Forbidden: as `add`. A refused user costs no hash.
     """
     check_profile(profile)
     if password is not None:
@@ -82,7 +81,7 @@ def hash_new(admin: Administration, profile: Profile, password: str | None) -> s
 
 
 def add(admin: Administration, profile: Profile, password: str | None) -> UserRecord:
-    """Add a user; one without a password cannot sign in until a link has been used to set one.
+    """Add a user. A user without a password cannot sign in until a link has set one.
 
     Raises:
         Invalid: name, address, role or password break rules.
@@ -92,7 +91,7 @@ def add(admin: Administration, profile: Profile, password: str | None) -> UserRe
 
 
 def add_hashed(admin: Administration, profile: Profile, password_hash: str | None) -> UserRecord:
-    """Add a user with what `hash_new` made; without one the user has no password yet, and a link sets the first.
+    """Add a user with the result of `hash_new`.
 
     Raises:
         Invalid, Conflict: as `add`.
@@ -105,7 +104,7 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
             _refuse_taken(connection, profile, None)
             store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
             detail = {"username": profile.username, "roles": sorted(profile.roles)}
-            audit.record(connection, admin.entry(Event.USER_ADDED, user_id=user_id, detail=detail))
+            admin.record(connection, Event.USER_ADDED, user_id=user_id, detail=detail)
     except IntegrityError:
         raise Conflict("the user name or e-mail address was taken a moment ago") from None
     return find(admin, str(user_id))
@@ -114,7 +113,7 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
 def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> UserRecord:
     """Change name, address or roles. Sessions get the new roles at once, and lose the scopes that these do not open.
 
-    A link for a password that was made before the user got more authority over administration ends.
+    If the new roles open more scopes of administration, the user's password link ends.
 
     Raises:
         NotFound, Invalid, Conflict.
@@ -127,22 +126,19 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
             check_profile(after)
             require_roles(admin, connection, after.roles - before.roles, "giving these roles")
             _refuse_taken(connection, after, row.id)
-            changed = sorted(
-                name for name in ("username", "email", "roles") if getattr(before, name) != getattr(after, name)
-            )
-            if changed:
+            if changed := sorted(name for name, value in asdict(after).items() if value != getattr(before, name)):
                 store.change(connection, row.id, after.columns())
                 _rewrite_sessions(connection, row.id, after.roles)
                 _end_outgrown_links(connection, before, row.id, after.roles)
                 detail = {"changed": changed, "roles": sorted(after.roles)}
-                audit.record(connection, admin.entry(Event.USER_CHANGED, user_id=row.id, detail=detail))
+                admin.record(connection, Event.USER_CHANGED, user_id=row.id, detail=detail)
     except IntegrityError:
         raise Conflict("the user name or e-mail address was taken a moment ago") from None
     return find(admin, str(row.id))
 
 
 def set_password(admin: Administration, login: str, password: str) -> int:
-    """Reset a password: ends all of the user's sessions. Returns how many.
+    """Set a password and end all of the user's sessions. Returns how many.
 
     Raises:
         NotFound, Invalid.
@@ -154,7 +150,7 @@ def set_password(admin: Administration, login: str, password: str) -> int:
         lock(admin, connection, str(user_id))
         store.set_password(connection, user_id, password_hash)
         ended = _end_everything(admin, connection, user_id, End.PASSWORD_RESET)
-        audit.record(connection, admin.entry(Event.USER_PASSWORD_SET, user_id=user_id))
+        admin.record(connection, Event.USER_PASSWORD_SET, user_id=user_id)
     return ended
 
 
@@ -166,7 +162,7 @@ def disable(admin: Administration, login: str) -> int:
             raise Conflict(f"the user {row.username} is disabled already")
         store.change(connection, row.id, {"enabled": False})
         ended = _end_everything(admin, connection, row.id, End.USER_DISABLED)
-        audit.record(connection, admin.entry(Event.USER_DISABLED, user_id=row.id))
+        admin.record(connection, Event.USER_DISABLED, user_id=row.id)
     return ended
 
 
@@ -177,7 +173,7 @@ def enable(admin: Administration, login: str) -> None:
         if row.enabled:
             raise Conflict(f"the user {row.username} is enabled already")
         store.change(connection, row.id, {"enabled": True})
-        audit.record(connection, admin.entry(Event.USER_ENABLED, user_id=row.id))
+        admin.record(connection, Event.USER_ENABLED, user_id=row.id)
 
 
 def remove(admin: Administration, login: str) -> int:
@@ -186,8 +182,7 @@ def remove(admin: Administration, login: str) -> int:
         row = lock(admin, connection, login)
         store.remove(connection, row.id)
         ended = _end_everything(admin, connection, row.id, End.USER_REMOVED)
-        entry = admin.entry(Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
-        audit.record(connection, entry)
+        admin.record(connection, Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
     return ended
 
 
@@ -217,13 +212,16 @@ def profile_problems(profile: Profile) -> Iterator[Problem]:
             check(value)
         except ValueError as problem:
             yield Problem(str(problem), field)
-    if _is_id(profile.username):
-        # Commands take a name or an id: one user's name could be another's id.
-        yield Problem("a user name has not the form of an id", "username")
+    try:
+        UUID(profile.username)
+    except ValueError:
+        return
+    # Commands take a name or an id: one user's name could be another's id.
+    yield Problem("a user name has not the form of an id", "username")
 
 
 def lock(admin: Administration, connection: Connection, login: str) -> UserRecord:
-    """Wait for the sign-ins that hold the row, keep later ones out, and only then read what a change rests on.
+    """Lock a user's row, then read it. Waits for the sign-ins that hold the row, and keeps later ones out.
 
     Raises:
         NotFound, or Forbidden for an administrator who may do more than the actor.
@@ -245,9 +243,9 @@ def _find(connection: Connection, login: str) -> UserRecord:
 
 
 def _end_everything(admin: Administration, connection: Connection, user_id: UUID, why: End) -> int:
-    """What was opened for the user so far: sessions, browsers signed in to our pages, links. Returns how many sessions.
+    """End the user's sessions, visits and password links. Returns how many sessions.
 
-    For a user who is disabled these count for nothing, but they would count again as soon as the user is enabled.
+    None of them counts while the user is disabled, but all would count again as soon as the user is enabled.
     """
     links.end(connection, user_id)
     visits.end_visits_of_user(connection, user_id, actor=admin.actor, because=why.value, caller=admin.caller)
@@ -255,7 +253,10 @@ def _end_everything(admin: Administration, connection: Connection, user_id: UUID
 
 
 def _end_outgrown_links(connection: Connection, before: Profile, user_id: UUID, roles: frozenset[str]) -> None:
-    """Whoever made a link may know it, and could have made it for a user with less authority only."""
+    """End the user's links if the roles open more of administration than before.
+
+    The administrator who made a link may know it, and may lack the authority to make one for this user now.
+    """
     catalogue = apis.read(connection)
     if opened_by(catalogue, roles) - opened_by(catalogue, before.roles):
         links.end(connection, user_id)
@@ -271,14 +272,6 @@ def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None)
         row = None if name is None else store.read(connection, name)
         if row is not None and row.id != own_id:
             raise Conflict(f"the {what} {name} is taken", field=field, see=f"users show {row.id}")
-
-
-def _is_id(text: str) -> bool:
-    try:
-        UUID(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _unknown(login: str) -> NotFound:

@@ -1,7 +1,7 @@
 """Use cases of many users at once: import them from a file, and export them in the same form.
 
-Each batch is a transaction of its own, so the memory is that of a batch, other writers wait for no longer than that,
-and an import that was stopped goes on when it is run again: who is there already is passed over.
+Each batch is a transaction of its own, which bounds the memory and the time that other writers wait. An import that was
+stopped goes on when it is run again: it skips users who are there already.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
+from authserver.administration import users_lines
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.csv_records import Source
 from authserver.administration.errors import Forbidden, Invalid
 from authserver.administration.users import Profile, check_new_password, profile_problems
-from authserver.administration.users_lines import Format, Given, Problem, Unreadable, first_line, line_of, read
+from authserver.administration.users_lines import Format, Given, Problem, Unreadable, problems_of
 from authserver.database.identifiers import new_id
 from authserver.passwords import imported
 from authserver.records import audit
@@ -33,9 +34,9 @@ _EXPORT_PAGE = 500
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How far an import has come, in lines: those added, those whose user was there just so, those refused.
+    """How far an import has come, in lines. `present` lines have a user who was there with the same values.
 
-    `without_password` of the added ones cannot sign in until they get a password; `plain_passwords` took long.
+    `without_password` users were added and cannot sign in yet. `plain_passwords` had to be hashed, which takes long.
     `stopped_at` is the first line of a CSV record so broken that nothing after it was read.
     """
 
@@ -50,7 +51,7 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """The state after a batch, and what was wrong with the lines of that batch."""
+    """The state after a batch, and the problems of its lines."""
 
     tally: Tally
     problems: Sequence[Problem]
@@ -58,7 +59,7 @@ class Step:
 
 @dataclass(slots=True)
 class _Batch:
-    """What comes of the lines of one batch."""
+    """The result of the lines of one batch."""
 
     new: list[Given] = field(default_factory=list)
     present: int = 0
@@ -71,48 +72,47 @@ class _Batch:
 def import_users(
     admin: Administration, source: Source, form: Format, *, dry_run: bool = False, batch: int = 500
 ) -> Iterator[Step]:
-    """Add the users of a file, and tell of each line that cannot be used. Yields after each batch; commits each.
+    """Add the users of a file, and report each line that cannot be used. Commits each batch and yields after it.
 
-    Of a user who is there already nothing is changed, least of all the password: one with the same name, address,
-    roles and state is passed over, any other is a problem of the line. A dry run changes nothing.
+    A user who is there already is not changed, least of all the password. A line with the same name, address, roles and
+    state is skipped; with other values it is a problem. A dry run changes nothing.
 
     Raises:
-        Invalid: the file is no such file; nothing was read of it.
+        Invalid: the first line of a CSV file does not name columns that are known.
         HashingOverloaded: in a server, plain passwords while too many are hashed. Run it again: it goes on.
     """
     if admin.in_transaction:
         raise AssertionError("an import commits its batches, so it cannot be part of a transaction")
-    lines = read(source, form)
-    return _import(admin, lines, new_id(), dry_run=dry_run, batch=batch)
+    return _import(admin, users_lines.read(source, form), new_id(), dry_run=dry_run, batch=batch)
 
 
 def _import(
     admin: Administration, lines: Iterator[Given | Problem], import_id: UUID, *, dry_run: bool, batch: int
 ) -> Iterator[Step]:
     tally = Tally()
-    # Of the lines before, by hash: a dry run adds nothing that could be found in the database.
+    # Hashes of earlier lines: a dry run adds nothing that could be found in the database.
     seen: dict[int, int] = {}
     while some := list(islice(lines, batch)):
         if not dry_run:
             seen.clear()
-        sorted_out = _sort_out(admin, some, seen)
+        sorted_lines = _sort_lines(admin, some, seen)
         if not dry_run:
-            _add(admin, sorted_out, import_id)
-        new = sorted_out.new
+            _add(admin, sorted_lines, import_id)
+        new = sorted_lines.new
         tally = Tally(
             tally.lines + len(some),
             tally.added + len(new),
-            tally.present + sorted_out.present,
-            tally.refused + len({problem.line for problem in sorted_out.problems}),
+            tally.present + sorted_lines.present,
+            tally.refused + len({problem.line for problem in sorted_lines.problems}),
             tally.without_password + sum(given.password is given.password_hash is None for given in new),
             tally.plain_passwords + sum(given.password is not None for given in new),
             some[-1].line if isinstance(some[-1], Unreadable) else None,
         )
-        yield Step(tally, sorted(sorted_out.problems, key=lambda problem: problem.line))
+        yield Step(tally, sorted(sorted_lines.problems, key=lambda problem: problem.line))
     if not dry_run:
         detail = {"added": tally.added, "present": tally.present, "refused": tally.refused}
         with admin.transaction() as connection:
-            audit.record(connection, admin.entry(Event.USERS_IMPORTED, subject=str(import_id), detail=detail))
+            admin.record(connection, Event.USERS_IMPORTED, subject=str(import_id), detail=detail)
     yield Step(tally, [])
 
 
@@ -120,33 +120,32 @@ def export_users(admin: Administration, form: Format, *, with_password_hashes: b
     """All users as lines, by name, in the form that an import reads. Recorded before the first line leaves.
 
     Raises:
-        Forbidden: password hashes are given to the command line only. Whoever has them guesses at home, administrators'
-            passwords too.
+        Forbidden: only the command line exports password hashes. They let their reader guess passwords offline, those
+            of administrators too.
     """
     if with_password_hashes and admin.authority is not None:
         raise Forbidden("password hashes are exported by the command line only: authserver users export")
     detail = {"with_password_hashes": with_password_hashes}
     with admin.transaction() as connection:
-        audit.record(connection, admin.entry(Event.USERS_EXPORTED, subject="all", detail=detail))
+        admin.record(connection, Event.USERS_EXPORTED, subject="all", detail=detail)
     return _export(admin, form, with_password_hashes=with_password_hashes)
 
 
 def _export(admin: Administration, form: Format, *, with_password_hashes: bool) -> Iterator[str]:
-    columns = ["username", "email", "roles", "enabled", *(["password_hash"] if with_password_hashes else [])]
-    if begin := first_line(form, columns):
+    if begin := users_lines.first_line(form, with_password_hash=with_password_hashes):
         yield begin
     last = None
     while True:
         with admin.database.autocommit() as connection:
             rows = store.read_all(connection, after=last, limit=_EXPORT_PAGE)
         for row in rows:
-            yield line_of(form, row, with_password_hash=with_password_hashes)
+            yield users_lines.line_of(form, row, with_password_hash=with_password_hashes)
         if len(rows) < _EXPORT_PAGE:
             return
         last = rows[-1].username_key
 
 
-def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dict[int, int]) -> _Batch:
+def _sort_lines(admin: Administration, lines: Sequence[Given | Problem], seen: dict[int, int]) -> _Batch:
     batch = _Batch()
     usable = []
     for line in lines:
@@ -161,25 +160,20 @@ def _sort_out(admin: Administration, lines: Sequence[Given | Problem], seen: dic
         rows = store.read_by_keys(
             connection, [name for name, _ in keys.values()], [email for _, email in keys.values() if email]
         )
-    by_name = {row.username_key: row for row in rows if row.username_key is not None}
-    by_email = {row.email_key: row for row in rows if row.email_key is not None}
+    owners = {key: row for row in rows for key in (row.username_key, row.email_key) if key}
     for given in usable:
-        _place(batch, given, (by_name.get(keys[given.line][0]), by_email.get(keys[given.line][1] or "")), keys, seen)
+        _classify(batch, given, keys[given.line], owners, seen)
     _refuse_beyond_authority(admin, batch)
     return batch
 
 
-def _place(
-    batch: _Batch,
-    given: Given,
-    found: tuple[UserRecord | None, UserRecord | None],
-    keys: dict[int, tuple[str, str | None]],
-    seen: dict[int, int],
+def _classify(
+    batch: _Batch, given: Given, keys: tuple[str, str | None], owners: dict[str, UserRecord], seen: dict[int, int]
 ) -> None:
-    """Is it new, there already, or in the way of somebody else?"""
-    named, addressed = found
-    name, email = keys[given.line]
-    # Text that two kinds of keys could share would be one key: a name holds no @, and an address does.
+    """Decide whether a line is new, present or refused."""
+    # Names and addresses share `owners` and `seen`: no name has an @, and every address has one.
+    name, email = keys
+    named, addressed = owners.get(name), owners.get(email or "")
     own, mark = [hash(key) for key in (name, email) if key], hash(_profile(given))
     if named is not None and _profile(named) == _profile(given):
         batch.present += 1
@@ -197,13 +191,12 @@ def _place(
         batch.new.append(given)
 
 
-def _profile(user: Any) -> tuple[Any, ...]:
+def _profile(user: UserRecord | Given) -> tuple[object, ...]:
     return user.username, user.email, user.roles, user.enabled
 
 
 def _check(admin: Administration, given: Given) -> Iterator[Problem]:
-    for problem in profile_problems(Profile(given.username, given.email, given.roles)):
-        yield Problem(given.line, problem.field, problem.text)
+    yield from problems_of(given.line, profile_problems(Profile(given.username, given.email, given.roles)))
     if given.password_hash is not None:
         try:
             imported.read(given.password_hash)
@@ -213,27 +206,25 @@ def _check(admin: Administration, given: Given) -> Iterator[Problem]:
         try:
             check_new_password(admin, given.password)
         except Invalid as refusal:
-            yield from (Problem(given.line, problem.field, problem.text) for problem in refusal.problems)
+            yield from problems_of(given.line, refusal.problems)
 
 
 def _refuse_beyond_authority(admin: Administration, batch: _Batch) -> None:
     if admin.authority is None:
         return
-    refused = {}
     with admin.database.autocommit() as connection:
         for roles in {given.roles for given in batch.new}:
             try:
                 require_roles(admin, connection, roles, "giving these roles")
             except Forbidden as problem:
-                refused[roles] = str(problem)
-    for given in batch.new:
-        if given.roles in refused:
-            batch.refuse(given, "roles", refused[given.roles])
-    batch.new = [given for given in batch.new if given.roles not in refused]
+                refused = [given for given in batch.new if given.roles == roles]
+                batch.new = [given for given in batch.new if given.roles != roles]
+                for given in refused:
+                    batch.refuse(given, "roles", str(problem))
 
 
 def _add(admin: Administration, batch: _Batch, import_id: UUID) -> None:
-    """All of the batch at once; when somebody else was faster with one of them, one after the other."""
+    """Add the whole batch at once. If another writer was faster with one of its users, add them one by one."""
     rows = [(given, _row(admin, given)) for given in batch.new]
     try:
         _insert(admin, rows, import_id)
@@ -263,8 +254,7 @@ def _insert(admin: Administration, rows: Sequence[tuple[Given, dict[str, Any]]],
     for given, row in rows:
         kind = "plain" if given.password is not None else "hash" if given.password_hash is not None else "none"
         detail = {"username": given.username, "roles": sorted(given.roles), "password": kind}
-        entry = admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail)
-        entries.append(entry)
+        entries.append(admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail))
     with admin.transaction() as connection:
         for roles in {given.roles for given, _ in rows}:
             require_roles(admin, connection, roles, "giving these roles")

@@ -1,7 +1,7 @@
-"""Users as lines of a file, CSV or JSON: what an import reads and an export writes, in the same form.
+"""Users as lines of a file, in CSV or JSON. An import reads the form that an export writes.
 
-A line of JSON or a record of CSV is one user, so a mistake in one harms no other, and nothing else is held in memory. A
-CSV cell that a spreadsheet would take for a formula is written with an apostrophe before it, which reading takes away.
+A line of JSON or a record of CSV is one user, so a mistake harms no other user, and one line at a time is in memory. A
+CSV cell that a spreadsheet would take for a formula is written with an apostrophe before it, which reading removes.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, TypeVar
@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from authserver.administration import csv_records
 from authserver.administration.csv_records import BrokenRecord, Header, Source
 from authserver.administration.errors import Invalid
+from authserver.refusals import problems as refusals
 from authserver.users.model import UserRecord
 
 Format = Literal["csv", "jsonl"]
@@ -25,8 +26,8 @@ Format = Literal["csv", "jsonl"]
 FIELDS = ("username", "email", "roles", "enabled", "password_hash", "password")
 
 _Entry = TypeVar("_Entry")
-_TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-# What begins a formula in a spreadsheet, the full-width forms too (OWASP, CSV injection).
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+# A cell with such a beginning is a formula in a spreadsheet, also in full-width forms (OWASP, CSV injection).
 _FORMULA = tuple("=+-@\t\r＝＋－＠")  # noqa: RUF001 - just these
 
 
@@ -41,7 +42,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Given:
-    """What a line says of a user; nothing of it is checked but its types."""
+    """A user as a line has it. Only the types are checked."""
 
     line: int
     username: str
@@ -55,14 +56,6 @@ class Given:
 @dataclass(frozen=True, slots=True)
 class Unreadable(Problem):
     """A broken record of CSV: nothing after it was read."""
-
-
-class _Wrong(Exception):
-    """A line that says nothing that can be used."""
-
-    def __init__(self, field: str, text: str) -> None:
-        super().__init__(text)
-        self.field = field
 
 
 def read(source: Source, form: Format) -> Iterator[Given | Problem]:
@@ -84,19 +77,24 @@ def _users(
         for number, entry in entries:
             try:
                 yield entry if isinstance(entry, Problem) else _given(number, parse(entry))
-            except _Wrong as wrong:
-                yield Problem(number, wrong.field, str(wrong))
+            except Invalid as refusal:
+                yield from problems_of(number, refusal.problems)
     except BrokenRecord as broken:
         yield Unreadable(broken.line, "line", str(broken))
 
 
-def first_line(form: Format, fields: Sequence[str]) -> str:
-    """What an export begins with."""
-    return _csv_line(fields) if form == "csv" else ""
+def problems_of(line: int, problems: Iterable[refusals.Problem]) -> Iterator[Problem]:
+    """The same problems, as problems of a line."""
+    return (Problem(line, problem.field, problem.text) for problem in problems)
+
+
+def first_line(form: Format, *, with_password_hash: bool) -> str:
+    """What an export begins with: the columns of `line_of`."""
+    return _csv_line(FIELDS[: 5 if with_password_hash else 4]) if form == "csv" else ""
 
 
 def line_of(form: Format, row: UserRecord, *, with_password_hash: bool) -> str:
-    """A user as a line, with its end."""
+    """A user as a line, with its line end."""
     values: dict[str, Any] = {
         "username": row.username, "email": row.email, "roles": sorted(row.roles), "enabled": row.enabled,
     }  # fmt: skip
@@ -105,7 +103,7 @@ def line_of(form: Format, row: UserRecord, *, with_password_hash: bool) -> str:
     if form == "jsonl":
         return json.dumps(values, ensure_ascii=False) + "\n"
     values |= {"roles": " ".join(values["roles"]), "enabled": str(row.enabled).lower()}
-    return _csv_line([_harmless(value or "") for value in values.values()])
+    return _csv_line([_escape_formula(value or "") for value in values.values()])
 
 
 def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
@@ -114,7 +112,7 @@ def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
         number += 1
         if len(raw) == csv_records.LONGEST and not raw.endswith(b"\n"):
             while (more := source.readline(csv_records.LONGEST)) and not more.endswith(b"\n"):
-                pass  # to the next line, without keeping this one
+                pass  # skip to the next line without keeping this one
             yield number, Problem(number, "line", csv_records.TOO_LONG)
             continue
         if number == 1:
@@ -129,7 +127,7 @@ def _lines(source: Source) -> Iterator[tuple[int, str | Problem]]:
 
 
 def _read_columns(source: Source) -> Header:
-    """The header of a CSV file, with columns that are known."""
+    """The header of a CSV file. Its columns are known."""
     try:
         header = csv_records.read_header(source)
     except BrokenRecord as broken:
@@ -147,51 +145,44 @@ def _read_columns(source: Source) -> Header:
 
 def _parse_csv(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any]:
     if len(cells) != len(columns):
-        raise _Wrong("line", f"has {len(cells)} cells, and the first line names {len(columns)} columns")
+        raise Invalid(f"has {len(cells)} cells, and the first line names {len(columns)} columns", field="line")
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:
-        raise _Wrong("line", csv_records.NOT_UTF8) from None
-    return {name: _meant(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+        raise Invalid(csv_records.NOT_UTF8, field="line") from None
+    return {name: _unescape_formula(cell) for name, cell in zip(columns, cells, strict=True) if cell}
 
 
 def _parse_json(line: str) -> Mapping[str, Any]:
     try:
-        value = json.loads(line, object_pairs_hook=_unique)
+        value = json.loads(line, object_pairs_hook=_unique_members)
     except (ValueError, RecursionError):
-        raise _Wrong("line", "is no JSON") from None
+        raise Invalid("is no JSON", field="line") from None
     if not isinstance(value, dict):
-        raise _Wrong("line", "is no JSON object")
+        raise Invalid("is no JSON object", field="line")
     if unknown := sorted(set(value) - set(FIELDS)):
-        raise _Wrong("line", f"has the unknown member {unknown[0][:40]!r}; there are {', '.join(FIELDS)}")
+        raise Invalid(f"has the unknown member {unknown[0][:40]!r}; there are {', '.join(FIELDS)}", field="line")
     return {name: member for name, member in value.items() if member is not None}
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(dict(pairs)) != len(pairs):
-        raise _Wrong("line", "has a member twice")
+        raise Invalid("has a member twice", field="line")
     return dict(pairs)
 
 
 def _given(number: int, values: Mapping[str, Any]) -> Given:
     texts = {name: values.get(name) for name in ("username", "email", "password_hash", "password")}
     for name, value in texts.items():
-        if value is not None and not isinstance(value, str):
-            raise _Wrong(name, "has to be text")
-    username = texts["username"]
-    if not username:
-        raise _Wrong("username", "is missing")
-    if texts["password_hash"] and texts["password"]:
-        raise _Wrong("password", "stands beside password_hash: give one of the two")
-    return Given(
-        number,
-        username,
-        texts["email"] or None,
-        _roles(values.get("roles", "")),
-        _enabled(values.get("enabled", True)),
-        texts["password_hash"] or None,
-        texts["password"] or None,
-    )
+        if not isinstance(value, str | None):
+            raise Invalid("has to be text", field=name)
+    username, email, password_hash, password = (text or None for text in texts.values())
+    if username is None:
+        raise Invalid("is missing", field="username")
+    if password_hash and password:
+        raise Invalid("stands beside password_hash: give one of the two", field="password")
+    roles, enabled = _roles(values.get("roles", "")), _enabled(values.get("enabled", True))
+    return Given(number, username, email, roles, enabled, password_hash, password)
 
 
 def _roles(value: Any) -> frozenset[str]:
@@ -199,28 +190,28 @@ def _roles(value: Any) -> frozenset[str]:
         return frozenset(value.split())
     if isinstance(value, list) and all(isinstance(role, str) for role in value):
         return frozenset(value)
-    raise _Wrong("roles", "has to be a list of texts, or one text with blanks between them")
+    raise Invalid("has to be a list of texts, or one text with blanks between them", field="roles")
 
 
 def _enabled(value: Any) -> bool:
-    if isinstance(value, str) and value.lower() in _TRUTHS:
-        return _TRUTHS[value.lower()]
+    if isinstance(value, str) and value.lower() in _BOOLEANS:
+        return _BOOLEANS[value.lower()]
     if isinstance(value, bool):
         return value
-    raise _Wrong("enabled", "has to be true or false")
+    raise Invalid("has to be true or false", field="enabled")
 
 
 def _csv_line(cells: Sequence[str]) -> str:
     text = io.StringIO()
-    # All in quotes: a spreadsheet that takes semicolons for separators must not make two cells of one.
+    # All cells are in quotes: a spreadsheet with semicolons as separators must not make two cells of one.
     csv.writer(text, quoting=csv.QUOTE_ALL).writerow(cells)
     return text.getvalue()
 
 
-def _harmless(cell: str) -> str:
-    """Apostrophes before what begins a formula are doubled, so that reading gives back just what there was."""
+def _escape_formula(cell: str) -> str:
+    """Put an apostrophe before a formula, also before one that has apostrophes already, so that reading is exact."""
     return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
-def _meant(cell: str) -> str:
+def _unescape_formula(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell

@@ -1,4 +1,4 @@
-"""What stored values mean, in words: for pages and commands alike. Every event, end and key state has its sentence."""
+"""Stored values in words, for pages and commands. Every event, end and key state has a sentence."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ENDS: Final[Mapping[End, str]] = {
 
 KEY_KINDS: Final[Mapping[Kind, str]] = {
     Kind.SIGNING: "Signs access tokens. Its public half stands in the key set that APIs fetch.",
-    Kind.TOKEN: "Stands behind refresh tokens: proves that they are ours, and makes the next from the last.",
+    Kind.TOKEN: "Stands behind refresh tokens: proves that this server made them, and makes the next from the last.",
     Kind.OPAQUE: "Seals opaque access tokens, which only introspection can read.",
 }
 
@@ -37,7 +37,7 @@ KEY_STATES: Final[Mapping[State, str]] = {
     State.GONE: "Nothing made with it counts any more, and its secret is erased.",
 }
 
-#: What happened, of each event. Those that are not here are shown by their name: newer nodes may write more.
+#: A sentence for each event. An event that is missing here is shown by its name: a newer node may have written it.
 EVENTS: Final[Mapping[str, str]] = {
     "session.opened": "A user signed in",
     "session.revoked": "A session was ended",
@@ -83,7 +83,7 @@ EVENTS: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """Whether a session is live; `why` is a sentence's end, empty while it is."""
+    """Whether a session is live, expired or ended. `why` ends a sentence; it is empty for a live session."""
 
     name: str
     since: int | None = None
@@ -95,7 +95,7 @@ class SessionState:
 
 
 def session_state(row: SessionRecord) -> SessionState:
-    """Live, expired or ended, and why; of a row that has the database's time as `now`."""
+    """The state of a session, from a row that has the database's time as `now`."""
     if row.revoked_at is not None:
         return SessionState("ended", row.revoked_at, end_in_words(row.revoked_because or ""))
     if row.absolute_expires_at <= row.now:
@@ -106,15 +106,15 @@ def session_state(row: SessionRecord) -> SessionState:
 
 
 def end_in_words(end: str) -> str:
-    """Why a session was ended; the name of the end where there are no words for it: newer nodes may write more."""
+    """Why a session was ended. An end that only newer nodes know is shown by its name."""
     return ENDS[End(end)] if end in set(End) else end
 
 
 def event_in_words(event: str) -> str:
-    """What happened; the event's name where there are no words for it."""
+    """What happened, or the event's name if there are no words for it."""
     return EVENTS.get(event, event)
 
 
 def nouns() -> list[str]:
-    """What events are about, for filters."""
+    """The nouns that events begin with, for filters."""
     return sorted({event.value.partition(".")[0] for event in Event})

@@ -1,12 +1,12 @@
 """The database: engine, transactions and time. The only place that commits.
 
-Two ways in, and no third. `Database.autocommit()` runs single statements, each its own transaction: the path of a
-refresh. `Database.transaction()` is for an act of several statements: it commits at the end, or rolls all of it back.
-Both yield a SQLAlchemy Core connection; the ORM's unit of work stays out of the token path, where it cost more than
+There are two ways in. `Database.autocommit()` runs single statements, each its own transaction: the path of a refresh.
+`Database.transaction()` is for an act of several statements: it commits at the end, or rolls all of them back. Both
+yield a SQLAlchemy Core connection. The ORM's unit of work stays out of the token path, where it cost more than
 everything else together.
 
-Time is BIGINT milliseconds since the epoch, and it is the database's clock that decides (`now_ms`): nodes may differ
-from it, rows may not differ from each other.
+Times are BIGINT milliseconds since the epoch, and the database's clock decides (`now_ms`). The clocks of nodes may
+differ from it; the times in rows must all come from one clock.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from authserver.database.sql import now_ms
 from authserver.database.tables import db
 from authserver.settings.model import Settings
 
-#: Where a connection keeps what waits for its transaction to be committed.
+#: The key under which a connection keeps the acts that wait for its commit.
 _WAITING = "authserver.after_commit"
 
-#: What a caller may meet when the database is away, restarting, full, too slow or read-only: a retry, never a 500.
+#: The errors of a database that is away, restarting, full, too slow or read-only. A client may retry; never a 500.
 Unavailable = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
 
 
@@ -34,7 +34,7 @@ class Database:
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
-        # SQLite: the write lock at once. A transaction that read first and wrote later could meet a newer snapshot.
+        # SQLite takes the write lock at once: a transaction that reads before it writes could meet a newer snapshot.
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
 
     @property
@@ -57,7 +57,7 @@ class Database:
         waiting: list[Callable[[], None]] = []
         with self.engine.connect() as connection:
             connection.exec_driver_sql(self._begin)
-            # Of the driver's connection: it outlives this block in the pool, so what is put there is taken out again.
+            # `info` belongs to the driver's connection, which goes back to the pool: the entry is removed at the end.
             kept = connection.info
             kept[_WAITING] = waiting
             try:
@@ -82,9 +82,9 @@ class Database:
 
 
 def after_commit(connection: Connection, act: Callable[[], None]) -> None:
-    """Do something once the connection's transaction has been committed; never when it is rolled back.
+    """Run `act` once the connection's transaction is committed, and never if it is rolled back.
 
-    On a connection of `autocommit()` at once: its statements are committed already.
+    On a connection of `autocommit()` it runs at once, because the statements are committed already.
     """
     waiting = connection.info.get(_WAITING)
     if waiting is None:
@@ -95,11 +95,11 @@ def after_commit(connection: Connection, act: Callable[[], None]) -> None:
 
 def _roll_back(connection: Connection) -> None:
     if connection.invalidated:
-        return  # it broke, and the transaction with it; another statement would hide the reason behind an error of its own
+        return  # the connection broke: another statement would hide the reason behind an error of its own
     try:
         connection.exec_driver_sql("ROLLBACK")
     except Unavailable:
-        connection.invalidate()  # whatever state it is in, nobody gets it from the pool again
+        connection.invalidate()  # its state is unknown, so the pool must not hand it out again
 
 
 def open_database(app: Flask, settings: Settings) -> Database:

@@ -1,4 +1,4 @@
-"""GET /healthz: the process lives. GET /readyz: it can do its work, or what is missing."""
+"""GET /healthz: the process runs. GET /readyz: this node can do its work, or what is missing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from authserver.keys.vault import MasterKeyError
 
 #: A load balancer asks often, and anyone may ask: the checks run at most this often, in seconds.
 _FRESH = 1.0
-#: Older results, in seconds, count no more: while a check hangs, the last one says nothing about now.
+#: Results that are older, in seconds, are not used: while a check hangs, the last one says nothing about now.
 _EXPIRED = 5.0
 #: How long a request without a result waits for the check of another, in seconds.
 _PATIENCE = 1.0
@@ -33,10 +33,10 @@ class Readiness:
         self._last: tuple[float, list[str]] = (float("-inf"), [])
 
     def problems(self) -> list[str]:
-        """What keeps this node from working, at most `_EXPIRED` seconds old; empty when it is ready."""
+        """What keeps this node from working, at most `_EXPIRED` seconds old; empty if it is ready."""
         checked_at, problems = self._last
         good = time.monotonic() - checked_at < _EXPIRED
-        # One request checks. The others take the last result while it is good: when the database hangs, they answer.
+        # One request checks. The others take the last result while it is good, so they answer while the database hangs.
         if not self._lock.acquire(timeout=0 if good else _PATIENCE):
             return problems if good else ["the database answers too slowly"]
         try:
@@ -61,7 +61,7 @@ class Readiness:
             return ["the database does not answer"]
         except (schema.SchemaOutdated, NoKeys, MasterKeyError) as problem:
             return [str(problem)]
-        # The database's time lies between `before` and now; what lies outside of that is skew.
+        # The database's time lies between `before` and now; the rest is skew.
         skew = max(before - database, database - time.time(), 0.0)
         if skew > self._max_clock_skew:
             return [f"this node's clock and the database's differ by {skew:.1f} s; at most {self._max_clock_skew} s"]

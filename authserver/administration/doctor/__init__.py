@@ -1,6 +1,6 @@
 """The doctor: looks at settings, clients, APIs, users, keys and this node, and says what deserves attention and why.
 
-A check is one function from what was seen to its findings, and one entry in the list of its file. Asks no server.
+A check is a function from a survey to findings, and an entry in `CHECKS` of its file. No check asks a running server.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ CHECKS = (*node.CHECKS, *keys.CHECKS, *clients.CHECKS, *apis.CHECKS, *users.CHEC
 
 
 def examine(admin: Administration) -> list[Finding]:
-    """Everything that is found, gravest first. A database that is away is a finding, and ends only the checks of it."""
+    """All findings, gravest first. An unavailable database is a finding, and leaves the checks of the settings."""
     found = settings.examine(admin.settings)
     path = admin.settings.database_url.database if admin.database.is_sqlite else None
-    if path and not Path(path).exists():  # to look would make an empty one
+    if path and not Path(path).exists():  # connecting would create an empty one
         return _sorted([*found, _database("missing", f"there is no database at {path} yet", "authserver db upgrade")])
     try:
         seen = survey.take(admin)
     except SchemaOutdated as problem:
         return _sorted([*found, _database("schema", str(problem), "authserver db upgrade")])
     except exc.SQLAlchemyError as problem:
-        # The bare class is what SQLite raises for a file that is no database.
+        # SQLite raises the bare class for a file that is no database.
         if not isinstance(problem, Unavailable) and type(problem) is not exc.DatabaseError:
             raise
         cause = str(getattr(problem, "orig", None) or type(problem).__name__).strip().splitlines()

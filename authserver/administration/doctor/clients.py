@@ -25,42 +25,35 @@ def password_grant(seen: Survey) -> Findings:
     for row in seen.clients:
         if "password" in row.grants:
             browser = ", and RFC 10017 section 7.3 for code in a page" if row.kind == "browser" else ""
-            yield _finding(
-                "password-grant",
-                Severity.WARNING,
-                row,
+            reason = (
                 f"users type their passwords into the app; RFC 9700 section 2.4 forbids this grant{browser}: keep it "
-                "for apps of your own, and take it away from all others",
-                _edit(row, remove_grant="password"),
+                "for apps of your own, and take it away from all others"
             )
+            yield _finding("password-grant", Severity.WARNING, row, reason, _edit(row, remove_grant="password"))
 
 
 def unused_secret(seen: Survey) -> Findings:
     for row in seen.clients:
         unused = row.secret_digest is not None and row.secret_used_at is None and not _uses_previous(seen, row)
         if unused and seen.now - row.changed_at > _DAY_MS:
-            yield _finding(
-                "unused-secret",
-                Severity.WARNING,
-                row,
-                "its secret has not been used since it was made, more than a day ago: nobody would miss it but a finder",
-                authserver("clients", "disable", row.client_id, yes=True),
+            reason = (
+                "its secret has not been used since it was made, more than a day ago: disable the client if nothing "
+                "needs it"
             )
+            command = authserver("clients", "disable", row.client_id, yes=True)
+            yield _finding("unused-secret", Severity.WARNING, row, reason, command)
 
 
 def previous_secret(seen: Survey) -> Findings:
-    """To rotate once more would end the very secret that is in use: only its user can mend this."""
+    """Another rotation would end the secret that is in use, so only the client's operator can correct this."""
     for row in seen.clients:
         if _uses_previous(seen, row):
             hours = max(1, (present(row.previous_secret_expires_at) - seen.now) // 3_600_000)
-            yield _finding(
-                "previous-secret",
-                Severity.WARNING,
-                row,
+            reason = (
                 f"has used its previous secret and not yet the new one; the previous one ends in about {hours} h, and "
-                "the client is refused from then on: give it the new one before that",
-                None,
+                "the client is refused from then on: give it the new one before that"
             )
+            yield _finding("previous-secret", Severity.WARNING, row, reason, None)
 
 
 def _uses_previous(seen: Survey, row: ClientRecord) -> bool:
@@ -74,122 +67,85 @@ def no_first_token(seen: Survey) -> Findings:
     for row in seen.clients:
         if not gives_a_first_token(row.grants):
             grant = "client_credentials" if row.kind == "service" and row.secret_digest is not None else "password"
-            yield _finding(
-                "no-first-token",
-                Severity.WARNING,
-                row,
-                f"cannot sign in: none of its grants ({', '.join(sorted(row.grants))}) gives it a first token",
-                _edit(row, add_grant=grant),
-            )
+            reason = f"cannot sign in: none of its grants ({', '.join(sorted(row.grants))}) gives it a first token"
+            yield _finding("no-first-token", Severity.WARNING, row, reason, _edit(row, add_grant=grant))
 
 
 def unknown_scopes(seen: Survey) -> Findings:
     for row in seen.clients:
         for scope in sorted((row.scopes | (row.default_scopes or frozenset())) - seen.catalogue.scopes.keys()):
-            yield _finding(
-                "unknown-scope",
-                Severity.WARNING,
-                row,
-                f"may ask for {scope}, which no API owns any more: such a request is refused, and whoever registers "
-                "the scope again gives it to this client",
-                _edit(row, remove_scope=scope),
+            reason = (
+                f"may ask for {scope}, which no API owns any more: such a request is refused, and registering "
+                "the scope again gives it to this client"
             )
+            yield _finding("unknown-scope", Severity.WARNING, row, reason, _edit(row, remove_scope=scope))
 
 
 def no_scopes(seen: Survey) -> Findings:
     for row in seen.clients:
         if not row.scopes:
-            yield _finding(
-                "no-scopes",
-                Severity.NOTE,
-                row,
-                "has no scopes, so its tokens open nothing at an API that asks for one (RFC 9700 section 2.3)",
-                _edit(row, add_scope="SCOPE"),
-            )
+            reason = "has no scopes, so its tokens open nothing at an API that asks for one (RFC 9700 section 2.3)"
+            yield _finding("no-scopes", Severity.NOTE, row, reason, _edit(row, add_scope="SCOPE"))
 
 
 def browser_secret(seen: Survey) -> Findings:
     for row in seen.clients:
         if row.kind == "browser" and row.secret_digest is not None:
-            yield _finding(
-                "browser-secret",
-                Severity.WARNING,
-                row,
-                "has a secret that everybody can read in the page's code (RFC 10017 section 6.3.3.1)",
-                _edit(row, auth_method="none"),
-            )
+            reason = "has a secret that everybody can read in the page's code (RFC 10017 section 6.3.3.1)"
+            yield _finding("browser-secret", Severity.WARNING, row, reason, _edit(row, auth_method="none"))
 
 
 def browser_without_cookie(seen: Survey) -> Findings:
     for row in seen.clients:
         if row.kind == "browser" and row.token_delivery in (None, "json"):
-            yield _finding(
-                "browser-without-cookie",
-                Severity.WARNING,
-                row,
-                "hands its refresh token to the code of a page, where any script that gets in takes it (RFC 10017)",
-                _edit(row, token_delivery="cookie", add_origin="URL"),
-            )
+            reason = "hands its refresh token to the code of a page, where any script that gets in takes it (RFC 10017)"
+            command = _edit(row, token_delivery="cookie", add_origin="URL")
+            yield _finding("browser-without-cookie", Severity.WARNING, row, reason, command)
 
 
 def late_retries(seen: Survey) -> Findings:
     for row in seen.clients:
         if row.late_retries > 1:
-            yield _finding(
-                "late-retries",
-                Severity.WARNING,
-                row,
+            reason = (
                 f"{row.late_retries} late retries: each one beyond the first makes a stolen refresh token harder to "
-                "find out (RFC 9700 section 4.14.2)",
-                _edit(row, late_retries="1"),
+                "find out (RFC 9700 section 4.14.2)"
             )
+            yield _finding("late-retries", Severity.WARNING, row, reason, _edit(row, late_retries="1"))
 
 
 def retry_window(seen: Survey) -> Findings:
     for row in seen.clients:
         if row.retry_window is not None and row.retry_window > of_settings.LONGEST_ADVISED_WINDOW:
-            yield _finding(
-                "retry-window",
-                Severity.WARNING,
-                row,
+            reason = (
                 f"a retry window of {row.retry_window} s: a thief who comes inside it, right after the client, is not "
-                "found out (RFC 9700 section 4.14.2)",
-                _edit(row, retry_window="30s"),
+                "found out (RFC 9700 section 4.14.2)"
             )
+            yield _finding("retry-window", Severity.WARNING, row, reason, _edit(row, retry_window="30s"))
         if row.retry_window == 0 and row.refresh_policy == "rotate" and "refresh_token" in row.grants:
-            yield _finding(
-                "no-retry-window",
-                Severity.NOTE,
-                row,
-                "no retry window, so the app is signed out when it loses the answer to a refresh",
-                _edit(row, retry_window="30s"),
-            )
+            reason = "no retry window, so the app is signed out when it loses the answer to a refresh"
+            yield _finding("no-retry-window", Severity.NOTE, row, reason, _edit(row, retry_window="30s"))
 
 
 def lifetimes(seen: Survey) -> Findings:
     for row in seen.clients:
         if (row.access_token_lifetime or 0) > of_settings.LONGEST_ADVISED_ACCESS_TOKEN:
-            yield _finding(
-                "access-token-lifetime",
-                Severity.WARNING,
-                row,
+            reason = (
                 "access tokens of more than an hour: a stolen one is good for as long at APIs that read no status "
-                "list (RFC 6750 section 5.3)",
-                _edit(row, access_token_lifetime="15m"),
+                "list (RFC 6750 section 5.3)"
             )
+            command = _edit(row, access_token_lifetime="15m")
+            yield _finding("access-token-lifetime", Severity.WARNING, row, reason, command)
         if (row.refresh_absolute_lifetime or 0) > of_settings.LONGEST_ADVISED_SESSION:
             idle = {"refresh_idle_lifetime": "7d"} if (row.refresh_idle_lifetime or 0) > 30 * DAY else {}
-            yield _finding(
-                "refresh-lifetime",
-                Severity.WARNING,
-                row,
-                "sessions of more than 90 days: whoever uses a stolen device stays signed in for as long "
-                "(RFC 9700 section 4.14.2)",
-                _edit(row, refresh_absolute_lifetime="30d", **idle),
+            reason = (
+                "sessions of more than 90 days: a thief with the device stays signed in for as long "
+                "(RFC 9700 section 4.14.2)"
             )
+            command = _edit(row, refresh_absolute_lifetime="30d", **idle)
+            yield _finding("refresh-lifetime", Severity.WARNING, row, reason, command)
 
 
 CHECKS = (
-    password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret, browser_without_cookie,
-    late_retries, retry_window, lifetimes,
+    password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret,
+    browser_without_cookie, late_retries, retry_window, lifetimes,
 )  # fmt: skip

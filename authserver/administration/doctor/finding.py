@@ -1,4 +1,4 @@
-"""What the doctor says: a finding, how grave it is, and the line of shell that mends it."""
+"""A finding of the doctor: what deserves attention, how grave it is, and the line of shell that mends it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Severity(StrEnum):
 
     ERROR = "error"  # something does not work, or is open to attack now
     WARNING = "warning"  # advised against; deserves a decision
-    NOTE = "note"  # good to know; nobody has to act
+    NOTE = "note"  # good to know; no action is needed
 
     @property
     def rank(self) -> int:
@@ -38,9 +38,8 @@ class About(StrEnum):
 class Finding:
     """One thing that deserves attention.
 
-    `check` never changes its meaning: scripts and `--except` name it. `command` is one line of shell that mends it, or
-    None where time does. A word in capitals in it (USER) is for whoever runs it to replace. What it does to a setting
-    counts after a restart.
+    `check` never changes its meaning: scripts and `--except` name it. `command` is a line of shell that mends it, or
+    None if no command can. The operator replaces words in capitals (USER). A changed setting counts after a restart.
     """
 
     check: str
@@ -55,10 +54,10 @@ Findings = Iterator[Finding]
 
 
 def authserver(*words: str, **options: str | bool) -> str:
-    """A command of ours: `authserver("keys", "leaked", "7", yes=True)` is `authserver keys leaked --yes 7`.
+    """A command line: `authserver("keys", "leaked", "7", yes=True)` is `authserver keys leaked --yes 7`.
 
-    The last word is what the command acts on. Quoted for a shell, and kept apart from options where it looks like one:
-    names are what users and administrators made them.
+    The last word is what the command acts on. Users and administrators choose names, so every word is quoted for a
+    shell, and a last word that looks like an option is kept apart from the options.
     """
     *command, subject = words
     line = ["authserver", *command]
@@ -69,5 +68,5 @@ def authserver(*words: str, **options: str | bool) -> str:
 
 
 def set_to(**settings: str) -> str:
-    """The line that sets settings (`tokens__retry_window="30s"`); a unit file or Compose file takes the same variables."""
+    """The line that sets settings (`tokens__retry_window="30s"`). A unit or Compose file has the same variables."""
     return " ".join(["export", *(f"{variable_of(name)}={shlex.quote(value)}" for name, value in settings.items())])

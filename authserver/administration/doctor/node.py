@@ -1,4 +1,4 @@
-"""Checks of this node: its clock, the files that hold the data and the key to it, and whether that key opens anything."""
+"""Checks of this node: its clock, the files of the data and the master key, and whether that key opens the others."""
 
 from __future__ import annotations
 
@@ -16,15 +16,12 @@ from authserver.keys.vault import MasterKeyError
 def clock_skew(seen: Survey) -> Findings:
     most = seen.settings.database.max_clock_skew
     if seen.skew > most / 2:
-        yield Finding(
-            "node.clock-skew",
-            Severity.ERROR if seen.skew > most else Severity.WARNING,
-            About.NODE,
-            "clock",
+        reason = (
             f"this node's clock and the database's differ by {seen.skew:.1f} s; beyond {most} s the node is not ready, "
-            "and APIs with a right clock take its tokens for expired or not valid yet",
-            "timedatectl set-ntp true",
+            "and APIs with a right clock take its tokens for expired or not valid yet"
         )
+        severity = Severity.ERROR if seen.skew > most else Severity.WARNING
+        yield Finding("node.clock-skew", severity, About.NODE, "clock", reason, "timedatectl set-ntp true")
 
 
 def master_key(seen: Survey) -> Findings:
@@ -43,27 +40,17 @@ def master_key(seen: Survey) -> Findings:
         yield Finding("node.master-key", Severity.ERROR, About.NODE, "master key", str(problem), command)
         return
     if old := [row for row, secret in sealed if not vault.is_current(secret)]:
-        yield Finding(
-            "node.old-master-key",
-            Severity.WARNING,
-            About.NODE,
-            "master key",
-            f"{len(old)} keys are still sealed under the old master key, which has to be kept until they are not",
-            "authserver keys rewrap",
-        )
+        reason = f"{len(old)} keys are still sealed under the old master key, which has to be kept until they are not"
+        command = "authserver keys rewrap"
+        yield Finding("node.old-master-key", Severity.WARNING, About.NODE, "master key", reason, command)
 
 
 def database_file(seen: Survey) -> Findings:
     url = seen.settings.database_url
     if url.get_backend_name() == "sqlite" and url.database and _is_open_to_others(Path(url.database)):
-        yield Finding(
-            "node.database-file",
-            Severity.WARNING,
-            About.NODE,
-            "database",
-            "others on this machine can read the file: names, addresses, and hashes to guess passwords with",
-            f"chmod 600 {shlex.quote(url.database)}",
-        )
+        reason = "others on this machine can read the file: names, addresses, and hashes to guess passwords with"
+        command = f"chmod 600 {shlex.quote(url.database)}"
+        yield Finding("node.database-file", Severity.WARNING, About.NODE, "database", reason, command)
 
 
 def _is_open_to_others(file: Path) -> bool:

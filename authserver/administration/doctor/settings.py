@@ -1,6 +1,6 @@
 """Checks of the settings alone: what holds, and yet is weaker or costlier than an operator may think.
 
-They need no database: a start of the server and `authserver settings check` tell them too.
+They need no database, so a start of the server and `authserver settings check` run them too.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from authserver.urls import is_loopback
 HOUR = 3600
 #: RFC 6750 section 5.3: an hour or less.
 LONGEST_ADVISED_ACCESS_TOKEN = HOUR
-#: A thief who comes inside the window, right after the client, is not found out: as short as networks allow.
+#: A thief who comes inside the window, right after the client, is not found out. Keep it as short as networks allow.
 LONGEST_ADVISED_WINDOW = 60
 LONGEST_ADVISED_SESSION = 90 * DAY
 LONGEST_ADVISED_STATUS_TTL = 60
@@ -30,58 +30,44 @@ def _finding(check: str, severity: Severity, name: str, reason: str, command: st
 
 def http_issuer(settings: Settings) -> Findings:
     if not settings.issuer.startswith("https://") and not is_loopback(settings.issuer):
-        yield _finding(
-            "http-issuer",
-            Severity.ERROR,
-            "issuer",
+        reason = (
             "passwords and tokens travel readable over http; use https off this machine "
-            "(RFC 6749 section 3.2, RFC 9700 section 2.6)",
-            set_to(issuer=settings.issuer.replace("http://", "https://", 1)),
+            "(RFC 6749 section 3.2, RFC 9700 section 2.6)"
         )
+        command = set_to(issuer=settings.issuer.replace("http://", "https://", 1))
+        yield _finding("http-issuer", Severity.ERROR, "issuer", reason, command)
 
 
 def development(settings: Settings) -> Findings:
     if settings.environment == "development" and not is_loopback(settings.issuer):
-        yield _finding(
-            "development",
-            Severity.WARNING,
-            "environment",
+        reason = (
             "development, and yet others reach the issuer: production refuses what is unsafe there (plain http, cheap "
-            "password hashes, a master key or database that made itself)",
-            set_to(environment="production"),
+            "password hashes, a master key or database that made itself)"
         )
+        yield _finding("development", Severity.WARNING, "environment", reason, set_to(environment="production"))
 
 
 def trusted_proxies(settings: Settings) -> Findings:
     if any(network.prefixlen == 0 for network in settings.trusted_proxies):
-        yield _finding(
-            "trusted-proxies",
-            Severity.ERROR,
-            "trusted_proxies",
+        reason = (
             "every address counts as a proxy, so anyone can forge the address that is recorded; name the addresses of "
-            "your proxies (RFC 9700 section 4.13)",
-            set_to(trusted_proxies=_LOOPBACK),
+            "your proxies (RFC 9700 section 4.13)"
         )
+        yield _finding("trusted-proxies", Severity.ERROR, "trusted_proxies", reason, set_to(trusted_proxies=_LOOPBACK))
     elif settings.environment == "production" and not settings.trusted_proxies:
-        yield _finding(
-            "no-trusted-proxies",
-            Severity.NOTE,
-            "trusted_proxies",
-            "none, so forwarded headers are ignored; behind a proxy every request seems to come from its address",
-            set_to(trusted_proxies=_LOOPBACK),
-        )
+        reason = "none, so forwarded headers are ignored; behind a proxy every request seems to come from its address"
+        command = set_to(trusted_proxies=_LOOPBACK)
+        yield _finding("no-trusted-proxies", Severity.NOTE, "trusted_proxies", reason, command)
 
 
 def sqlite(settings: Settings) -> Findings:
     if settings.environment == "production" and settings.database_url.get_backend_name() == "sqlite":
-        yield _finding(
-            "sqlite",
-            Severity.NOTE,
-            "database.url",
+        reason = (
             "SQLite serves one host only, and no second node can take over; use PostgreSQL beyond that, and never put "
-            "the file on a network drive",
-            set_to(database__url="postgresql://USER:PASSWORD@HOST:5432/DATABASE"),
+            "the file on a network drive"
         )
+        command = set_to(database__url="postgresql://USER:PASSWORD@HOST:5432/DATABASE")
+        yield _finding("sqlite", Severity.NOTE, "database.url", reason, command)
 
 
 def master_key_place(settings: Settings) -> Findings:
@@ -94,50 +80,38 @@ def master_key_place(settings: Settings) -> Findings:
     beside = [holder for holder in holders if key_dir.is_relative_to(holder)]
     if beside:
         elsewhere = min(beside, key=lambda holder: len(holder.parts)).parent / "authserver-keys"
-        yield _finding(
-            "master-key-place",
-            Severity.WARNING,
-            "key_dir",
-            "lies where the data lies, so a copy of the data holds the key that opens it; keep them apart",
-            f"{shlex.join(['mv', str(key_dir), str(elsewhere)])} && {set_to(key_dir=str(elsewhere))}",
-        )
+        reason = "lies where the data lies, so a copy of the data holds the key that opens it; keep them apart"
+        command = f"{shlex.join(['mv', str(key_dir), str(elsewhere)])} && {set_to(key_dir=str(elsewhere))}"
+        yield _finding("master-key-place", Severity.WARNING, "key_dir", reason, command)
 
 
 def old_master_key(settings: Settings) -> Findings:
     if settings.old_master_key is not None:
-        yield _finding(
-            "old-master-key",
-            Severity.NOTE,
-            "old_master_key",
-            "still opens keys; unset it once all keys are re-wrapped",
-            "unset AUTHSERVER_OLD_MASTER_KEY AUTHSERVER_OLD_MASTER_KEY_FILE",
-        )
+        reason = "still opens keys; unset it once all keys are re-wrapped"
+        command = "unset AUTHSERVER_OLD_MASTER_KEY AUTHSERVER_OLD_MASTER_KEY_FILE"
+        yield _finding("old-master-key", Severity.NOTE, "old_master_key", reason, command)
 
 
 def argon2(settings: Settings) -> Findings:
     passwords = settings.passwords
     enough = [memory for memory, passes in OWASP_ARGON2_MINIMA if passwords.argon2_time_cost >= passes]
     if passwords.argon2_memory_kib < min(enough):
-        yield _finding(
-            "argon2",
-            Severity.WARNING,
-            "passwords.argon2_memory_kib",
+        reason = (
             f"{passwords.argon2_memory_kib:,} KiB with {passwords.argon2_time_cost} passes is below OWASP's minima for "
-            "Argon2id: whoever copies the database guesses passwords cheaply",
-            set_to(passwords__argon2_memory_kib=str(min(enough))),
+            "Argon2id: a thief of the database guesses passwords cheaply"
         )
+        command = set_to(passwords__argon2_memory_kib=str(min(enough)))
+        yield _finding("argon2", Severity.WARNING, "passwords.argon2_memory_kib", reason, command)
 
 
 def access_token_lifetime(settings: Settings) -> Findings:
     if settings.tokens.access_token_lifetime > LONGEST_ADVISED_ACCESS_TOKEN:
-        yield _finding(
-            "access-token-lifetime",
-            Severity.WARNING,
-            "tokens.access_token_lifetime",
+        reason = (
             "longer than an hour: a stolen access token is good for as long at APIs that read no status list "
-            "(RFC 6750 section 5.3); apps refresh silently, so a short one costs nothing",
-            set_to(tokens__access_token_lifetime="15m"),
+            "(RFC 6750 section 5.3); apps refresh silently, so a short one costs nothing"
         )
+        command = set_to(tokens__access_token_lifetime="15m")
+        yield _finding("access-token-lifetime", Severity.WARNING, "tokens.access_token_lifetime", reason, command)
 
 
 def refresh_lifetime(settings: Settings) -> Findings:
@@ -146,86 +120,55 @@ def refresh_lifetime(settings: Settings) -> Findings:
         values = {"tokens__refresh_absolute_lifetime": "30d"}
         if tokens.refresh_idle_lifetime > 30 * DAY:
             values["tokens__refresh_idle_lifetime"] = "7d"
-        yield _finding(
-            "refresh-lifetime",
-            Severity.WARNING,
-            "tokens.refresh_absolute_lifetime",
-            "longer than 90 days: whoever uses a stolen device stays signed in for as long (RFC 9700 section 4.14.2)",
-            set_to(**values),
-        )
+        reason = "longer than 90 days: a thief with the device stays signed in for as long (RFC 9700 section 4.14.2)"
+        command = set_to(**values)
+        yield _finding("refresh-lifetime", Severity.WARNING, "tokens.refresh_absolute_lifetime", reason, command)
 
 
 def retry_window(settings: Settings) -> Findings:
     window = settings.tokens.retry_window
     if window > LONGEST_ADVISED_WINDOW:
-        yield _finding(
-            "retry-window",
-            Severity.WARNING,
-            "tokens.retry_window",
+        reason = (
             f"{window} s: a thief who comes inside the window, right after the client, is not found out; a minute "
-            "covers every network (RFC 9700 section 4.14.2)",
-            set_to(tokens__retry_window="30s"),
+            "covers every network (RFC 9700 section 4.14.2)"
         )
+        command = set_to(tokens__retry_window="30s")
+        yield _finding("retry-window", Severity.WARNING, "tokens.retry_window", reason, command)
     if window == 0:
-        yield _finding(
-            "no-retry-window",
-            Severity.NOTE,
-            "tokens.retry_window",
-            "0, so an app that loses the answer to a refresh is signed out",
-            set_to(tokens__retry_window="30s"),
-        )
+        reason = "0, so an app that loses the answer to a refresh is signed out"
+        command = set_to(tokens__retry_window="30s")
+        yield _finding("no-retry-window", Severity.NOTE, "tokens.retry_window", reason, command)
 
 
 def status_ttl(settings: Settings) -> Findings:
-    if settings.status.ttl > LONGEST_ADVISED_STATUS_TTL:
-        yield _finding(
-            "status-ttl",
-            Severity.WARNING,
-            "status.ttl",
-            f"{settings.status.ttl} s: for so long after a session has ended, APIs may go on to accept its access tokens",
-            set_to(status__ttl="8s"),
-        )
+    ttl = settings.status.ttl
+    if ttl > LONGEST_ADVISED_STATUS_TTL:
+        reason = f"{ttl} s: for so long after a session has ended, APIs may go on to accept its access tokens"
+        yield _finding("status-ttl", Severity.WARNING, "status.ttl", reason, set_to(status__ttl="8s"))
 
 
 def page_times(settings: Settings) -> Findings:
     if settings.pages.idle_timeout > HOUR:
-        yield _finding(
-            "idle-timeout",
-            Severity.NOTE,
-            "pages.idle_timeout",
-            "longer than an hour: a browser that is left alone can administer for as long",
-            set_to(pages__idle_timeout="15m"),
-        )
+        reason = "longer than an hour: a browser that is left alone can administer for as long"
+        yield _finding("idle-timeout", Severity.NOTE, "pages.idle_timeout", reason, set_to(pages__idle_timeout="15m"))
     if settings.pages.link_lifetime > 7 * DAY:
-        yield _finding(
-            "link-lifetime",
-            Severity.NOTE,
-            "pages.link_lifetime",
-            "longer than a week: who finds an old mail with a link sets the password, if its user has not done so",
-            set_to(pages__link_lifetime="1d"),
+        reason = (
+            "longer than a week: the finder of an old mail with a link can set the password, if its user has not yet"
         )
+        yield _finding("link-lifetime", Severity.NOTE, "pages.link_lifetime", reason, set_to(pages__link_lifetime="1d"))
 
 
 def log_level(settings: Settings) -> Findings:
     if settings.log.level == "DEBUG":
-        yield _finding(
-            "log-level",
-            Severity.NOTE,
-            "log.level",
-            "DEBUG writes much, and slows every request",
-            set_to(log__level="INFO"),
-        )
+        reason = "DEBUG writes much, and slows every request"
+        yield _finding("log-level", Severity.NOTE, "log.level", reason, set_to(log__level="INFO"))
 
 
 def metrics(settings: Settings) -> Findings:
     if settings.metrics.token is None:
-        yield _finding(
-            "metrics",
-            Severity.NOTE,
-            "metrics.token",
-            "not set, so /metrics answers 404",
-            "export AUTHSERVER_METRICS__TOKEN=$(openssl rand -hex 32)",
-        )
+        reason = "not set, so /metrics answers 404"
+        command = "export AUTHSERVER_METRICS__TOKEN=$(openssl rand -hex 32)"
+        yield _finding("metrics", Severity.NOTE, "metrics.token", reason, command)
 
 
 CHECKS = (

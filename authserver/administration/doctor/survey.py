@@ -1,4 +1,4 @@
-"""What the doctor looks at, read once: a handful of statements, however many clients and users there are."""
+"""What the doctor looks at, read once. The number of statements does not grow with clients and users."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from authserver.users.model import HashCount
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What was found. `now` is the database's clock, in milliseconds; `skew` the seconds that this node's differs.
+    """What the checks look at. `now` is the database's time, in milliseconds.
 
-    `role_sets` has each set of roles that some enabled user has, once.
+    `skew` says by how many seconds this node's clock differs. `role_sets` has the sets of roles of enabled users.
     """
 
     settings: Settings
@@ -52,7 +52,7 @@ def take(admin: Administration) -> Survey:
     schema.check(admin.database)
     before = time.time()
     now = admin.database.now()
-    # The database's time lies between `before` and now; what lies outside of that is skew.
+    # The database's time lies between `before` and now; the rest is skew.
     skew = max(before - now / 1000, now / 1000 - time.time(), 0.0)
     with admin.database.autocommit() as connection:
         return Survey(

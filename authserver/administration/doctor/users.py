@@ -1,4 +1,4 @@
-"""Checks of users: what their passwords are kept as, and whether somebody can administer."""
+"""Checks of users: how their passwords are hashed, and whether one can administer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+")
 
 
 def weak_hashes(seen: Survey) -> Findings:
-    """Argon2id is compared by memory times passes: what a guess costs, for each parallel lane or not."""
+    """Compares memory times passes, which is what a guess costs, with any number of parallel lanes."""
     passwords = seen.settings.passwords
     present = passwords.argon2_memory_kib * passwords.argon2_time_cost
     weaker = 0
@@ -22,55 +22,39 @@ def weak_hashes(seen: Survey) -> Findings:
         if found is not None and int(found[1]) * int(found[2]) < present:
             weaker += hashes.count
     if weaker:
-        yield Finding(
-            "users.weak-hashes",
-            Severity.NOTE,
-            About.USERS,
-            _counted(weaker),
+        reason = (
             "their passwords are hashed more cheaply than the settings say now; each is hashed anew at the next "
-            "sign-in, so nobody has to act",
+            "sign-in, so nobody has to act"
         )
+        yield Finding("users.weak-hashes", Severity.NOTE, About.USERS, _counted(weaker), reason)
 
 
 def imported_hashes(seen: Survey) -> Findings:
     for hashes in seen.hashes:
         if hashes.kind is not None and _ARGON2ID.fullmatch(hashes.kind) is None:
-            yield Finding(
-                "users.imported-hashes",
-                Severity.NOTE,
-                About.USERS,
-                _counted(hashes.count),
+            reason = (
                 f"their passwords are still kept as another system hashed them ({hashes.kind}); each is hashed anew at "
-                "the next sign-in, so nobody has to act",
+                "the next sign-in, so nobody has to act"
             )
+            yield Finding("users.imported-hashes", Severity.NOTE, About.USERS, _counted(hashes.count), reason)
 
 
 def no_password(seen: Survey) -> Findings:
     for hashes in seen.hashes:
         if hashes.kind is None:
-            yield Finding(
-                "users.no-password",
-                Severity.NOTE,
-                About.USERS,
-                _counted(hashes.count),
-                f"without a password, so they cannot sign in; one of them is {hashes.example}",
-                authserver("users", "set-password", hashes.example),
-            )
+            reason = f"without a password, so they cannot sign in; one of them is {hashes.example}"
+            command = authserver("users", "set-password", hashes.example)
+            yield Finding("users.no-password", Severity.NOTE, About.USERS, _counted(hashes.count), reason, command)
 
 
 def no_administrator(seen: Survey) -> Findings:
-    if any(opened_by(seen.catalogue, roles) for roles in seen.role_sets):
-        return
-    if seen.settings.pages.admin:
-        yield Finding(
-            "users.no-administrator",
-            Severity.WARNING,
-            About.USERS,
-            administration.ROLE,
+    if seen.settings.pages.admin and not any(opened_by(seen.catalogue, roles) for roles in seen.role_sets):
+        reason = (
             "no enabled user has a role that opens administration, so nobody can sign in to the console; this command "
-            "line works in any case",
-            authserver("users", "edit", "USER", add_role=administration.ROLE),
+            "line works in any case"
         )
+        command = authserver("users", "edit", "USER", add_role=administration.ROLE)
+        yield Finding("users.no-administrator", Severity.WARNING, About.USERS, administration.ROLE, reason, command)
 
 
 def _counted(number: int) -> str:
