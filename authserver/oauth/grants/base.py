@@ -10,7 +10,7 @@ from authserver.clients.model import Client
 from authserver.oauth.request import TokenRequest
 from authserver.oauth.server import OAuthServer, Services
 from authserver.sessions.refresh_token import RefreshToken
-from authserver.sessions.values import Session
+from authserver.sessions.values import Session, expires_at
 from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access, Asked, parse_scope
 
@@ -57,5 +57,5 @@ def with_refresh_token(body: dict[str, Any], token: RefreshToken, session: Sessi
     return {
         **body,
         "refresh_token": token.encode(),
-        "refresh_token_expires_in": (session.expires_at - now) // 1000,
+        "refresh_token_expires_in": (expires_at(session) - now) // 1000,
     }
