@@ -38,14 +38,9 @@ class Vault:
     def __init__(self, master_key: bytes, old_master_key: bytes | None = None) -> None:
         self._master_key = master_key
         self.fingerprint = _fingerprint(master_key)
-        self._ciphers = {
-            _fingerprint(key): AESGCM(_derive(key, b"authserver v1 key encryption"))
-            for key in (master_key, old_master_key)
-            if key is not None
-        }
-        self._tag_keys = [
-            _derive(key, b"authserver v1 tags") for key in (master_key, old_master_key) if key is not None
-        ]
+        keys = [key for key in (master_key, old_master_key) if key is not None]
+        self._ciphers = {_fingerprint(key): AESGCM(_derive(key, b"authserver v1 key encryption")) for key in keys}
+        self._tag_keys = [_derive(key, b"authserver v1 tags") for key in keys]
 
     def seal(self, secret: bytes, *, purpose: str) -> bytes:
         """Encrypt; `purpose` must be the same at `open`, so that a row's value cannot serve in another row's place."""
