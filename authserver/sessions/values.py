@@ -8,6 +8,7 @@ from typing import Protocol
 from uuid import UUID
 
 from authserver.clients.model import Client
+from authserver.sessions.model import SessionRecord
 from authserver.sessions.refresh_token import RefreshToken
 
 
@@ -62,21 +63,12 @@ class Refreshed:
     client: Client
 
 
-class Lifetimes(Protocol):
-    """The columns of a session that say how long it lives; times in milliseconds since the epoch."""
-
-    client_epoch: int
-    revoked_at: int | None
-    idle_expires_at: int
-    absolute_expires_at: int
-
-
-def expires_at(row: Session | Lifetimes) -> int:
+def expires_at(row: Session) -> int:
     """When a session expires."""
     return min(row.idle_expires_at, row.absolute_expires_at)
 
 
-def is_live(row: Lifetimes, now: int, *, epoch: int = 0) -> bool:
+def is_live(row: SessionRecord, now: int, *, epoch: int = 0) -> bool:
     """Whether a session is live at `now`, by the database's clock. `store.LIVE` says the same in SQL.
 
     `epoch` is the client's: a session of an earlier epoch has ended, even before the sweep reaches its row.
