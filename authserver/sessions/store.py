@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     case,
     false,
+    literal_column,
     or_,
     select,
     true,
@@ -152,14 +153,15 @@ RETRY_LATE = (
     .returning(*_SESSION)
 )
 
-#: What each new session starts with.
-NEW_SESSION = {
-    "generation": 0,
-    "current_presented": False,
-    "retries": 0,
-    "recent_retries": 0,
-    "late_retries": 0,
-    "recent_late_retries": 0,
+_ZERO: Any = literal_column("0")
+#: What each new session starts with. As text of the statement these values cost a sign-in no parameters.
+NEW_SESSION: dict[str, Any] = {
+    "generation": _ZERO,
+    "current_presented": false(),
+    "retries": _ZERO,
+    "recent_retries": _ZERO,
+    "late_retries": _ZERO,
+    "recent_late_retries": _ZERO,
 }
 
 _READ = select(*_S.__table__.columns, _NOW.label("now")).where(_S.id == _session_id)

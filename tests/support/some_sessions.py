@@ -19,7 +19,6 @@ def some_sessions(stage: Stage, count: int, **columns: Any) -> list[UUID]:
     first = stage.sql("SELECT coalesce(max(status_index), 0) AS last FROM sessions")[0].last + 1
     rows = [
         {
-            **NEW_SESSION,
             "id": new_id(),
             "user_id": new_id(),
             "client_id": "app",
@@ -37,7 +36,7 @@ def some_sessions(stage: Stage, count: int, **columns: Any) -> list[UUID]:
     times = dict.fromkeys(("created_at", "auth_time", "last_used_at", "access_expires_at"), now_ms())
     ends = dict.fromkeys(("idle_expires_at", "absolute_expires_at"), now_ms() + DAY * 1000)
     with stage.database.transaction() as connection:
-        connection.execute(insert(SessionRecord).values(**times, **ends), rows)
+        connection.execute(insert(SessionRecord).values(**NEW_SESSION, **times, **ends), rows)
     return [row["id"] for row in rows]
 
 
