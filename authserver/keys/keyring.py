@@ -94,7 +94,7 @@ class Keyring:
         return self._find(key_id, lambda snapshot: snapshot.token_keys)
 
     def opaque_key(self, key_id: int) -> OpaqueKey | None:
-        """The key of an opaque access token; as `token_key`."""
+        """The key of this id for opaque access tokens. Finds it, and raises, as `token_key` does."""
         return self._find(key_id, lambda snapshot: snapshot.opaque_keys)
 
     def _find(self, key_id: int, kind: Callable[[Snapshot], Mapping[int, _Key]]) -> _Key | None:

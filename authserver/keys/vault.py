@@ -1,6 +1,6 @@
-"""The vault: seals keys for the database, under a master key that is kept elsewhere: a copy of the data is not enough.
+"""The vault seals keys for the database under a master key that is kept elsewhere. A copy of the database opens no key.
 
-While one master key replaces another, the vault has both: either opens values, and only the new one seals them.
+While one master key replaces another, the vault has both. It opens values under either, and seals under the new one.
 """
 
 from __future__ import annotations
