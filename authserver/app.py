@@ -60,7 +60,7 @@ from authserver.web_apps.cookies import CookieJar
 
 @dataclass(frozen=True, slots=True)
 class RunningApp:
-    """What was built, for whoever starts or stops the app. In `app.extensions["authserver"]`."""
+    """The objects that code outside of requests needs from the app. It is in `app.extensions["authserver"]`."""
 
     settings: Settings
     database: Database

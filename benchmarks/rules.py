@@ -8,18 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
-from uuid import UUID
 
 from authserver.clients.model import Client
 from authserver.records.audit import Caller
 from authserver.sessions.decision import Act, Presented, decide
+from authserver.sessions.model import SessionRecord
 
 #: Seconds of our retry window and of the grace time of others.
 WINDOW = 30
 #: The first token of a session.
 FIRST = 1
 
-_ID = UUID(int=1)
 _HOME = Caller("192.0.2.1", "App")
 _FOREVER = 2**62
 
@@ -30,33 +29,18 @@ class Session(Protocol):
     def present(self, token: int, now: float) -> int | None: ...
 
 
-@dataclass(slots=True)
-class Row:
-    """The columns that the decision reads. The simulation is about rotation, so no session ends by age."""
-
-    generation: int
-    current_digest: bytes | None
-    current_presented: bool = False
-    previous_digest: bytes | None = None
-    rotated_at: int | None = None
-    recent_late_retries: int = 0
-    revoked_at: int | None = None
-    id: UUID = _ID
-    client_id: str = "app"
-    client_epoch: int = 1
-    idle_expires_at: int = _FOREVER
-    absolute_expires_at: int = _FOREVER
-    last_address: str | None = _HOME.address
-    last_user_agent: str | None = _HOME.user_agent
-
-
 class Rotating:
     """A session on our server, or with window 0 under strict rotation."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
         self._window = client.retry_window * 1000
-        self._row = Row(FIRST, _digest(FIRST))
+        # The simulation is about rotation, so no session ends by age.
+        self._row = SessionRecord(
+            generation=FIRST, current_digest=_digest(FIRST), current_presented=False, recent_late_retries=0,
+            client_id="app", client_epoch=1, idle_expires_at=_FOREVER, absolute_expires_at=_FOREVER,
+            last_address=_HOME.address, last_user_agent=_HOME.user_agent,
+        )  # fmt: skip
 
     def present(self, token: int, now: float) -> int | None:
         row, ms, presented = self._row, int(now * 1000), _digest(token)

@@ -39,10 +39,10 @@ def lease(connection: Connection, count: int = 1) -> int:
 
 
 def prove_writable(database: Database) -> None:
-    """Write what is there already: fails where a sign-in or a refresh would fail. One statement.
+    """Write without a change: this fails where a sign-in or a refresh would fail. One statement.
 
-    PostgreSQL writes a row's lock in place, to the disk and to synchronous standbys, where a new version of the row
-    would be one more to clean up. SQLite has no locks of rows.
+    PostgreSQL locks a row: it writes the lock to the disk and to synchronous standbys, and leaves no old version of the
+    row to clean up. SQLite cannot lock a row.
     """
     row = select(StatusCounter.next_index).with_for_update()
     same = update(StatusCounter).values(next_index=StatusCounter.next_index)

@@ -21,14 +21,7 @@ from joserfc.jwk import KeySet
 from authserver.database.engine import Database, Unavailable
 from authserver.database.tables import present
 from authserver.keys import store
-from authserver.keys.material import (
-    OpaqueKey,
-    SigningKey,
-    TokenKey,
-    open_opaque_key,
-    open_signing_key,
-    open_token_key,
-)
+from authserver.keys.material import OpaqueKey, SigningKey, TokenKey, open_opaque_key, open_signing_key, open_token_key
 from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.vault import MasterKeyError, Vault
 from authserver.refusals.exceptions import TryLater
@@ -77,7 +70,7 @@ class Keyring:
         self._read_at = float("-inf")  # when the last attempt ended
         self._known_at = float("-inf")  # when the last attempt that succeeded began
         self._problem: MasterKeyError | None = None
-        self._signing: dict[str, SigningKey] = {}
+        self._signing: dict[str | None, SigningKey] = {}
 
     def current(self) -> Snapshot:
         """The keys in force, at most `max_age` seconds old while the database answers. Usually no statement.
@@ -101,7 +94,7 @@ class Keyring:
         return self._find(key_id, lambda snapshot: snapshot.token_keys)
 
     def opaque_key(self, key_id: int) -> OpaqueKey | None:
-        """The key of an opaque access token; as `token_key`."""
+        """The key of this id for opaque access tokens. Finds it, and raises, as `token_key` does."""
         return self._find(key_id, lambda snapshot: snapshot.opaque_keys)
 
     def _find(self, key_id: int, kind: Callable[[Snapshot], Mapping[int, _Key]]) -> _Key | None:
@@ -163,18 +156,11 @@ class Keyring:
 
     def _open(self, every: Sequence[KeyRecord]) -> Snapshot:
         rows = [row for row in every if row.sealed is not None]
-        token_keys = {
-            row.id: open_token_key(self._vault, row.id, present(row.sealed), leaked=row.leaked)
-            for row in rows
-            if row.kind == Kind.TOKEN
-        }
-        opaque_keys = {
-            row.id: open_opaque_key(self._vault, row.id, present(row.sealed)) for row in rows if row.kind == Kind.OPAQUE
-        }
+        token_keys = {row.id: open_token_key(self._vault, row) for row in rows if row.kind == Kind.TOKEN}
+        opaque_keys = {row.id: open_opaque_key(self._vault, row) for row in rows if row.kind == Kind.OPAQUE}
         # A kid is the thumbprint of its key, so a parsed key never goes stale.
         self._signing = {
-            (kid := present(row.kid)): self._signing.get(kid)
-            or open_signing_key(self._vault, row.id, kid, row.algorithm, present(row.sealed))
+            row.kid: self._signing.get(row.kid) or open_signing_key(self._vault, row)
             for row in rows
             if row.kind == Kind.SIGNING
         }
@@ -182,7 +168,7 @@ class Keyring:
         if len(active) < len(Kind):
             raise NoKeys("there are no keys yet; start the server once: authserver serve")
         return Snapshot(
-            signing=self._signing[present(active[Kind.SIGNING].kid)],
+            signing=self._signing[active[Kind.SIGNING].kid],
             token=token_keys[active[Kind.TOKEN].id],
             token_keys=token_keys,
             opaque=opaque_keys[active[Kind.OPAQUE].id],

@@ -10,7 +10,8 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from joserfc.jwk import ECKey, KeySet, OKPKey, RSAKey
 
-from authserver.keys.model import Kind
+from authserver.database.tables import present
+from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.vault import Vault
 
 _TOKEN_KEY_BYTES: Final = 32
@@ -80,25 +81,15 @@ def new_signing_key(algorithm: str) -> NewKey:
     return NewKey(Kind.SIGNING, algorithm, kid, json.dumps(public, sort_keys=True), secret)
 
 
-def new_token_key() -> NewKey:
-    """Make a pair of random keys for HMAC-SHA256."""
-    return NewKey(Kind.TOKEN, "HS256", None, None, secrets.token_bytes(2 * _TOKEN_KEY_BYTES))
-
-
-def new_opaque_key() -> NewKey:
-    """Make a key for AES-256-GCM."""
-    return NewKey(Kind.OPAQUE, "A256GCM", None, None, AESGCM.generate_key(256))
-
-
 def new_key(kind: Kind, algorithm: str) -> NewKey:
     """Make a key of a kind; `algorithm` counts for signing keys only."""
     match kind:
         case Kind.SIGNING:
             return new_signing_key(algorithm)
         case Kind.TOKEN:
-            return new_token_key()
+            return NewKey(kind, "HS256", None, None, secrets.token_bytes(2 * _TOKEN_KEY_BYTES))
         case Kind.OPAQUE:
-            return new_opaque_key()
+            return NewKey(kind, "A256GCM", None, None, AESGCM.generate_key(256))
 
 
 def purpose(kind: str, kid: str | None) -> str:
@@ -106,18 +97,24 @@ def purpose(kind: str, kid: str | None) -> str:
     return f"{kind}:{kid or ''}"
 
 
-def open_signing_key(vault: Vault, key_id: int, kid: str, algorithm: str, sealed: bytes) -> SigningKey:
+def unseal(vault: Vault, row: KeyRecord) -> bytes:
+    """Return the secret of a key that is not gone."""
+    return vault.open(present(row.sealed), purpose=purpose(row.kind, row.kid))
+
+
+def open_signing_key(vault: Vault, row: KeyRecord) -> SigningKey:
     """Bring a signing key back from its row."""
-    jwk = {**json.loads(vault.open(sealed, purpose=purpose(Kind.SIGNING, kid))), "kid": kid, "alg": algorithm}
-    return SigningKey(key_id, kid, algorithm, KeySet.import_key_set({"keys": [jwk]}))
+    kid = present(row.kid)
+    jwk = {**json.loads(unseal(vault, row)), "kid": kid, "alg": row.algorithm}
+    return SigningKey(row.id, kid, row.algorithm, KeySet.import_key_set({"keys": [jwk]}))
 
 
-def open_token_key(vault: Vault, key_id: int, sealed: bytes, *, leaked: bool) -> TokenKey:
+def open_token_key(vault: Vault, row: KeyRecord) -> TokenKey:
     """Bring a token key back from its row."""
-    pair = vault.open(sealed, purpose=purpose(Kind.TOKEN, None))
-    return TokenKey(key_id, pair[:_TOKEN_KEY_BYTES], pair[_TOKEN_KEY_BYTES:], leaked)
+    pair = unseal(vault, row)
+    return TokenKey(row.id, pair[:_TOKEN_KEY_BYTES], pair[_TOKEN_KEY_BYTES:], row.leaked)
 
 
-def open_opaque_key(vault: Vault, key_id: int, sealed: bytes) -> OpaqueKey:
+def open_opaque_key(vault: Vault, row: KeyRecord) -> OpaqueKey:
     """Bring a key of opaque access tokens back from its row."""
-    return OpaqueKey(key_id, AESGCM(vault.open(sealed, purpose=purpose(Kind.OPAQUE, None))))
+    return OpaqueKey(row.id, AESGCM(unseal(vault, row)))

@@ -104,8 +104,7 @@ class KeyRotation:
         Raises:
             RotationRefused: there is no such key, or another node changed its state at the same moment.
         """
-        with self._database.autocommit() as connection:
-            row = next((row for row in store.all_keys(connection) if row.id == key_id), None)
+        row = next((row for row in all_keys(self._database) if row.id == key_id), None)
         if row is None or row.state == State.GONE:
             raise RotationRefused(
                 Problem(f"there is no key {key_id} in use", for_command_line="; see: authserver keys list")
@@ -127,8 +126,7 @@ class KeyRotation:
         return count
 
     def _next_and_active(self, kind: Kind) -> dict[State, KeyRecord]:
-        with self._database.autocommit() as connection:
-            rows = store.all_keys(connection)
+        rows = all_keys(self._database)
         return {State(row.state): row for row in rows if row.kind == kind and row.state in (State.NEXT, State.ACTIVE)}
 
     def _is_due(self, kind: Kind, active: KeyRecord, following: KeyRecord) -> bool:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
 
 from authserver.database.sql import now_ms
-from authserver.database.tables import all_rows
-from authserver.keys.material import NewKey, purpose
+from authserver.database.tables import all_rows, present
+from authserver.keys.material import NewKey, purpose, unseal
 from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.vault import Vault
 
@@ -77,31 +77,25 @@ def mark_leaked(connection: Connection, key_id: int) -> bool:
     and it must not be promoted later on.
     """
     gone = or_(KeyRecord.state == State.NEXT.value, KeyRecord.kind != Kind.TOKEN.value)
-    return (
-        connection.execute(
-            update(KeyRecord)
-            .where(KeyRecord.id == key_id, KeyRecord.state.in_((State.NEXT.value, State.RETIRED.value)))
-            .values(
-                leaked=True,
-                state=case((gone, State.GONE.value), else_=KeyRecord.state),
-                gone_at=case((gone, now_ms()), else_=KeyRecord.gone_at),
-                sealed=case((gone, None), else_=KeyRecord.sealed),
-            )
-        ).rowcount
-        == 1
+    marked = (
+        update(KeyRecord)
+        .where(KeyRecord.id == key_id, KeyRecord.state.in_((State.NEXT.value, State.RETIRED.value)))
+        .values(
+            leaked=True,
+            state=case((gone, State.GONE.value), else_=KeyRecord.state),
+            gone_at=case((gone, now_ms()), else_=KeyRecord.gone_at),
+            sealed=case((gone, None), else_=KeyRecord.sealed),
+        )
     )
+    return connection.execute(marked).rowcount == 1
 
 
 def reseal(connection: Connection, vault: Vault) -> int:
     """Seal again every key that is under the old master key. Returns how many they were."""
-    count = 0
-    for row in connection.execute(select(*_COLUMNS).where(KeyRecord.sealed.is_not(None))).all():
-        if vault.is_current(row.sealed):
-            continue
-        bound_to = purpose(row.kind, row.kid)
-        sealed = vault.seal(vault.open(row.sealed, purpose=bound_to), purpose=bound_to)
-        connection.execute(
-            update(KeyRecord).where(KeyRecord.id == row.id, KeyRecord.sealed == row.sealed).values(sealed=sealed)
-        )
-        count += 1
-    return count
+    rows = all_rows(connection, KeyRecord, select(*_COLUMNS).where(KeyRecord.sealed.is_not(None)))
+    old = [row for row in rows if not vault.is_current(present(row.sealed))]
+    for row in old:
+        sealed = vault.seal(unseal(vault, row), purpose=purpose(row.kind, row.kid))
+        unchanged = (KeyRecord.id == row.id) & (KeyRecord.sealed == row.sealed)
+        connection.execute(update(KeyRecord).where(unchanged).values(sealed=sealed))
+    return len(old)

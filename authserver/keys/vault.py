@@ -1,6 +1,6 @@
-"""The vault: seals keys for the database, under a master key that is kept elsewhere: a copy of the data is not enough.
+"""The vault seals keys for the database under a master key that is kept elsewhere. A copy of the database opens no key.
 
-While one master key replaces another, the vault has both: either opens values, and only the new one seals them.
+While one master key replaces another, the vault has both. It opens values under either, and seals under the new one.
 """
 
 from __future__ import annotations
@@ -38,14 +38,9 @@ class Vault:
     def __init__(self, master_key: bytes, old_master_key: bytes | None = None) -> None:
         self._master_key = master_key
         self.fingerprint = _fingerprint(master_key)
-        self._ciphers = {
-            _fingerprint(key): AESGCM(_derive(key, b"authserver v1 key encryption"))
-            for key in (master_key, old_master_key)
-            if key is not None
-        }
-        self._tag_keys = [
-            _derive(key, b"authserver v1 tags") for key in (master_key, old_master_key) if key is not None
-        ]
+        keys = [key for key in (master_key, old_master_key) if key is not None]
+        self._ciphers = {_fingerprint(key): AESGCM(_derive(key, b"authserver v1 key encryption")) for key in keys}
+        self._tag_keys = [_derive(key, b"authserver v1 tags") for key in keys]
 
     def seal(self, secret: bytes, *, purpose: str) -> bytes:
         """Encrypt; `purpose` must be the same at `open`, so that a row's value cannot serve in another row's place."""

@@ -9,8 +9,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 
 import structlog
 
@@ -63,19 +64,14 @@ class Housekeeping:
         self._uses = uses
         self._sample_after = 0.0
         self._stopped = threading.Event()
-        now = time.monotonic()
+        now, interval = time.monotonic(), settings.prune_interval
         # Workers that start together should not prune together: a random first time spreads them.
         self._tasks = [
             _Task("keys", _KEYS_SECONDS, rotation.maintain, now + _jitter.uniform(0, _KEYS_SECONDS)),
             _Task("sweep", _SWEEP_SECONDS, self._sweep, now),
             _Task("flush", _FLUSH_SECONDS, self.flush, now + _FLUSH_SECONDS),
             _Task("sample", _SAMPLE_SECONDS, self.sample, now),
-            _Task(
-                "prune",
-                settings.prune_interval,
-                self._prune,
-                now + _jitter.uniform(0, settings.prune_interval),
-            ),
+            _Task("prune", interval, self._prune, now + _jitter.uniform(0, interval)),
         ]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -128,14 +124,14 @@ class Housekeeping:
 
     def _prune(self) -> None:
         batch = self._settings.prune_batch
-        self._run_batches(retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch))
-        self._run_batches(retention.prune_audit(self._database, keep=self._settings.audit, batch=batch))
-        self._run_batches(visits.prune(self._database, batch=batch))
-        retention.prune_removed(self._database, batch=batch)
-        activity.prune(self._database, keep=self._settings.activity)
-        self._run_batches(prune_idempotency_keys(self._database, batch=batch))
-
-    def _run_batches(self, batches: Iterable[object]) -> None:
+        batches = chain[object](
+            retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch),
+            retention.prune_audit(self._database, keep=self._settings.audit, batch=batch),
+            visits.prune(self._database, batch=batch),
+            prune_idempotency_keys(self._database, batch=batch),
+        )
         for _ in batches:
             if self._stopped.is_set():
                 return
+        retention.prune_removed(self._database, batch=batch)
+        activity.prune(self._database, keep=self._settings.activity)

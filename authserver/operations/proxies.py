@@ -6,6 +6,7 @@ Nothing else is taken from forwarded headers: the issuer and all addresses come 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -28,18 +29,10 @@ class TrustedProxies:
     def client_address(self, peer: str, forwarded: str) -> str:
         """Walk back from the peer. Each hop wrote the address before it, which counts only if the hop is trusted."""
         address = peer
-        for hop in reversed(forwarded.split(",")):
-            if not self._is_trusted(address):
-                return address
-            try:
+        with suppress(ValueError):  # a text that is no address ends the walk
+            for hop in reversed(forwarded.split(",")):
+                parsed = ip_address(address)
+                if not any(parsed in network for network in self._networks):
+                    break
                 address = str(ip_address(hop.strip()))
-            except ValueError:
-                return address
         return address
-
-    def _is_trusted(self, address: str) -> bool:
-        try:
-            parsed = ip_address(address)
-        except ValueError:
-            return False
-        return any(parsed in network for network in self._networks)

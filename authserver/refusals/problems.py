@@ -1,4 +1,4 @@
-"""What is wrong with a value that somebody gave, as a value: the faces show its text, and go by its field."""
+"""What is wrong with a value that was given. The faces show the text, and find the field by its name."""
 
 from __future__ import annotations
 

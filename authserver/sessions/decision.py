@@ -8,28 +8,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Protocol
-from uuid import UUID
 
 from authserver.clients.model import Client
 from authserver.records.audit import Caller
 from authserver.refusals.reasons import Reason
-from authserver.sessions.values import Lifetimes, expires_at
-
-
-class SeenSession(Lifetimes, Protocol):
-    """The columns of a session's row that the decision reads; times in milliseconds."""
-
-    id: UUID
-    client_id: str
-    generation: int
-    current_digest: bytes | None
-    current_presented: bool
-    previous_digest: bytes | None
-    rotated_at: int | None
-    recent_late_retries: int
-    last_address: str | None
-    last_user_agent: str | None
+from authserver.sessions.model import SessionRecord
+from authserver.sessions.values import expires_at
 
 
 class Act(Enum):
@@ -62,7 +46,7 @@ class Decision:
     reason: Reason | None = None
 
 
-def decide(row: SeenSession | None, presented: Presented, client: Client, caller: Caller, now: int) -> Decision:
+def decide(row: SessionRecord | None, presented: Presented, client: Client, caller: Caller, now: int) -> Decision:
     """Apply the table in its order. `now` is the database's time when the row was read, in milliseconds."""
     refusal = _refusal_reason(row, client, now)
     if row is None or refusal is not None:
@@ -80,12 +64,12 @@ def decide(row: SeenSession | None, presented: Presented, client: Client, caller
     return Decision(Act.END, Reason.TOKEN_REUSED)
 
 
-def is_foreign(row: SeenSession, caller: Caller) -> bool:
+def is_foreign(row: SessionRecord, caller: Caller) -> bool:
     """Whether a retry comes from another address and another user agent than the rotation."""
     return caller.address != row.last_address and caller.user_agent != row.last_user_agent
 
 
-def _refusal_reason(row: SeenSession | None, client: Client, now: int) -> Reason | None:
+def _refusal_reason(row: SessionRecord | None, client: Client, now: int) -> Reason | None:
     if row is None:
         return Reason.SESSION_UNKNOWN
     if row.client_id != client.client_id:
@@ -99,7 +83,7 @@ def _refusal_reason(row: SeenSession | None, client: Client, now: int) -> Reason
     return None
 
 
-def _decide_predecessor(row: SeenSession, client: Client, caller: Caller, now: int) -> Decision:
+def _decide_predecessor(row: SessionRecord, client: Client, caller: Caller, now: int) -> Decision:
     # A clock that went back (failover to another host) makes the age negative. That counts as within the window.
     within_window = row.rotated_at is not None and now - row.rotated_at < client.retry_window * 1000
     may_be_late = not row.current_presented and row.recent_late_retries < client.late_retries

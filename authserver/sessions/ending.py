@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import Connection, select, update
 
-from authserver.database.sql import now_ms
 from authserver.records import audit
 from authserver.records.audit import Caller, Event
+from authserver.sessions import store
 from authserver.sessions.model import End, SessionRecord
 
 _S = SessionRecord
@@ -31,14 +30,11 @@ def end_session(
     `client_id` and `user_id` restrict the call to a session of that client or user. `presented` (a digest) restricts
     it to a session that has this digest as current or previous: the tag of a token under a leaked key proves nothing.
     """
-    condition = (_S.id == session_id) & _S.revoked_at.is_(None)
-    if client_id is not None:
-        condition &= _S.client_id == client_id
-    if user_id is not None:
-        condition &= _S.user_id == user_id
+    condition = (_S.id == session_id) & _S.revoked_at.is_(None) & store.belongs_to(user_id, client_id)
     if presented is not None:
         condition &= (_S.current_digest == presented) | (_S.previous_digest == presented)
-    row = connection.execute(_end_where(condition, why).returning(_S.user_id, _S.client_id)).one_or_none()
+    ended = store.end_where(condition, why).returning(_S.user_id, _S.client_id)
+    row = connection.execute(ended).one_or_none()
     if row is None:
         return False
     entry = audit.Entry(
@@ -73,7 +69,7 @@ def end_sessions_of_user(
         condition &= _S.id != all_but
     # Lock the rows in the order of their ids, as a sweep does: two transactions with different orders deadlock.
     locked = select(_S.id).where(condition).order_by(_S.id).with_for_update()
-    count = connection.execute(_end_where(_S.id.in_(locked), why)).rowcount
+    count = connection.execute(store.end_where(_S.id.in_(locked), why)).rowcount
     if count:
         detail = {"because": why.value, "sessions": count}
         entry = audit.Entry(Event.SESSION_REVOKED, actor, user_id=user_id, caller=caller, detail=detail)
@@ -91,7 +87,3 @@ def rewrite_roles(connection: Connection, user_id: UUID, roles: frozenset[str], 
     for row in rows:
         connection.execute(update(_S).where(_S.id == row.id).values(roles=roles, scopes=row.scopes - lost_scopes))
     return len(rows)
-
-
-def _end_where(condition: ColumnElement[bool], why: End) -> Any:
-    return update(_S).where(condition).values(revoked_at=now_ms(), revoked_because=why.value)

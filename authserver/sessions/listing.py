@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import func, select
 
 from authserver.database.engine import Database
 from authserver.database.sql import now_ms
@@ -15,11 +15,8 @@ from authserver.sessions.model import SessionRecord
 
 _S = SessionRecord
 #: Lists need no digests and no salts.
-_COLUMNS = [
-    column
-    for column in _S.__table__.columns
-    if column.name not in ("current_digest", "previous_digest", "salt", "token_key_id")
-]
+_UNLISTED = ("current_digest", "previous_digest", "salt", "token_key_id")
+_LISTED = select(*(column for column in _S.__table__.columns if column.name not in _UNLISTED), now_ms().label("now"))
 
 
 def list_sessions(
@@ -35,8 +32,7 @@ def list_sessions(
 
     `before` is the last id of the previous page. Ids are UUIDv7, so new sessions do not shift the pages.
     """
-    statement = select(*_COLUMNS, now_ms().label("now")).order_by(_S.id.desc()).limit(limit)
-    statement = statement.where(_belongs_to(user_id, client_id))
+    statement = _LISTED.where(store.belongs_to(user_id, client_id)).order_by(_S.id.desc()).limit(limit)
     if before is not None:
         statement = statement.where(_S.id < before)
     if not include_ended:
@@ -47,22 +43,12 @@ def list_sessions(
 
 def count_live(database: Database, *, user_id: UUID | None = None, client_id: str | None = None) -> int:
     """Count live sessions. Reads all rows of the user or client: use it for confirmations, not for requests."""
-    statement = select(func.count()).select_from(_S).where(_belongs_to(user_id, client_id), store.LIVE)
+    statement = select(func.count()).select_from(_S).where(store.belongs_to(user_id, client_id), store.LIVE)
     with database.autocommit() as connection:
         return connection.execute(statement).scalar_one()
 
 
 def find_session(database: Database, session_id: UUID) -> SessionRecord | None:
     """Find a session by its id, ended or not, with the database's time as `now`."""
-    statement = select(*_COLUMNS, now_ms().label("now")).where(_S.id == session_id)
     with database.autocommit() as connection:
-        return one_row(connection, _S, statement)
-
-
-def _belongs_to(user_id: UUID | None, client_id: str | None) -> ColumnElement[bool]:
-    condition: ColumnElement[bool] = true()
-    if user_id is not None:
-        condition &= _S.user_id == user_id
-    if client_id is not None:
-        condition &= _S.client_id == client_id
-    return condition
+        return one_row(connection, _S, _LISTED.where(_S.id == session_id))

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select
 
 from authserver.clients.model import Client
 from authserver.database.engine import Database
@@ -27,7 +27,7 @@ from authserver.refusals.reasons import Reason
 from authserver.sessions import store
 from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.refresh_token import RefreshToken, first_token
-from authserver.sessions.values import Opened, session_of
+from authserver.sessions.values import Opened
 from authserver.users import store as users
 from authserver.users.model import LockedUser, Proof
 
@@ -40,6 +40,7 @@ _idle_expiry = least(now_ms() + _idle_ms, now_ms() + _absolute_ms)
 _INSERT = (
     insert(_S)
     .values(
+        **store.NEW_SESSION,
         created_at=now_ms(),
         last_used_at=now_ms(),
         absolute_expires_at=now_ms() + _absolute_ms,
@@ -103,7 +104,7 @@ class Opening:
                 detail={"ended_by_cap": ended} if ended else {},
             )
             audit.record(connection, entry)
-        return Opened(session_of(row), token, row.now)
+        return Opened(row, token, row.now)
 
     def _prepare(
         self, proof: Proof, client: Client, caller: Caller, device_name: str | None
@@ -112,32 +113,28 @@ class Opening:
         session_id = new_id()
         key = self._keyring.current().token
         token = first_token(key, session_id) if "refresh_token" in client.grants else None
-        return token, store.insert_values(
-            id=session_id,
-            user_id=proof.user_id,
-            client_id=client.client_id,
-            auth_time=proof.auth_time,
-            auth_methods=proof.amr,
-            status_index=self._indices.take(),
-            current_digest=None if token is None else token.digest,
-            token_key_id=key.id,
-            device_name=device_name,
-            last_address=caller.address,
-            last_user_agent=caller.user_agent,
+        return token, {
+            "id": session_id,
+            "user_id": proof.user_id,
+            "client_id": client.client_id,
+            "auth_time": proof.auth_time,
+            "auth_methods": proof.amr,
+            "status_index": self._indices.take(),
+            "current_digest": None if token is None else token.digest,
+            "token_key_id": key.id,
+            "device_name": device_name,
+            "last_address": caller.address,
+            "last_user_agent": caller.user_agent,
             **_lifetimes(client, token),
-        )
+        }
 
 
 def _lifetimes(client: Client, token: RefreshToken | None) -> dict[str, Any]:
     """Lifetimes in milliseconds. A session without a refresh token ends with its access token."""
-    access = client.access_token_lifetime * 1000
-    if token is None:
-        return {"access_ms": access, "idle_ms": access, "absolute_ms": access}
-    return {
-        "access_ms": access,
-        "idle_ms": client.refresh_idle_lifetime * 1000,
-        "absolute_ms": client.refresh_absolute_lifetime * 1000,
-    }
+    idle = absolute = access = client.access_token_lifetime
+    if token is not None:
+        idle, absolute = client.refresh_idle_lifetime, client.refresh_absolute_lifetime
+    return {"access_ms": access * 1000, "idle_ms": idle * 1000, "absolute_ms": absolute * 1000}
 
 
 def _still_valid(locked: LockedUser | None, proof: Proof) -> LockedUser:
@@ -155,11 +152,7 @@ def _end_oldest(connection: Connection, user_id: UUID, client: Client) -> int:
 
     The user's row is locked exclusively, so no other sign-in does the same at the same time.
     """
-    own = (_S.user_id == user_id) & (_S.client_id == client.client_id)
     keep = (client.max_sessions_per_user or 1) - 1
-    newest_first = select(_S.id).where(own, store.LIVE).order_by(_S.created_at.desc(), _S.id.desc())
-    return connection.execute(
-        update(_S)
-        .where(_S.id.in_(newest_first.offset(keep).limit(10_000)), _S.revoked_at.is_(None))
-        .values(revoked_at=now_ms(), revoked_because=End.CAP.value)
-    ).rowcount
+    live = select(_S.id).where(store.belongs_to(user_id, client.client_id), store.LIVE)
+    surplus = live.order_by(_S.created_at.desc(), _S.id.desc()).offset(keep).limit(10_000)
+    return connection.execute(store.end_where(_S.id.in_(surplus) & _S.revoked_at.is_(None), End.CAP)).rowcount

@@ -84,6 +84,5 @@ def prune_removed(database: Database, *, batch: int) -> int:
     of_client = select(_S.id).where(_S.client_id == ClientRecord.client_id).exists()
     with database.transaction() as connection:
         clients.prune_ended_tokens(connection)
-        return users.prune_removed(connection, needed=of_user, limit=batch) + clients.prune_removed(
-            connection, needed=of_client, limit=batch
-        )
+        count = users.prune_removed(connection, needed=of_user, limit=batch)
+        return count + clients.prune_removed(connection, needed=of_client, limit=batch)

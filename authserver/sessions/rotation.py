@@ -10,7 +10,6 @@ from __future__ import annotations
 import hmac
 import secrets
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Connection
@@ -20,7 +19,6 @@ from authserver.clients.registry import ClientRegistry
 from authserver.database.engine import Database
 from authserver.database.tables import present
 from authserver.keys.keyring import Keyring
-from authserver.keys.material import TokenKey
 from authserver.records import audit
 from authserver.records.audit import Bounded, Caller, Event
 from authserver.refusals.exceptions import Refused, TryLater
@@ -29,9 +27,8 @@ from authserver.refusals.references import References
 from authserver.sessions import decision, store
 from authserver.sessions.decision import Act, Presented
 from authserver.sessions.model import SessionRecord
-from authserver.sessions.recording import entry_of, record_retry
 from authserver.sessions.refresh_token import MAX_GENERATION, SALT_BYTES, Malformed, RefreshToken, parse, successor
-from authserver.sessions.values import Outcome, Refreshed, Session, session_of
+from authserver.sessions.values import Outcome, Refreshed, Session
 
 #: How often a refresh looks again after another caller has moved its session. Each time one of the callers succeeds.
 _MAX_LOOKS = 20
@@ -70,10 +67,10 @@ class Rotation:
             Refused: malformed or forged token, ended session, or one just ended because of reuse; `reason` says which.
             TryLater: the token is newer than its session, or other callers move the session too fast.
         """
-        presented, key = self._parse_genuine(text)
+        presented, leaked = self.genuine(text)
         for _ in range(_MAX_LOOKS):
             refreshed = self._rotate(presented, client, caller, check) or self._decide(
-                presented, key, client, caller, check
+                presented, client, caller, check, leaked=leaked
             )
             if isinstance(refreshed, Refreshed):
                 return refreshed
@@ -86,10 +83,6 @@ class Rotation:
         Raises:
             Refused: the token is malformed or forged, or its key is unknown.
         """
-        token, key = self._parse_genuine(text)
-        return token, key.leaked
-
-    def _parse_genuine(self, text: str) -> tuple[RefreshToken, TokenKey]:
         try:
             token = parse(text)
         except Malformed as error:
@@ -97,37 +90,37 @@ class Rotation:
         key = self._keyring.token_key(token.key_id)
         if key is None:
             raise Refused(Reason.TOKEN_KEY_UNKNOWN)
-        if not token.is_genuine(key):
+        # No session gets to the last generation: that token was made with a leaked key, and it can have no successor.
+        if not token.is_genuine(key) or token.generation == MAX_GENERATION:
             raise Refused(Reason.TOKEN_FORGED)
-        if token.generation == MAX_GENERATION:
-            # No session gets so far: the token was made with a leaked key, and it can have no successor.
-            raise Refused(Reason.TOKEN_FORGED)
-        return token, key
+        return token, key.leaked
 
     def _rotate(self, presented: RefreshToken, client: Client, caller: Caller, check: Check | None) -> Refreshed | None:
-        statement = store.ROTATE if client.refresh_policy == "rotate" else store.KEEP
+        rotates = client.refresh_policy == "rotate"
+        statement = store.ROTATE if rotates else store.KEEP
         following, new = self._new_successor(presented, presented.generation + 1)
-        parameters = _parameters(presented, client) | _caller_parameters(caller)
-        if client.refresh_policy == "rotate":
+        parameters = _parameters(presented, client) | {"address": caller.address, "agent": caller.user_agent}
+        if rotates:
             parameters |= new | {"window_ms": client.retry_window * 1000}
-        with self._connection(check) as connection:
+        # Without a check, the one statement commits by itself. A check needs a transaction, which it may undo.
+        with self._database.autocommit() if check is None else self._database.transaction() as connection:
             row = store.apply(connection, statement, parameters)
             if row is None:
                 return None
             kept = row.generation == presented.generation
             outcome = Outcome.KEPT if kept else Outcome.ROTATED
             answer = _answer(connection, row, presented if kept else following, outcome, client, check)
-        if kept and client.refresh_policy == "rotate" and decision.is_foreign(row, caller):
+        if kept and rotates and decision.is_foreign(row, caller):
             self._record_foreign(Event.SESSION_KEPT, row, presented, client, caller)
         return answer
 
     def _decide(
-        self, presented: RefreshToken, key: TokenKey, client: Client, caller: Caller, check: Check | None
+        self, presented: RefreshToken, client: Client, caller: Caller, check: Check | None, *, leaked: bool
     ) -> Refreshed | Client | None:
         """Act on the decision table. Returns the answer; or, to look again, None or a newer copy of the client."""
         with self._database.autocommit() as connection:
             row = store.read(connection, presented.session_id)
-        seen = Presented(presented.generation, presented.digest, key.leaked)
+        seen = Presented(presented.generation, presented.digest, leaked)
         verdict = decision.decide(row, seen, client, caller, row.now if row is not None else 0)
         if row is None:
             raise Refused(verdict.reason or Reason.SESSION_UNKNOWN, session_id=presented.session_id)
@@ -169,15 +162,19 @@ class Rotation:
                 return None
             answer = _answer(connection, row, again, Outcome.RETRIED, client, check)
             if row.recent_retries <= _AUDITED_RETRIES:
-                record_retry(connection, Event.SESSION_RETRY, row, presented, client, caller, foreign_to=seen)
+                elsewhere = decision.is_foreign(seen, caller)
+                entry = _entry(Event.SESSION_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
+                audit.record(connection, entry)
             return answer
 
     def _retry_late(
         self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
     ) -> Refreshed | None:
         following, new = self._new_successor(presented, seen.generation + 1)
-        parameters = _parameters(presented, client) | _caller_parameters(caller) | new
+        parameters = _parameters(presented, client) | new
         parameters |= {
+            "address": caller.address,
+            "agent": caller.user_agent,
             "seen_generation": seen.generation,
             "window_ms": client.retry_window * 1000,
             "late_allowed": client.late_retries,
@@ -187,7 +184,9 @@ class Rotation:
             if row is None:
                 return None
             answer = _answer(connection, row, following, Outcome.RETRIED_LATE, client, check)
-            record_retry(connection, Event.SESSION_LATE_RETRY, row, presented, client, caller, foreign_to=seen)
+            elsewhere = decision.is_foreign(seen, caller)
+            entry = _entry(Event.SESSION_LATE_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
+            audit.record(connection, entry)
             return answer
 
     def _end_reused(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
@@ -199,23 +198,14 @@ class Rotation:
         with self._database.transaction() as connection:
             if not store.end_reused(connection, seen.id, client.client_id, seen.generation, presented.digest):
                 return
-            detail: dict[str, object] = {
-                "presented_generation": presented.generation,
-                "current_generation": seen.generation,
-                "last_address": seen.last_address,
-                "last_user_agent": seen.last_user_agent,
-            }
-            entry = entry_of(Event.SESSION_REUSE, seen, client, caller, detail)
+            last = {"last_address": seen.last_address, "last_user_agent": seen.last_user_agent}
+            entry = _entry(Event.SESSION_REUSE, seen, presented, client, caller, **last)
             audit.record(connection, entry.refused(self._references.of(refusal, client.client_id)))
         raise refusal
 
     def _defer(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
-        detail: dict[str, object] = {
-            "presented_generation": presented.generation,
-            "current_generation": seen.generation,
-        }
         later = TryLater(Reason.SESSION_FROM_THE_FUTURE, retry_after=_FUTURE_RETRY_AFTER, session_id=seen.id)
-        entry = entry_of(Event.SESSION_FROM_THE_FUTURE, seen, client, caller, detail)
+        entry = _entry(Event.SESSION_FROM_THE_FUTURE, seen, presented, client, caller)
         self._refusals.record(entry.refused(self._references.of(later, client.client_id)))
         raise later
 
@@ -229,16 +219,11 @@ class Rotation:
         refusal: Refused | None = None,
     ) -> None:
         """Record a token that came from elsewhere: its sender may be a thief, although nothing has changed."""
-        detail: dict[str, object] = {
-            "presented_generation": presented.generation,
-            "current_generation": seen.generation,
-            "from_elsewhere": True,
-            "refused": refusal is not None,
-        }
-        entry = entry_of(event, seen, client, caller, detail)
-        self._refusals.record(
-            entry if refusal is None else entry.refused(self._references.of(refusal, client.client_id))
-        )
+        refused = refusal is not None
+        entry = _entry(event, seen, presented, client, caller, from_elsewhere=True, refused=refused)
+        if refusal is not None:
+            entry = entry.refused(self._references.of(refusal, client.client_id))
+        self._refusals.record(entry)
 
     def _new_successor(self, presented: RefreshToken, generation: int) -> tuple[RefreshToken, dict[str, Any]]:
         """Make a new successor of the presented token, and the columns that the row keeps of it."""
@@ -256,10 +241,6 @@ class Rotation:
                 return again
         raise TryLater(Reason.INTERNAL, retry_after=5, session_id=row.id, detail="the successor cannot be derived")
 
-    def _connection(self, check: Check | None) -> AbstractContextManager[Connection]:
-        """Without a check, the one statement commits by itself. A check needs a transaction, which it may undo."""
-        return self._database.autocommit() if check is None else self._database.transaction()
-
 
 def _parameters(presented: RefreshToken, client: Client) -> dict[str, Any]:
     return {
@@ -272,8 +253,19 @@ def _parameters(presented: RefreshToken, client: Client) -> dict[str, Any]:
     }
 
 
-def _caller_parameters(caller: Caller) -> dict[str, Any]:
-    return {"address": caller.address, "agent": caller.user_agent}
+def _entry(
+    event: Event, row: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, **more: object
+) -> audit.Entry:
+    generations = {"presented_generation": presented.generation, "current_generation": row.generation}
+    return audit.Entry(
+        event,
+        actor=f"client:{client.client_id}",
+        client_id=client.client_id,
+        user_id=row.user_id,
+        session_id=row.id,
+        caller=caller,
+        detail=generations | more,
+    )
 
 
 def _answer(
@@ -284,7 +276,6 @@ def _answer(
     client: Client,
     check: Check | None,
 ) -> Refreshed:
-    session = session_of(row)
     if check is not None:
-        check(connection, session, client)
-    return Refreshed(session, token, outcome, row.now, client)
+        check(connection, row, client)
+    return Refreshed(row, token, outcome, row.now, client)

@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     case,
     false,
+    literal_column,
     or_,
     select,
     true,
@@ -37,10 +38,10 @@ _session_id = bindparam("session_id", type_=Uuid())
 _client_id = bindparam("for_client", type_=String())
 _client_epoch = bindparam("for_epoch", type_=Integer())
 _presented = bindparam("presented", type_=LargeBinary())
-_seen_generation = bindparam("seen_generation", type_=SessionRecord.generation.type)
-_window = bindparam("window_ms", type_=SessionRecord.rotated_at.type)
-_access = bindparam("access_ms", type_=SessionRecord.rotated_at.type)
-_idle = bindparam("idle_ms", type_=SessionRecord.rotated_at.type)
+_seen_generation = bindparam("seen_generation", type_=_S.generation.type)
+_window = bindparam("window_ms", type_=_S.rotated_at.type)
+_access = bindparam("access_ms", type_=_S.rotated_at.type)
+_idle = bindparam("idle_ms", type_=_S.rotated_at.type)
 _new_digest = bindparam("new_digest", type_=LargeBinary())
 _new_salt = bindparam("new_salt", type_=LargeBinary())
 _new_key = bindparam("new_key", type_=Integer())
@@ -52,6 +53,7 @@ LIVE: ColumnElement[bool] = and_(_S.revoked_at.is_(None), _S.idle_expires_at > _
 _THIS_SESSION: ColumnElement[bool] = and_(
     _S.id == _session_id, _S.client_id == _client_id, _S.client_epoch == _client_epoch
 )
+_THIS_PREDECESSOR = and_(_THIS_SESSION, _S.previous_digest == _presented, _S.generation == _seen_generation)
 
 _new_idle_expiry = least(_NOW + _idle, _S.absolute_expires_at)
 _EXTENDED: dict[Any, Any] = {
@@ -76,119 +78,93 @@ _SESSION = (
     _S.absolute_expires_at,
     _NOW.label("now"),
 )
-_DERIVATION = (_S.current_digest, _S.salt, _S.token_key_id, _S.recent_retries)
+
+_ROTATION_IS_DUE = or_(_S.rotated_at.is_(None), _S.rotated_at + _window <= _NOW)
 
 
-def _rotating() -> Update:
-    """The compare-and-swap: the current token moves its session on, unless the last rotation is within the window.
+def _if_due(new: Any, old: Any) -> Any:
+    return case((_ROTATION_IS_DUE, new), else_=old)
 
-    Of any number of parallel callers with one token, the first finds its digest current, and the others do not.
-    """
-    due = or_(_S.rotated_at.is_(None), _S.rotated_at + _window <= _NOW)
 
-    def if_due(new: Any, old: Any) -> Any:
-        return case((due, new), else_=old)
-
-    return (
-        update(_S)
-        .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
-        .values(
-            generation=if_due(_S.generation + 1, _S.generation),
-            previous_digest=if_due(_S.current_digest, _S.previous_digest),
-            current_digest=if_due(_new_digest, _S.current_digest),
-            current_presented=if_due(false(), true()),
-            salt=if_due(_new_salt, _S.salt),
-            token_key_id=if_due(_new_key, _S.token_key_id),
-            rotated_at=if_due(_NOW, _S.rotated_at),
-            recent_retries=if_due(0, _S.recent_retries),
-            recent_late_retries=if_due(0, _S.recent_late_retries),
-            # Retries are compared with these two. A thief who uses the token within the window must not put his own
-            # address here, so only a rotation changes them.
-            last_address=if_due(_address, _S.last_address),
-            last_user_agent=if_due(_user_agent, _S.last_user_agent),
-            **_EXTENDED,
-        )
-        .returning(*_SESSION, _S.last_address, _S.last_user_agent)
+#: The compare-and-swap: the current token moves its session on, unless the last rotation is within the window.
+#: Of any number of parallel callers with one token, the first finds its digest current, and the others do not.
+ROTATE = (
+    update(_S)
+    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
+    .values(
+        generation=_if_due(_S.generation + 1, _S.generation),
+        previous_digest=_if_due(_S.current_digest, _S.previous_digest),
+        current_digest=_if_due(_new_digest, _S.current_digest),
+        current_presented=_if_due(false(), true()),
+        salt=_if_due(_new_salt, _S.salt),
+        token_key_id=_if_due(_new_key, _S.token_key_id),
+        rotated_at=_if_due(_NOW, _S.rotated_at),
+        recent_retries=_if_due(0, _S.recent_retries),
+        recent_late_retries=_if_due(0, _S.recent_late_retries),
+        # Retries are compared with these two. A thief who uses the token within the window must not put his own
+        # address here, so only a rotation changes them.
+        last_address=_if_due(_address, _S.last_address),
+        last_user_agent=_if_due(_user_agent, _S.last_user_agent),
+        **_EXTENDED,
     )
+    .returning(*_SESSION, _S.last_address, _S.last_user_agent)
+)
 
+#: For clients with the `stable` policy: the current token stays current.
+KEEP = (
+    update(_S)
+    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
+    .values(current_presented=true(), **_EXTENDED, **_LAST_CALLER)
+    .returning(*_SESSION, _S.last_address, _S.last_user_agent)
+)
 
-def _keeping() -> Update:
-    """For clients with the `stable` policy: the current token stays current."""
-    return (
-        update(_S)
-        .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
-        .values(current_presented=true(), **_EXTENDED, **_LAST_CALLER)
-        .returning(*_SESSION, _S.last_address, _S.last_user_agent)
-    )
+#: The direct predecessor within the window. A retry does not move the window, nor the last address.
+RETRY = (
+    update(_S)
+    .where(_THIS_PREDECESSOR, _S.rotated_at + _window > _NOW, LIVE)
+    .values(retries=_S.retries + 1, recent_retries=_S.recent_retries + 1, **_EXTENDED)
+    .returning(*_SESSION, _S.current_digest, _S.salt, _S.token_key_id, _S.recent_retries)
+)
 
-
-def _retrying() -> Update:
-    """The direct predecessor within the window. A retry does not move the window, nor the last address."""
-    return (
-        update(_S)
-        .where(
-            _THIS_SESSION,
-            _S.previous_digest == _presented,
-            _S.generation == _seen_generation,
-            _S.rotated_at + _window > _NOW,
-            LIVE,
-        )
-        .values(retries=_S.retries + 1, recent_retries=_S.recent_retries + 1, **_EXTENDED)
-        .returning(*_SESSION, *_DERIVATION)
-    )
-
-
-def _retrying_late() -> Update:
-    """The direct predecessor after the window, its successor never used: make another successor, one generation later.
-
-    The predecessor stays the predecessor, so its repeats get this new successor again. The lost successor matches
-    nothing any more: if it is presented, there is a second holder.
-    """
-    return (
-        update(_S)
-        .where(
-            _THIS_SESSION,
-            _S.previous_digest == _presented,
-            _S.generation == _seen_generation,
-            _S.rotated_at + _window <= _NOW,
-            _S.current_presented.is_(False),
-            _S.recent_late_retries < _late_allowed,
-            LIVE,
-        )
-        .values(
-            generation=_S.generation + 1,
-            current_digest=_new_digest,
-            salt=_new_salt,
-            token_key_id=_new_key,
-            rotated_at=_NOW,
-            recent_retries=0,
-            late_retries=_S.late_retries + 1,
-            recent_late_retries=_S.recent_late_retries + 1,
-            **_EXTENDED,
-            **_LAST_CALLER,
-        )
-        .returning(*_SESSION)
-    )
-
-
-ROTATE = _rotating()
-KEEP = _keeping()
-RETRY = _retrying()
-RETRY_LATE = _retrying_late()
-
-_READ = select(*SessionRecord.__table__.columns, _NOW.label("now")).where(_S.id == _session_id)
-
-_END_REUSED = (
+#: The direct predecessor after the window, its successor never used: make another successor, one generation later.
+#: The predecessor stays the predecessor, so its repeats get this new successor again. The lost successor matches
+#: nothing any more: if it is presented, there is a second holder.
+RETRY_LATE = (
     update(_S)
     .where(
-        _S.id == _session_id,
-        _S.client_id == _client_id,
-        _S.generation == _seen_generation,
-        _S.current_digest != _presented,
-        _S.revoked_at.is_(None),
+        _THIS_PREDECESSOR,
+        _S.rotated_at + _window <= _NOW,
+        _S.current_presented.is_(False),
+        _S.recent_late_retries < _late_allowed,
+        LIVE,
     )
-    .values(revoked_at=_NOW, revoked_because=End.REUSE.value)
+    .values(
+        generation=_S.generation + 1,
+        current_digest=_new_digest,
+        salt=_new_salt,
+        token_key_id=_new_key,
+        rotated_at=_NOW,
+        recent_retries=0,
+        late_retries=_S.late_retries + 1,
+        recent_late_retries=_S.recent_late_retries + 1,
+        **_EXTENDED,
+        **_LAST_CALLER,
+    )
+    .returning(*_SESSION)
 )
+
+_ZERO: Any = literal_column("0")
+#: What each new session starts with. As text of the statement these values cost a sign-in no parameters.
+NEW_SESSION: dict[str, Any] = {
+    "generation": _ZERO,
+    "current_presented": false(),
+    "retries": _ZERO,
+    "recent_retries": _ZERO,
+    "late_retries": _ZERO,
+    "recent_late_retries": _ZERO,
+}
+
+_READ = select(*_S.__table__.columns, _NOW.label("now")).where(_S.id == _session_id)
 
 
 def apply(connection: Connection, statement: Update, parameters: dict[str, Any]) -> SessionRecord | None:
@@ -206,30 +182,23 @@ def now(connection: Connection) -> int:
     return connection.execute(select(_NOW)).scalar_one()
 
 
+def belongs_to(user_id: UUID | None, client_id: str | None) -> ColumnElement[bool]:
+    """Whether a session is of this user and client; None stands for any."""
+    condition: ColumnElement[bool] = true()
+    if user_id is not None:
+        condition &= _S.user_id == user_id
+    if client_id is not None:
+        condition &= _S.client_id == client_id
+    return condition
+
+
+def end_where(condition: ColumnElement[bool], why: End) -> Update:
+    """End the sessions that match. The condition has to leave out those that have ended before."""
+    return update(_S).where(condition).values(revoked_at=_NOW, revoked_because=why.value)
+
+
 def end_reused(connection: Connection, session_id: UUID, client_id: str, generation: int, presented: bytes) -> bool:
     """End a session because of reuse, if it is still as it was seen. Returns whether this call ended it."""
-    return (
-        connection.execute(
-            _END_REUSED,
-            {
-                "session_id": session_id,
-                "for_client": client_id,
-                "seen_generation": generation,
-                "presented": presented,
-            },
-        ).rowcount
-        == 1
-    )
-
-
-def insert_values(**values: Any) -> dict[str, Any]:
-    """Add the columns that start the same in every session."""
-    return {
-        "generation": 0,
-        "current_presented": False,
-        "retries": 0,
-        "recent_retries": 0,
-        "late_retries": 0,
-        "recent_late_retries": 0,
-        **values,
-    }
+    as_seen = (_S.id == session_id) & (_S.client_id == client_id) & (_S.generation == generation)
+    reused = as_seen & (_S.current_digest != presented) & _S.revoked_at.is_(None)
+    return connection.execute(end_where(reused, End.REUSE)).rowcount == 1

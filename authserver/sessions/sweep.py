@@ -15,14 +15,13 @@ from authserver.apis import store as apis
 from authserver.apis.model import Catalogue
 from authserver.clients import store as clients
 from authserver.database.engine import Database
-from authserver.database.sql import now_ms
 from authserver.database.tables import all_rows
 from authserver.records import audit
 from authserver.records.audit import Event
+from authserver.sessions import store
 from authserver.sessions.model import End, SessionRecord
 
 _S = SessionRecord
-_FIRST = UUID(int=0)
 
 #: A node may open sessions with a scope that was taken away, until its cache (at most 5 s old) knows.
 SETTLE_SECONDS = 6.0
@@ -44,17 +43,13 @@ def sweep(
     with database.autocommit() as connection:
         ended = clients.unswept(connection)
         narrowed = apis.unswept(connection, settled_ms=round(settle * 1000))
-    report = on_progress or _ignore_progress
+    report = on_progress or (lambda _changed: None)
     changed = 0
     for client_id, epoch in ended:
         changed = _end_epochs(database, client_id, epoch, batch, changed, report)
     for audience, mark in narrowed:
         changed = _narrow_scopes(database, audience, mark, batch, changed, report)
     return changed
-
-
-def _ignore_progress(_: int) -> None:
-    pass
 
 
 def _end_epochs(
@@ -65,7 +60,7 @@ def _end_epochs(
     some = select(_S.id).where(left).order_by(_S.id).limit(batch)
     # The first pass shares the work with other nodes. The second waits for the few rows that were locked meanwhile.
     for lock in (some.with_for_update(skip_locked=True), some.with_for_update()):
-        statement = update(_S).where(_S.id.in_(lock)).values(revoked_at=now_ms(), revoked_because=End.CLIENT_ENDED)
+        statement = store.end_where(_S.id.in_(lock), End.CLIENT_ENDED)
         count = 1
         while count:
             with database.autocommit() as connection:
@@ -84,7 +79,7 @@ def _narrow_scopes(
     database: Database, audience: str, mark: int, batch: int, before: int, report: Callable[[int], None]
 ) -> int:
     """Take scopes that no longer exist, or that the session's roles no longer open, out of the sessions of an API."""
-    total, last = 0, _FIRST
+    total, last = 0, UUID(int=0)
     rows = select(_S.id, _S.scopes, _S.roles, _S.audiences).where(_S.revoked_at.is_(None)).order_by(_S.id)
     while True:
         # Most sessions lose nothing, so read them without a lock: a lock would be a write for each.
@@ -106,9 +101,8 @@ def _narrow_scopes(
         last = page[-1].id
     with database.transaction() as connection:
         apis.mark_swept(connection, audience, mark)
-        audit.record(
-            connection, audit.Entry(Event.SESSIONS_SWEPT, "server", subject=audience, detail={"sessions": total})
-        )
+        entry = audit.Entry(Event.SESSIONS_SWEPT, "server", subject=audience, detail={"sessions": total})
+        audit.record(connection, entry)
     return before + total
 
 

@@ -21,12 +21,11 @@ class Outcome(StrEnum):
     RETRIED_LATE = "retried_late"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
-    """The part of a session that tokens are made from. Times are in milliseconds since the epoch.
+class Session(Protocol):
+    """The columns of a session that tokens are made from. Times are in milliseconds since the epoch.
 
-    `access_expires_at` is the row's time when the last access token expires. The row has it before the token is made:
-    an ended session leaves the status list at that time, with leeway.
+    `access_expires_at` is when the last access token expires. The row has it before the token is made: an ended session
+    leaves the status list at that time, with leeway.
     """
 
     id: UUID
@@ -37,7 +36,8 @@ class Session:
     auth_time: int
     status_index: int
     access_expires_at: int
-    expires_at: int
+    idle_expires_at: int
+    absolute_expires_at: int
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,38 +63,14 @@ class Refreshed:
     client: Client
 
 
-class Lifetimes(Protocol):
-    """The columns of a session that say how long it lives; times in milliseconds since the epoch."""
-
-    client_epoch: int
-    revoked_at: int | None
-    idle_expires_at: int
-    absolute_expires_at: int
-
-
-def expires_at(row: Lifetimes) -> int:
+def expires_at(row: Session) -> int:
     """When a session expires."""
     return min(row.idle_expires_at, row.absolute_expires_at)
 
 
-def is_live(row: Lifetimes, now: int, *, epoch: int = 0) -> bool:
+def is_live(row: SessionRecord, now: int, *, epoch: int = 0) -> bool:
     """Whether a session is live at `now`, by the database's clock. `store.LIVE` says the same in SQL.
 
     `epoch` is the client's: a session of an earlier epoch has ended, even before the sweep reaches its row.
     """
     return row.revoked_at is None and row.client_epoch >= epoch and expires_at(row) > now
-
-
-def session_of(row: SessionRecord) -> Session:
-    """Make the value from a row."""
-    return Session(
-        id=row.id,
-        user_id=row.user_id,
-        scopes=row.scopes,
-        audiences=row.audiences,
-        roles=row.roles,
-        auth_time=row.auth_time,
-        status_index=row.status_index,
-        access_expires_at=row.access_expires_at,
-        expires_at=expires_at(row),
-    )

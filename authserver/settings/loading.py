@@ -21,7 +21,9 @@ CONFIG_VARIABLE = "AUTHSERVER_CONFIG"
 DEFAULT_FILE = Path("authserver.toml")
 
 # Kubernetes and Docker links give these to every container beside a service that is called "authserver".
-SERVICE_VARIABLE = re.compile(r"AUTHSERVER_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)")
+_OF_A_SERVICE = re.compile(
+    r"AUTHSERVER_((SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|PORT=(tcp|udp|sctp)://)"
+)
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -162,17 +164,13 @@ def _read_environment(known: Mapping[str, FieldInfo], environ: Mapping[str, str]
             continue
         if variable in variables:
             found.add(variables[variable], value, variable)
-        elif not SERVICE_VARIABLE.fullmatch(variable) and not _is_service_address(variable, value):
+        elif not _OF_A_SERVICE.match(f"{variable}={value}"):
             near = _nearest(variable, [*variables, *files, CONFIG_VARIABLE])
             found.problems.append(f"{variable}: unknown setting{_suggest(near)}")
     # Last, so that a secret file wins.
     for variable, name in files.items():
         if variable in environ:
             _read_secret_file(name, variable, environ[variable], found)
-
-
-def _is_service_address(variable: str, value: str) -> bool:
-    return variable == "AUTHSERVER_PORT" and re.match(r"(tcp|udp|sctp)://", value) is not None
 
 
 def _read_secret_file(name: str, variable: str, file: str, found: Found) -> None:

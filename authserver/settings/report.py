@@ -1,5 +1,7 @@
 """Describes valid settings to an operator: the value of each, and where it came from."""
 
+from operator import attrgetter
+
 from authserver.settings.loading import fields_of, is_secret
 from authserver.settings.model import Settings
 
@@ -10,16 +12,9 @@ NOT_SET = "not set"
 def describe(settings: Settings) -> list[tuple[str, str, str]]:
     """Name, value and source of every setting, in the order of the model; secrets are masked."""
     return [
-        (name, _shown(_value(settings, name), secret=is_secret(info)), _source(settings, name))
+        (name, _shown(attrgetter(name)(settings), secret=is_secret(info)), _source(settings, name))
         for name, info in fields_of(Settings).items()
     ]
-
-
-def _value(settings: Settings, name: str) -> object:
-    value: object = settings
-    for part in name.split("."):
-        value = getattr(value, part)
-    return value
 
 
 def _shown(value: object, *, secret: bool) -> str:

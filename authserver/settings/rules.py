@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 
 from authserver.settings.loading import Contradiction
 from authserver.settings.types import MASTER_KEY_HINT
@@ -25,15 +26,10 @@ def _lifetimes(settings: Values) -> Iterator[Contradiction]:
         ("passwords.min_length", "passwords.max_length"),
         ("pages.idle_timeout", "pages.lifetime"),
     )
-    for small, large in pairs:
-        if _value(settings, small) > _value(settings, large):
-            yield (small, large), f"{small} must be at most {large} ({_value(settings, large)})"
-
-
-def _value(settings: Values, name: str) -> int:
-    group, field = name.split(".")
-    value: int = getattr(getattr(settings, group), field)
-    return value
+    for pair in pairs:
+        small, large = attrgetter(*pair)(settings)
+        if small > large:
+            yield pair, f"{pair[0]} must be at most {pair[1]} ({large})"
 
 
 def _hashing(settings: Values) -> Iterator[Contradiction]:

@@ -13,7 +13,7 @@ from joserfc.errors import JoseError
 from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
 from authserver.keys.keyring import Keyring
-from authserver.sessions.values import Session
+from authserver.sessions.values import Session, expires_at
 from authserver.tokens import opaque, status_list
 from authserver.tokens.scopes import Access
 from authserver.tokens.signing import only, sign
@@ -58,8 +58,8 @@ class AccessTokens:
         the status list then, so a token that lived longer would look valid again.
         """
         issued_at = now // 1000
-        last = min(session.access_expires_at, session.expires_at) // 1000  # rounded down from milliseconds
-        expires_at = min(issued_at + client.access_token_lifetime, last)
+        last = min(session.access_expires_at, expires_at(session)) // 1000  # rounded down from milliseconds
+        end = min(issued_at + client.access_token_lifetime, last)
         claims: dict[str, Any] = {
             "sub": str(session.user_id),
             "sid": str(session.id),
@@ -68,7 +68,7 @@ class AccessTokens:
         }
         if session.roles:
             claims["roles"] = sorted(session.roles)
-        return self._make(claims, client, access, catalogue, issued_at, expires_at)
+        return self._make(claims, client, access, catalogue, issued_at, end)
 
     def for_client(self, client: Client, access: Access, catalogue: Catalogue, now: int) -> AccessToken:
         """Make a token of a client on its own behalf. It has no session and no refresh token.

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from authserver.apis.model import Catalogue
 from authserver.database.identifiers import new_id
 from authserver.oauth.server import Services
-from authserver.sessions.values import Session
+from authserver.sessions.model import SessionRecord
 from authserver.settings.values import CacheSettings
 from authserver.tokens.scopes import Access
 from tests.support.databases import on_both_databases, on_sqlite
@@ -168,7 +168,7 @@ def test_exp_is_the_last_whole_second_that_client_row_and_session_allow(
     services: Services = app.extensions["authserver"].oauth.services
     client = services.clients.find(oauth.app.client_id)
     assert client is not None
-    of_row = Session(
+    of_row = SessionRecord(
         id=new_id(),
         user_id=new_id(),
         scopes=frozenset(),
@@ -177,7 +177,8 @@ def test_exp_is_the_last_whole_second_that_client_row_and_session_allow(
         auth_time=now,
         status_index=0,
         access_expires_at=row,
-        expires_at=session,
+        idle_expires_at=session,
+        absolute_expires_at=session,
     )
     access = Access(frozenset(), frozenset({"x"}))
     copy = replace(client, access_token_lifetime=lifetime)

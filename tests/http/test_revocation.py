@@ -7,7 +7,7 @@ from flask import Flask
 
 from authserver.clients.model import Client
 from authserver.oauth.server import Services
-from authserver.sessions.values import Session, session_of
+from authserver.sessions.values import Session
 from authserver.tokens.scopes import Access
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
@@ -147,7 +147,7 @@ def test_an_access_token_that_has_expired_still_signs_out(oauth: OAuth, stage: S
     services: Services = app.extensions["authserver"].oauth.services
     client = services.clients.find(oauth.app.client_id)
     assert isinstance(client, Client)
-    session: Session = session_of(stage.session(claims(signed_in["access_token"])["sid"]))
+    session: Session = stage.session(claims(signed_in["access_token"])["sid"])
     an_hour_ago = int((time.time() - 3600) * 1000)
     access, catalogue = Access(frozenset(), frozenset({"x"})), services.catalogue.current()
     expired = services.access_tokens.for_session(session, client, access, catalogue, an_hour_ago)

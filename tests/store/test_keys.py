@@ -67,7 +67,7 @@ def test_a_node_that_cannot_open_the_new_keys_trusts_no_leaked_one(stage: Stage,
     signed_in, sealed = left_behind.sign_in(person).json(), opaque.own_token().json()["access_token"]
     session_id = claims(signed_in["access_token"])["sid"]
     row = the_key(stage, "token", "active")
-    key = open_token_key(open_vault(settings_of(stage, master_key=OLD)), row.id, bytes(row.sealed), leaked=False)
+    key = open_token_key(open_vault(settings_of(stage, master_key=OLD)), row)
     forged = issue(key, UUID(session_id), 0, b"a guess that is not the secret!!").encode()
     assert kid(signed_in["access_token"]) in published(left_behind)
     assert opaque.post("/introspect", {"token": sealed}).json()["active"] is True
@@ -101,7 +101,7 @@ def test_a_leaked_token_key_signs_nobody_out_and_ends_no_session(stage: Stage, n
     session_id = claims(signed_in["access_token"])["sid"]
     current = oauth.refresh(signed_in["refresh_token"]).json()["refresh_token"]
     leaked = the_key(stage, "token", "active")
-    key = open_token_key(open_vault(stage.settings), leaked.id, bytes(leaked.sealed), leaked=False)
+    key = open_token_key(open_vault(stage.settings), leaked)
     # Who has the key can tag a token of any generation of any session whose id they know.
     forged = issue(key, UUID(session_id), 0, b"a guess that is not the secret!!").encode()
 
@@ -121,7 +121,7 @@ def test_before_it_is_marked_a_forgery_under_the_key_is_what_ends_a_session(stag
     oauth = node()
     session_id = claims(oauth.sign_in(person).json()["access_token"])["sid"]
     row = the_key(stage, "token", "active")
-    key = open_token_key(open_vault(stage.settings), row.id, bytes(row.sealed), leaked=False)
+    key = open_token_key(open_vault(stage.settings), row)
     forged = issue(key, UUID(session_id), 0, b"a guess that is not the secret!!").encode()
     assert refused_as(oauth.refresh(forged), "invalid_grant")
     assert stage.session(session_id).revoked_because == "reuse"

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from authserver.database.identifiers import new_id
 from authserver.database.sql import now_ms
 from authserver.sessions.model import SessionRecord
-from authserver.sessions.store import insert_values
+from authserver.sessions.store import NEW_SESSION
 from tests.support.stage import API, Stage
 
 DAY = 86_400
@@ -18,27 +18,25 @@ def some_sessions(stage: Stage, count: int, **columns: Any) -> list[UUID]:
     """Sessions as rows, without tokens: as many as would take too long to sign in."""
     first = stage.sql("SELECT coalesce(max(status_index), 0) AS last FROM sessions")[0].last + 1
     rows = [
-        insert_values(
-            id=new_id(),
-            **{
-                "user_id": new_id(),
-                "client_id": "app",
-                "client_epoch": 1,
-                "scopes": frozenset({"read", "write"}),
-                "audiences": frozenset({API}),
-                "roles": frozenset(),
-                "auth_methods": frozenset({"pwd"}),
-                "status_index": first + number,
-                "token_key_id": 1,
-                **columns,
-            },
-        )
+        {
+            "id": new_id(),
+            "user_id": new_id(),
+            "client_id": "app",
+            "client_epoch": 1,
+            "scopes": frozenset({"read", "write"}),
+            "audiences": frozenset({API}),
+            "roles": frozenset(),
+            "auth_methods": frozenset({"pwd"}),
+            "status_index": first + number,
+            "token_key_id": 1,
+            **columns,
+        }
         for number in range(count)
     ]
     times = dict.fromkeys(("created_at", "auth_time", "last_used_at", "access_expires_at"), now_ms())
     ends = dict.fromkeys(("idle_expires_at", "absolute_expires_at"), now_ms() + DAY * 1000)
     with stage.database.transaction() as connection:
-        connection.execute(insert(SessionRecord).values(**times, **ends), rows)
+        connection.execute(insert(SessionRecord).values(**NEW_SESSION, **times, **ends), rows)
     return [row["id"] for row in rows]
 
 

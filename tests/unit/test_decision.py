@@ -1,9 +1,8 @@
 """The decision table of docs/architecture.md, row by row and in its order, without a database."""
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 import pytest
 
@@ -11,10 +10,10 @@ from authserver.clients.model import Client
 from authserver.records.audit import Caller
 from authserver.refusals.reasons import Reason
 from authserver.sessions.decision import Act, Decision, Presented, decide, is_foreign
+from authserver.sessions.model import SessionRecord
 
 NOW = 1_000_000_000_000
 SECOND = 1000
-SESSION_ID = UUID(int=1)
 CURRENT, PREVIOUS, OLDER = b"current", b"previous", b"older"
 HOME = Caller("192.0.2.1", "App/1.0")
 CLIENT = Client(
@@ -42,24 +41,23 @@ CLIENT = Client(
 )
 
 
-@dataclass
-class Row:
+def a_row(**changes: Any) -> SessionRecord:
     """A live session of the client at generation 7, rotated 10 s ago."""
-
-    id: UUID = SESSION_ID
-    client_id: str = "app"
-    client_epoch: int = 3
-    generation: int = 7
-    current_digest: bytes | None = CURRENT
-    current_presented: bool = False
-    previous_digest: bytes | None = PREVIOUS
-    rotated_at: int | None = NOW - 10 * SECOND
-    recent_late_retries: int = 0
-    idle_expires_at: int = NOW + 1
-    absolute_expires_at: int = NOW + 1
-    revoked_at: int | None = None
-    last_address: str | None = "192.0.2.1"
-    last_user_agent: str | None = "App/1.0"
+    columns: dict[str, Any] = {
+        "client_id": "app",
+        "client_epoch": 3,
+        "generation": 7,
+        "current_digest": CURRENT,
+        "current_presented": False,
+        "previous_digest": PREVIOUS,
+        "rotated_at": NOW - 10 * SECOND,
+        "recent_late_retries": 0,
+        "idle_expires_at": NOW + 1,
+        "absolute_expires_at": NOW + 1,
+        "last_address": "192.0.2.1",
+        "last_user_agent": "App/1.0",
+    }
+    return SessionRecord(**columns | changes)
 
 
 CURRENT_TOKEN = Presented(7, CURRENT, leaked=False)
@@ -76,8 +74,8 @@ REFUSALS: dict[Reason, dict[str, Any]] = {
 }
 
 
-def verdict(token: Presented, row: Row | None = None, caller: Caller = HOME, **of_client: Any) -> Decision:
-    return decide(row or Row(), token, replace(CLIENT, **of_client), caller, NOW)
+def verdict(token: Presented, row: SessionRecord | None = None, caller: Caller = HOME, **of_client: Any) -> Decision:
+    return decide(row or a_row(), token, replace(CLIENT, **of_client), caller, NOW)
 
 
 # --- refused, and nothing is changed ---------------------------------------------------------------------------------
@@ -91,23 +89,23 @@ def test_a_session_that_is_not_there_is_refused(token: Presented):
 @pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("reason", REFUSALS)
 def test_an_ended_session_or_a_foreign_one_is_refused_whatever_is_presented(token: Presented, reason: Reason):
-    assert verdict(token, Row(**REFUSALS[reason])) == Decision(Act.REFUSE, reason)
+    assert verdict(token, a_row(**REFUSALS[reason])) == Decision(Act.REFUSE, reason)
 
 
 @pytest.mark.parametrize("column", ["idle_expires_at", "absolute_expires_at"])
 def test_a_session_expires_at_the_earlier_of_its_ends_to_the_millisecond(column: str):
-    assert verdict(CURRENT_TOKEN, Row(**{column: NOW})).reason is Reason.SESSION_EXPIRED
-    assert verdict(CURRENT_TOKEN, Row(**{column: NOW + 1})).act is Act.ROTATE
+    assert verdict(CURRENT_TOKEN, a_row(**{column: NOW})).reason is Reason.SESSION_EXPIRED
+    assert verdict(CURRENT_TOKEN, a_row(**{column: NOW + 1})).act is Act.ROTATE
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(REFUSALS, 2)))
 def test_of_two_reasons_to_refuse_the_one_higher_in_the_table_is_told(first: Reason, second: Reason):
-    assert verdict(CURRENT_TOKEN, Row(**REFUSALS[first], **REFUSALS[second])).reason is first
+    assert verdict(CURRENT_TOKEN, a_row(**REFUSALS[first], **REFUSALS[second])).reason is first
 
 
 @pytest.mark.parametrize("token", TOKENS)
 def test_a_session_of_a_newer_epoch_than_the_cached_client_asks_for_a_newer_copy(token: Presented):
-    assert verdict(token, Row(client_epoch=4)).act is Act.REREAD_CLIENT
+    assert verdict(token, a_row(client_epoch=4)).act is Act.REREAD_CLIENT
 
 
 # --- the database went back in time ----------------------------------------------------------------------------------
@@ -138,16 +136,16 @@ def test_a_newer_generation_comes_before_whatever_its_digest_says():
     ],
 )
 def test_the_predecessor_is_a_retry_while_it_was_superseded_less_than_the_window_ago(age: int, act: Act):
-    assert verdict(PREDECESSOR, Row(rotated_at=NOW - age)).act is act
+    assert verdict(PREDECESSOR, a_row(rotated_at=NOW - age)).act is act
 
 
 def test_window_0_means_strict_single_use():
-    assert verdict(PREDECESSOR, Row(rotated_at=NOW), retry_window=0) == Decision(Act.END, Reason.TOKEN_REUSED)
+    assert verdict(PREDECESSOR, a_row(rotated_at=NOW), retry_window=0) == Decision(Act.END, Reason.TOKEN_REUSED)
 
 
 @pytest.mark.parametrize("presented", [False, True])
 def test_within_the_window_it_does_not_matter_whether_the_successor_was_presented(*, presented: bool):
-    assert verdict(PREDECESSOR, Row(current_presented=presented), late_retries=1).act is Act.RETRY
+    assert verdict(PREDECESSOR, a_row(current_presented=presented), late_retries=1).act is Act.RETRY
 
 
 LATE = {"rotated_at": NOW - 31 * SECOND}
@@ -166,11 +164,11 @@ LATE = {"rotated_at": NOW - 31 * SECOND}
 def test_a_late_retry_needs_the_client_that_allows_it_and_a_successor_never_presented(
     columns: dict[str, Any], of_client: dict[str, Any], act: Act
 ):
-    assert verdict(PREDECESSOR, Row(**LATE, **columns), **of_client).act is act
+    assert verdict(PREDECESSOR, a_row(**LATE, **columns), **of_client).act is act
 
 
 def test_a_late_retry_is_for_the_direct_predecessor_alone():
-    assert verdict(OLDER_TOKEN, Row(**LATE), late_retries=9).act is Act.END
+    assert verdict(OLDER_TOKEN, a_row(**LATE), late_retries=9).act is Act.END
 
 
 # --- retries from elsewhere ------------------------------------------------------------------------------------------
@@ -189,11 +187,11 @@ ELSEWHERE = Caller("198.51.100.9", "curl/8")
     ],
 )
 def test_a_retry_is_from_elsewhere_when_address_and_user_agent_both_differ(caller: Caller, *, foreign: bool):
-    assert is_foreign(Row(), caller) is foreign
+    assert is_foreign(a_row(), caller) is foreign
 
 
-@pytest.mark.parametrize("row", [Row(), Row(**LATE)], ids=["in the window", "late"])
-def test_a_client_may_refuse_retries_from_elsewhere(row: Row):
+@pytest.mark.parametrize("row", [a_row(), a_row(**LATE)], ids=["in the window", "late"])
+def test_a_client_may_refuse_retries_from_elsewhere(row: SessionRecord):
     refused = verdict(PREDECESSOR, row, ELSEWHERE, refuse_foreign_retries=True, late_retries=1)
     assert refused == Decision(Act.REFUSE, Reason.RETRY_FROM_ELSEWHERE)
     assert verdict(PREDECESSOR, row, ELSEWHERE, late_retries=1).act in (Act.RETRY, Act.RETRY_LATE)
@@ -202,7 +200,7 @@ def test_a_client_may_refuse_retries_from_elsewhere(row: Row):
 
 def test_what_is_reuse_is_reuse_from_elsewhere_too():
     # Refusing it for its place would leave the session to the thief.
-    assert verdict(PREDECESSOR, Row(**LATE), ELSEWHERE, refuse_foreign_retries=True).act is Act.END
+    assert verdict(PREDECESSOR, a_row(**LATE), ELSEWHERE, refuse_foreign_retries=True).act is Act.END
 
 
 # --- reuse, and what is current after all ----------------------------------------------------------------------------
@@ -210,7 +208,7 @@ def test_what_is_reuse_is_reuse_from_elsewhere_too():
 
 @pytest.mark.parametrize("columns", [{}, LATE, {"rotated_at": None, "previous_digest": None}])
 def test_any_other_superseded_token_is_reuse(columns: dict[str, Any]):
-    assert verdict(OLDER_TOKEN, Row(**columns), late_retries=9) == Decision(Act.END, Reason.TOKEN_REUSED)
+    assert verdict(OLDER_TOKEN, a_row(**columns), late_retries=9) == Decision(Act.END, Reason.TOKEN_REUSED)
 
 
 def test_a_token_of_the_current_generation_with_another_secret_is_reuse():
@@ -232,6 +230,6 @@ def test_a_token_that_is_current_after_all_is_looked_at_again():
 
 
 def test_a_session_that_never_rotated_has_no_predecessor():
-    fresh = Row(generation=0, rotated_at=None, previous_digest=None)
+    fresh = a_row(generation=0, rotated_at=None, previous_digest=None)
     assert verdict(Presented(0, CURRENT, leaked=False), fresh).act is Act.ROTATE
     assert verdict(Presented(0, b"another", leaked=False), fresh).act is Act.END

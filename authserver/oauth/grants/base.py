@@ -9,7 +9,7 @@ from authlib.oauth2.rfc6749.grants import BaseGrant, TokenEndpointMixin
 from authserver.clients.model import Client
 from authserver.oauth.request import TokenRequest
 from authserver.oauth.server import OAuthServer, Services
-from authserver.sessions.values import Opened, Refreshed
+from authserver.sessions.values import Opened, Refreshed, expires_at
 from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access, Asked, parse_scope
 
@@ -43,7 +43,7 @@ class TokenGrant(BaseGrant, TokenEndpointMixin):  # type: ignore[misc]  # Authli
         if result.refresh_token is not None:
             body["refresh_token"] = result.refresh_token.encode()
             # In seconds, if it is not used before. The times of a session are in milliseconds.
-            body["refresh_token_expires_in"] = (session.expires_at - result.now) // 1000
+            body["refresh_token_expires_in"] = (expires_at(session) - result.now) // 1000
         return body
 
 
