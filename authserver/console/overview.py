@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask import request
 
@@ -13,10 +13,9 @@ from authserver.administration.activity import SPANS, Report, total
 from authserver.administration.context import Administration
 from authserver.administration.doctor.finding import Finding, Severity
 from authserver.apis.registration import BUILT_IN
+from authserver.console.keys import due
 from authserver.console.section import Section
-from authserver.database.tables import present
 from authserver.keys.model import Kind, State
-from authserver.keys.setup import schedule
 from authserver.pages.pages import Page, render
 from authserver.records.audit import AuditRecord, Event, Search
 
@@ -28,7 +27,11 @@ _MOST_FINDINGS: Final = 8
 _MOST_EVENTS: Final = 5
 #: What somebody should look at, whoever caused it.
 _ALARMING: Final = (Event.SESSION_REUSE, Event.KEY_LEAKED, Event.SESSION_FROM_THE_FUTURE, Event.CLIENT_REFUSED)
-_KEY_NAMES: Final = {Kind.SIGNING: "Signs access tokens", Kind.TOKEN: "Refresh tokens", Kind.OPAQUE: "Opaque tokens"}
+_KEY_NAMES: Final[dict[str, str]] = {
+    Kind.SIGNING: "Signs access tokens",
+    Kind.TOKEN: "Refresh tokens",
+    Kind.OPAQUE: "Opaque tokens",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,6 @@ class Step:
     done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPlan:
-    """A kind of keys: the active one since when, and when the next takes over (milliseconds)."""
-
-    name: str
-    kid: str | None
-    since: int
-    due: int
-    has_next: bool
-
-
 @SECTION.get()
 def index(admin: Administration) -> Page:
     span = request.args.get("span", "day")
@@ -78,8 +70,9 @@ def index(admin: Administration) -> Page:
         report=report,
         charts=_charts(report),
         spans=_SPANS,
+        key_names=_KEY_NAMES,
         steps=_steps(admin, report),
-        plans=_key_plans(admin) if admin.may("authserver:keys:read") else [],
+        **_keys(admin),
         findings=_findings(admin),
         events=_events(admin) if admin.may("authserver:audit:read") else None,
     )
@@ -122,21 +115,14 @@ def _steps(admin: Administration, report: Report) -> list[Step]:
     return [] if all(step.done for step in steps) else steps
 
 
-def _key_plans(admin: Administration) -> list[KeyPlan]:
-    lifetimes = schedule(admin.settings).lifetime
-    rows = keys.find_all(admin)
-    kinds_with_next = {row.kind for row in rows if row.state == State.NEXT}
-    return [
-        KeyPlan(
-            _KEY_NAMES[Kind(row.kind)],
-            row.kid,
-            present(row.activated_at),
-            present(row.activated_at) + lifetimes[Kind(row.kind)] * 1000,
-            row.kind in kinds_with_next,
-        )
-        for row in rows
-        if row.state == State.ACTIVE
-    ]
+def _keys(admin: Administration) -> dict[str, Any]:
+    """The active keys, when they are replaced, and the kinds that have a next key."""
+    rows = keys.find_all(admin) if admin.may("authserver:keys:read") else []
+    return {
+        "keys": [row for row in rows if row.state == State.ACTIVE],
+        "due": due(admin, rows),
+        "kinds_with_next": {row.kind for row in rows if row.state == State.NEXT},
+    }
 
 
 def _findings(admin: Administration) -> list[Finding]:

@@ -37,12 +37,8 @@ class Visit:
     id: UUID
     user_id: UUID
     username: str
-    email: str | None
     roles: frozenset[str]
-    opened_at: int
-    last_used_at: int
     confirmed_at: int
-    expires_at: int
     now: int
     secret: bytes = field(repr=False)
 
@@ -100,12 +96,8 @@ class Visits:
             id=row.id,
             user_id=row.user_id,
             username=user.username,
-            email=user.email,
             roles=user.roles,
-            opened_at=row.opened_at,
-            last_used_at=row.last_used_at,
             confirmed_at=row.confirmed_at,
-            expires_at=row.expires_at,
             now=row.now,
             secret=secret,
         )
