@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from authserver.account.use_cases import Account, LinkGone, PasswordRefused
 from authserver.pages.pages import Page, Pages, caller, flash, render, see_other
+from authserver.pages.texts import sentence
 
 
 def blueprint(pages: Pages, account: Account) -> Blueprint:
@@ -31,7 +32,7 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
         try:
             account.use_link(secret, new, caller())
         except PasswordRefused as problem:
-            return _form(account, secret, f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+            return _form(account, secret, f"{sentence(str(problem))}.")
         response = see_other("visit.sign_in")
         # Another user may be signed in with this browser. The next page is for the user of the link.
         if (other := pages.find_visit()) is not None:

@@ -10,11 +10,12 @@ from uuid import UUID
 
 from flask import Response, abort, request
 
-from authserver.administration import audit, users
+from authserver.administration import audit
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid, NotFound
 from authserver.administration.words import EVENTS, event_in_words, nouns
 from authserver.console.entry import sentences
+from authserver.console.form import user_id_of, uuid_of
 from authserver.console.section import Section
 from authserver.pages.pages import Page, render
 from authserver.records.audit import Event, Position, Search
@@ -88,7 +89,7 @@ def _search(admin: Administration, asked: dict[str, str]) -> Search:
     return Search(
         event=asked["event"] or None,
         client_id=asked["client"] or None,
-        user_id=_user_id(admin, asked["user"]),
+        user_id=user_id_of(admin, asked["user"]),
         session_id=_uuid("session", asked["session"]),
         since=_moment("since", asked["since"]),
         until=_moment("until", asked["until"]),
@@ -96,22 +97,11 @@ def _search(admin: Administration, asked: dict[str, str]) -> Search:
     )
 
 
-def _user_id(admin: Administration, text: str) -> UUID | None:
-    """An id counts as it is, also of a user who was removed, name and all."""
-    if not text:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        found: UUID = users.find(admin, text).id
-        return found
-
-
 def _uuid(name: str, text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise Invalid("must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", field=name) from None
+    found = uuid_of(text)
+    if text and found is None:
+        raise Invalid("must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", field=name)
+    return found
 
 
 def _moment(name: str, text: str) -> int | None:

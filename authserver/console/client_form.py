@@ -43,6 +43,7 @@ class Clash:
 class ClientForm(Form):
     """The form of a client: the texts of each field, and what it was when the form was opened."""
 
+    stale: ClassVar = "Somebody else changed this client while you had it open. Nothing was saved yet."
     labels: ClassVar = {name: field.label for name, field in FIELDS.items() if name != "kind"}
 
     state: State

@@ -60,7 +60,23 @@ def index(admin: Administration) -> Page:
 
 @SECTION.get("/show")
 def show(admin: Administration) -> Page:
-    return _page(admin, _client(admin))
+    row = _client(admin)
+    live = None
+    if admin.may(SESSIONS_READ):
+        live = sessions.count_live(admin, Whose(client_id=row.client_id))
+    settings = state_of(clients.registration_of(row))
+    shown = {name: _told(FIELDS[name], values) for name, values in settings.items() if name != "name"}
+    return render(
+        "console/client.html",
+        row=row,
+        facts={FIELDS[name].label: shown[name] for name in _FIRST},
+        more={FIELDS[name].label: text for name, text in shown.items() if name not in _FIRST},
+        concerns=sentences(clients.concerns_of(admin, row)),
+        snippets=_snippets(admin, row),
+        live=live,
+        overlaps=OVERLAPS,
+        now=admin.database.now(),
+    )
 
 
 @SECTION.get("/secret", needs=SECTION.writes)
@@ -120,25 +136,6 @@ def remove(admin: Administration) -> Page:
 
 def _client(admin: Administration) -> ClientRecord:
     return clients.find(admin, request.args.get("client", ""))
-
-
-def _page(admin: Administration, row: ClientRecord) -> Page:
-    live = None
-    if admin.may(SESSIONS_READ):
-        live = sessions.count_live(admin, Whose(client_id=row.client_id))
-    settings = state_of(clients.registration_of(row))
-    shown = {name: _told(FIELDS[name], values) for name, values in settings.items() if name != "name"}
-    return render(
-        "console/client.html",
-        row=row,
-        facts={FIELDS[name].label: shown[name] for name in _FIRST},
-        more={FIELDS[name].label: text for name, text in shown.items() if name not in _FIRST},
-        concerns=sentences(clients.concerns_of(admin, row)),
-        snippets=_snippets(admin, row),
-        live=live,
-        overlaps=OVERLAPS,
-        now=admin.database.now(),
-    )
 
 
 def _told(field: Field, values: list[str]) -> str:

@@ -22,13 +22,10 @@ from authserver.console import client_form as forms
 from authserver.console import handover
 from authserver.console.client_form import ClientForm
 from authserver.console.clients import SECTION
-from authserver.console.form import version_of
 from authserver.pages.confirmation import ask_for_password
 from authserver.pages.pages import Page, flash, render, see_other
 
 __all__ = ["SECTION"]
-
-_STALE: Final = "Somebody else changed this client while you had it open. Nothing was saved yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ def edit_now(admin: Administration) -> Page:
     client_id = request.args.get("client", "")
     form = forms.sent(request.form)
     row = clients.find(admin, client_id)
-    admin.precondition = lambda locked: _refuse_changed(locked, form)
+    admin.precondition = lambda locked: form.require_unchanged(forms.state_of(clients.registration_of(locked)))
     try:
         values = forms.values_of(form, clients.registration_of(row))
         if _is_dangerous(row, values) and (question := ask_for_password()) is not None:
@@ -108,17 +105,12 @@ def edit_now(admin: Administration) -> Page:
     except Stale:
         row = clients.find(admin, client_id)
         again = forms.merged(form, clients.registration_of(row))
-        again.problems.append(_STALE)
+        again.problems.append(form.stale)
         return _edit_page(admin, row, again, status=412)
     except Invalid as refusal:
         form.blame(refusal.problems)
         return _edit_page(admin, row, form, status=422)
     return _done(registered, f"Saved {registered.row.name}.")
-
-
-def _refuse_changed(locked: ClientRecord, form: ClientForm) -> None:
-    if version_of(forms.state_of(clients.registration_of(locked))) != form.version:
-        raise Stale(_STALE)
 
 
 def _done(registered: Registered, text: str) -> Page:

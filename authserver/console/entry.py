@@ -13,6 +13,7 @@ from authserver.apis import store as apis
 from authserver.console.section import Section
 from authserver.database.engine import Database
 from authserver.pages.pages import Area, Pages, caller, current_visit, render
+from authserver.pages.texts import sentence
 from authserver.pages.visits import Visit
 from authserver.refusals.problems import Problem
 from authserver.settings.model import Settings
@@ -47,11 +48,6 @@ class Console:
         part.before_request(self._enter)
         part.register_error_handler(AdminError, refused)
         part.context_processor(lambda: {"sections": self.openable, "may": self.may})
-
-    @property
-    def needs(self) -> dict[str, str]:
-        """The scope that each endpoint needs."""
-        return self._needs
 
     def authority(self, visit: Visit) -> frozenset[str]:
         """The scopes of administration that the visitor has at this moment. One statement a request."""
@@ -95,8 +91,3 @@ def refused(error: AdminError) -> Response:
 def sentences(problems: Iterable[Problem]) -> list[str]:
     """Problems as people read them, without what only the command line can do."""
     return [sentence(problem.line) for problem in problems]
-
-
-def sentence(text: str) -> str:
-    """A text with a capital letter."""
-    return text[:1].upper() + text[1:]

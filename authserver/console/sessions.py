@@ -7,11 +7,12 @@ from uuid import UUID
 
 from flask import request
 
-from authserver.administration import audit, clients, sessions, users
+from authserver.administration import audit, clients, sessions
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.administration.sessions import Whose
 from authserver.administration.words import event_in_words, session_state
+from authserver.console.form import user_id_of, uuid_of
 from authserver.console.section import Section
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, flash, render, see_other
@@ -28,7 +29,7 @@ _LATELY: Final = 20
 @SECTION.get()
 def index(admin: Administration) -> Page:
     asked = {name: request.args.get(name, "").strip() for name in ("user", "client", "state")}
-    which, before = _whose(admin), _id(request.args.get("before"))
+    which, before = _whose(admin), uuid_of(request.args.get("before"))
     rows = sessions.find_all(admin, which, include_ended=asked["state"] == "all", limit=_PAGE + 1, before=before)
     shown = rows[:_PAGE]
     return render(
@@ -81,8 +82,7 @@ def end_all(admin: Administration) -> Page:
 def _whose(admin: Administration) -> Whose:
     """By name, e-mail address or id, of users and clients that were removed too while their sessions are kept."""
     user, client = (request.args.get(name, "").strip() for name in ("user", "client"))
-    user_id = None if not user else _id(user) or users.find(admin, user).id
-    return Whose(user_id, client or None)
+    return Whose(user_id_of(admin, user), client or None)
 
 
 def _chosen(admin: Administration) -> Whose:
@@ -92,10 +92,3 @@ def _chosen(admin: Administration) -> Whose:
     if which.client_id is not None:
         clients.find(admin, which.client_id)
     return which
-
-
-def _id(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None

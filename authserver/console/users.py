@@ -36,6 +36,7 @@ _LATELY: Final = 10
 class UserForm(Form):
     """The form of a user. The password is in none that is shown again."""
 
+    stale: ClassVar = "Somebody else changed this user while you had the form open. Nothing was saved yet."
     labels: ClassVar = {"username": "User name", "email": "E-mail address", "roles": "Roles", "password": "Password"}
 
     username: str = ""
@@ -99,7 +100,7 @@ def show(admin: Administration, user_id: UUID) -> Page:
 @SECTION.get("/<uuid:user_id>/edit", needs=SECTION.writes)
 def edit(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
-    form = UserForm(row.username, row.email or "", " ".join(sorted(row.roles)), version=_version(row))
+    form = UserForm(*_texts(row), version=version_of(_texts(row)))
     return render("console/user_edit.html", user=row, form=form)
 
 
@@ -108,12 +109,12 @@ def edit(admin: Administration, user_id: UUID) -> Page:
 def edit_now(admin: Administration, user_id: UUID) -> Page:
     form = _sent()
     row = users.find(admin, str(user_id))
-    admin.precondition = lambda locked: _refuse_changed(locked, form.version)
+    admin.precondition = lambda locked: form.require_unchanged(_texts(locked))
     try:
         row = users.edit(admin, str(user_id), lambda _: form.profile)
     except Stale as refusal:
         row = users.find(admin, str(user_id))
-        form.version = _version(row)
+        form.version = version_of(_texts(row))
         form.problems = [str(refusal), _now_in_words(row)]
         return render("console/user_edit.html", 412, user=row, form=form)
     except (Invalid, Conflict, Forbidden) as refusal:
@@ -180,13 +181,9 @@ def _sent() -> UserForm:
     return UserForm(username, email, roles, version=version)
 
 
-def _version(row: UserRecord) -> str:
-    return version_of([row.username, row.email, sorted(row.roles)])
-
-
-def _refuse_changed(locked: UserRecord, version: str) -> None:
-    if _version(locked) != version:
-        raise Stale("Somebody else changed this user while you had the form open. Nothing was saved yet.")
+def _texts(row: UserRecord) -> tuple[str, str, str]:
+    """What the form's fields show of a user."""
+    return row.username, row.email or "", " ".join(sorted(row.roles))
 
 
 def _now_in_words(row: UserRecord) -> str:
