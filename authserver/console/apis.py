@@ -1,4 +1,4 @@
-"""APIs and scopes: list, register, bind scopes to roles, remove; who holds a scope, and the code that verifies tokens."""
+"""APIs and scopes: list, register, bind scopes to roles, remove; the clients of a scope, and code to verify tokens."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CLIENTS_READ: Final = "authserver:clients:read"
 
 @dataclass(slots=True)
 class ApiForm(Form):
-    """The form of an API. `scopes` has a scope a line, with the roles that open it after a colon."""
+    """The form of an API. `scopes` has one scope a line, with the roles that open it after a colon."""
 
     stale: ClassVar = "Somebody else changed this API while you had it open. Nothing was saved yet."
     labels: ClassVar = {
@@ -46,11 +46,11 @@ class ApiForm(Form):
 
     @property
     def plan(self) -> Plan:
-        return Plan(self.audience, self.name, self.client_id or None, _scopes(self.scopes), self.access_token_format)
+        return Plan(self.audience, self.name, self.client_id or None, _parsed(self.scopes), self.access_token_format)
 
     @property
     def formats(self) -> list[tuple[str, str]]:
-        """The formats to choose from, and one that a newer version has written: saving must not take it away."""
+        """The formats to choose from, and one that a newer version has written, because saving must keep it."""
         found = {"jwt": "the API checks them by itself", "opaque": "the API asks this server"}
         found.setdefault(self.access_token_format, "this version of the server does not know it")
         return [(value, f"{value}: {about}") for value, about in found.items()]
@@ -106,7 +106,7 @@ def edit(admin: Administration) -> Page:
 def edit_now(admin: Administration) -> Page:
     audience = request.args.get("audience", "")
     form = _sent(audience)
-    # Whoever binds roles to these scopes makes administrators.
+    # A role that opens one of these scopes makes its users administrators.
     if audience == administration.AUDIENCE and (question := ask_for_password()) is not None:
         return question
 
@@ -135,12 +135,12 @@ def remove(admin: Administration) -> Page:
 
 
 def written(scopes: Mapping[str, frozenset[str]]) -> str:
-    """Scopes as the form has them: one a line, with its roles after a colon and a space."""
+    """Scopes as the form shows them: one a line, with its roles after a colon and a space."""
     return "\n".join(f"{scope}: {' '.join(sorted(roles))}" if roles else scope for scope, roles in scopes.items())
 
 
-def _scopes(text: str) -> dict[str, frozenset[str]]:
-    """What `written` wrote. A scope may hold colons, so the first word is the scope, less the colon that ends it."""
+def _parsed(text: str) -> dict[str, frozenset[str]]:
+    """Read what `written` wrote. A scope may contain colons, so only the last colon of the first word is cut off."""
     found = {}
     for line in text.splitlines():
         words = line.split()

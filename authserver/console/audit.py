@@ -22,21 +22,21 @@ from authserver.records.audit import Event, Position, Search
 
 SECTION: Final = Section("Audit", "audit", reads="authserver:audit:read")
 
-_PAGE: Final = 50
+_PAGE_SIZE: Final = 50
 _FILTERS: Final = ("event", "client", "user", "session", "actor", "since", "until")
 _BATCH: Final = 65_536
 
 
 @SECTION.get()
 def index(admin: Administration) -> Page:
-    asked, status, problems = _asked(), 200, []
+    asked, status, problems = _filters(), 200, []
     try:
         search = _search(admin, asked)
-        rows = audit.find(admin, search, limit=_PAGE + 1, before=_position(request.args.get("before")))
+        rows = audit.find(admin, search, limit=_PAGE_SIZE + 1, before=_position(request.args.get("before")))
     except (Invalid, NotFound) as refusal:
         rows, status, problems = [], 422, sentences(refusal.problems)
-    shown = rows[:_PAGE]
-    older = {**asked, "before": f"{shown[-1].at}.{shown[-1].id}"} if len(rows) > _PAGE else None
+    shown = rows[:_PAGE_SIZE]
+    older = {**asked, "before": f"{shown[-1].at}.{shown[-1].id}"} if len(rows) > _PAGE_SIZE else None
     return render(
         "console/audit.html",
         status,
@@ -60,8 +60,8 @@ def show(admin: Administration, event_id: UUID) -> Page:
 
 @SECTION.get("/export")
 def export(admin: Administration) -> Page:
-    """A JSON document a line: escapes keep every value within its line, whatever it holds."""
-    rows = audit.export(admin, _search(admin, _asked()))
+    """One JSON document a line. JSON escapes the line breaks in a value, so a value cannot begin a line."""
+    rows = audit.export(admin, _search(admin, _filters()))
 
     def lines() -> Iterator[str]:
         waiting, size = [], 0
@@ -81,7 +81,7 @@ def export(admin: Administration) -> Page:
     )
 
 
-def _asked() -> dict[str, str]:
+def _filters() -> dict[str, str]:
     return {name: request.args.get(name, "").strip() for name in _FILTERS}
 
 

@@ -1,4 +1,4 @@
-"""What the forms of the console share: problems stand beside their field, or at the top, and no change is overwritten."""
+"""What forms of the console share: problems stand beside their field, and no form overwrites a change."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Form:
 
 
 def version_of(shown: object) -> str:
-    """Changes with everything that a form shows."""
+    """A digest of what a form shows."""
     return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
@@ -64,5 +64,5 @@ def uuid_of(text: str | None) -> UUID | None:
 
 
 def user_id_of(admin: Administration, text: str) -> UUID | None:
-    """The id of a user by name, e-mail address or id; None for an empty text. A removed user is found by the id only."""
+    """A user's id by name, e-mail address or id; None for an empty text. Only an id finds a removed user."""
     return uuid_of(text) or users.find(admin, text).id if text else None

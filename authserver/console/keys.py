@@ -48,17 +48,17 @@ def due(admin: Administration, rows: Iterable[KeyRecord]) -> dict[int, int]:
 
 @SECTION.get("/rotate/<kind>", needs=SECTION.writes)
 def ask_to_rotate(admin: Administration, kind: str) -> Page:
-    return _rotate_page(admin, _known(kind))
+    return _rotate_page(admin, _known_kind(kind))
 
 
 @SECTION.post("/rotate/<kind>")
 @confirmed
 def rotate(admin: Administration, kind: str) -> Page:
     try:
-        keys.rotate(admin, _known(kind), at_once=request.form.get("at_once") == "1")
+        keys.rotate(admin, _known_kind(kind), at_once=request.form.get("at_once") == "1")
     except Conflict as refusal:
-        return _rotate_page(admin, _known(kind), sentences(refusal.problems), 409)
-    flash(f"The next {kind} key is active now. Nobody was signed out.")
+        return _rotate_page(admin, _known_kind(kind), sentences(refusal.problems), 409)
+    flash(f"The next {kind} key is active now. Every session goes on.")
     return see_other("console.keys.index")
 
 
@@ -78,7 +78,7 @@ def leaked(admin: Administration, key_id: int) -> Page:
     return see_other("console.keys.index")
 
 
-def _known(kind: str) -> Kind:
+def _known_kind(kind: str) -> Kind:
     if kind not in list(Kind):
         abort(404)
     return Kind(kind)

@@ -1,4 +1,4 @@
-"""Users: list, add, change, disable, remove, give a link for a password; what each has open and has done lately."""
+"""Users: list, add, change, disable, remove, give a link for a password; sessions and recent events of a user."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ SESSIONS_READ: Final = "authserver:sessions:read"
 SESSIONS_WRITE: Final = "authserver:sessions:write"
 AUDIT_READ: Final = "authserver:audit:read"
 
-_PAGE: Final = 50
-_LATELY: Final = 10
+_PAGE_SIZE: Final = 50
+_MOST_RECENT: Final = 10
 
 
 @dataclass(slots=True)
 class UserForm(Form):
-    """The form of a user. The password is in none that is shown again."""
+    """The form of a user. It has no password, because a form with problems is shown again."""
 
     stale: ClassVar = "Somebody else changed this user while you had the form open. Nothing was saved yet."
     labels: ClassVar = {"username": "User name", "email": "E-mail address", "roles": "Roles", "password": "Password"}
@@ -54,10 +54,10 @@ def index(admin: Administration) -> Page:
     state = request.args.get("state", "")
     which = Filter(text or None, role or None, {"enabled": True, "disabled": False}.get(state))
     after = request.args.get("after") or None
-    rows = users.find_all(admin, which, after=after, limit=_PAGE + 1)
-    shown = rows[:_PAGE]
+    rows = users.find_all(admin, which, after=after, limit=_PAGE_SIZE + 1)
+    shown = rows[:_PAGE_SIZE]
     asked = {"q": text, "role": role, "state": state}
-    more = {**asked, "after": shown[-1].username_key} if len(rows) > _PAGE else None
+    more = {**asked, "after": shown[-1].username_key} if len(rows) > _PAGE_SIZE else None
     return render("console/users.html", rows=shown, asked=asked, more=more, is_first=after is None)
 
 
@@ -90,10 +90,10 @@ def show(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
     live, events = None, None
     if admin.may(SESSIONS_READ):
-        found = sessions.find_all(admin, Whose(user_id=row.id), include_ended=False, limit=_LATELY)
+        found = sessions.find_all(admin, Whose(user_id=row.id), include_ended=False, limit=_MOST_RECENT)
         live = [(one, session_state(one)) for one in found]
     if admin.may(AUDIT_READ):
-        events = audit.find(admin, Search(user_id=row.id), limit=_LATELY)
+        events = audit.find(admin, Search(user_id=row.id), limit=_MOST_RECENT)
     return render("console/user.html", user=row, live=live, events=events, in_words=event_in_words)
 
 

@@ -73,7 +73,7 @@ class Pages:
 
     @property
     def form_cookie(self) -> Cookie:
-        """Keys the forms of browsers that are not signed in."""
+        """Holds the secret of form tokens for a browser that is not signed in."""
         return Cookie.of("authserver-form", self.issuer)
 
     @property

@@ -1,7 +1,7 @@
 """Visits: opened by a sign-in, found by a cookie, confirmed by the password, ended by a sign-out, a change or time.
 
 The cookie's value is the visit's id and a secret of 32 bytes. The database has only the secret's SHA-256, so a copy of
-it signs no one in. The secret is also the key of the visit's form tokens (`pages/forms`).
+the database opens no visit. The secret is also the key of the visit's form tokens (`pages/forms`).
 """
 
 from __future__ import annotations
