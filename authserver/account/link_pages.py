@@ -6,6 +6,7 @@ from flask import Blueprint, Response, request
 
 from authserver.account.use_cases import Account, LinkGone, PasswordRefused
 from authserver.pages.pages import Page, Pages, caller, flash, render, see_other
+from authserver.pages.texts import sentence
 
 
 def blueprint(pages: Pages, account: Account) -> Blueprint:
@@ -30,10 +31,8 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
             return _form(account, secret, "The password and its repetition are not the same.")
         try:
             account.use_link(secret, new, caller())
-        except LinkGone:
-            return _gone(account)
         except PasswordRefused as problem:
-            return _form(account, secret, f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+            return _form(account, secret, f"{sentence(str(problem))}.")
         response = see_other("visit.sign_in")
         # Another user may be signed in with this browser. The next page is for the user of the link.
         if (other := pages.find_visit()) is not None:
@@ -44,7 +43,7 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
 
     @part.errorhandler(LinkGone)
     def gone(_error: LinkGone) -> Response:
-        return _gone(account)
+        return render("account/link_gone.html", 410, lifetime=account.settings.pages.link_lifetime)
 
     return part
 
@@ -55,7 +54,3 @@ def _form(account: Account, secret: str, problem: str | None) -> Response:
     status = 200 if problem is None else 422
     limits = account.settings.passwords
     return render("account/link.html", status, username=user.username, secret=secret, problem=problem, limits=limits)
-
-
-def _gone(account: Account) -> Response:
-    return render("account/link_gone.html", 410, lifetime=account.settings.pages.link_lifetime)

@@ -13,7 +13,7 @@ from authserver.apis.administration import SCOPES
 from authserver.apis.model import Catalogue
 from authserver.apis.store import CatalogueCache
 from authserver.pages.pages import Area, Page, Pages, caller, current_visit, flash, render, see_other
-from authserver.pages.texts import counted
+from authserver.pages.texts import counted, sentence
 from authserver.refusals.exceptions import Refused
 
 AREA = Area("Your account", "account.overview", lambda _visit: True)
@@ -22,7 +22,8 @@ AREA = Area("Your account", "account.overview", lambda _visit: True)
 def blueprint(pages: Pages, account: Account, catalogue: CatalogueCache) -> Blueprint:
     """The pages of the visitor's own account. No address names a user."""
     part = Blueprint("account", __name__, url_prefix="/account", template_folder="templates")
-    pages.protect(part, AREA)
+    pages.protect(part)
+    pages.areas.append(AREA)
     _add_sessions(part, pages, account, catalogue)
     _add_password(part, pages, account)
     _add_events_and_data(part, pages, account)
@@ -84,7 +85,7 @@ def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
         except Refused:
             return _password_page(account, "Your present password is not right.")
         except PasswordRefused as problem:
-            return _password_page(account, f"{str(problem)[:1].upper()}{str(problem)[1:]}.")
+            return _password_page(account, f"{sentence(str(problem))}.")
         flash(f"Changed your password. Ended {counted(ended, 'session')}: apps ask for the new one.")
         response = see_other("account.overview")
         pages.visit_cookie.write(response, cookie)

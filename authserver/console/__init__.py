@@ -1,7 +1,7 @@
-"""The web console at /admin/: pages for administrators. They call the use cases of `admin/` and hold no rules.
+"""The web console at /admin/: pages for administrators. They call the use cases of `administration/` and hold no rules.
 
-One file a section. A section declares for each of its routes the scope that opens it (`section.py`), and the guard asks
-for it before the view runs; a route that declares none is closed.
+One file a section. A section declares the scope that opens each of its routes (`section.py`). The guard asks for it
+before the view runs. A route without a scope is closed.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""APIs and scopes: list, register, bind scopes to roles, remove; who holds a scope, and the code that verifies tokens."""
+"""APIs and scopes: list, register, bind scopes to roles, remove; the clients of a scope, and code to verify tokens."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from flask import request
-from werkzeug.datastructures import MultiDict
 
 from authserver.administration import apis, clients
 from authserver.administration.apis import Plan
@@ -24,13 +23,12 @@ from authserver.pages.pages import Page, current_pages, flash, render, see_other
 SECTION: Final = Section("APIs", "apis", reads="authserver:apis:read", writes="authserver:apis:write")
 CLIENTS_READ: Final = "authserver:clients:read"
 
-_STALE: Final = "Somebody else changed this API while you had it open. Nothing was saved yet."
-
 
 @dataclass(slots=True)
 class ApiForm(Form):
-    """The form of an API. `scopes` has a scope a line, with the roles that open it after a colon."""
+    """The form of an API. `scopes` has one scope a line, with the roles that open it after a colon."""
 
+    stale: ClassVar = "Somebody else changed this API while you had it open. Nothing was saved yet."
     labels: ClassVar = {
         "audience": "Audience",
         "name": "Name",
@@ -47,8 +45,12 @@ class ApiForm(Form):
     now: Plan | None = None
 
     @property
+    def plan(self) -> Plan:
+        return Plan(self.audience, self.name, self.client_id or None, _parsed(self.scopes), self.access_token_format)
+
+    @property
     def formats(self) -> list[tuple[str, str]]:
-        """The formats to choose from, and one that a newer version has written: saving must not take it away."""
+        """The formats to choose from, and one that a newer version has written, because saving must keep it."""
         found = {"jwt": "the API checks them by itself", "opaque": "the API asks this server"}
         found.setdefault(self.access_token_format, "this version of the server does not know it")
         return [(value, f"{value}: {about}") for value, about in found.items()]
@@ -79,57 +81,47 @@ def show(admin: Administration) -> Page:
 
 @SECTION.get("/add", needs=SECTION.writes)
 def add(_admin: Administration) -> Page:
-    return _add_page(ApiForm())
+    return render("console/api_add.html", form=ApiForm())
 
 
 @SECTION.post("/add")
 def add_now(admin: Administration) -> Page:
-    form = _sent(request.form)
-    form.audience = request.form.get("audience", "").strip()
-    plan = Plan(form.audience, form.name, form.client_id or None, _scopes(form.scopes), form.access_token_format)
+    form = _sent(request.form.get("audience", "").strip())
     try:
-        apis.add(admin, plan)
+        apis.add(admin, form.plan)
     except (Invalid, Conflict) as refusal:
         form.blame(refusal.problems)
-        return _add_page(form, status=422)
-    flash(f"Registered {plan.name}. Give its scopes to the clients that need them.")
-    return see_other("console.apis.show", audience=plan.audience)
+        return render("console/api_add.html", 422, form=form)
+    flash(f"Registered {form.name}. Give its scopes to the clients that need them.")
+    return see_other("console.apis.show", audience=form.audience)
 
 
 @SECTION.get("/edit", needs=SECTION.writes)
 def edit(admin: Administration) -> Page:
-    return _edit_page(_shown(apis.find(admin, request.args.get("audience", ""))))
+    texts = _texts(apis.find(admin, request.args.get("audience", "")))
+    return _edit_page(ApiForm(*texts, version=version_of(texts)))
 
 
 @SECTION.post("/edit")
 def edit_now(admin: Administration) -> Page:
     audience = request.args.get("audience", "")
-    form = _sent(request.form)
-    form.audience = audience
-    # Whoever binds roles to these scopes makes administrators.
+    form = _sent(audience)
+    # A role that opens one of these scopes makes its users administrators.
     if audience == administration.AUDIENCE and (question := ask_for_password()) is not None:
         return question
 
-    def change(before: Plan) -> Plan:
-        # Here, under the lock of the transaction that saves: what was shown is what is there, or nothing is changed.
-        if _version(before) != form.version:
-            raise Stale(_STALE)
-        return replace(
-            before, name=form.name, client_id=form.client_id or None, scopes=_scopes(form.scopes),
-            access_token_format=form.access_token_format,
-        )  # fmt: skip
-
+    admin.precondition = lambda locked: form.require_unchanged(_texts(locked))
     try:
-        edited = apis.edit(admin, audience, change)
+        apis.edit(admin, audience, lambda _: form.plan)
     except Stale:
         form.now = apis.find(admin, audience)
-        form.version = _version(form.now)
-        form.problems.append(_STALE)
+        form.version = version_of(_texts(form.now))
+        form.problems.append(form.stale)
         return _edit_page(form, status=412)
     except (Invalid, Conflict) as refusal:
         form.blame(refusal.problems)
         return _edit_page(form, status=422)
-    flash(f"Saved {edited.plan.name}.")
+    flash(f"Saved {form.name}.")
     return see_other("console.apis.show", audience=audience)
 
 
@@ -143,16 +135,12 @@ def remove(admin: Administration) -> Page:
 
 
 def written(scopes: Mapping[str, frozenset[str]]) -> str:
-    """Scopes as the form has them: one a line, with its roles after a colon and a space."""
+    """Scopes as the form shows them: one a line, with its roles after a colon and a space."""
     return "\n".join(f"{scope}: {' '.join(sorted(roles))}" if roles else scope for scope, roles in scopes.items())
 
 
-def _version(plan: Plan) -> str:
-    return version_of([plan.name, plan.client_id, plan.access_token_format, written(plan.scopes)])
-
-
-def _scopes(text: str) -> dict[str, frozenset[str]]:
-    """What `written` wrote. A scope may hold colons, so the first word is the scope, less the colon that ends it."""
+def _parsed(text: str) -> dict[str, frozenset[str]]:
+    """Read what `written` wrote. A scope may contain colons, so only the last colon of the first word is cut off."""
     found = {}
     for line in text.splitlines():
         words = line.split()
@@ -161,29 +149,21 @@ def _scopes(text: str) -> dict[str, frozenset[str]]:
     return found
 
 
-def _shown(plan: Plan) -> ApiForm:
-    return ApiForm(
-        plan.audience,
-        plan.name,
-        plan.client_id or "",
-        plan.access_token_format,
-        written(plan.scopes),
-        version=_version(plan),
-    )
+def _texts(plan: Plan) -> tuple[str, str, str, str, str]:
+    """What the form's fields show of an API."""
+    return plan.audience, plan.name, plan.client_id or "", plan.access_token_format, written(plan.scopes)
 
 
-def _sent(form: MultiDict[str, str]) -> ApiForm:
+def _sent(audience: str) -> ApiForm:
+    form = request.form
     return ApiForm(
-        name=form.get("name", "").strip(),
-        client_id=form.get("client_id", "").strip(),
-        access_token_format=form.get("access_token_format", "jwt"),
-        scopes=form.get("scopes", ""),
+        audience,
+        form.get("name", "").strip(),
+        form.get("client_id", "").strip(),
+        form.get("access_token_format", "jwt"),
+        form.get("scopes", ""),
         version=form.get("version", ""),
     )
-
-
-def _add_page(form: ApiForm, *, status: int = 200) -> Page:
-    return render("console/api_add.html", status, form=form)
 
 
 def _edit_page(form: ApiForm, *, status: int = 200) -> Page:

@@ -10,32 +10,33 @@ from uuid import UUID
 
 from flask import Response, abort, request
 
-from authserver.administration import audit, users
+from authserver.administration import audit
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid, NotFound
 from authserver.administration.words import EVENTS, event_in_words, nouns
 from authserver.console.entry import sentences
+from authserver.console.form import user_id_of, uuid_of
 from authserver.console.section import Section
 from authserver.pages.pages import Page, render
 from authserver.records.audit import Event, Position, Search
 
 SECTION: Final = Section("Audit", "audit", reads="authserver:audit:read")
 
-_PAGE: Final = 50
+_PAGE_SIZE: Final = 50
 _FILTERS: Final = ("event", "client", "user", "session", "actor", "since", "until")
 _BATCH: Final = 65_536
 
 
 @SECTION.get()
 def index(admin: Administration) -> Page:
-    asked, status, problems = _asked(), 200, []
+    asked, status, problems = _filters(), 200, []
     try:
         search = _search(admin, asked)
-        rows = audit.find(admin, search, limit=_PAGE + 1, before=_position(request.args.get("before")))
+        rows = audit.find(admin, search, limit=_PAGE_SIZE + 1, before=_position(request.args.get("before")))
     except (Invalid, NotFound) as refusal:
         rows, status, problems = [], 422, sentences(refusal.problems)
-    shown = rows[:_PAGE]
-    older = {**asked, "before": f"{shown[-1].at}.{shown[-1].id}"} if len(rows) > _PAGE else None
+    shown = rows[:_PAGE_SIZE]
+    older = {**asked, "before": f"{shown[-1].at}.{shown[-1].id}"} if len(rows) > _PAGE_SIZE else None
     return render(
         "console/audit.html",
         status,
@@ -59,8 +60,8 @@ def show(admin: Administration, event_id: UUID) -> Page:
 
 @SECTION.get("/export")
 def export(admin: Administration) -> Page:
-    """A JSON document a line: escapes keep every value within its line, whatever it holds."""
-    rows = audit.export(admin, _search(admin, _asked()))
+    """One JSON document a line. JSON escapes the line breaks in a value, so a value cannot begin a line."""
+    rows = audit.export(admin, _search(admin, _filters()))
 
     def lines() -> Iterator[str]:
         waiting, size = [], 0
@@ -80,7 +81,7 @@ def export(admin: Administration) -> Page:
     )
 
 
-def _asked() -> dict[str, str]:
+def _filters() -> dict[str, str]:
     return {name: request.args.get(name, "").strip() for name in _FILTERS}
 
 
@@ -88,7 +89,7 @@ def _search(admin: Administration, asked: dict[str, str]) -> Search:
     return Search(
         event=asked["event"] or None,
         client_id=asked["client"] or None,
-        user_id=_user_id(admin, asked["user"]),
+        user_id=user_id_of(admin, asked["user"]),
         session_id=_uuid("session", asked["session"]),
         since=_moment("since", asked["since"]),
         until=_moment("until", asked["until"]),
@@ -96,22 +97,11 @@ def _search(admin: Administration, asked: dict[str, str]) -> Search:
     )
 
 
-def _user_id(admin: Administration, text: str) -> UUID | None:
-    """An id counts as it is, also of a user who was removed, name and all."""
-    if not text:
-        return None
-    try:
-        return UUID(text)
-    except ValueError:
-        found: UUID = users.find(admin, text).id
-        return found
-
-
 def _uuid(name: str, text: str) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        raise Invalid("must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", field=name) from None
+    found = uuid_of(text)
+    if text and found is None:
+        raise Invalid("must be an id such as 01890a5d-ac96-774b-bcce-b302099a8057", field=name)
+    return found
 
 
 def _moment(name: str, text: str) -> int | None:

@@ -1,6 +1,6 @@
-"""The form of a client: what a browser sends, as a registration; what was wrong beside its field; and what clashes.
+"""The form of a client: reads values of a registration from it, and shows clashes with other changes.
 
-Whatever else a form carries is not looked at: a field that is not named here cannot be set.
+Only the fields in `ASKED` are read, so a form cannot set any other field.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from authserver.settings.types import seconds
 
 State = Mapping[str, list[str]]
 
-#: What the form asks for. The others are given before it is opened, or with it.
+#: The fields that the form asks for. The others are given once, at the registration.
 ASKED: Final = {name: field for name, field in FIELDS.items() if not field.fixed}
 _MOST_CHARACTERS: Final = 30_000
-#: Of a value that a newer version has written.
+#: Stands beside a value that a newer version has written.
 _UNKNOWN: Final = "This version of the server does not know it. It stays unless you take it away."
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A field that somebody else changed while this form was open: before, now, and in the form that was sent."""
+    """A field that was changed while this form was open: its value before, its value now, and the form's own."""
 
     label: str
     before: str
@@ -41,8 +41,9 @@ class Clash:
 
 @dataclass(slots=True)
 class ClientForm(Form):
-    """The form of a client: the texts of each field, and what it was when the form was opened."""
+    """The form of a client: the texts of each field. `base` has the texts when the form was opened, as JSON."""
 
+    stale: ClassVar = "Somebody else changed this client while you had it open. Nothing was saved yet."
     labels: ClassVar = {name: field.label for name, field in FIELDS.items() if name != "kind"}
 
     state: State
@@ -50,7 +51,7 @@ class ClientForm(Form):
     base: str = ""
 
     def text(self, name: str) -> str:
-        """The text of a field that has one."""
+        """The text of a field with one value."""
         return (self.state.get(name) or [""])[0]
 
     def lines(self, name: str) -> str:
@@ -62,12 +63,12 @@ class ClientForm(Form):
         return value in self.state.get(name, [])
 
     def choices(self, field: Field) -> dict[str, str]:
-        """The choices of a field, and what else it holds: what the form does not show, saving would take away."""
+        """The choices of a field, and its other values: saving would remove a value that the form does not show."""
         others = sorted(set(self.state.get(field.name, [])) - field.choices.keys())
         return {**field.choices, **dict.fromkeys(others, _UNKNOWN)}
 
     def options(self, field: Field) -> list[tuple[str, str]]:
-        """The values of a list of which one is chosen, with what they mean."""
+        """The values of a list to choose one from, with their meaning."""
         found = [
             ("" if value == field.stand_in else value, f"{value}: {a}") for value, a in self.choices(field).items()
         ]
@@ -75,7 +76,7 @@ class ClientForm(Form):
 
 
 def shown(registration: Registration) -> ClientForm:
-    """The form of what is there, with what a change needs to notice that somebody else was faster."""
+    """The form of a registration, with what is needed to notice another change before this one is saved."""
     state = state_of(registration)
     return ClientForm(state, version=version_of(state), base=json.dumps(state))
 
@@ -95,7 +96,7 @@ def state_of(registration: Registration) -> State:
 
 
 def sent(form: MultiDict[str, str]) -> ClientForm:
-    """What a browser sent, and nothing that the form does not have."""
+    """Read the form that a browser sent. Fields that the form does not have are ignored."""
     state: dict[str, list[str]] = {}
     for name, field in ASKED.items():
         values = [value.strip() for value in form.getlist(name) if value.strip()]
@@ -104,10 +105,10 @@ def sent(form: MultiDict[str, str]) -> ClientForm:
 
 
 def values_of(form: ClientForm, before: Registration) -> dict[str, Any]:
-    """The values of the fields that say something else than `before`. The others stay: a form cannot say all of them.
+    """The values of the fields that differ from `before`. The others stay, because a form cannot show every value.
 
     Raises:
-        Invalid: what cannot be read.
+        Invalid: a text cannot be read.
     """
     values: dict[str, Any] = {}
     problems: list[Problem] = []
@@ -120,8 +121,8 @@ def values_of(form: ClientForm, before: Registration) -> dict[str, Any]:
             values[name] = bool(words)
         elif field.is_set:
             values[name] = frozenset(words) if words or not field.is_optional else None
-        elif field.input in _READ and text:
-            convert, wanted = _READ[field.input]
+        elif field.input in _READERS and text:
+            convert, wanted = _READERS[field.input]
             values[name] = _read(text, convert)
             if values[name] is None:
                 problems.append(Problem(f"must be {wanted}", name))
@@ -132,7 +133,7 @@ def values_of(form: ClientForm, before: Registration) -> dict[str, Any]:
     return values
 
 
-_READ: Final[Mapping[Input, tuple[Callable[[str], Any], str]]] = {
+_READERS: Final[Mapping[Input, tuple[Callable[[str], Any], str]]] = {
     Input.DURATION: (seconds, "whole seconds, or a duration such as 15m, 12h or 7d"),
     Input.NUMBER: (int, "a whole number"),
 }
@@ -147,9 +148,9 @@ def _read(text: str, convert: Any) -> int | None:
 
 
 def merged(form: ClientForm, now: Registration) -> ClientForm:
-    """The form after somebody else was faster: their changes where this one had none, and all of them told.
+    """The form after another change was saved: has its values where this form changed nothing, and lists all of them.
 
-    `base` came back from the browser. It decides what is shown, never what is saved: that is compared with `version`.
+    `base` came back from the browser, so it only decides what is shown. `version` decides whether a form is saved.
     """
     before, theirs = _base(form), state_of(now)
     state, clashes = dict(form.state), []
@@ -159,7 +160,7 @@ def merged(form: ClientForm, now: Registration) -> ClientForm:
             continue
         if mine == old:
             state[name] = new
-        clash = Clash(FIELDS[name].label, _told(old), _told(new), _told(mine), both=mine not in (old, new))
+        clash = Clash(FIELDS[name].label, _in_words(old), _in_words(new), _in_words(mine), both=mine not in (old, new))
         clashes.append(clash)
     return ClientForm(state, clashes=clashes, version=version_of(theirs), base=json.dumps(theirs))
 
@@ -174,5 +175,5 @@ def _base(form: ClientForm) -> State:
     return {str(name): [str(value) for value in values] for name, values in found.items() if isinstance(values, list)}
 
 
-def _told(values: list[str]) -> str:
+def _in_words(values: list[str]) -> str:
     return " ".join(values) or "nothing"

@@ -26,9 +26,9 @@ SECTION: Final = Section("Clients", "clients", reads=READ, writes="authserver:cl
 SESSIONS_READ: Final = "authserver:sessions:read"
 SESSIONS_WRITE: Final = "authserver:sessions:write"
 
-_PAGE: Final = 50
+_PAGE_SIZE: Final = 50
 _FIRST: Final = ("scopes", "grants", "auth_methods")
-#: How long the old secret may go on, in seconds, and how that is called.
+#: How many seconds the old secret may still work, with the words for it.
 OVERLAPS: Final = {
     "86400": "for a day",
     "3600": "for an hour",
@@ -47,11 +47,11 @@ def index(admin: Administration) -> Page:
         enabled={"enabled": True, "disabled": False}.get(given["state"]),
         scope=given["scope"] or None,
     )
-    rows = clients.find_all(admin, which, after=request.args.get("after"), limit=_PAGE + 1)
+    rows = clients.find_all(admin, which, after=request.args.get("after"), limit=_PAGE_SIZE + 1)
     return render(
         "console/clients.html",
-        rows=rows[:_PAGE],
-        after=rows[_PAGE - 1].client_id if len(rows) > _PAGE else None,
+        rows=rows[:_PAGE_SIZE],
+        after=rows[_PAGE_SIZE - 1].client_id if len(rows) > _PAGE_SIZE else None,
         given=given,
         kinds=[("", "any"), *((kind, kind) for kind in FIELDS["kind"].choices)],
         is_filtered=any(given.values()) or "after" in request.args,
@@ -60,12 +60,28 @@ def index(admin: Administration) -> Page:
 
 @SECTION.get("/show")
 def show(admin: Administration) -> Page:
-    return _page(admin, _client(admin))
+    row = _client(admin)
+    live = None
+    if admin.may(SESSIONS_READ):
+        live = sessions.count_live(admin, Whose(client_id=row.client_id))
+    settings = state_of(clients.registration_of(row))
+    shown = {name: _value_in_words(FIELDS[name], values) for name, values in settings.items() if name != "name"}
+    return render(
+        "console/client.html",
+        row=row,
+        facts={FIELDS[name].label: shown[name] for name in _FIRST},
+        more={FIELDS[name].label: text for name, text in shown.items() if name not in _FIRST},
+        concerns=sentences(clients.concerns_of(admin, row)),
+        snippets=_snippets(admin, row),
+        live=live,
+        overlaps=OVERLAPS,
+        now=admin.database.now(),
+    )
 
 
 @SECTION.get("/secret", needs=SECTION.writes)
 def secret(admin: Administration) -> Page:
-    """Where a new secret is shown; on every later visit it says that it was."""
+    """Show a new secret once. On a reload the page says that it was shown."""
     row = _client(admin)
     page = render(
         "console/client_secret.html", row=row, secret=handover.take(row.client_id), snippets=_snippets(admin, row)
@@ -122,26 +138,7 @@ def _client(admin: Administration) -> ClientRecord:
     return clients.find(admin, request.args.get("client", ""))
 
 
-def _page(admin: Administration, row: ClientRecord) -> Page:
-    live = None
-    if admin.may(SESSIONS_READ):
-        live = sessions.count_live(admin, Whose(client_id=row.client_id))
-    settings = state_of(clients.registration_of(row))
-    shown = {name: _told(FIELDS[name], values) for name, values in settings.items() if name != "name"}
-    return render(
-        "console/client.html",
-        row=row,
-        facts={FIELDS[name].label: shown[name] for name in _FIRST},
-        more={FIELDS[name].label: text for name, text in shown.items() if name not in _FIRST},
-        concerns=sentences(clients.concerns_of(admin, row)),
-        snippets=_snippets(admin, row),
-        live=live,
-        overlaps=OVERLAPS,
-        now=admin.database.now(),
-    )
-
-
-def _told(field: Field, values: list[str]) -> str:
+def _value_in_words(field: Field, values: list[str]) -> str:
     if field.input is Input.SWITCH:
         return "yes" if values else "no"
     if field.input is Input.DURATION and values:
@@ -150,7 +147,7 @@ def _told(field: Field, values: list[str]) -> str:
 
 
 def _snippets(admin: Administration, row: ClientRecord) -> list[snippets.Snippet]:
-    """Code for the scopes of one API: a request for those of several has to name the APIs."""
+    """Code for the scopes of one API, because a request for scopes of several APIs has to name the APIs."""
     registration = clients.registration_of(row)
     wanted = registration.scopes if registration.default_scopes is None else registration.default_scopes
     owned = [sorted(wanted & plan.scopes.keys()) for plan in apis.find_all(admin)]

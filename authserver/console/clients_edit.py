@@ -1,4 +1,4 @@
-"""Registering a client by the question "What kind of app?", and editing one so that nobody's change is lost."""
+"""Registers a client by the question "What kind of app?", and edits one without overwriting another change."""
 
 from __future__ import annotations
 
@@ -22,13 +22,10 @@ from authserver.console import client_form as forms
 from authserver.console import handover
 from authserver.console.client_form import ClientForm
 from authserver.console.clients import SECTION
-from authserver.console.form import version_of
 from authserver.pages.confirmation import ask_for_password
 from authserver.pages.pages import Page, flash, render, see_other
 
 __all__ = ["SECTION"]
-
-_STALE: Final = "Somebody else changed this client while you had it open. Nothing was saved yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +65,12 @@ def kinds(admin: Administration) -> Page:
 
 @SECTION.get("/add/<kind>", needs=SECTION.writes)
 def add(admin: Administration, kind: str) -> Page:
-    return _add_page(admin, _known(kind), forms.shown(fill(kind, name="")), new_client_id())
+    return _add_page(admin, _known_kind(kind), forms.shown(fill(kind, name="")), new_client_id())
 
 
 @SECTION.post("/add/<kind>")
 def add_now(admin: Administration, kind: str) -> Page:
-    _known(kind)
+    _known_kind(kind)
     form = forms.sent(request.form)
     # The id was made with the form: the same form sent twice finds it taken, instead of making a second client.
     client_id = request.form.get("client_id", "").strip() or new_client_id()
@@ -99,7 +96,7 @@ def edit_now(admin: Administration) -> Page:
     client_id = request.args.get("client", "")
     form = forms.sent(request.form)
     row = clients.find(admin, client_id)
-    admin.precondition = lambda locked: _refuse_changed(locked, form)
+    admin.precondition = lambda locked: form.require_unchanged(forms.state_of(clients.registration_of(locked)))
     try:
         values = forms.values_of(form, clients.registration_of(row))
         if _is_dangerous(row, values) and (question := ask_for_password()) is not None:
@@ -108,17 +105,12 @@ def edit_now(admin: Administration) -> Page:
     except Stale:
         row = clients.find(admin, client_id)
         again = forms.merged(form, clients.registration_of(row))
-        again.problems.append(_STALE)
+        again.problems.append(form.stale)
         return _edit_page(admin, row, again, status=412)
     except Invalid as refusal:
         form.blame(refusal.problems)
         return _edit_page(admin, row, form, status=422)
     return _done(registered, f"Saved {registered.row.name}.")
-
-
-def _refuse_changed(locked: ClientRecord, form: ClientForm) -> None:
-    if version_of(forms.state_of(clients.registration_of(locked))) != form.version:
-        raise Stale(_STALE)
 
 
 def _done(registered: Registered, text: str) -> Page:
@@ -129,19 +121,19 @@ def _done(registered: Registered, text: str) -> Page:
     return see_other("console.clients.show", client=client_id)
 
 
-def _known(kind: str) -> str:
+def _known_kind(kind: str) -> str:
     if kind not in KINDS:
         abort(404)
     return kind
 
 
 def _gives_administration(scopes: frozenset[str]) -> bool:
-    """A client with such scopes administers for as long as it is there, whoever is at this browser."""
+    """Whether a client with these scopes may administer. It may do so long after this visit has ended."""
     return any(scope.startswith(administration.PREFIX) for scope in scopes)
 
 
 def _is_dangerous(row: ClientRecord, values: Mapping[str, Any]) -> bool:
-    """What gives or holds administration; and what gives a secret to an app that had none, or takes the need for one."""
+    """Whether the client has or gets scopes of administration, or the edit gives it a secret or lets it do without."""
     methods = values.get("auth_methods", row.auth_methods)
     changes_proof = "none" in row.auth_methods | methods and row.auth_methods != methods
     return changes_proof or _gives_administration(row.scopes | values.get("scopes", frozenset()))

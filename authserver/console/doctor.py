@@ -1,4 +1,4 @@
-"""Doctor: what deserves attention, why, the command that mends it, and the page of what it is about."""
+"""Doctor: findings with their reason, the command that mends them, and a link to their subject."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def index(admin: Administration) -> Page:
 
 
 def link_of(one: Finding) -> str | None:
-    """The page of what a finding is about; None where there is none."""
+    """The page of a finding's subject; None if it has no page."""
     match one.about:
         case About.CLIENT:
             return url_for("console.clients.show", client=one.subject)

@@ -1,4 +1,4 @@
-"""Who may enter the console, and where in it: decided for each request by the user's roles as they are now."""
+"""Decides by the user's present roles, at each request, which pages of the console are open."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from authserver.apis import store as apis
 from authserver.console.section import Section
 from authserver.database.engine import Database
 from authserver.pages.pages import Area, Pages, caller, current_visit, render
+from authserver.pages.texts import sentence
 from authserver.pages.visits import Visit
 from authserver.refusals.problems import Problem
 from authserver.settings.model import Settings
@@ -28,7 +29,7 @@ _STATUSES: dict[type[AdminError], tuple[int, str]] = {
 
 
 class Console:
-    """What the console works with. Built once by `create_app`."""
+    """The services of the console, and the guard of its routes. Built once by `create_app`."""
 
     def __init__(self, database: Database, settings: Settings, resources: AdminResources) -> None:
         self._database = database
@@ -38,23 +39,18 @@ class Console:
         self._needs: dict[str, str] = {}
 
     def guard(self, part: Blueprint, pages: Pages, sections: Sequence[Section]) -> None:
-        """Ask for the scope that a route declares before its view runs. Call it after `pages.protect`: that goes first."""
+        """Ask for a route's declared scope before its view runs. Call it after `pages.protect`: that check goes first."""
         self._sections = sections
         self._needs = {endpoint: scope for section in sections for endpoint, scope in section.needs().items()}
-        # The area is only for the navigation: whoever lacks the authority gets a page of ours that says so.
-        # Without a role there is no authority, and most users have none: their pages cost no statement for it.
+        # The area only shows or hides a link: a user without authority who opens the console gets its closed page.
+        # A user without a role has no authority. Most users have no role, so their pages cost no statement for this.
         pages.areas.append(Area("Administration", _START, lambda visit: bool(visit.roles and self.authority(visit))))
         part.before_request(self._enter)
         part.register_error_handler(AdminError, refused)
         part.context_processor(lambda: {"sections": self.openable, "may": self.may})
 
-    @property
-    def needs(self) -> dict[str, str]:
-        """The scope that each endpoint needs."""
-        return self._needs
-
     def authority(self, visit: Visit) -> frozenset[str]:
-        """The scopes of administration that the visitor has at this moment. One statement a request."""
+        """The visitor's present scopes of administration. One statement a request."""
         if "authority" not in g:
             with self._database.autocommit() as connection:
                 g.authority = opened_by(apis.read(connection), visit.roles)
@@ -62,7 +58,7 @@ class Console:
         return found
 
     def may(self, scope: str) -> bool:
-        """Whether the visitor has a scope; for what a page offers, not for what it allows."""
+        """Whether the visitor has a scope. Pages hide by it what the guard would refuse."""
         return scope in self.authority(current_visit())
 
     def openable(self) -> list[Section]:
@@ -75,7 +71,7 @@ class Console:
         if not authority:
             return render("console/closed.html", 403)
         needed = None if request.endpoint == _START else self._needs.get(request.endpoint or "", "")
-        # A route that declares nothing is closed, and found by the tests. The first page leads to what is open.
+        # A route without a declared scope is closed, and the tests find it. The first page leads to an open section.
         if (needed is not None and needed not in authority) or not self.openable():
             return render("console/refused.html", 403, heading="You may not open this", problems=[], needed=needed)
         g.administration = Administration(
@@ -85,7 +81,7 @@ class Console:
 
 
 def refused(error: AdminError) -> Response:
-    """The page of a use case's refusal, where its view has nothing better to show."""
+    """The page of a use case's refusal, if the view does not show the refusal itself."""
     status, heading = next(
         (answer for kind, answer in _STATUSES.items() if isinstance(error, kind)), (400, "That did not work")
     )
@@ -93,10 +89,5 @@ def refused(error: AdminError) -> Response:
 
 
 def sentences(problems: Iterable[Problem]) -> list[str]:
-    """Problems as people read them, without what only the command line can do."""
+    """Problems as sentences, without the hints for the command line."""
     return [sentence(problem.line) for problem in problems]
-
-
-def sentence(text: str) -> str:
-    """A text with a capital letter."""
-    return text[:1].upper() + text[1:]

@@ -1,7 +1,7 @@
-"""Handing over a new secret: shown on one page, once, and on no reload of it.
+"""Hands over a new secret: one page shows it once, and no reload shows it again.
 
-Between the act and the page that shows it the secret is in a cookie of the administrator's own browser, sealed under a
-key of the visit: it stands in no address, no log and no table, and the page that shows it takes it away.
+Between the act and that page the secret is in a cookie of the administrator's own browser, sealed under a key of the
+visit. It is in no address, no log and no table. The page that shows it clears the cookie.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def give(response: Response, subject: str, secret: str) -> Response:
 
 
 def take(subject: str) -> str | None:
-    """The secret that waits for its page; None when there is none of this subject, or it was shown already."""
+    """The subject's secret; None if there is none, or it was shown already."""
     value = _cookie().read(request)
     if value is None:
         return None
@@ -43,7 +43,7 @@ def take(subject: str) -> str | None:
 
 
 def clear(response: Response) -> Response:
-    """Take the cookie away, after its secret was shown."""
+    """Clear the cookie after its secret was shown."""
     if _cookie().read(request) is not None:
         _cookie().clear(response)
     return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from flask import abort, request
@@ -13,7 +14,7 @@ from authserver.administration.words import KEY_KINDS, KEY_STATES
 from authserver.console.entry import sentences
 from authserver.console.section import Section
 from authserver.database.tables import present
-from authserver.keys.model import Kind, State
+from authserver.keys.model import KeyRecord, Kind, State
 from authserver.keys.setup import schedule
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, flash, render, see_other
@@ -25,30 +26,39 @@ SECTION: Final = Section("Keys", "keys", reads="authserver:keys:read", writes="a
 def index(admin: Administration) -> Page:
     rows = keys.find_all(admin)
     shown = [row for row in rows if row.state != State.GONE or request.args.get("gone") == "1"]
+    return render(
+        "console/keys.html",
+        kinds=KEY_KINDS,
+        states=KEY_STATES,
+        rows=shown,
+        due=due(admin, rows),
+        gone=len(rows) - len(shown),
+    )
+
+
+def due(admin: Administration, rows: Iterable[KeyRecord]) -> dict[int, int]:
+    """When the next key replaces each active one (milliseconds), by the number of the active one."""
     lifetimes = schedule(admin.settings).lifetime
-    due = {
+    return {
         row.id: present(row.activated_at) + lifetimes[Kind(row.kind)] * 1000
         for row in rows
         if row.state == State.ACTIVE
     }
-    return render(
-        "console/keys.html", kinds=KEY_KINDS, states=KEY_STATES, rows=shown, due=due, gone=len(rows) - len(shown)
-    )
 
 
 @SECTION.get("/rotate/<kind>", needs=SECTION.writes)
 def ask_to_rotate(admin: Administration, kind: str) -> Page:
-    return _rotate_page(admin, _known(kind))
+    return _rotate_page(admin, _known_kind(kind))
 
 
 @SECTION.post("/rotate/<kind>")
 @confirmed
 def rotate(admin: Administration, kind: str) -> Page:
     try:
-        keys.rotate(admin, _known(kind), at_once=request.form.get("at_once") == "1")
+        keys.rotate(admin, _known_kind(kind), at_once=request.form.get("at_once") == "1")
     except Conflict as refusal:
-        return _rotate_page(admin, _known(kind), sentences(refusal.problems), 409)
-    flash(f"The next {kind} key is active now. Nobody was signed out.")
+        return _rotate_page(admin, _known_kind(kind), sentences(refusal.problems), 409)
+    flash(f"The next {kind} key is active now. Every session goes on.")
     return see_other("console.keys.index")
 
 
@@ -68,7 +78,7 @@ def leaked(admin: Administration, key_id: int) -> Page:
     return see_other("console.keys.index")
 
 
-def _known(kind: str) -> Kind:
+def _known_kind(kind: str) -> Kind:
     if kind not in list(Kind):
         abort(404)
     return Kind(kind)

@@ -1,10 +1,10 @@
-"""Overview: what happened lately, keys and their next rotation, what needs a hand, and what to do first."""
+"""Overview: what happened lately, keys and their next rotation, what needs attention, and what to do first."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from flask import request
 
@@ -13,10 +13,9 @@ from authserver.administration.activity import SPANS, Report, total
 from authserver.administration.context import Administration
 from authserver.administration.doctor.finding import Finding, Severity
 from authserver.apis.registration import BUILT_IN
+from authserver.console.keys import due
 from authserver.console.section import Section
-from authserver.database.tables import present
 from authserver.keys.model import Kind, State
-from authserver.keys.setup import schedule
 from authserver.pages.pages import Page, render
 from authserver.records.audit import AuditRecord, Event, Search
 
@@ -26,14 +25,18 @@ _SPANS: Final = {"hour": "Last hour", "day": "Last day", "week": "Last week", "m
 _MOST_REASONS: Final = 5
 _MOST_FINDINGS: Final = 8
 _MOST_EVENTS: Final = 5
-#: What somebody should look at, whoever caused it.
+#: The events that an administrator should look at.
 _ALARMING: Final = (Event.SESSION_REUSE, Event.KEY_LEAKED, Event.SESSION_FROM_THE_FUTURE, Event.CLIENT_REFUSED)
-_KEY_NAMES: Final = {Kind.SIGNING: "Signs access tokens", Kind.TOKEN: "Refresh tokens", Kind.OPAQUE: "Opaque tokens"}
+_KEY_NAMES: Final[dict[str, str]] = {
+    Kind.SIGNING: "Signs access tokens",
+    Kind.TOKEN: "Refresh tokens",
+    Kind.OPAQUE: "Opaque tokens",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Some series over one time axis; drawn from its table, which is there for whoever does not see the drawing."""
+    """Some series over one time axis. It is drawn from a table, which people read who cannot see the drawing."""
 
     name: str
     title: str
@@ -43,7 +46,7 @@ class Chart:
 
     @property
     def figure(self) -> int | None:
-        """The sum of counts; of samples the latest one. None where there is nothing to draw."""
+        """The sum of counts, or the latest sample. None if there is nothing to draw."""
         if self.is_sample:
             return next((figure for s in self.series.values() for figure in reversed(s) if figure is not None), None)
         return sum(figure or 0 for series in self.series.values() for figure in series) or None
@@ -58,17 +61,6 @@ class Step:
     done: bool
 
 
-@dataclass(frozen=True, slots=True)
-class KeyPlan:
-    """A kind of keys: the active one since when, and when the next takes over (milliseconds)."""
-
-    name: str
-    kid: str | None
-    since: int
-    due: int
-    has_next: bool
-
-
 @SECTION.get()
 def index(admin: Administration) -> Page:
     span = request.args.get("span", "day")
@@ -78,8 +70,9 @@ def index(admin: Administration) -> Page:
         report=report,
         charts=_charts(report),
         spans=_SPANS,
+        key_names=_KEY_NAMES,
         steps=_steps(admin, report),
-        plans=_key_plans(admin) if admin.may("authserver:keys:read") else [],
+        **_keys(admin),
         findings=_findings(admin),
         events=_events(admin) if admin.may("authserver:audit:read") else None,
     )
@@ -87,15 +80,15 @@ def index(admin: Administration) -> Page:
 
 def _charts(report: Report) -> list[Chart]:
     return [
-        Chart("sign-ins", "Sign-ins", "Nobody has signed in.", {"sign-ins": report.sign_ins}),
+        Chart("sign-ins", "Sign-ins", "No user has signed in.", {"sign-ins": report.sign_ins}),
         Chart("refreshes", "Refreshes", "No app has refreshed.", _worded(report.refreshes)),
         Chart("refusals", "Refusals by reason", "Nothing was refused.", _worded(_largest(report.refusals))),
-        Chart("active", "Live sessions", "Nobody has counted yet.", {"live sessions": report.active}, is_sample=True),
+        Chart("active", "Live sessions", "There is no count yet.", {"live sessions": report.active}, is_sample=True),
     ]
 
 
 def _largest(refusals: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int]]:
-    """The most frequent ones, and the rest in one."""
+    """The most frequent reasons, and the sum of the others."""
     names = list(refusals)
     kept: dict[str, Sequence[int]] = {name: refusals[name] for name in names[:_MOST_REASONS]}
     if rest := {name: refusals[name] for name in names[_MOST_REASONS:]}:
@@ -108,39 +101,32 @@ def _worded(series: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int | Non
 
 
 def _steps(admin: Administration, report: Report) -> list[Step]:
-    """What to do first, until all of it is done."""
+    """The first steps; an empty list when all of them are done."""
     has_api = any(plan.audience not in BUILT_IN for plan in apis.find_all(admin))
     has_client = bool(clients.find_all(admin, limit=1))
     has_signed_in = any(report.sign_ins) or any(report.active)
     steps = [
         Step("Register an API with its scopes", "console.apis.index", has_api),
         Step("Register a client: the app that asks for tokens", "console.clients.kinds", has_client),
-        # The first user is whoever reads this.
+        # The reader of this page is a user already.
         Step("Add a user", "console.users.index", has_signed_in or len(users.find_all(admin, limit=2)) > 1),
         Step("Sign in with the client's code", "console.clients.index", has_signed_in),
     ]
     return [] if all(step.done for step in steps) else steps
 
 
-def _key_plans(admin: Administration) -> list[KeyPlan]:
-    lifetimes = schedule(admin.settings).lifetime
-    rows = keys.find_all(admin)
-    kinds_with_next = {row.kind for row in rows if row.state == State.NEXT}
-    return [
-        KeyPlan(
-            _KEY_NAMES[Kind(row.kind)],
-            row.kid,
-            present(row.activated_at),
-            present(row.activated_at) + lifetimes[Kind(row.kind)] * 1000,
-            row.kind in kinds_with_next,
-        )
-        for row in rows
-        if row.state == State.ACTIVE
-    ]
+def _keys(admin: Administration) -> dict[str, Any]:
+    """The active keys, when they are replaced, and the kinds that have a next key."""
+    rows = keys.find_all(admin) if admin.may("authserver:keys:read") else []
+    return {
+        "keys": [row for row in rows if row.state == State.ACTIVE],
+        "due": due(admin, rows),
+        "kinds_with_next": {row.kind for row in rows if row.state == State.NEXT},
+    }
 
 
 def _findings(admin: Administration) -> list[Finding]:
-    """The gravest things that the doctor finds; notes are for its own page."""
+    """The doctor's errors and warnings. Its own page also shows notes."""
     found = [finding for finding in doctor.examine(admin) if finding.severity is not Severity.NOTE]
     return found[:_MOST_FINDINGS]
 

@@ -1,4 +1,4 @@
-"""A section of the console: a name in the navigation, a path, and routes that each declare the scope that opens them."""
+"""A section of the console: a name in the navigation, a path, and routes, each with the scope that opens it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ View = Callable[..., Page]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One route: `rule` follows the section's path; `needs` is the scope without which it is closed."""
+    """One route: `rule` follows the section's path; `needs` is the scope that opens it."""
 
     rule: str
     method: str
@@ -27,10 +27,10 @@ class Route:
 
 @dataclass(slots=True)
 class Section:
-    """Views of one kind of thing. `get` routes need the scope `reads`, `post` routes `writes`, unless they say otherwise.
+    """Views of one kind of thing. `get` routes need the scope `reads`, `post` routes `writes`, or the scope they name.
 
-    A view is a function of an `Administration` and what its rule names, such as `def show(admin)`; its endpoint is
-    `console.<name>.<function>`. The view called `index` is where the navigation leads.
+    A view takes an `Administration` and the values of its rule, such as `def show(admin, user_id)`. Its endpoint is
+    `console.<name>.<function>`. The navigation leads to the view `index`.
     """
 
     title: str
@@ -48,7 +48,7 @@ class Section:
         return self._add("GET", rule, needs or self.reads)
 
     def post(self, rule: str = "", *, needs: str | None = None) -> Callable[[View], View]:
-        """An act. The base of all pages has checked the form token and the origin."""
+        """An act. `Pages.protect` has checked the form token and the origin."""
         scope = needs or self.writes
         if scope is None:
             raise ValueError(f"{self.name}: say what scope {rule} needs")

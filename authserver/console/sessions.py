@@ -7,11 +7,12 @@ from uuid import UUID
 
 from flask import request
 
-from authserver.administration import audit, clients, sessions, users
+from authserver.administration import audit, clients, sessions
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.administration.sessions import Whose
 from authserver.administration.words import event_in_words, session_state
+from authserver.console.form import user_id_of, uuid_of
 from authserver.console.section import Section
 from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, flash, render, see_other
@@ -21,22 +22,22 @@ from authserver.records.audit import Search
 SECTION: Final = Section("Sessions", "sessions", reads="authserver:sessions:read", writes="authserver:sessions:write")
 AUDIT_READ: Final = "authserver:audit:read"
 
-_PAGE: Final = 50
-_LATELY: Final = 20
+_PAGE_SIZE: Final = 50
+_MOST_RECENT: Final = 20
 
 
 @SECTION.get()
 def index(admin: Administration) -> Page:
     asked = {name: request.args.get(name, "").strip() for name in ("user", "client", "state")}
-    which, before = _whose(admin), _id(request.args.get("before"))
-    rows = sessions.find_all(admin, which, include_ended=asked["state"] == "all", limit=_PAGE + 1, before=before)
-    shown = rows[:_PAGE]
+    which, before = _whose(admin), uuid_of(request.args.get("before"))
+    rows = sessions.find_all(admin, which, include_ended=asked["state"] == "all", limit=_PAGE_SIZE + 1, before=before)
+    shown = rows[:_PAGE_SIZE]
     return render(
         "console/sessions.html",
         rows=[(row, session_state(row)) for row in shown],
         names=sessions.usernames(admin, {row.user_id for row in shown}),
         asked=asked,
-        more={**asked, "before": shown[-1].id} if len(rows) > _PAGE else None,
+        more={**asked, "before": shown[-1].id} if len(rows) > _PAGE_SIZE else None,
         is_first=before is None,
     )
 
@@ -44,7 +45,7 @@ def index(admin: Administration) -> Page:
 @SECTION.get("/<uuid:session_id>")
 def show(admin: Administration, session_id: UUID) -> Page:
     row = sessions.find(admin, session_id)
-    events = audit.find(admin, Search(session_id=session_id), limit=_LATELY) if admin.may(AUDIT_READ) else None
+    events = audit.find(admin, Search(session_id=session_id), limit=_MOST_RECENT) if admin.may(AUDIT_READ) else None
     name = sessions.usernames(admin, {row.user_id}).get(row.user_id)
     return render(
         "console/session.html", row=row, state=session_state(row), name=name, events=events, in_words=event_in_words
@@ -60,7 +61,7 @@ def end(admin: Administration, session_id: UUID) -> Page:
 
 @SECTION.get("/end-all", needs=SECTION.writes)
 def ask_to_end_all(admin: Administration) -> Page:
-    """Says how many before anything is ended, with and without scripts."""
+    """Say how many sessions would end, also without scripts, before any is ended."""
     which = _chosen(admin)
     names = {} if which.user_id is None else sessions.usernames(admin, {which.user_id})
     return render("console/sessions_end.html", which=which, count=sessions.count_live(admin, which), names=names)
@@ -72,17 +73,16 @@ def end_all(admin: Administration) -> Page:
     which = _chosen(admin)
     live = sessions.count_live(admin, which)
     ended = sessions.revoke_all(admin, which)
-    # All of a client end with one mark that every node honours; the server's sweep carries it into the rows.
+    # One mark ends all sessions of a client on every node. The server's sweep changes the rows later, uncounted here.
     by_mark = which.user_id is None
     flash(f"Ended {counted(live if by_mark else ended, 'session')}." + by_mark * " The list shows it within a minute.")
     return see_other("console.sessions.index", user=request.args.get("user"), client=request.args.get("client"))
 
 
 def _whose(admin: Administration) -> Whose:
-    """By name, e-mail address or id, of users and clients that were removed too while their sessions are kept."""
+    """Whose sessions the request names. Removed users and clients count too, while their sessions are kept."""
     user, client = (request.args.get(name, "").strip() for name in ("user", "client"))
-    user_id = None if not user else _id(user) or users.find(admin, user).id
-    return Whose(user_id, client or None)
+    return Whose(user_id_of(admin, user), client or None)
 
 
 def _chosen(admin: Administration) -> Whose:
@@ -92,10 +92,3 @@ def _chosen(admin: Administration) -> Whose:
     if which.client_id is not None:
         clients.find(admin, which.client_id)
     return which
-
-
-def _id(text: str | None) -> UUID | None:
-    try:
-        return UUID(text) if text else None
-    except ValueError:
-        return None

@@ -1,4 +1,4 @@
-"""Users: list, add, change, disable, remove, give a link for a password; what each has open and has done lately."""
+"""Users: list, add, change, disable, remove, give a link for a password; sessions and recent events of a user."""
 
 from __future__ import annotations
 
@@ -28,14 +28,15 @@ SESSIONS_READ: Final = "authserver:sessions:read"
 SESSIONS_WRITE: Final = "authserver:sessions:write"
 AUDIT_READ: Final = "authserver:audit:read"
 
-_PAGE: Final = 50
-_LATELY: Final = 10
+_PAGE_SIZE: Final = 50
+_MOST_RECENT: Final = 10
 
 
 @dataclass(slots=True)
 class UserForm(Form):
-    """The form of a user. The password is in none that is shown again."""
+    """The form of a user. It has no password, because a form with problems is shown again."""
 
+    stale: ClassVar = "Somebody else changed this user while you had the form open. Nothing was saved yet."
     labels: ClassVar = {"username": "User name", "email": "E-mail address", "roles": "Roles", "password": "Password"}
 
     username: str = ""
@@ -53,10 +54,10 @@ def index(admin: Administration) -> Page:
     state = request.args.get("state", "")
     which = Filter(text or None, role or None, {"enabled": True, "disabled": False}.get(state))
     after = request.args.get("after") or None
-    rows = users.find_all(admin, which, after=after, limit=_PAGE + 1)
-    shown = rows[:_PAGE]
+    rows = users.find_all(admin, which, after=after, limit=_PAGE_SIZE + 1)
+    shown = rows[:_PAGE_SIZE]
     asked = {"q": text, "role": role, "state": state}
-    more = {**asked, "after": shown[-1].username_key} if len(rows) > _PAGE else None
+    more = {**asked, "after": shown[-1].username_key} if len(rows) > _PAGE_SIZE else None
     return render("console/users.html", rows=shown, asked=asked, more=more, is_first=after is None)
 
 
@@ -89,17 +90,17 @@ def show(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
     live, events = None, None
     if admin.may(SESSIONS_READ):
-        found = sessions.find_all(admin, Whose(user_id=row.id), include_ended=False, limit=_LATELY)
+        found = sessions.find_all(admin, Whose(user_id=row.id), include_ended=False, limit=_MOST_RECENT)
         live = [(one, session_state(one)) for one in found]
     if admin.may(AUDIT_READ):
-        events = audit.find(admin, Search(user_id=row.id), limit=_LATELY)
+        events = audit.find(admin, Search(user_id=row.id), limit=_MOST_RECENT)
     return render("console/user.html", user=row, live=live, events=events, in_words=event_in_words)
 
 
 @SECTION.get("/<uuid:user_id>/edit", needs=SECTION.writes)
 def edit(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
-    form = UserForm(row.username, row.email or "", " ".join(sorted(row.roles)), version=_version(row))
+    form = UserForm(*_texts(row), version=version_of(_texts(row)))
     return render("console/user_edit.html", user=row, form=form)
 
 
@@ -108,12 +109,12 @@ def edit(admin: Administration, user_id: UUID) -> Page:
 def edit_now(admin: Administration, user_id: UUID) -> Page:
     form = _sent()
     row = users.find(admin, str(user_id))
-    admin.precondition = lambda locked: _refuse_changed(locked, form.version)
+    admin.precondition = lambda locked: form.require_unchanged(_texts(locked))
     try:
         row = users.edit(admin, str(user_id), lambda _: form.profile)
     except Stale as refusal:
         row = users.find(admin, str(user_id))
-        form.version = _version(row)
+        form.version = version_of(_texts(row))
         form.problems = [str(refusal), _now_in_words(row)]
         return render("console/user_edit.html", 412, user=row, form=form)
     except (Invalid, Conflict, Forbidden) as refusal:
@@ -180,13 +181,9 @@ def _sent() -> UserForm:
     return UserForm(username, email, roles, version=version)
 
 
-def _version(row: UserRecord) -> str:
-    return version_of([row.username, row.email, sorted(row.roles)])
-
-
-def _refuse_changed(locked: UserRecord, version: str) -> None:
-    if _version(locked) != version:
-        raise Stale("Somebody else changed this user while you had the form open. Nothing was saved yet.")
+def _texts(row: UserRecord) -> tuple[str, str, str]:
+    """What the form's fields show of a user."""
+    return row.username, row.email or "", " ".join(sorted(row.roles))
 
 
 def _now_in_words(row: UserRecord) -> str:

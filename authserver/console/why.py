@@ -18,24 +18,24 @@ SECTION: Final = Section("Why?", "why", reads="authserver:audit:read", writes="a
 
 @SECTION.get()
 def index(admin: Administration) -> Page:
-    """Also for links of ours that hold a reference."""
+    """Also opened by the console's own links, with a reference."""
     pasted = request.args.get("reference", "")
-    return _page(admin, pasted) if pasted else _empty("", [])
+    return _answer_page(admin, pasted) if pasted else _form_page("", [])
 
 
 @SECTION.post()
 def explain(admin: Administration) -> Page:
-    """A form with POST, although it changes nothing: what people paste belongs in no address and no log of a proxy."""
-    return _page(admin, request.form.get("reference", ""))
+    """Changes nothing, but uses POST, to keep what people paste out of addresses and the logs of proxies."""
+    return _answer_page(admin, request.form.get("reference", ""))
 
 
-def _page(admin: Administration, pasted: str) -> Page:
+def _answer_page(admin: Administration, pasted: str) -> Page:
     try:
         refusal = explaining.explain(admin.vault, pasted)
     except Invalid as problem:
-        return _empty(pasted, sentences(problem.problems), 422)
+        return _form_page(pasted, sentences(problem.problems), 422)
     return render("console/why.html", pasted="", problems=[], found=explaining.look_up(admin, refusal))
 
 
-def _empty(pasted: str, problems: list[str], status: int = 200) -> Page:
+def _form_page(pasted: str, problems: list[str], status: int = 200) -> Page:
     return render("console/why.html", status, pasted=pasted[:2000], problems=problems, found=None)

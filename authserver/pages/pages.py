@@ -1,20 +1,6 @@
 """Gives a blueprint visits, form tokens, messages and strict headers, so that no page can forget one.
 
-    def blueprint(pages: Pages) -> Blueprint:
-        part = Blueprint("console", __name__, url_prefix="/admin", template_folder="templates")
-        pages.protect(part, Area("Administration", "console.overview", is_administrator))
-
-        @part.get("/users")
-        def users() -> Page:
-            return render("console/users.html", rows=..., actor=current_visit().actor)
-
-        @part.post("/users/<uuid:user_id>/disable")
-        @confirmed                    # asks for the password first, if it was typed too long ago
-        def disable(user_id: UUID) -> Page:
-            ...
-            flash("Disabled anna.")
-            return see_other("console.users")
-
+`account/pages.py` shows how a blueprint uses them.
 Templates extend `pages/layout.html` and use the macros of `pages/macros.html`; both files document what they offer.
 """
 
@@ -87,7 +73,7 @@ class Pages:
 
     @property
     def form_cookie(self) -> Cookie:
-        """Keys the forms of browsers that are not signed in."""
+        """Holds the secret of form tokens for a browser that is not signed in."""
         return Cookie.of("authserver-form", self.issuer)
 
     @property
@@ -115,11 +101,9 @@ class Pages:
         """The address of the first page of the first area."""
         return url_for(self.areas[0].endpoint)
 
-    def protect(self, part: Blueprint, area: Area | None = None) -> None:
-        """Require a visit that the area allows, for every view of the blueprint and of its nested blueprints."""
-        if area is not None:
-            self.areas.append(area)
-        part.before_request(lambda: self._require_visit(area))
+    def protect(self, part: Blueprint) -> None:
+        """Require a visit for every view of the blueprint and of its nested blueprints."""
+        part.before_request(self._require_visit)
         part.after_request(self.dress)
 
     def open(self, part: Blueprint) -> None:
@@ -127,14 +111,12 @@ class Pages:
         part.before_request(self._prepare_open_page)
         part.after_request(self.dress)
 
-    def _require_visit(self, area: Area | None) -> Response | None:
+    def _require_visit(self) -> Response | None:
         _refuse_nul()
         g.pages = self
         g.visit = self.find_visit()
         if g.visit is None:
             return self._to_sign_in()
-        if area is not None and not area.allows(g.visit):
-            abort(403, "Your user has no role that opens this page.")
         self._refuse_forgery()
         return None
 
@@ -152,10 +134,7 @@ class Pages:
         if request.method in _SAFE:
             return
         if not addresses.is_own_request(request.headers, self.origin):
-            abort(
-                403,
-                f"This form was not sent from {self.origin}: open that address, and try again.",
-            )
+            abort(403, f"This form was not sent from {self.origin}: open that address, and try again.")
         token = request.headers.get(forms.HEADER) or request.form.get(forms.FIELD, "")
         secret = self._form_secret()
         if secret is None or not forms.matches(secret, token):
@@ -188,8 +167,7 @@ class Pages:
             return Response(status=401, headers={"HX-Redirect": url_for("visit.sign_in")})
         if self._came_from_elsewhere():
             return Response(render_template("pages/continue.html"))
-        here = request.full_path.rstrip("?") if request.method in _SAFE else request.path
-        wanted = addresses.local(here, "") if request.method in _SAFE else ""
+        wanted = addresses.local(request.full_path.rstrip("?"), "") if request.method in _SAFE else ""
         return see_other("visit.sign_in", **({"next": wanted} if wanted else {}))
 
     def _came_from_elsewhere(self) -> bool:

@@ -65,6 +65,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def sentence(text: str) -> str:
+    """A text with a capital letter."""
+    return text[:1].upper() + text[1:]
+
+
 def browser(user_agent: str | None) -> str:
     """The name of a browser: "Firefox on Windows". For people only: a browser can send any name."""
     if not user_agent:

@@ -1,7 +1,7 @@
 """Visits: opened by a sign-in, found by a cookie, confirmed by the password, ended by a sign-out, a change or time.
 
 The cookie's value is the visit's id and a secret of 32 bytes. The database has only the secret's SHA-256, so a copy of
-it signs no one in. The secret is also the key of the visit's form tokens (`pages/forms`).
+the database opens no visit. The secret is also the key of the visit's form tokens (`pages/forms`).
 """
 
 from __future__ import annotations
@@ -37,12 +37,8 @@ class Visit:
     id: UUID
     user_id: UUID
     username: str
-    email: str | None
     roles: frozenset[str]
-    opened_at: int
-    last_used_at: int
     confirmed_at: int
-    expires_at: int
     now: int
     secret: bytes = field(repr=False)
 
@@ -100,12 +96,8 @@ class Visits:
             id=row.id,
             user_id=row.user_id,
             username=user.username,
-            email=user.email,
             roles=user.roles,
-            opened_at=row.opened_at,
-            last_used_at=row.last_used_at,
             confirmed_at=row.confirmed_at,
-            expires_at=row.expires_at,
             now=row.now,
             secret=secret,
         )

@@ -175,7 +175,7 @@ def test_an_api_shows_which_clients_hold_its_scopes(admin: Visitor, stage: Stage
 
 
 def test_the_servers_own_apis_are_none_of_ones_own_and_stay(admin: Visitor, stage: Stage):
-    first = "There is no API of yours yet"
+    first = "You have not registered an API yet"
     assert first not in admin.get("/admin/apis").text
     stage.sql("DELETE FROM apis WHERE audience = :audience", audience=API)
     page = admin.get("/admin/apis")

@@ -35,7 +35,7 @@ def test_each_kind_is_explained_with_its_states_and_the_next_rotation(console: V
 def test_a_key_is_rotated_now_when_it_is_known_or_at_once(console: Visitor, stage: Stage, kind: str):
     before = active(stage, kind)
     page = console.get(f"{KEYS}/rotate/{kind}")
-    assert "Nobody is signed out" in page.text
+    assert "Every session goes on" in page.text
     page = console.submit(f"{KEYS}/rotate/{kind}")
     assert page.status_code == 409
     assert "is not known to every API and node yet" in Elements(page.text).words

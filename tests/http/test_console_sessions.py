@@ -27,7 +27,7 @@ def signed_in(oauth: OAuth, person: Person, **more: str) -> str:
 
 
 def test_the_empty_list_says_what_will_stand_there(console: Visitor):
-    assert "Nobody is signed in" in words(console, SESSIONS)
+    assert "No user is signed in" in words(console, SESSIONS)
 
 
 def test_a_session_shows_its_device_in_short_words_and_its_last_use(console: Visitor, oauth: OAuth, person: Person):

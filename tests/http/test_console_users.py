@@ -34,7 +34,7 @@ def test_users_are_found_by_a_part_of_name_or_address_by_role_and_by_state(conso
         shown = words(console, f"{USERS}?{asked}")
         assert there in shown
         assert gone not in shown
-    assert "Nobody matches" in words(console, f"{USERS}?q=nobody")
+    assert "No user matches" in words(console, f"{USERS}?q=nobody")
     assert berta.id in console.get(USERS).text
 
 

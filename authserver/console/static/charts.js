@@ -24,7 +24,7 @@ function draw(place) {
   const axis = { stroke: text, grid: { stroke: line, width: 1 }, ticks: { stroke: line, width: 1 } };
   const time = seconds => new Date(seconds * 1000).toISOString().slice(11, 16);
   const day = seconds => new Date(seconds * 1000).toLocaleDateString("en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
-  // Hours as 18:00; the day where it begins, and where it is all that there is to say.
+  // Hours as 18:00, and the day where it begins. If a step is a day or longer, only the day.
   const moments = (_, splits, axis, space, step) => splits.map((at, number) =>
     step >= 86400 ? day(at) : number === 0 || at % 86400 === 0 ? `${time(at)}\n${day(at)}` : time(at));
   place.replaceChildren();
