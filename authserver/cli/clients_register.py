@@ -45,7 +45,8 @@ def _options(field: Field, *, editing: bool) -> Iterator[Callable[[Command], Com
         given["type"] = DURATION
     elif field.input is Input.NUMBER:
         given["type"] = int
-    given |= {"multiple": True} if field.is_set else {"default": None}
+    if field.is_set:
+        given["multiple"] = True
     needed = not editing and field.name in ("kind", "name")  # no kind has a default for them
     yield click.option(field.option or f"--{flag}", field.name, help=about, required=needed, **given)
     if editing and field.adds:

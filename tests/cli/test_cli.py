@@ -114,6 +114,14 @@ def test_a_password_is_asked_for_twice_on_a_terminal_and_not_shown(shell: Shell,
     assert stage.sql("SELECT username FROM users") == [("anna",)]
 
 
+@pytest.mark.parametrize(("option", "value"), [("--kind", "web"), ("--name", "Shop")])
+def test_a_client_without_its_kind_or_name_is_wrong_usage(shell: Shell, option: str, value: str):
+    done = shell.run("clients", "add", option, value)
+    assert done.returncode == 2
+    assert f"Missing option '{'--name' if option == '--kind' else '--kind'}'" in done.stderr
+    assert shell.json("clients", "add", "--kind", "web", "--name", "Shop")["name"] == "Shop"
+
+
 @pytest.mark.parametrize(("given", "said"), [("", "no password"), ("short\n", "8 to 256 characters, not 5")])
 def test_a_password_that_is_missing_or_too_short_is_refused(shell: Shell, given: str, said: str):
     assert said in shell.refused("users", "add", "anna", given=given)
