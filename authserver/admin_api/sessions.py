@@ -13,9 +13,8 @@ from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, 
 from authserver.administration import sessions as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
-from authserver.database.times import iso, iso_of
+from authserver.sessions.document import as_document
 from authserver.sessions.model import SessionRecord
-from authserver.sessions.values import is_live
 
 _READ: Final = "authserver:sessions:read"
 _WRITE: Final = "authserver:sessions:write"
@@ -60,32 +59,6 @@ class SessionQuery(paging.Page):
     ended: bool = Field(default=False, description="Ended ones too, while their rows are kept.")
 
 
-def session(row: SessionRecord, username: str | None) -> Session:
-    """The representation of a row, which has the database's time as `now`."""
-    return Session(
-        id=str(row.id),
-        user_id=str(row.user_id),
-        username=username,
-        client_id=row.client_id,
-        live=is_live(row, row.now),
-        scope=" ".join(sorted(row.scopes)),
-        audiences=sorted(row.audiences),
-        roles=sorted(row.roles),
-        created_at=iso_of(row.created_at),
-        last_used_at=iso_of(row.last_used_at),
-        idle_expires_at=iso_of(row.idle_expires_at),
-        absolute_expires_at=iso_of(row.absolute_expires_at),
-        revoked_at=iso(row.revoked_at),
-        revoked_because=row.revoked_because,
-        generation=row.generation,
-        retries=row.retries,
-        late_retries=row.late_retries,
-        device_name=row.device_name,
-        last_address=row.last_address,
-        last_user_agent=row.last_user_agent,
-    )
-
-
 def list_(admin: Administration, query: SessionQuery) -> Answer:
     which = use_cases.Whose(None if query.user_id is None else _uuid(query.user_id, "user"), query.client_id)
     start = paging.start(query)
@@ -110,7 +83,12 @@ def end(admin: Administration, session_id: str) -> Answer:
 
 def _shown(admin: Administration, rows: Sequence[SessionRecord]) -> list[Session]:
     names = use_cases.usernames(admin, {row.user_id for row in rows})
-    return [session(row, names.get(row.user_id)) for row in rows]
+    return [_session(row, names.get(row.user_id)) for row in rows]
+
+
+def _session(row: SessionRecord, username: str | None) -> Session:
+    document = as_document(row, username)
+    return Session(scope=" ".join(document.pop("scopes")), **document)
 
 
 def _uuid(text: str, what: str) -> UUID:
