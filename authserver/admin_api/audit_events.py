@@ -12,7 +12,7 @@ from pydantic import Field
 
 from authserver.admin_api import paging
 from authserver.admin_api.problems import INVALID, FieldProblem, Problem
-from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, NextPage, Parameters, Route
+from authserver.admin_api.route import Document, Line, NextPage, Parameters, Route, Text
 from authserver.administration import audit as use_cases
 from authserver.administration.context import Administration
 from authserver.records.audit import Position, Search
@@ -82,16 +82,16 @@ class AuditExportQuery(_Matching):
     limit: Annotated[int, Field(ge=1, le=_MOST_LINES)] = _MOST_LINES
 
 
-def list_(admin: Administration, query: AuditEventQuery) -> Answer:
+def list_(admin: Administration, query: AuditEventQuery) -> AuditEventList:
     start = paging.start(query)
     before = None if start is None else _place(start)
     rows = use_cases.find(admin, _search(query), limit=query.limit + 1, before=before)
-    kept, following = paging.cut(rows, query, lambda row: f"{row.at}.{row.id}", f"{PREFIX}/audit-events")
+    kept, following = paging.cut(rows, query, lambda row: f"{row.at}.{row.id}")
     items = [AuditEvent.model_validate(use_cases.as_document(row)) for row in kept]
-    return Answer(AuditEventList(items=items, next=following))
+    return AuditEventList(items=items, next=following)
 
 
-def export(admin: Administration, query: AuditExportQuery) -> Answer:
+def export(admin: Administration, query: AuditExportQuery) -> Text:
     after = None
     if query.after is not None:
         after = _place(paging.start(paging.Page(cursor=query.after)) or "")
@@ -100,7 +100,7 @@ def export(admin: Administration, query: AuditExportQuery) -> Answer:
     headers = {}
     if len(rows) == query.limit:
         headers["Next-After"] = paging.encode(f"{rows[-1].at}.{rows[-1].id}")
-    return Answer(text=lines, content_type=JSON_LINES, headers=headers)
+    return Text(lines, headers)
 
 
 def _search(query: _Matching) -> Search:
@@ -135,14 +135,10 @@ def _place(key: str) -> Position:
 
 
 ROUTES: Final = (
+    Route("GET", "/audit-events", _SCOPE, "List audit events, newest first", list_, "A page"),
     Route(
-        method="GET", path="/audit-events", scope=_SCOPE, summary="List audit events, newest first", handler=list_,
-        query=AuditEventQuery, answers={200: Content(description="A page", model=AuditEventList)},
-    ),
-    Route(
-        method="GET", path="/audit-events/export", scope=_SCOPE, summary="Export audit events as JSON lines",
-        handler=export, query=AuditExportQuery, errors=frozenset({422}),
-        answers={200: Content(description="Oldest first, an event a line", content_type=JSON_LINES)},
+        "GET", "/audit-events/export", _SCOPE, "Export audit events as JSON lines", export, "Oldest first, an event a line",
+        content_type=JSON_LINES, errors={422},
         description="At most 10,000 lines an answer; with more to come it has a header `Next-After` for the next `after`.",
     ),
 )  # fmt: skip

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BaseModel, Field, conlist, create_model
 
 from authserver.admin_api.paging import Page
-from authserver.admin_api.route import Document, Line, NextPage, unset
+from authserver.admin_api.route import Document, Line, NextPage, Versioned, unset
 from authserver.administration.clients import Registered, registration_of
 from authserver.clients.fields import FIELDS, Input
 from authserver.clients.fields import Field as DeclaredField
@@ -117,7 +117,7 @@ class ClientCreation(ClientValues):
 
 
 @with_members(readable(FIELDS))
-class Client(Document):
+class Client(Versioned):
     """A client as it is. Times are ISO 8601 in UTC, durations in seconds; null is the server's setting."""
 
     token_endpoint_auth_method: str
@@ -129,6 +129,8 @@ class Client(Document):
 
 class ChangedClient(Client):
     """A client after a change. A new secret is shown this once, and warnings are for what deserves a second thought."""
+
+    aside: ClassVar = frozenset({"client_secret", "client_secret_expires_at", "warnings"})
 
     client_secret: str | None = None
     client_secret_expires_at: int | None = Field(default=None, description="0: it does not expire (RFC 7591).")
@@ -164,16 +166,30 @@ class SecretRotation(Document):
 
 def client(row: ClientRecord) -> Client:
     """The representation of a row, and nothing that is not in the row: its ETag is compared under the row's lock."""
+    return Client(**_members(row))
+
+
+def changed(registered: Registered) -> ChangedClient:
+    """A client after a change, with its secret if it got one."""
+    return ChangedClient(
+        **_members(registered.row),
+        client_secret=registered.secret,
+        client_secret_expires_at=None if registered.secret is None else 0,
+        warnings=[warning.line for warning in registered.warnings],
+    )
+
+
+def _members(row: ClientRecord) -> dict[str, Any]:
     registration = registration_of(row)
     values = {field.member: _shown(field, getattr(registration, name)) for name, field in FIELDS.items()}
-    return Client(
+    return {
         **values,
-        token_endpoint_auth_method=next(iter(values["token_endpoint_auth_methods"]), "none"),
-        enabled=row.enabled,
-        previous_secret_expires_at=iso(row.previous_secret_expires_at),
-        created_at=iso_of(row.created_at),
-        changed_at=iso_of(row.changed_at),
-    )
+        "token_endpoint_auth_method": next(iter(values["token_endpoint_auth_methods"]), "none"),
+        "enabled": row.enabled,
+        "previous_secret_expires_at": iso(row.previous_secret_expires_at),
+        "created_at": iso_of(row.created_at),
+        "changed_at": iso_of(row.changed_at),
+    }
 
 
 def _shown(field: DeclaredField, value: Any) -> Any:
@@ -181,13 +197,3 @@ def _shown(field: DeclaredField, value: Any) -> Any:
     if value is None or not field.is_set:
         return value
     return " ".join(sorted(value)) if field.is_joined else sorted(value)
-
-
-def changed(registered: Registered) -> ChangedClient:
-    """A client after a change, with its secret if it got one."""
-    return ChangedClient(
-        **client(registered.row).model_dump(),
-        client_secret=registered.secret,
-        client_secret_expires_at=None if registered.secret is None else 0,
-        warnings=[warning.line for warning in registered.warnings],
-    )

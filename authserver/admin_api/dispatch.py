@@ -28,7 +28,7 @@ from authserver.admin_api.problems import (
     refusal,
 )
 from authserver.admin_api.reading import read_document, read_query, read_raw
-from authserver.admin_api.route import PREFIX, Answer, Route, etag
+from authserver.admin_api.route import PREFIX, Document, Route, Text, Versioned
 from authserver.administration.context import Administration, AdminResources
 from authserver.administration.errors import AdminError, Stale
 from authserver.apis.administration import AUDIENCE
@@ -110,7 +110,7 @@ class AdminApi:
         if query is not None:
             arguments["query"] = query
         body = read_raw(request, route) if route.takes_body else b""
-        if route.raw_body:
+        if route.takes_content:
             arguments["content"] = body
         elif route.body is not None:
             arguments["body"] = read_document(body, route.body)
@@ -125,7 +125,7 @@ class AdminApi:
             arguments["prepared"] = route.prepare(admin, **arguments)
 
         def act() -> Response:
-            return _response(route.handler(admin, **arguments))
+            return _response(route, route.handler(admin, **arguments))
 
         return act() if attempt is None else idempotency.once(admin, attempt, act)
 
@@ -169,7 +169,7 @@ def _challenge(scope: str, reason: Reason, reference: str) -> Problem:
 def _demand_precondition(admin: Administration, route: Route, asked: Request) -> None:
     """Let the use case compare If-Match with what it has locked: between a look and an act somebody else may come."""
     represents = route.represents
-    if route.if_match is None or represents is None:
+    if represents is None:
         return
     sent = asked.headers.get("If-Match")
     if sent is not None and not sent.strip():
@@ -186,22 +186,23 @@ def _demand_precondition(admin: Administration, route: Route, asked: Request) ->
     wanted = asked.if_match
 
     def check(subject: Any) -> None:
-        if not wanted.contains(etag(represents(subject))):
+        if not wanted.contains(represents(subject).etag):
             raise Stale("Read it again, look at what has changed, and send your change with the new ETag.")
 
     admin.precondition = check
 
 
-def _response(answer: Answer) -> Response:
-    body = answer.text
-    if answer.document is not None:
-        body = json.dumps(answer.document.model_dump(mode="json"), ensure_ascii=False)
-    headers = {"Cache-Control": "no-store", **answer.headers}
-    if answer.represents is not None:
-        headers["ETag"] = f'"{etag(answer.represents)}"'
-    if body is not None:
-        headers["Content-Type"] = answer.content_type
-    response = Response(body or "", answer.status, headers)
-    if body is None:
-        response.headers.pop("Content-Type", None)
+def _response(route: Route, made: Document | Text | None) -> Response:
+    headers, body = {"Cache-Control": "no-store"}, ""
+    if isinstance(made, Text):
+        headers, body = {**headers, **made.headers}, made.text
+    elif made is not None:
+        body = json.dumps(made.model_dump(mode="json"), ensure_ascii=False)
+    if route.location:
+        headers["Location"] = f"{PREFIX}{route.path}/{getattr(made, route.location)}"
+    if isinstance(made, Versioned):
+        headers["ETag"] = f'"{made.etag}"'
+    response = Response(body, route.status, headers, content_type=route.content_type)
+    if made is None:
+        del response.headers["Content-Type"]
     return response

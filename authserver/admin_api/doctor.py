@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from authserver.admin_api.route import Answer, Content, Document, Route
+from authserver.admin_api.route import Document, Route
 from authserver.administration.context import Administration
 from authserver.administration.doctor import examine
 
@@ -26,24 +26,8 @@ class Findings(Document):
     items: list[Finding]
 
 
-def read(admin: Administration) -> Answer:
-    items = [
-        Finding(
-            check=found.check,
-            severity=found.severity.value,
-            about=found.about.value,
-            subject=found.subject,
-            reason=found.reason,
-            command=found.command,
-        )
-        for found in examine(admin)
-    ]
-    return Answer(Findings(items=items))
+def read(admin: Administration) -> Findings:
+    return Findings(items=[Finding.model_validate(found) for found in examine(admin)])
 
 
-ROUTES: Final = (
-    Route(
-        method="GET", path="/doctor", scope="authserver:settings:read", summary="What deserves attention", handler=read,
-        answers={200: Content(description="The findings", model=Findings)},
-    ),
-)  # fmt: skip
+ROUTES: Final = (Route("GET", "/doctor", "authserver:settings:read", "What deserves attention", read, "The findings"),)

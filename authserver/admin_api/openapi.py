@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 from authserver import __version__
 from authserver.admin_api import idempotency, problems
 from authserver.admin_api.paging import Page
-from authserver.admin_api.route import PREFIX, Content, Route
+from authserver.admin_api.route import JSON, PREFIX, Route, Versioned
 from authserver.apis.administration import AUDIENCE, SCOPES
 
 _REF: Final = "#/components/schemas/{model}"
@@ -102,7 +102,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": _parameters(route, schemas),
         "responses": {
-            **{str(status): _success(content) for status, content in route.answers.items()},
+            str(route.status): _success(route),
             **{str(s): {"$ref": f"#/components/responses/{s}"} for s in sorted(error_statuses(route))},
         },
     }
@@ -152,14 +152,16 @@ def _not_null(member: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _success(content: Content) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": content.description}
-    if content.headers:
-        answer["headers"] = {name: _HEADERS[name] for name in content.headers}
-    if content.model is not None:
-        answer["content"] = {content.content_type: {"schema": _ref(content.model)}}
-    elif content.content_type != "application/json":
-        answer["content"] = {content.content_type: {"schema": {"type": "string"}}}
+def _success(route: Route) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": route.answer}
+    headers = ["ETag"] if route.model is not None and issubclass(route.model, Versioned) else []
+    headers += ["Location"] if route.location else []
+    if headers:
+        answer["headers"] = {name: _HEADERS[name] for name in headers}
+    if route.model is not None:
+        answer["content"] = {route.content_type: {"schema": _ref(route.model)}}
+    elif route.content_type != JSON:
+        answer["content"] = {route.content_type: {"schema": {"type": "string"}}}
     return answer
 
 
@@ -182,7 +184,7 @@ def _schemas(resources: Sequence[Route]) -> dict[str, Any]:
     written: dict[type[BaseModel], None] = {}
     for route in resources:
         read |= dict.fromkeys(model for model in (route.body, route.query) if model is not None)
-        written |= dict.fromkeys(content.model for content in route.answers.values() if content.model is not None)
+        written |= {} if route.model is None else {route.model: None}
     _, definitions = models_json_schema(
         [*((model, "validation") for model in read), *((model, "serialization") for model in written)],
         ref_template=_REF,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
+from flask import request
 from pydantic import Field
 
 from authserver.admin_api.problems import INVALID, FieldProblem, Problem
@@ -51,9 +52,7 @@ def bad_cursor() -> Problem:
     return Problem(INVALID, "The cursor is none of this list.", [wrong])
 
 
-def cut(
-    items: Sequence[Item], page: Page, key: Callable[[Item], object], address: str
-) -> tuple[Sequence[Item], str | None]:
+def cut(items: Sequence[Item], page: Page, key: Callable[[Item], object]) -> tuple[Sequence[Item], str | None]:
     """The items of a page, of which one more than `limit` was asked for, and the address of the next page, if any."""
     if len(items) <= page.limit:
         return items, None
@@ -61,7 +60,7 @@ def cut(
     cursor = encode(str(key(kept[-1])))
     asked: dict[str, Any] = page.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     asked = {name: str(value).lower() if isinstance(value, bool) else value for name, value in asked.items()}
-    return kept, f"{address}?{urlencode({**asked, 'cursor': cursor})}"
+    return kept, f"{request.path}?{urlencode({**asked, 'cursor': cursor})}"
 
 
 def encode(key: str) -> str:

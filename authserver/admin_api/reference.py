@@ -15,7 +15,7 @@ from flask import current_app
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from authserver.admin_api import openapi
-from authserver.admin_api.route import PREFIX, Answer, Content, Route
+from authserver.admin_api.route import PREFIX, Route, Text
 from authserver.administration.context import Administration
 
 _POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -26,31 +26,17 @@ def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
     """The routes of the documentation, which tells of the others and is open to everybody, as the software is."""
     known = tuple(resources)
 
-    def document(_admin: Administration) -> Answer:
-        return Answer(text=openapi.rendered(known))
+    def document(_admin: Administration) -> Text:
+        return Text(openapi.rendered(known))
 
-    def page(_admin: Administration) -> Answer:
+    def page(_admin: Administration) -> Text:
         asset = cast("Callable[[str], str]", current_app.jinja_env.globals["asset"])
         text = _page(known, asset("icon.svg"), asset("vendor/pico-2.1.1/pico.min.css"), asset("pages.css"))
-        return Answer(text=text, content_type=_HTML, headers={"Content-Security-Policy": _POLICY})
+        return Text(text, {"Content-Security-Policy": _POLICY})
 
     return (
-        Route(
-            method="GET",
-            path="/openapi.json",
-            scope=None,
-            summary="The OpenAPI document",
-            handler=document,
-            answers={200: Content(description="OpenAPI 3.1")},
-        ),
-        Route(
-            method="GET",
-            path="/docs",
-            scope=None,
-            summary="This documentation",
-            handler=page,
-            answers={200: Content(description="A page", content_type=_HTML)},
-        ),
+        Route("GET", "/openapi.json", None, "The OpenAPI document", document, "OpenAPI 3.1"),
+        Route("GET", "/docs", None, "This documentation", page, "A page", content_type=_HTML),
     )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from pydantic import Field
 
 from authserver.admin_api import paging
-from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, NextPage, Route
+from authserver.admin_api.route import Document, Line, NextPage, Route
 from authserver.administration import sessions as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
@@ -59,7 +59,7 @@ class SessionQuery(paging.Page):
     ended: bool = Field(default=False, description="Ended ones too, while their rows are kept.")
 
 
-def list_(admin: Administration, query: SessionQuery) -> Answer:
+def list_(admin: Administration, query: SessionQuery) -> SessionList:
     which = use_cases.Whose(None if query.user_id is None else _uuid(query.user_id, "user"), query.client_id)
     start = paging.start(query)
     try:
@@ -67,16 +67,16 @@ def list_(admin: Administration, query: SessionQuery) -> Answer:
     except ValueError:
         raise paging.bad_cursor() from None
     rows = use_cases.find_all(admin, which, include_ended=query.ended, limit=query.limit + 1, before=before)
-    kept, following = paging.cut(rows, query, lambda row: row.id, f"{PREFIX}/sessions")
-    return Answer(SessionList(items=_shown(admin, kept), next=following))
+    kept, following = paging.cut(rows, query, lambda row: row.id)
+    return SessionList(items=_shown(admin, kept), next=following)
 
 
-def read(admin: Administration, session_id: str) -> Answer:
+def read(admin: Administration, session_id: str) -> Session:
     (shown,) = _shown(admin, [use_cases.find(admin, _uuid(session_id, "session"))])
-    return Answer(shown)
+    return shown
 
 
-def end(admin: Administration, session_id: str) -> Answer:
+def end(admin: Administration, session_id: str) -> Session:
     use_cases.revoke(admin, _uuid(session_id, "session"))
     return read(admin, session_id)
 
@@ -98,18 +98,11 @@ def _uuid(text: str, what: str) -> UUID:
         raise NotFound(f"there is no {what} of the id {text[:40]!r}") from None
 
 
-_SHOWN: Final = {200: Content(description="The session", model=Session)}
-
 ROUTES: Final = (
+    Route("GET", "/sessions", _READ, "List sessions, newest first", list_, "A page", errors={404}),
+    Route("GET", "/sessions/{session_id}", _READ, "Read a session", read, "The session"),
     Route(
-        method="GET", path="/sessions", scope=_READ, summary="List sessions, newest first", handler=list_,
-        query=SessionQuery, errors=frozenset({404}), answers={200: Content(description="A page", model=SessionList)},
-    ),
-    Route(
-        method="GET", path="/sessions/{session_id}", scope=_READ, summary="Read a session", handler=read, answers=_SHOWN,
-    ),
-    Route(
-        method="POST", path="/sessions/{session_id}/end", scope=_WRITE, summary="End a session", handler=end,
-        answers=_SHOWN, description="Refreshes fail at once. One that had ended before is left as it is.",
+        "POST", "/sessions/{session_id}/end", _WRITE, "End a session", end, "The session",
+        description="Refreshes fail at once. One that had ended before is left as it is.",
     ),
 )  # fmt: skip

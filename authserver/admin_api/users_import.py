@@ -9,7 +9,7 @@ from flask import request
 from pydantic import Field
 
 from authserver.admin_api.audit_events import JSON_LINES
-from authserver.admin_api.route import Answer, Content, Document, Parameters, Route
+from authserver.admin_api.route import Document, Parameters, Route
 from authserver.administration import users_import as use_cases
 from authserver.administration.context import Administration
 
@@ -45,31 +45,28 @@ class ImportReport(Document):
     problems: list[LineProblem]
 
 
-def import_(admin: Administration, content: bytes, query: ImportQuery) -> Answer:
+def import_(admin: Administration, content: bytes, query: ImportQuery) -> ImportReport:
     form: Literal["csv", "jsonl"] = "csv" if request.mimetype == _CSV else "jsonl"
     tally, problems = use_cases.Tally(), []
     for step in use_cases.import_users(admin, io.BytesIO(content), form, dry_run=query.dry_run):
         tally = step.tally
         problems += [LineProblem(line=p.line, field=p.field, detail=p.text) for p in step.problems]
-    return Answer(
-        ImportReport(
-            dry_run=query.dry_run,
-            lines=tally.lines,
-            added=tally.added,
-            present=tally.present,
-            refused=tally.refused,
-            without_password=tally.without_password,
-            stopped_at=tally.stopped_at,
-            problems=problems,
-        )
+    return ImportReport(
+        dry_run=query.dry_run,
+        lines=tally.lines,
+        added=tally.added,
+        present=tally.present,
+        refused=tally.refused,
+        without_password=tally.without_password,
+        stopped_at=tally.stopped_at,
+        problems=problems,
     )
 
 
 ROUTES: Final = (
     Route(
-        method="POST", path="/users/import", scope="authserver:users:write", summary="Import users", handler=import_,
-        query=ImportQuery, raw_body=True, body_types=(_CSV, JSON_LINES),
-        answers={200: Content(description="The report", model=ImportReport)},
+        "POST", "/users/import", "authserver:users:write", "Import users", import_, "The report",
+        body_types=(_CSV, JSON_LINES),
         description="As `authserver users import`: repeating it adds nobody twice. The body is limited by server.max_body_bytes.",
     ),
 )  # fmt: skip
