@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
 
 from authserver.admin_api.dispatch import AdminApi
 from authserver.admin_api.problems import NOT_FOUND, WRONG_METHOD, Problem
@@ -18,6 +18,7 @@ _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
     """Add every route of the table, and what answers for all other addresses below /admin/api."""
     errors.add(PREFIX, api.answer)
+    app.register_blueprint(Blueprint("admin_api", __name__, template_folder="templates"))
     for route in ROUTES:
         app.add_url_rule(
             route.rule,

@@ -7,12 +7,10 @@ asks nobody to paste a token into a page.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from flask import current_app
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from authserver.admin_api import openapi
 from authserver.admin_api.route import PREFIX, Route, Text
@@ -22,17 +20,14 @@ _POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-acti
 _HTML = "text/html; charset=utf-8"
 
 
-def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
+def routes(resources: tuple[Route, ...]) -> tuple[Route, ...]:
     """The routes of the documentation, which tells of the others and is open to everybody, as the software is."""
-    known = tuple(resources)
 
     def document(_admin: Administration) -> Text:
-        return Text(openapi.rendered(known))
+        return Text(openapi.rendered(resources))
 
     def page(_admin: Administration) -> Text:
-        asset = cast("Callable[[str], str]", current_app.jinja_env.globals["asset"])
-        text = _page(known, asset("icon.svg"), asset("vendor/pico-2.1.1/pico.min.css"), asset("pages.css"))
-        return Text(text, {"Content-Security-Policy": _POLICY})
+        return Text(_page(resources), {"Content-Security-Policy": _POLICY})
 
     return (
         Route("GET", "/openapi.json", None, "The OpenAPI document", document, "OpenAPI 3.1"),
@@ -41,32 +36,21 @@ def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
 
 
 @cache
-def _page(resources: tuple[Route, ...], icon: str, *styles: str) -> str:
-    environment = Environment(
-        loader=PackageLoader("authserver.admin_api"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["kind"] = kind
+def _page(resources: tuple[Route, ...]) -> str:
     document = openapi.document(resources)
-    groups = {tag["name"]: [route for route in resources if route.tag == tag["name"]] for tag in document["tags"]}
-    return environment.get_template("reference.html").render(
+    return current_app.jinja_env.get_template("admin_api/reference.html").render(
         document=document,
-        groups=groups,
-        icon=icon,
-        styles=styles,
-        prefix=PREFIX,
+        groups={tag["name"]: [route for route in resources if route.tag == tag["name"]] for tag in document["tags"]},
+        kind=_kind,
         curl=_curl,
         dereferenced=_dereferenced,
     )
 
 
-def kind(schema: dict[str, Any]) -> str:
+def _kind(schema: dict[str, Any]) -> str:
     """A schema in a few words, such as: array of string, at most 50."""
     if "anyOf" in schema:
-        return " or ".join(kind(branch) for branch in schema["anyOf"])
+        return " or ".join(_kind(branch) for branch in schema["anyOf"])
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if "enum" in schema:
@@ -75,7 +59,7 @@ def kind(schema: dict[str, Any]) -> str:
         return str(schema["const"])
     words = str(schema.get("type", "anything"))
     if words == "array":
-        words += f" of {kind(schema.get('items', {}))}"
+        words += f" of {_kind(schema.get('items', {}))}"
     limits = (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"), ("maxItems", "at most"))
     bounds = " ".join(f"{word} {schema[name]}" for name, word in limits if name in schema)
     return f"{words}, {bounds}" if bounds else words
