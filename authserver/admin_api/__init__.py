@@ -31,7 +31,7 @@ def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
         )
 
     def elsewhere(rest: str = "") -> Response:
-        return api.guarded(lambda: _nothing_here(f"/{rest}"))
+        return _nothing_here(f"/{rest}").response()
 
     for rule in (f"{PREFIX}/<path:rest>", f"{PREFIX}/", PREFIX):
         app.add_url_rule(
@@ -44,7 +44,7 @@ def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
         )
 
 
-def _nothing_here(path: str) -> Response:
+def _nothing_here(path: str) -> Problem:
     # An address that stands in the table as it is, such as /users/import, is no user of the id `import`.
     routes = [route for route in ROUTES if route.path == path] or [
         route for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
@@ -54,5 +54,5 @@ def _nothing_here(path: str) -> Response:
         allowed.add("HEAD")
     if allowed and request.method not in allowed:
         listed = ", ".join(sorted(allowed))
-        raise Problem(WRONG_METHOD, f"It takes {listed}.", headers={"Allow": listed})
-    raise Problem(NOT_FOUND, f"There is no such address; see {PREFIX}/docs.")
+        return Problem(WRONG_METHOD, f"It takes {listed}.", headers={"Allow": listed})
+    return Problem(NOT_FOUND, f"There is no such address; see {PREFIX}/docs.")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from flask import Request
+from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -23,7 +23,7 @@ _ADVICE = {
 }
 
 
-def read_query(request: Request, model: type[Parameters] | None) -> Parameters | None:
+def read_query(model: type[Parameters] | None) -> Parameters | None:
     """The parameters of the query.
 
     Raises:
@@ -54,7 +54,7 @@ def read_query(request: Request, model: type[Parameters] | None) -> Parameters |
         raise Problem(MALFORMED, "Query parameters are wrong.", wrong) from None
 
 
-def read_raw(request: Request, route: Route) -> bytes:
+def read_raw(route: Route) -> bytes:
     """The body of one of the route's media types.
 
     Raises:
@@ -83,12 +83,14 @@ def read_document(body: bytes, model: type[Model]) -> Model:
         loaded = json.loads(body, object_pairs_hook=_once, parse_float=_number, parse_constant=_no_constant)
     except RecursionError:
         raise Problem(MALFORMED, "The JSON is nested too deeply.") from None
-    except (UnicodeDecodeError, ValueError) as error:
-        raise Problem(MALFORMED, f"The body is no JSON document: {_json_problem(error)}.") from None
+    except UnicodeDecodeError:
+        raise _no_json("it is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _no_json(f"{error.msg} (line {error.lineno}, column {error.colno})") from None
+    except ValueError:
+        raise _no_json("a number is too long") from None
     try:
         return model.model_validate_json(json.dumps(loaded))
-    except UnicodeEncodeError:
-        raise Problem(MALFORMED, "A text holds half a surrogate pair.") from None
     except ValidationError as error:
         errors = [FieldProblem(_text(item), pointer(*item["loc"])) for item in _items(error)]
         raise Problem(
@@ -100,7 +102,7 @@ def _once(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
     members: dict[str, Any] = {}
     for name, value in pairs:
         if name in members:  # one reader would take the first, and the next the last
-            raise ValueError(f"the member {name[:100]!r} stands there twice")
+            raise _no_json(f"the member {name[:100]!r} stands there twice")
         members[name] = value
     return members
 
@@ -112,16 +114,11 @@ def _number(text: str) -> float:
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise _no_json(f"{name} is no JSON")
 
 
-def _json_problem(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} (line {error.lineno}, column {error.colno})"
-    text = str(error)
-    return text if "twice" in text or "no JSON" in text else "a number is too long"
+def _no_json(why: str) -> Problem:
+    return Problem(MALFORMED, f"The body is no JSON document: {why}.")
 
 
 def _items(error: ValidationError) -> list[Any]:
