@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal
 from pydantic import Field
 
 from authserver.admin_api import paging
-from authserver.admin_api.route import MERGE_PATCH, Document, Line, NextPage, Route, Versioned, unset
+from authserver.admin_api.route import MERGE_PATCH, Document, Line, NextPage, Roles, Route, Versioned, unset
 from authserver.administration import apis as use_cases
 from authserver.administration.apis import Plan
 from authserver.administration.context import Administration
@@ -23,7 +23,6 @@ from authserver.apis.registration import AUDIENCE_LENGTH
 _READ: Final = "authserver:apis:read"
 _WRITE: Final = "authserver:apis:write"
 
-Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 Scopes = Annotated[
     dict[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,100}$")], Roles],
     Field(
@@ -105,7 +104,7 @@ def api(plan: Plan) -> Api:
 
 
 def list_(admin: Administration, query: ApiQuery) -> ApiList:
-    after, text = paging.start(query), (query.q or "").casefold()
+    after, text = paging.start(query.cursor), (query.q or "").casefold()
     # There are few, and every token request reads them all anyway.
     plans = [
         plan

@@ -83,19 +83,14 @@ class AuditExportQuery(_Matching):
 
 
 def list_(admin: Administration, query: AuditEventQuery) -> AuditEventList:
-    start = paging.start(query)
-    before = None if start is None else _place(start)
-    rows = use_cases.find(admin, _search(query), limit=query.limit + 1, before=before)
+    rows = use_cases.find(admin, _search(query), limit=query.limit + 1, before=_place(query.cursor))
     kept, following = paging.cut(rows, query, lambda row: f"{row.at}.{row.id}")
     items = [AuditEvent.model_validate(use_cases.as_document(row)) for row in kept]
     return AuditEventList(items=items, next=following)
 
 
 def export(admin: Administration, query: AuditExportQuery) -> Text:
-    after = None
-    if query.after is not None:
-        after = _place(paging.start(paging.Page(cursor=query.after)) or "")
-    rows = list(islice(use_cases.export(admin, _search(query), after=after), query.limit))
+    rows = list(islice(use_cases.export(admin, _search(query), after=_place(query.after)), query.limit))
     lines = "".join(json.dumps(use_cases.as_document(row), ensure_ascii=False) + "\n" for row in rows)
     headers = {}
     if len(rows) == query.limit:
@@ -124,7 +119,10 @@ def _milliseconds(name: str, text: str | None) -> int | None:
         raise Problem(INVALID, "A time that is asked for does not exist.", [wrong]) from None
 
 
-def _place(key: str) -> Position:
+def _place(cursor: str | None) -> Position | None:
+    key = paging.start(cursor)
+    if key is None:
+        return None
     at, _, id_ = key.partition(".")
     try:
         if not at.isascii() or not at.isdecimal() or len(at) > 15:

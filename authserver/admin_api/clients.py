@@ -32,7 +32,7 @@ _WRITE: Final = "authserver:clients:write"
 
 def list_(admin: Administration, query: ClientQuery) -> ClientList:
     which = Filter(query.q, query.kind, query.enabled, query.scope)
-    rows = use_cases.find_all(admin, which, after=paging.start(query), limit=query.limit + 1)
+    rows = use_cases.find_all(admin, which, after=paging.start(query.cursor), limit=query.limit + 1)
     kept, following = paging.cut(rows, query, lambda row: row.client_id)
     return ClientList(items=[client(row) for row in kept], next=following)
 

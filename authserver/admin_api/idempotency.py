@@ -48,7 +48,8 @@ class Attempt:
         if not _KEY.fullmatch(bare):
             wrong = FieldProblem("1 to 255 visible ASCII characters, such as a UUID", parameter=HEADER)
             raise Problem(MALFORMED, f"The {HEADER} has not the form of one.", [wrong])
-        return cls(_digest(actor, operation, bare), target.encode() + b"\0" + body)
+        whose = f"{actor}\0{operation}\0{bare}"
+        return cls(hashlib.sha256(whose.encode()).digest(), target.encode() + b"\0" + body)
 
 
 def answered(admin: Administration, attempt: Attempt) -> Response | None:
@@ -71,7 +72,8 @@ def once(admin: Administration, attempt: Attempt, act: Callable[[], Response]) -
                 raise Problem(CONFLICT, f"The {HEADER} was in use; send the request again.")
             return _replay(admin, attempt, row)
         response = act()
-        sealed = admin.vault.seal(_packed(response), purpose=_purpose(attempt))
+        packed = [response.status_code, list(response.headers.items()), response.get_data(as_text=True)]
+        sealed = admin.vault.seal(json.dumps(packed).encode(), purpose=_purpose(attempt))
         store.keep(connection, attempt.digest, sealed)
     return response
 
@@ -89,13 +91,5 @@ def _replay(admin: Administration, attempt: Attempt, row: IdempotencyRecord) -> 
     return Response(body, status, headers)
 
 
-def _packed(response: Response) -> bytes:
-    return json.dumps([response.status_code, list(response.headers.items()), response.get_data(as_text=True)]).encode()
-
-
 def _purpose(attempt: Attempt) -> str:
     return f"idempotency {attempt.digest.hex()}"
-
-
-def _digest(*parts: str) -> bytes:
-    return hashlib.sha256("\0".join(parts).encode()).digest()

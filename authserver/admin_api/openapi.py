@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from authserver import __version__
 from authserver.admin_api import idempotency, problems
@@ -180,15 +180,11 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _schemas(resources: Sequence[Route]) -> dict[str, Any]:
-    read: dict[type[BaseModel], None] = {}
-    written: dict[type[BaseModel], None] = {}
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
     for route in resources:
-        read |= dict.fromkeys(model for model in (route.body, route.query) if model is not None)
-        written |= {} if route.model is None else {route.model: None}
-    _, definitions = models_json_schema(
-        [*((model, "validation") for model in read), *((model, "serialization") for model in written)],
-        ref_template=_REF,
-    )
+        models |= {(model, "validation"): None for model in (route.body, route.query) if model is not None}
+        models |= {} if route.model is None else {(route.model, "serialization"): None}
+    _, definitions = models_json_schema(list(models), ref_template=_REF)
     found: dict[str, Any] = definitions["$defs"]
     return found
 

@@ -27,16 +27,16 @@ class Page(Parameters):
     """Where the page begins: as `next` of the page before has it."""
 
 
-def start(page: Page) -> str | None:
-    """The key of the last item of the page before; None for the first page.
+def start(cursor: str | None) -> str | None:
+    """The key of the last item of the page before; None without a cursor, for the first page.
 
     Raises:
         Problem: the cursor is none of ours.
     """
-    if page.cursor is None:
+    if cursor is None:
         return None
     try:
-        raw = base64.b64decode(page.cursor + "=" * (-len(page.cursor) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         (key,) = json.loads(raw)
         if not isinstance(key, str) or "\0" in key:
             raise ValueError(key)

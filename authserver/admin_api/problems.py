@@ -47,13 +47,9 @@ KINDS: Final = (
     KEY_REUSED, NO_PRECONDITION, FAILED, UNAVAILABLE,
 )  # fmt: skip
 
-_OF_ERRORS: tuple[tuple[type[AdminError], Kind], ...] = (
-    (NotFound, NOT_FOUND),
-    (Stale, STALE),
-    (Forbidden, FORBIDDEN),
-    (Invalid, INVALID),
-    (Conflict, CONFLICT),
-)
+_OF_ERRORS: Final[Mapping[type[AdminError], Kind]] = {
+    NotFound: NOT_FOUND, Conflict: CONFLICT, Stale: STALE, Forbidden: FORBIDDEN, Invalid: INVALID,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +99,7 @@ def pointer(*parts: str | int) -> str:
 
 def refusal(error: AdminError, fields: Mapping[str, str]) -> Problem:
     """The problem of a use case's refusal. `fields` are the members of the body that the fields of rules stand for."""
-    kind = next((kind for type_, kind in _OF_ERRORS if isinstance(error, type_)), INVALID)
+    kind = _OF_ERRORS.get(type(error), INVALID)
     if not isinstance(error, Invalid):
         return Problem(kind, _sentence(error.problems[0].text))
     found = [

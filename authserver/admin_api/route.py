@@ -23,6 +23,7 @@ MERGE_PATCH: Final = ("application/merge-patch+json", JSON)
 
 #: Text as it may reach the database: PostgreSQL takes no NUL. (Pydantic refuses lone surrogates.)
 Line = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 
 #: Values of a row as a document shows them: an id as text, milliseconds as ISO 8601 in UTC, a set sorted.
 Id = Annotated[str, BeforeValidator(str)]

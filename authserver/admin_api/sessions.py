@@ -61,7 +61,7 @@ class SessionQuery(paging.Page):
 
 def list_(admin: Administration, query: SessionQuery) -> SessionList:
     which = use_cases.Whose(None if query.user_id is None else _uuid(query.user_id, "user"), query.client_id)
-    start = paging.start(query)
+    start = paging.start(query.cursor)
     try:
         before = None if start is None else UUID(start)
     except ValueError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Final
 from uuid import UUID
@@ -16,6 +17,7 @@ from authserver.admin_api.route import (
     Id,
     Line,
     NextPage,
+    Roles,
     Route,
     Time,
     Versioned,
@@ -34,7 +36,6 @@ _WRITE: Final = "authserver:users:write"
 
 Username = Annotated[Line, Field(min_length=1, max_length=100)]
 Email = Annotated[Line, Field(min_length=3, max_length=254)]
-Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 Password = Annotated[Line, Field(min_length=8, max_length=256, json_schema_extra={"format": "password"})]
 
 
@@ -117,17 +118,15 @@ def checked_id(user_id: str) -> str:
     Raises:
         NotFound: no id at all.
     """
-    try:
+    with suppress(ValueError):
         if str(UUID(user_id)) == user_id:
             return user_id
-    except ValueError:
-        pass
     raise NotFound(f"there is no user of the id {user_id[:40]!r}; to find one by name: {PREFIX}/users?login=…")
 
 
 def list_(admin: Administration, query: UserQuery) -> UserList:
     which = Filter(query.q, query.role, query.enabled, query.login)
-    rows = use_cases.find_all(admin, which, after=paging.start(query), limit=query.limit + 1)
+    rows = use_cases.find_all(admin, which, after=paging.start(query.cursor), limit=query.limit + 1)
     kept, following = paging.cut(rows, query, lambda row: row.username_key)
     return UserList(items=[User.model_validate(row) for row in kept], next=following)
 
