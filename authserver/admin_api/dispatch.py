@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import structlog
 from flask import Response, request
-from werkzeug.exceptions import HTTPException
 
 from authserver.admin_api import idempotency, problems
 from authserver.admin_api.idempotency import Attempt
@@ -68,10 +66,6 @@ class AdminApi:
                 problem = self._busy("The server cannot tell yet. Try again.", error.reason)
             case _ if isinstance(error, Unavailable):  # a tuple of types
                 problem = self._busy("The database did not answer. Try again.", Reason.DATABASE_UNAVAILABLE, error)
-            case HTTPException(code=int(code)) if code < HTTPStatus.INTERNAL_SERVER_ERROR:  # no route has met it
-                kind = problems.WRONG_METHOD if code == problems.WRONG_METHOD.status else problems.NOT_FOUND
-                allowed = {name: value for name, value in error.get_headers() if name == "Allow"}
-                problem = Problem(kind, f"See {PREFIX}/docs.", headers=allowed)
             case _:
                 reference = self.refusals.note(Refused(Reason.INTERNAL))
                 _log.exception("failed", reference=reference, exc_info=error)

@@ -83,12 +83,8 @@ def end(admin: Administration, session_id: str) -> Session:
 
 def _shown(admin: Administration, rows: Sequence[SessionRecord]) -> list[Session]:
     names = use_cases.usernames(admin, {row.user_id for row in rows})
-    return [_session(row, names.get(row.user_id)) for row in rows]
-
-
-def _session(row: SessionRecord, username: str | None) -> Session:
-    document = as_document(row, username)
-    return Session(scope=" ".join(document.pop("scopes")), **document)
+    documents = [as_document(row, names.get(row.user_id)) for row in rows]
+    return [Session(scope=" ".join(document.pop("scopes")), **document) for document in documents]
 
 
 def _uuid(text: str, what: str) -> UUID:
