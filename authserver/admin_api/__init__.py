@@ -1,4 +1,4 @@
-"""The admin API under /admin/api: the use cases over HTTP, for programs, with access tokens of this server itself."""
+"""The admin API under /admin/api: the use cases over HTTP, for programs that have this server's own access tokens."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
 
 
 def _unrouted(path: str) -> Problem:
-    # An address that stands in the table as it is, such as /users/import, is not the user with the id `import`.
+    # /users/import is in the table itself, so it is not the user with the id `import`.
     routes = [route for route in ROUTES if route.path == path] or [
         route for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
     ]

@@ -1,7 +1,7 @@
 """APIs: list, register, read, change, remove; with their scopes, and the roles that open these.
 
-An audience is a URI, which no proxy lets pass through a path unharmed, so an API is addressed by its audience in
-base64url (RFC 4648 section 5, unpadded): the member `id`.
+Proxies change the slashes of a URI in a path. So an API is addressed by its audience in base64url (RFC 4648 section 5,
+unpadded): the member `id`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,9 @@ Scopes = Annotated[
     dict[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,100}$")], Roles],
     Field(
         max_length=500,
-        description="Each scope with the roles that open it; none means that it is open to all users.",
-        json_schema_extra={
-            "additionalProperties": False
-        },  # pydantic says what keys may be, and not that others may not
+        description="Each scope with the roles that open it. A scope without roles is open to all users.",
+        # Pydantic's pattern for keys does not forbid other keys.
+        json_schema_extra={"additionalProperties": False},
     ),
 ]
 Name = Annotated[Line, Field(min_length=1, max_length=100)]
@@ -59,7 +58,7 @@ class ApiCreation(Document):
             description="An absolute URI without fragment (RFC 8707), such as https://api.example.com.",
         ),
     ]
-    name: Name | None = Field(default=None, description="Shown to people; left out: the audience.")
+    name: Name | None = Field(default=None, description="Shown to people. The default is the audience.")
     client_id: ClientId | None = None
     access_token_format: Format = "jwt"
     scopes: Scopes = Field(default_factory=dict)
@@ -94,7 +93,7 @@ class ApiQuery(paging.Page):
     """Which APIs to list."""
 
     q: Annotated[Line, Field(max_length=100)] | None = Field(
-        default=None, description="Stands somewhere in audience or name, in whatever case."
+        default=None, description="A part of the audience or name; case does not matter."
     )
 
 
@@ -104,8 +103,8 @@ def api(plan: Plan) -> Api:
 
 
 def list_(admin: Administration, query: ApiQuery) -> ApiList:
-    after, text = paging.start(query.cursor), (query.q or "").casefold()
-    # There are few, and every token request reads them all anyway.
+    after, text = paging.decode(query.cursor), (query.q or "").casefold()
+    # There are few APIs, and every token request reads them all.
     plans = [
         plan
         for plan in sorted(use_cases.find_all(admin), key=lambda plan: plan.audience)
@@ -115,11 +114,11 @@ def list_(admin: Administration, query: ApiQuery) -> ApiList:
     return ApiList(items=[api(plan) for plan in kept], next=following)
 
 
-def settle(admin: Administration, body: ApiCreation) -> None:  # noqa: ARG001 - as every preparation
+def settle(admin: Administration, body: ApiCreation) -> None:  # noqa: ARG001 - waits for any body
     use_cases.settle(admin)
 
 
-def create(admin: Administration, body: ApiCreation, prepared: None) -> Api:  # noqa: ARG001 - as every creation
+def create(admin: Administration, body: ApiCreation, prepared: None) -> Api:  # noqa: ARG001 - nothing is prepared
     name = body.name if body.name is not None else body.audience[:100]
     plan = Plan(body.audience, name, body.client_id, _bound(body.scopes), body.access_token_format)
     use_cases.add(admin, plan)
@@ -179,7 +178,7 @@ ROUTES: Final = (
     Route(
         "POST", "/apis", _WRITE, "Register an API", create, "Registered",
         status=201, location="id", idempotent=True, prepare=settle, errors={409},
-        description="Waits some seconds while scopes that were taken away are still on their way out of sessions.",
+        description="Waits some seconds while removed scopes are still in sessions.",
     ),
     Route("GET", "/apis/{api_id}", _READ, "Read an API", read, "The API"),
     Route(

@@ -1,4 +1,4 @@
-"""The audit record: events newest first, or all of them oldest first as JSON lines, some thousands at a time."""
+"""The audit record: a list, newest event first, or an export as JSON lines, oldest first."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ JSON_LINES: Final = "application/jsonl"
 _SCOPE: Final = "authserver:audit:read"
 _MOST_LINES: Final = 10_000
 
-Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+UuidText = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Moment = Annotated[
     str,
     Field(
@@ -54,30 +54,30 @@ class AuditEventList(NextPage):
     items: list[AuditEvent]
 
 
-class _Matching(Parameters):
+class _EventFilter(Parameters):
     event: Annotated[Line, Field(max_length=40)] | None = Field(
-        default=None, description="Such as session.reuse, or session for all of that noun."
+        default=None, description="Such as session.reuse, or session for all events about sessions."
     )
     client_id: Annotated[Line, Field(max_length=32)] | None = None
-    user_id: Id | None = None
-    session_id: Id | None = None
+    user_id: UuidText | None = None
+    session_id: UuidText | None = None
     actor: Annotated[Line, Field(max_length=100)] | None = Field(
         default=None, description="Such as user:<id>, or user for all users."
     )
     subject: Annotated[Line, Field(max_length=255)] | None = None
     since: Moment | None = Field(default=None, description="ISO 8601, with its offset from UTC.")
-    until: Moment | None = Field(default=None, description="Not included.")
+    until: Moment | None = Field(default=None, description="ISO 8601. Events at this time are not included.")
 
 
-class AuditEventQuery(_Matching, paging.Page):
+class AuditEventQuery(_EventFilter, paging.Page):
     """Which events to list."""
 
 
-class AuditExportQuery(_Matching):
+class AuditExportQuery(_EventFilter):
     """Which events to export."""
 
     after: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(
-        default=None, description="Go on after the export before: its header Next-After."
+        default=None, description="Continue the export before: the value of its header Next-After."
     )
     limit: Annotated[int, Field(ge=1, le=_MOST_LINES)] = _MOST_LINES
 
@@ -98,7 +98,7 @@ def export(admin: Administration, query: AuditExportQuery) -> Text:
     return Text(lines, headers)
 
 
-def _search(query: _Matching) -> Search:
+def _search(query: _EventFilter) -> Search:
     return Search(
         event=query.event,
         client_id=query.client_id,
@@ -120,7 +120,7 @@ def _milliseconds(name: str, text: str | None) -> int | None:
 
 
 def _place(cursor: str | None) -> Position | None:
-    key = paging.start(cursor)
+    key = paging.decode(cursor)
     if key is None:
         return None
     at, _, id_ = key.partition(".")
@@ -135,8 +135,8 @@ def _place(cursor: str | None) -> Position | None:
 ROUTES: Final = (
     Route("GET", "/audit-events", _SCOPE, "List audit events, newest first", list_, "A page"),
     Route(
-        "GET", "/audit-events/export", _SCOPE, "Export audit events as JSON lines", export, "Oldest first, an event a line",
+        "GET", "/audit-events/export", _SCOPE, "Export audit events as JSON lines", export, "One event a line, the oldest first",
         content_type=JSON_LINES, errors={422},
-        description="At most 10,000 lines an answer; with more to come it has a header `Next-After` for the next `after`.",
+        description="An answer has at most 10,000 lines. If there are more, send its header `Next-After` as the next `after`.",
     ),
 )  # fmt: skip

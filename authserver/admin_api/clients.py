@@ -32,7 +32,7 @@ _WRITE: Final = "authserver:clients:write"
 
 def list_(admin: Administration, query: ClientQuery) -> ClientList:
     which = Filter(query.q, query.kind, query.enabled, query.scope)
-    rows = use_cases.find_all(admin, which, after=paging.start(query.cursor), limit=query.limit + 1)
+    rows = use_cases.find_all(admin, which, after=paging.decode(query.cursor), limit=query.limit + 1)
     kept, following = paging.cut(rows, query, lambda row: row.client_id)
     return ClientList(items=[client(row) for row in kept], next=following)
 
@@ -83,18 +83,18 @@ ROUTES: Final = (
     Route(
         "POST", "/clients", _WRITE, "Register a client", create, "Registered",
         status=201, location="client_id", idempotent=True, names=NAMES, errors={409},
-        description="A confidential client's secret is in the answer, once and never again.",
+        description="Only this answer shows the secret of a confidential client.",
     ),
     Route("GET", "/clients/{client_id}", _READ, "Read a client", read, "The client"),
     Route(
         "PUT", "/clients/{client_id}", _WRITE, "Replace a client", replace_, "The client now",
         represents=client, names=NAMES,
-        description="What is left out gets the safe value of its kind. Sessions go on.",
+        description="A member that is left out gets the safe value of the kind. Sessions go on.",
     ),
     Route(
         "PATCH", "/clients/{client_id}", _WRITE, "Change a client", change, "The client now",
         body_types=MERGE_PATCH, represents=client, names=NAMES,
-        description="A JSON merge patch (RFC 7396). A client that gets a method with a secret for the first time is given one.",
+        description="A JSON merge patch (RFC 7396). A client gets a secret with its first method that needs one.",
     ),
     Route(
         "DELETE", "/clients/{client_id}", _WRITE, "Remove a client for good", remove, "Removed",
@@ -113,7 +113,7 @@ ROUTES: Final = (
     Route(
         "POST", "/clients/{client_id}/secret", _WRITE, "Rotate a client's secret", rotate_secret, "The client now",
         idempotent=True, represents=client, errors={409},
-        description="The new secret is in the answer, once and never again. During the overlap both work.",
+        description="Only this answer shows the new secret. During the overlap the old one works too.",
     ),
     Route(
         "POST", "/clients/{client_id}/end-sessions", "authserver:sessions:write",

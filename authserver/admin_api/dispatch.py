@@ -1,4 +1,4 @@
-"""The pipeline of every request: who is it, may they, read strictly, preconditions, act, answer. No route can forget a step."""
+"""The pipeline of every request: token and scope, strict reading, precondition, act, answer. No route skips a step."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _BUSY_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class AdminApi:
-    """What requests are served with."""
+    """Serves the requests of all routes."""
 
     settings: Settings
     database: Database
@@ -48,13 +48,13 @@ class AdminApi:
         def view(**path: str) -> Response:
             try:
                 return self._serve(route, path)
-            except Exception as error:  # noqa: BLE001 - a program gets a problem that it can read, whatever it is
+            except Exception as error:  # noqa: BLE001 - a program gets a problem for any error
                 return self.answer(error, route.fields)
 
         return view
 
     def answer(self, error: Exception, fields: Mapping[str, str] | None = None) -> Response:
-        """Turn any error into a problem. `fields` are the members of the body that the fields of rules stand for."""
+        """Answer any error with a problem. `fields` maps the fields that rules name to members of the body."""
         match error:
             case Problem():
                 problem = error
@@ -106,10 +106,10 @@ class AdminApi:
         return act() if attempt is None else idempotency.once(admin, attempt, act)
 
     def _authorised(self, route: Route) -> Bearer | None:
-        """Who asks. A cookie, a form or a query never counts here: the header alone does (RFC 6750 section 2.1).
+        """Check the access token. Only the header counts (RFC 6750 section 2.1): no cookie, no form, no query.
 
         Raises:
-            Problem: with the challenge of RFC 6750 section 3.
+            Problem: the token is refused; with the challenge of RFC 6750 section 3.
         """
         if route.scope is None:
             return None
@@ -135,22 +135,22 @@ def _challenge(scope: str, reason: Reason, reference: str) -> Problem:
         return Problem(problems.NO_TOKEN, detail, headers={"WWW-Authenticate": realm}, reference=reference)
     if reason is Reason.ACCESS_TOKEN_SCOPE:
         challenge = f'{realm}, error="insufficient_scope", scope="{scope}"'
-        detail = f"This needs the scope {scope}, which the token has not, or its client or user has not any more."
+        detail = f"This needs the scope {scope}. The token lacks it, or its client or user has lost it."
         return Problem(problems.FORBIDDEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
     challenge = f'{realm}, error="invalid_token", error_description="The access token is invalid or has ended."'
-    detail = "The access token is none, has expired or ended, or is not for this audience alone. Ask for a new one."
+    detail = "The access token is invalid, has expired or ended, or is not for this audience alone. Ask for a new one."
     return Problem(problems.NO_TOKEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
 
 
 def _demand_precondition(admin: Administration, route: Route) -> None:
-    """Let the use case compare If-Match with what it has locked: between a look and an act somebody else may come."""
+    """Let the use case compare If-Match with the row that it has locked: an earlier look could miss a change."""
     represents, sent = route.represents, request.headers.get("If-Match")
     if represents is None or (sent is None and route.if_match == "optional"):
         return
     if sent is None:
         raise Problem(
             problems.NO_PRECONDITION,
-            "Send If-Match with the ETag that you read, so that nobody's change is lost; or * to overwrite whatever is there.",
+            "Send If-Match with the ETag that you read, so that no change is lost, or * to overwrite any state.",
             [FieldProblem("is required", parameter="If-Match")],
         )
     if not sent.strip():

@@ -1,4 +1,4 @@
-"""What the doctor finds: what deserves attention, why, and the command that mends it."""
+"""What the doctor finds: what deserves attention, why, and the command that helps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from authserver.administration.doctor import examine
 
 
 class Finding(Document):
-    """One thing that deserves attention. `check` never changes its meaning; `command` is null where time mends it."""
+    """One thing that deserves attention. `check` never changes its meaning; `command` is null where waiting helps."""
 
     check: str
     severity: str
@@ -21,7 +21,7 @@ class Finding(Document):
 
 
 class Findings(Document):
-    """All that is found, gravest first; nothing is good news."""
+    """All findings, the gravest first. An empty list is good news."""
 
     items: list[Finding]
 

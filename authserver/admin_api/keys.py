@@ -1,4 +1,4 @@
-"""Keys: list, rotate, mark as leaked. What a key is made of never leaves the server."""
+"""Keys: list, rotate, mark as leaked. The secret of a key never leaves the server."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class KeyList(Document):
 class KeyQuery(Parameters):
     """Which keys to list."""
 
-    gone: bool = Field(default=False, description="Also those that are gone.")
+    gone: bool = Field(default=False, description="Include keys that are gone.")
 
 
 class KeyRotation(Document):
@@ -48,7 +48,7 @@ class KeyRotation(Document):
 
     kind: Literal["signing", "token", "opaque"]
     at_once: bool = Field(
-        default=False, description="Also when not every API and node can know the next key yet: see docs/keys.md."
+        default=False, description="Even if not every API and node can know the next key yet; see docs/keys.md."
     )
 
 
@@ -74,11 +74,11 @@ ROUTES: Final = (
     Route("GET", "/keys", _READ, "List keys", list_, "The keys"),
     Route(
         "POST", "/keys/rotate", _WRITE, "Promote the next key of a kind", rotate, "The keys now", errors={409},
-        description="The server rotates by itself; this is for when you know better.",
+        description="The server rotates by itself; this rotates earlier.",
     ),
     Route(
         "POST", "/keys/{key_id}/leaked", _WRITE, "Take a leaked key out of trust", mark_leaked, "The key", errors={409},
-        description="An active one is replaced first. A signing or opaque key is gone at once, and with it every access "
-        "token made with it. A token key is still read, so that nobody is signed out.",
+        description="An active key is replaced first. A signing or opaque key is gone at once, and so is every access "
+        "token made with it. A token key is still read, so no user is signed out.",
     ),
 )  # fmt: skip

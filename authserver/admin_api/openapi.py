@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, generated from the table of routes and the models that they really read and write."""
+"""The OpenAPI 3.1 document, generated from the table of routes and from the models that they read and answer with."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": {"type": "string"}},
 }
 _ERROR_TEXTS: Final = {
-    400: "The request has not the documented form.",
-    401: "No access token that counts.",
-    403: "The token lacks the scope, or the act would give or touch authority that it lacks.",
+    400: "The request does not have the documented form.",
+    401: "The access token is missing or invalid.",
+    403: "The token lacks the scope, or the act concerns authority that the token lacks.",
     404: "There is no such thing.",
     409: "Taken, or not in the state that the act needs.",
     412: "Changed since it was read (If-Match).",
@@ -40,12 +40,12 @@ _ERROR_TEXTS: Final = {
 
 @cache
 def rendered(resources: tuple[Route, ...]) -> str:
-    """The document as text."""
+    """Render the document as text."""
     return json.dumps(document(resources), ensure_ascii=False)
 
 
 def document(resources: Sequence[Route]) -> dict[str, Any]:
-    """The document."""
+    """Make the document."""
     schemas = _schemas(resources)
     paths: dict[str, dict[str, Any]] = {}
     for route in resources:
@@ -78,14 +78,14 @@ def document(resources: Sequence[Route]) -> dict[str, Any]:
 
 
 def error_statuses(route: Route) -> set[int]:
-    """Every status of a problem that a route may answer."""
+    """List the statuses of the problems that a route may answer with."""
     statuses = {400, 503, *route.errors}
     if route.scope is not None:
         statuses |= {401, 403}
     if route.path_parameters:
         statuses.add(404)
     if route.query is not None and issubclass(route.query, Page):
-        statuses.add(422)  # a cursor of the right form that is none of this list
+        statuses.add(422)  # a cursor of the right form that belongs to another list
     if route.takes_body:
         statuses |= {413, 415, 422}
     if route.if_match is not None:
@@ -132,7 +132,7 @@ def _parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     if route.if_match is not None:
         found.append(_header("If-Match", "The ETag that was read, or *.", required=route.if_match == "required"))
     if route.idempotent:
-        text = "Anything unique, such as a UUID: a repetition within a day creates nothing and answers the same."
+        text = "Any unique text, such as a UUID. A repetition within 24 hours creates nothing and gets the same answer."
         found.append(_header(idempotency.HEADER, text, required=False, pattern=r"^[\x21\x23-\x7e]{1,255}$"))
     return found
 
@@ -143,7 +143,7 @@ def _header(name: str, text: str, *, required: bool, **schema: Any) -> dict[str,
 
 
 def _not_null(member: dict[str, Any]) -> dict[str, Any]:
-    """A parameter is there or not, and never null."""
+    """Describe a parameter without null: it is sent with a value, or left out."""
     kept = {name: value for name, value in member.items() if name not in ("default", "title", "description")}
     if "anyOf" in kept:
         (kept,) = [branch for branch in kept["anyOf"] if branch != {"type": "null"}]
@@ -170,7 +170,7 @@ def _problem_response(status: int) -> dict[str, Any]:
         "description": _ERROR_TEXTS[status],
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    # A 403 is also what the rules of authority answer, which no other token of the same scopes would change.
+    # No challenge at 403: the rules of authority answer it too, and another token with the same scopes does not help.
     header = {401: "WWW-Authenticate", 503: "Retry-After"}.get(status)
     return answer if header is None else {**answer, "headers": {header: _HEADERS[header]}}
 
@@ -191,7 +191,7 @@ def _schemas(resources: Sequence[Route]) -> dict[str, Any]:
 
 _PROBLEM: Final = {
     "type": "object",
-    "description": "RFC 9457. Programs go by `type`, people read `detail`.",
+    "description": "RFC 9457. Programs decide by `type`, people read `detail`.",
     "required": ["type", "title", "status", "detail"],
     "additionalProperties": False,
     "properties": {

@@ -1,4 +1,4 @@
-"""Pages by cursor: where the last page ended, not how many to skip, so that what is added meanwhile shifts nothing."""
+"""Pages of lists. A cursor says where the last page ended, not how many items to skip: new items shift no page."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class Page(Parameters):
     """The parameters of every list."""
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 50
-    """At most so many."""
+    """The most items of a page."""
     cursor: Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
-    """Where the page begins: as `next` of the page before has it."""
+    """Where the page begins. The page before has it in `next`."""
 
 
-def start(cursor: str | None) -> str | None:
+def decode(cursor: str | None) -> str | None:
     """The key of the last item of the page before; None without a cursor, for the first page.
 
     Raises:
-        Problem: the cursor is none of ours.
+        Problem: the cursor is not one that `encode` makes.
     """
     if cursor is None:
         return None
@@ -47,13 +47,13 @@ def start(cursor: str | None) -> str | None:
 
 
 def bad_cursor() -> Problem:
-    """The problem of a cursor that is none of ours."""
+    """The problem of a cursor that does not belong to the list."""
     wrong = FieldProblem("take it from `next` of the page before, or leave it out", parameter="cursor")
-    return Problem(INVALID, "The cursor is none of this list.", [wrong])
+    return Problem(INVALID, "The cursor does not belong to this list.", [wrong])
 
 
 def cut(items: Sequence[Item], page: Page, key: Callable[[Item], object]) -> tuple[Sequence[Item], str | None]:
-    """The items of a page, of which one more than `limit` was asked for, and the address of the next page, if any."""
+    """Cut a page from `limit` + 1 items. Returns it with the address of the next page; None if it is the last."""
     if len(items) <= page.limit:
         return items, None
     kept = items[: page.limit]
@@ -64,5 +64,5 @@ def cut(items: Sequence[Item], page: Page, key: Callable[[Item], object]) -> tup
 
 
 def encode(key: str) -> str:
-    """A cursor from a key: for programs a text without meaning."""
+    """Make the cursor of a key. It means nothing to programs."""
     return base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")

@@ -1,4 +1,4 @@
-"""Reading a request strictly: one JSON document without double members, each parameter once, nothing that is not known."""
+"""Read a request strictly: one JSON document that repeats no member, each parameter once, and nothing unknown."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from authserver.admin_api.route import Parameters, Route
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: The words of pydantic that say what to do, in ours.
+#: What to do about an error of pydantic, by its type.
 _ADVICE = {
     "missing": "is required",
     "extra_forbidden": "is not known here; leave it out, or check its spelling",
@@ -24,10 +24,10 @@ _ADVICE = {
 
 
 def read_query(model: type[Parameters] | None) -> Parameters | None:
-    """The parameters of the query.
+    """Read the parameters of the query.
 
     Raises:
-        Problem: one is not known, repeated, or has a value that it may not have.
+        Problem: a parameter is unknown or repeated, or its value is not allowed.
     """
     try:
         pairs = parse_qsl(
@@ -55,10 +55,10 @@ def read_query(model: type[Parameters] | None) -> Parameters | None:
 
 
 def read_raw(route: Route) -> bytes:
-    """The body of one of the route's media types.
+    """Read the body.
 
     Raises:
-        Problem: another type, or too large.
+        Problem: the body has a media type that the route does not take, is too large or breaks off.
     """
     if request.mimetype not in route.body_types:
         listed = " or ".join(route.body_types)
@@ -74,10 +74,10 @@ def read_raw(route: Route) -> bytes:
 
 
 def read_document(body: bytes, model: type[Model]) -> Model:
-    """The JSON document of a body.
+    """Read a body as a JSON document.
 
     Raises:
-        Problem: no JSON, a member twice, not known or of the wrong type; with all that is wrong.
+        Problem: the body is not JSON, or members are repeated, unknown, missing or of the wrong type.
     """
     try:
         loaded = json.loads(body, object_pairs_hook=_once, parse_float=_number, parse_constant=_no_constant)
@@ -101,7 +101,7 @@ def read_document(body: bytes, model: type[Model]) -> Model:
 def _once(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
     members: dict[str, Any] = {}
     for name, value in pairs:
-        if name in members:  # one reader would take the first, and the next the last
+        if name in members:  # some readers take the first, others the last
             raise _no_json(f"the member {name[:100]!r} stands there twice")
         members[name] = value
     return members
@@ -130,6 +130,6 @@ def _text(item: Mapping[str, Any]) -> str:
     if text is not None:
         return text
     if item["type"] == "string_pattern_mismatch" and item["loc"]:
-        return "has characters that may not be here, or not the form that the documentation says"
+        return "has characters that are not allowed, or not the documented form"
     message = str(item["msg"])
     return message.removeprefix("Value error, ")

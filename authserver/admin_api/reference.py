@@ -1,7 +1,7 @@
 """The documentation of the API: the OpenAPI document for programs, and the same as a page for people.
 
-The page is made here, without scripts: it works under the strictest policy, on a phone and with a screen reader, and
-asks nobody to paste a token into a page.
+The page has no scripts. It works under the strictest policy, on a phone and with a screen reader, and never asks for a
+token.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _HTML = "text/html; charset=utf-8"
 
 
 def routes(resources: tuple[Route, ...]) -> tuple[Route, ...]:
-    """The routes of the documentation, which tells of the others and is open to everybody, as the software is."""
+    """The routes that document the other routes. They need no token: the software is public too."""
 
     def document(_admin: Administration) -> Text:
         return Text(openapi.rendered(resources))
@@ -48,7 +48,7 @@ def _page(resources: tuple[Route, ...]) -> str:
 
 
 def _kind(schema: dict[str, Any]) -> str:
-    """A schema in a few words, such as: array of string, at most 50."""
+    """Describe a schema in a few words, such as: array of string, at most 50."""
     if "anyOf" in schema:
         return " or ".join(_kind(branch) for branch in schema["anyOf"])
     if "$ref" in schema:

@@ -19,7 +19,7 @@ class Reference(Document):
 
 
 class Explanation(Document):
-    """Why a request was refused, and what the database knows now of whom it was about."""
+    """Why a request was refused, and what the database knows now about its client, session and user."""
 
     reason: str
     text: str

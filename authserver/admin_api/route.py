@@ -84,14 +84,13 @@ def unset() -> Any:
 class Route:
     """One operation.
 
-    `scope` is what the access token needs; only the documentation has None and is open to everybody. The types of the
-    handler are the types that requests are read with and that the document shows: its `query`, its `body`, and what it
-    returns. A handler that takes `content` gets the body unread. `answer` says what a good answer holds; None is an
-    empty one. `location` is the member that ends the address of what was created.
+    `scope` is what the access token needs; the documentation has None and needs no token. The types of the handler say how
+    requests are read and what the OpenAPI document shows: its `query`, its `body`, and what it returns. A handler with
+    `content` gets the body as it was sent. A handler that returns None answers with an empty body. `answer` describes the
+    good answer. `location` is the member with which the address of a new object ends.
 
-    `prepare` runs before the transaction of an idempotent creation is opened, with the handler's arguments; the handler
-    gets the result as `prepared`. `represents` makes the document that If-Match is compared with from what a use case
-    has locked.
+    `prepare` gets the handler's arguments and runs before the transaction of an idempotent creation; the handler gets its
+    result as `prepared`. `represents` makes the document for If-Match from what a use case has locked.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
@@ -110,7 +109,7 @@ class Route:
     idempotent: bool = False
     prepare: Callable[..., object] | None = None
     errors: Collection[int] = ()
-    names: Mapping[str, str] = field(default_factory=dict)  # of fields whose members in the body are called otherwise
+    names: Mapping[str, str] = field(default_factory=dict)  # of fields that have another name in the body
 
     @property
     def query(self) -> type[Parameters] | None:
@@ -160,7 +159,7 @@ class Route:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The members of the body, by the fields of the use case that they are."""
+        """The member of the body for each field of the use case."""
         ours = {member: name for name, member in self.names.items()}
         return {} if self.body is None else {ours.get(member, member): member for member in self.body.model_fields}
 

@@ -1,4 +1,4 @@
-"""Sessions: who is signed in, where, and why a session ended; end one."""
+"""Sessions: list, read and end them."""
 
 from __future__ import annotations
 
@@ -56,24 +56,24 @@ class SessionQuery(paging.Page):
 
     user_id: Annotated[Line, Field(max_length=36)] | None = None
     client_id: Annotated[Line, Field(max_length=32)] | None = None
-    ended: bool = Field(default=False, description="Ended ones too, while their rows are kept.")
+    ended: bool = Field(default=False, description="Include ended sessions, while their rows are kept.")
 
 
 def list_(admin: Administration, query: SessionQuery) -> SessionList:
     which = use_cases.Whose(None if query.user_id is None else _uuid(query.user_id, "user"), query.client_id)
-    start = paging.start(query.cursor)
+    start = paging.decode(query.cursor)
     try:
         before = None if start is None else UUID(start)
     except ValueError:
         raise paging.bad_cursor() from None
     rows = use_cases.find_all(admin, which, include_ended=query.ended, limit=query.limit + 1, before=before)
     kept, following = paging.cut(rows, query, lambda row: row.id)
-    return SessionList(items=_shown(admin, kept), next=following)
+    return SessionList(items=_described(admin, kept), next=following)
 
 
 def read(admin: Administration, session_id: str) -> Session:
-    (shown,) = _shown(admin, [use_cases.find(admin, _uuid(session_id, "session"))])
-    return shown
+    (found,) = _described(admin, [use_cases.find(admin, _uuid(session_id, "session"))])
+    return found
 
 
 def end(admin: Administration, session_id: str) -> Session:
@@ -81,7 +81,7 @@ def end(admin: Administration, session_id: str) -> Session:
     return read(admin, session_id)
 
 
-def _shown(admin: Administration, rows: Sequence[SessionRecord]) -> list[Session]:
+def _described(admin: Administration, rows: Sequence[SessionRecord]) -> list[Session]:
     names = use_cases.usernames(admin, {row.user_id for row in rows})
     documents = [as_document(row, names.get(row.user_id)) for row in rows]
     return [Session(scope=" ".join(document.pop("scopes")), **document) for document in documents]
@@ -99,6 +99,6 @@ ROUTES: Final = (
     Route("GET", "/sessions/{session_id}", _READ, "Read a session", read, "The session"),
     Route(
         "POST", "/sessions/{session_id}/end", _WRITE, "End a session", end, "The session",
-        description="Refreshes fail at once. One that had ended before is left as it is.",
+        description="Refreshes fail at once. A session that has ended before is left as it is.",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The settings in force, and where each came from; secrets are masked. What to think of them, the doctor says."""
+"""The settings in force, and where each came from. Secrets are masked. The doctor judges the values."""
 
 from __future__ import annotations
 

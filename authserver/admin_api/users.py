@@ -1,4 +1,4 @@
-"""Users: list, add, read, change, remove, disable, enable, set the password, end sessions. A user is named by id."""
+"""Users: list, add, read, change, remove, disable, enable, set the password, end sessions. A path has the user's id."""
 
 from __future__ import annotations
 
@@ -47,12 +47,12 @@ class UserChanges(Document):
     """What may be changed of a user. A member that is left out stays as it is."""
 
     username: Username = Field(default_factory=unset)
-    email: Email | None = Field(default=None, description="Can sign in with it too; null takes it away.")
-    roles: Roles = Field(default_factory=unset, description="A lost role takes its scopes out of sessions at once.")
+    email: Email | None = Field(default=None, description="The user can sign in with it too; null removes it.")
+    roles: Roles = Field(default_factory=unset, description="The scopes of a lost role leave sessions at once.")
 
 
 class UserCreation(Document):
-    """A user to add. Without a password nobody can sign in until a one-time link has set one."""
+    """A user to add. Without a password the user cannot sign in until a one-time link has set one."""
 
     username: Username
     email: Email | None = None
@@ -86,7 +86,7 @@ class UserList(NextPage):
 
 
 class PasswordLink(Document):
-    """A link for its user alone, with which a password is set once. It is shown in this answer and nowhere else."""
+    """A link with which its user, and no other, sets the password once. Only this answer shows it."""
 
     username: str
     url: str
@@ -103,20 +103,20 @@ class UserQuery(paging.Page):
     """Which users to list."""
 
     q: Annotated[Line, Field(max_length=100)] | None = Field(
-        default=None, description="Stands somewhere in user name or e-mail address, in whatever case."
+        default=None, description="A part of the user name or e-mail address; case does not matter."
     )
     login: Annotated[Line, Field(max_length=254)] | None = Field(
-        default=None, description="Is the whole user name or e-mail address, as at sign-in."
+        default=None, description="The whole user name or e-mail address, as at sign-in."
     )
     role: Annotated[Line, Field(max_length=64)] | None = None
     enabled: bool | None = None
 
 
 def checked_id(user_id: str) -> str:
-    """The id of a path, in its one spelling. Names are for the filter `login`: one may hold a slash, or be another's id.
+    """Check the id of a path. A name is refused, because it may hold a slash; the filter `login` finds it.
 
     Raises:
-        NotFound: no id at all.
+        NotFound: it is not an id, or not in the canonical spelling.
     """
     with suppress(ValueError):
         if str(UUID(user_id)) == user_id:
@@ -126,12 +126,12 @@ def checked_id(user_id: str) -> str:
 
 def list_(admin: Administration, query: UserQuery) -> UserList:
     which = Filter(query.q, query.role, query.enabled, query.login)
-    rows = use_cases.find_all(admin, which, after=paging.start(query.cursor), limit=query.limit + 1)
+    rows = use_cases.find_all(admin, which, after=paging.decode(query.cursor), limit=query.limit + 1)
     kept, following = paging.cut(rows, query, lambda row: row.username_key)
     return UserList(items=[User.model_validate(row) for row in kept], next=following)
 
 
-def hash_first(admin: Administration, body: UserCreation) -> str | None:
+def hash_password(admin: Administration, body: UserCreation) -> str | None:
     return use_cases.hash_new(admin, _profile(body), body.password)
 
 
@@ -184,7 +184,7 @@ ROUTES: Final = (
     Route("GET", "/users", _READ, "List users, or find one by name", list_, "A page"),
     Route(
         "POST", "/users", _WRITE, "Add a user", create, "Added",
-        status=201, location="id", idempotent=True, prepare=hash_first, errors={409},
+        status=201, location="id", idempotent=True, prepare=hash_password, errors={409},
     ),
     Route("GET", "/users/{user_id}", _READ, "Read a user", read, "The user"),
     Route(
@@ -198,7 +198,7 @@ ROUTES: Final = (
     Route(
         "POST", "/users/{user_id}/password", _WRITE, "Set a user's password", set_password, "Done",
         represents=User.model_validate,
-        description="Ends all sessions. A one-time link lets the user choose it, and nobody else know it.",
+        description="Ends all sessions. With a one-time link instead, only the user knows the password.",
     ),
     Route(
         "POST", "/users/{user_id}/password-link", _WRITE, "Make a one-time link with which a user sets the password",

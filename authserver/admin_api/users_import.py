@@ -1,4 +1,4 @@
-"""Many users at once: lines of CSV or JSON in the body, some hundred a request (the command line takes files of any size)."""
+"""Import users from lines of CSV or JSON, some hundreds a request. The command line takes files of any size."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CSV: Final = "text/csv"
 class ImportQuery(Parameters):
     """How to import."""
 
-    dry_run: bool = Field(default=False, description="Change nothing, and say what would be done.")
+    dry_run: bool = Field(default=False, description="Change nothing; report what would be done.")
 
 
 class LineProblem(Document):
@@ -32,7 +32,7 @@ class LineProblem(Document):
 
 
 class ImportReport(Document):
-    """What came of the lines. Those with a problem were left out, all others that were read are there."""
+    """The result. A line with a problem was left out; the users of all other lines that were read are there."""
 
     dry_run: bool
     lines: int
@@ -53,7 +53,7 @@ def import_(admin: Administration, content: bytes, query: ImportQuery) -> Import
         tally = step.tally
         problems += [LineProblem(line=p.line, field=p.field, detail=p.text) for p in step.problems]
     counts = asdict(tally)
-    del counts["plain_passwords"]  # they can make a file slow, but not a request
+    del counts["plain_passwords"]  # tells why a large file takes long
     return ImportReport(dry_run=query.dry_run, problems=problems, **counts)
 
 
@@ -61,6 +61,6 @@ ROUTES: Final = (
     Route(
         "POST", "/users/import", "authserver:users:write", "Import users", import_, "The report",
         body_types=(_CSV, JSON_LINES),
-        description="As `authserver users import`: repeating it adds nobody twice. The body is limited by server.max_body_bytes.",
+        description="As `authserver users import`. A repetition adds no user twice. The body is limited by server.max_body_bytes.",
     ),
 )  # fmt: skip
