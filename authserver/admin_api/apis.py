@@ -188,6 +188,7 @@ ROUTES: Final = (
     ),
     Route(
         "DELETE", "/apis/{api_id}", _WRITE, "Remove an API for good", remove, "Removed",
-        status=204, represents=api, errors={409}, description="Waits some seconds, until its scopes are out of all sessions.",
+        status=204, represents=api, errors={409},
+        description="Waits some seconds, until its scopes are out of all sessions.",
     ),
 )  # fmt: skip

@@ -135,8 +135,8 @@ def _place(cursor: str | None) -> Position | None:
 ROUTES: Final = (
     Route("GET", "/audit-events", _SCOPE, "List audit events, newest first", list_, "A page"),
     Route(
-        "GET", "/audit-events/export", _SCOPE, "Export audit events as JSON lines", export, "One event a line, the oldest first",
-        content_type=JSON_LINES, errors={422},
-        description="An answer has at most 10,000 lines. If there are more, send its header `Next-After` as the next `after`.",
+        "GET", "/audit-events/export", _SCOPE, "Export audit events as JSON lines", export,
+        "One event a line, the oldest first", content_type=JSON_LINES, errors={422},
+        description="An answer has at most 10,000 lines. If there are more, its header `Next-After` is the next `after`.",
     ),
 )  # fmt: skip

@@ -31,7 +31,7 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request with a key. `digest` stands for the actor, the operation and the key; `request` is all that was sent."""
+    """One request with a key. `digest` stands for actor, operation and key; `request` is all that was sent."""
 
     digest: bytes
     request: bytes = field(repr=False)

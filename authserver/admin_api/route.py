@@ -84,10 +84,10 @@ def unset() -> Any:
 class Route:
     """One operation.
 
-    `scope` is what the access token needs; the documentation has None and needs no token. The types of the handler say how
-    requests are read and what the OpenAPI document shows: its `query`, its `body`, and what it returns. A handler with
-    `content` gets the body as it was sent. A handler that returns None answers with an empty body. `answer` describes the
-    good answer. `location` is the member with which the address of a new object ends.
+    `scope` is what the access token needs; the documentation has None and needs no token. The types of the handler say
+    how requests are read and what the OpenAPI document shows: its `query`, its `body`, and what it returns. A handler
+    with `content` gets the body as it was sent. A handler that returns None answers with an empty body. `answer`
+    describes the good answer. `location` is the member with which the address of a new object ends.
 
     `prepare` gets the handler's arguments and runs before the transaction of an idempotent creation; the handler gets its
     result as `prepared`. `represents` makes the document for If-Match from what a use case has locked.
