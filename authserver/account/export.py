@@ -10,9 +10,15 @@ from authserver.database.times import iso
 from authserver.pages.model import VisitRecord
 from authserver.pages.pages import Pages
 from authserver.pages.visits import Visit
+from authserver.sessions.document import as_document
 from authserver.sessions.model import SessionRecord
 
 _MOST_EVENTS = 10_000
+#: The members of a session, in their order.
+_OF_SESSION = (
+    "id", "client_id", "client_name", "scopes", "audiences", "roles", "device_name", "last_address", "last_user_agent",
+    "created_at", "last_used_at", "idle_expires_at", "absolute_expires_at", "revoked_at", "revoked_because",
+)  # fmt: skip
 
 
 def everything(account: Account, pages: Pages, visit: Visit) -> dict[str, Any]:
@@ -40,23 +46,8 @@ def everything(account: Account, pages: Pages, visit: Visit) -> dict[str, Any]:
 
 
 def _session(row: SessionRecord, client_name: str | None) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "client_id": row.client_id,
-        "client_name": client_name,
-        "scopes": sorted(row.scopes),
-        "audiences": sorted(row.audiences),
-        "roles": sorted(row.roles),
-        "device_name": row.device_name,
-        "last_address": row.last_address,
-        "last_user_agent": row.last_user_agent,
-        "created_at": iso(row.created_at),
-        "last_used_at": iso(row.last_used_at),
-        "idle_expires_at": iso(row.idle_expires_at),
-        "absolute_expires_at": iso(row.absolute_expires_at),
-        "revoked_at": iso(row.revoked_at),
-        "revoked_because": row.revoked_because,
-    }
+    known = {**as_document(row), "client_name": client_name}
+    return {name: known[name] for name in _OF_SESSION}
 
 
 def _visit(row: VisitRecord) -> dict[str, Any]:

@@ -1,10 +1,11 @@
-"""The admin API under /admin/api: the use cases over HTTP, for programs, with access tokens of this server itself."""
+"""The admin API under /admin/api: the use cases over HTTP, for programs that have this server's own access tokens."""
 
 from __future__ import annotations
 
 import re
 
-from flask import Flask, Response, request
+from flask import Blueprint, Flask, Response, request
+from werkzeug.exceptions import HTTPException
 
 from authserver.admin_api.dispatch import AdminApi
 from authserver.admin_api.problems import NOT_FOUND, WRONG_METHOD, Problem
@@ -12,12 +13,16 @@ from authserver.admin_api.route import PREFIX
 from authserver.admin_api.routes import ROUTES
 from authserver.pages.errors import ErrorForms
 
-_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
-
 
 def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
-    """Add every route of the table, and what answers for all other addresses below /admin/api."""
-    errors.add(PREFIX, api.answer)
+    """Add every route of the table, and the answer to any other request below /admin/api."""
+
+    def answer(error: Exception) -> Response:
+        unrouted = isinstance(error, HTTPException) and (error.code or 500) < 500
+        return api.answer(_unrouted(request.path.removeprefix(PREFIX)) if unrouted else error)
+
+    errors.add(PREFIX, answer)
+    app.register_blueprint(Blueprint("admin_api", __name__, template_folder="templates"))
     for route in ROUTES:
         app.add_url_rule(
             route.rule,
@@ -29,22 +34,9 @@ def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
             strict_slashes=True,
         )
 
-    def elsewhere(rest: str = "") -> Response:
-        return api.guarded(lambda: _nothing_here(f"/{rest}"))
 
-    for rule in (f"{PREFIX}/<path:rest>", f"{PREFIX}/", PREFIX):
-        app.add_url_rule(
-            rule,
-            f"admin.api.elsewhere{len(rule)}",
-            elsewhere,
-            methods=_METHODS,
-            provide_automatic_options=False,
-            merge_slashes=False,
-        )
-
-
-def _nothing_here(path: str) -> Response:
-    # An address that stands in the table as it is, such as /users/import, is no user of the id `import`.
+def _unrouted(path: str) -> Problem:
+    # /users/import is in the table itself, so it is not the user with the id `import`.
     routes = [route for route in ROUTES if route.path == path] or [
         route for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
     ]
@@ -53,5 +45,5 @@ def _nothing_here(path: str) -> Response:
         allowed.add("HEAD")
     if allowed and request.method not in allowed:
         listed = ", ".join(sorted(allowed))
-        raise Problem(WRONG_METHOD, f"It takes {listed}.", headers={"Allow": listed})
-    raise Problem(NOT_FOUND, f"There is no such address; see {PREFIX}/docs.")
+        return Problem(WRONG_METHOD, f"It takes {listed}.", headers={"Allow": listed})
+    return Problem(NOT_FOUND, f"There is no such address; see {PREFIX}/docs.")

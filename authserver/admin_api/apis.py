@@ -1,30 +1,19 @@
 """APIs: list, register, read, change, remove; with their scopes, and the roles that open these.
 
-An audience is a URI, which no proxy lets pass through a path unharmed, so an API is addressed by its audience in
-base64url (RFC 4648 section 5, unpadded): the member `id`.
+Proxies change the slashes of a URI in a path. So an API is addressed by its audience in base64url (RFC 4648 section 5,
+unpadded): the member `id`.
 """
 
 from __future__ import annotations
 
 import base64
-from dataclasses import replace
-from typing import Annotated, Any, Final, Literal
+from dataclasses import asdict, replace
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
 from authserver.admin_api import paging
-from authserver.admin_api.route import (
-    JSON,
-    MERGE_PATCH,
-    PREFIX,
-    Answer,
-    Content,
-    Document,
-    Line,
-    NextPage,
-    Route,
-    unset,
-)
+from authserver.admin_api.route import MERGE_PATCH, Document, Line, NextPage, Roles, Route, Versioned, unset
 from authserver.administration import apis as use_cases
 from authserver.administration.apis import Plan
 from authserver.administration.context import Administration
@@ -34,15 +23,13 @@ from authserver.apis.registration import AUDIENCE_LENGTH
 _READ: Final = "authserver:apis:read"
 _WRITE: Final = "authserver:apis:write"
 
-Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 Scopes = Annotated[
     dict[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]{1,100}$")], Roles],
     Field(
         max_length=500,
-        description="Each scope with the roles that open it; none means that it is open to all users.",
-        json_schema_extra={
-            "additionalProperties": False
-        },  # pydantic says what keys may be, and not that others may not
+        description="Each scope with the roles that open it. A scope without roles is open to all users.",
+        # Pydantic's pattern for keys does not forbid other keys.
+        json_schema_extra={"additionalProperties": False},
     ),
 ]
 Name = Annotated[Line, Field(min_length=1, max_length=100)]
@@ -71,13 +58,13 @@ class ApiCreation(Document):
             description="An absolute URI without fragment (RFC 8707), such as https://api.example.com.",
         ),
     ]
-    name: Name | None = Field(default=None, description="Shown to people; left out: the audience.")
+    name: Name | None = Field(default=None, description="Shown to people. The default is the audience.")
     client_id: ClientId | None = None
     access_token_format: Format = "jwt"
     scopes: Scopes = Field(default_factory=dict)
 
 
-class Api(Document):
+class Api(Versioned):
     """An API as it is."""
 
     id: str
@@ -97,6 +84,8 @@ class ApiList(NextPage):
 class ChangedApi(Api):
     """An API after a change."""
 
+    aside: ClassVar = frozenset({"warnings"})
+
     warnings: list[str]
 
 
@@ -104,55 +93,46 @@ class ApiQuery(paging.Page):
     """Which APIs to list."""
 
     q: Annotated[Line, Field(max_length=100)] | None = Field(
-        default=None, description="Stands somewhere in audience or name, in whatever case."
+        default=None, description="A part of the audience or name; case does not matter."
     )
 
 
 def api(plan: Plan) -> Api:
     """The representation of an API."""
-    return Api(
-        id=_id(plan.audience),
-        audience=plan.audience,
-        name=plan.name,
-        client_id=plan.client_id,
-        access_token_format=plan.access_token_format,
-        scopes={name: sorted(roles) for name, roles in sorted(plan.scopes.items())},
-    )
+    return Api(**_members(plan))
 
 
-def list_(admin: Administration, query: ApiQuery) -> Answer:
-    after, text = paging.start(query), (query.q or "").casefold()
-    # There are few, and every token request reads them all anyway.
+def list_(admin: Administration, query: ApiQuery) -> ApiList:
+    after, text = paging.decode(query.cursor), (query.q or "").casefold()
+    # There are few APIs, and every token request reads them all.
     plans = [
         plan
         for plan in sorted(use_cases.find_all(admin), key=lambda plan: plan.audience)
         if (after is None or plan.audience > after) and text in f"{plan.audience}\n{plan.name}".casefold()
     ]
-    kept, following = paging.cut(plans, query, lambda plan: plan.audience, f"{PREFIX}/apis")
-    return Answer(ApiList(items=[api(plan) for plan in kept], next=following))
+    kept, following = paging.cut(plans, query, lambda plan: plan.audience)
+    return ApiList(items=[api(plan) for plan in kept], next=following)
 
 
-def settle(admin: Administration, body: ApiCreation) -> None:  # noqa: ARG001 - as every preparation
+def settle(admin: Administration, body: ApiCreation) -> None:  # noqa: ARG001 - waits for any body
     use_cases.settle(admin)
 
 
-def create(admin: Administration, body: ApiCreation, prepared: None) -> Answer:  # noqa: ARG001 - as every creation
+def create(admin: Administration, body: ApiCreation, prepared: None) -> Api:  # noqa: ARG001 - nothing is prepared
     name = body.name if body.name is not None else body.audience[:100]
     plan = Plan(body.audience, name, body.client_id, _bound(body.scopes), body.access_token_format)
     use_cases.add(admin, plan)
-    made = api(plan)
-    return Answer(made, 201, {"Location": f"{PREFIX}/apis/{made.id}"}, represents=made)
+    return api(plan)
 
 
-def read(admin: Administration, api_id: str) -> Answer:
-    shown = api(use_cases.find(admin, _audience(api_id)))
-    return Answer(shown, represents=shown)
+def read(admin: Administration, api_id: str) -> Api:
+    return api(use_cases.find(admin, _audience(api_id)))
 
 
-def change(admin: Administration, api_id: str, body: ApiChanges) -> Answer:
-    sent: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
+def change(admin: Administration, api_id: str, body: ApiChanges) -> ChangedApi:
+    sent = body.model_dump(exclude_unset=True)
     if "scopes" in sent:
-        sent["scopes"] = _bound(sent["scopes"])
+        sent["scopes"] = _bound(body.scopes)
     gone: set[str] = set()
 
     def changing(before: Plan) -> Plan:
@@ -161,15 +141,18 @@ def change(admin: Administration, api_id: str, body: ApiChanges) -> Answer:
         return after
 
     edited = use_cases.edit(admin, _audience(api_id), changing)
-    shown = api(edited.plan)
     holders = use_cases.clients_with(admin, frozenset(gone)) if gone else []
     warnings = [f"still registered for a scope that is gone: {', '.join(holders)}"] if holders else []
-    return Answer(ChangedApi(**shown.model_dump(), warnings=warnings), represents=shown)
+    return ChangedApi(**_members(edited.plan), warnings=warnings)
 
 
-def remove(admin: Administration, api_id: str) -> Answer:
+def remove(admin: Administration, api_id: str) -> None:
     use_cases.remove(admin, _audience(api_id))
-    return Answer(status=204)
+
+
+def _members(plan: Plan) -> dict[str, Any]:
+    scopes = {name: sorted(roles) for name, roles in sorted(plan.scopes.items())}
+    return {**asdict(plan), "id": _id(plan.audience), "scopes": scopes}
 
 
 def _bound(scopes: dict[str, list[str]]) -> dict[str, frozenset[str]]:
@@ -190,30 +173,22 @@ def _audience(api_id: str) -> str:
     return audience
 
 
-_SHOWN: Final = {200: Content(description="The API", model=Api, headers=("ETag",))}
-
 ROUTES: Final = (
+    Route("GET", "/apis", _READ, "List APIs", list_, "A page"),
     Route(
-        method="GET", path="/apis", scope=_READ, summary="List APIs", handler=list_, query=ApiQuery,
-        answers={200: Content(description="A page", model=ApiList)},
+        "POST", "/apis", _WRITE, "Register an API", create, "Registered",
+        status=201, location="id", idempotent=True, prepare=settle, errors={409},
+        description="Waits some seconds while removed scopes are still in sessions.",
     ),
+    Route("GET", "/apis/{api_id}", _READ, "Read an API", read, "The API"),
     Route(
-        method="POST", path="/apis", scope=_WRITE, summary="Register an API", handler=create, prepare=settle,
-        body=ApiCreation, idempotent=True, errors=frozenset({409}),
-        answers={201: Content(description="Registered", model=Api, headers=("ETag", "Location"))},
-        description="Waits some seconds while scopes that were taken away are still on their way out of sessions.",
-    ),
-    Route(method="GET", path="/apis/{api_id}", scope=_READ, summary="Read an API", handler=read, answers=_SHOWN),
-    Route(
-        method="PATCH", path="/apis/{api_id}", scope=_WRITE, summary="Change an API", handler=change,
-        body=ApiChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=api,
-        errors=frozenset({409}),
-        answers={200: Content(description="The API now", model=ChangedApi, headers=("ETag",))},
+        "PATCH", "/apis/{api_id}", _WRITE, "Change an API", change, "The API now",
+        body_types=MERGE_PATCH, represents=api, errors={409},
         description="A scope that users lose is taken out of their sessions for good, within seconds.",
     ),
     Route(
-        method="DELETE", path="/apis/{api_id}", scope=_WRITE, summary="Remove an API for good", handler=remove,
-        if_match="required", represents=api, errors=frozenset({409}), answers={204: Content(description="Removed")},
+        "DELETE", "/apis/{api_id}", _WRITE, "Remove an API for good", remove, "Removed",
+        status=204, represents=api, errors={409},
         description="Waits some seconds, until its scopes are out of all sessions.",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The audit record: events newest first, or all of them oldest first as JSON lines, some thousands at a time."""
+"""The audit record: a list, newest event first, or an export as JSON lines, oldest first."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from authserver.admin_api import paging
 from authserver.admin_api.problems import INVALID, FieldProblem, Problem
-from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, NextPage, Parameters, Route
+from authserver.admin_api.route import Document, Line, NextPage, Parameters, Route, Text
 from authserver.administration import audit as use_cases
 from authserver.administration.context import Administration
 from authserver.records.audit import Position, Search
@@ -21,7 +21,7 @@ JSON_LINES: Final = "application/jsonl"
 _SCOPE: Final = "authserver:audit:read"
 _MOST_LINES: Final = 10_000
 
-Id = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
+UuidText = Annotated[str, Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
 Moment = Annotated[
     str,
     Field(
@@ -54,56 +54,51 @@ class AuditEventList(NextPage):
     items: list[AuditEvent]
 
 
-class _Matching(Parameters):
+class _EventFilter(Parameters):
     event: Annotated[Line, Field(max_length=40)] | None = Field(
-        default=None, description="Such as session.reuse, or session for all of that noun."
+        default=None, description="Such as session.reuse, or session for all events about sessions."
     )
     client_id: Annotated[Line, Field(max_length=32)] | None = None
-    user_id: Id | None = None
-    session_id: Id | None = None
+    user_id: UuidText | None = None
+    session_id: UuidText | None = None
     actor: Annotated[Line, Field(max_length=100)] | None = Field(
         default=None, description="Such as user:<id>, or user for all users."
     )
     subject: Annotated[Line, Field(max_length=255)] | None = None
     since: Moment | None = Field(default=None, description="ISO 8601, with its offset from UTC.")
-    until: Moment | None = Field(default=None, description="Not included.")
+    until: Moment | None = Field(default=None, description="ISO 8601. Events at this time are not included.")
 
 
-class AuditEventQuery(_Matching, paging.Page):
+class AuditEventQuery(_EventFilter, paging.Page):
     """Which events to list."""
 
 
-class AuditExportQuery(_Matching):
+class AuditExportQuery(_EventFilter):
     """Which events to export."""
 
     after: Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9_-]+$")] | None = Field(
-        default=None, description="Go on after the export before: its header Next-After."
+        default=None, description="Continue the export before: the value of its header Next-After."
     )
     limit: Annotated[int, Field(ge=1, le=_MOST_LINES)] = _MOST_LINES
 
 
-def list_(admin: Administration, query: AuditEventQuery) -> Answer:
-    start = paging.start(query)
-    before = None if start is None else _place(start)
-    rows = use_cases.find(admin, _search(query), limit=query.limit + 1, before=before)
-    kept, following = paging.cut(rows, query, lambda row: f"{row.at}.{row.id}", f"{PREFIX}/audit-events")
+def list_(admin: Administration, query: AuditEventQuery) -> AuditEventList:
+    rows = use_cases.find(admin, _search(query), limit=query.limit + 1, before=_place(query.cursor))
+    kept, following = paging.cut(rows, query, lambda row: f"{row.at}.{row.id}")
     items = [AuditEvent.model_validate(use_cases.as_document(row)) for row in kept]
-    return Answer(AuditEventList(items=items, next=following))
+    return AuditEventList(items=items, next=following)
 
 
-def export(admin: Administration, query: AuditExportQuery) -> Answer:
-    after = None
-    if query.after is not None:
-        after = _place(paging.start(paging.Page(cursor=query.after)) or "")
-    rows = list(islice(use_cases.export(admin, _search(query), after=after), query.limit))
+def export(admin: Administration, query: AuditExportQuery) -> Text:
+    rows = list(islice(use_cases.export(admin, _search(query), after=_place(query.after)), query.limit))
     lines = "".join(json.dumps(use_cases.as_document(row), ensure_ascii=False) + "\n" for row in rows)
     headers = {}
     if len(rows) == query.limit:
         headers["Next-After"] = paging.encode(f"{rows[-1].at}.{rows[-1].id}")
-    return Answer(text=lines, content_type=JSON_LINES, headers=headers)
+    return Text(lines, headers)
 
 
-def _search(query: _Matching) -> Search:
+def _search(query: _EventFilter) -> Search:
     return Search(
         event=query.event,
         client_id=query.client_id,
@@ -124,7 +119,10 @@ def _milliseconds(name: str, text: str | None) -> int | None:
         raise Problem(INVALID, "A time that is asked for does not exist.", [wrong]) from None
 
 
-def _place(key: str) -> Position:
+def _place(cursor: str | None) -> Position | None:
+    key = paging.decode(cursor)
+    if key is None:
+        return None
     at, _, id_ = key.partition(".")
     try:
         if not at.isascii() or not at.isdecimal() or len(at) > 15:
@@ -135,14 +133,10 @@ def _place(key: str) -> Position:
 
 
 ROUTES: Final = (
+    Route("GET", "/audit-events", _SCOPE, "List audit events, newest first", list_, "A page"),
     Route(
-        method="GET", path="/audit-events", scope=_SCOPE, summary="List audit events, newest first", handler=list_,
-        query=AuditEventQuery, answers={200: Content(description="A page", model=AuditEventList)},
-    ),
-    Route(
-        method="GET", path="/audit-events/export", scope=_SCOPE, summary="Export audit events as JSON lines",
-        handler=export, query=AuditExportQuery, errors=frozenset({422}),
-        answers={200: Content(description="Oldest first, an event a line", content_type=JSON_LINES)},
-        description="At most 10,000 lines an answer; with more to come it has a header `Next-After` for the next `after`.",
+        "GET", "/audit-events/export", _SCOPE, "Export audit events as JSON lines", export,
+        "One event a line, the oldest first", content_type=JSON_LINES, errors={422},
+        description="An answer has at most 10,000 lines. If there are more, its header `Next-After` is the next `after`.",
     ),
 )  # fmt: skip

@@ -19,11 +19,10 @@ from authserver.admin_api.clients_models import (
     changed,
     client,
 )
-from authserver.admin_api.route import JSON, MERGE_PATCH, PREFIX, Answer, Content, Route
+from authserver.admin_api.route import MERGE_PATCH, Route
 from authserver.administration import clients as use_cases
 from authserver.administration.clients import Registered
 from authserver.administration.context import Administration
-from authserver.clients.fields import Registration
 from authserver.clients.registration import fill
 from authserver.clients.store import Filter
 
@@ -31,116 +30,94 @@ _READ: Final = "authserver:clients:read"
 _WRITE: Final = "authserver:clients:write"
 
 
-def list_(admin: Administration, query: ClientQuery) -> Answer:
+def list_(admin: Administration, query: ClientQuery) -> ClientList:
     which = Filter(query.q, query.kind, query.enabled, query.scope)
-    rows = use_cases.find_all(admin, which, after=paging.start(query), limit=query.limit + 1)
-    kept, following = paging.cut(rows, query, lambda row: row.client_id, f"{PREFIX}/clients")
-    return Answer(ClientList(items=[client(row) for row in kept], next=following))
+    rows = use_cases.find_all(admin, which, after=paging.decode(query.cursor), limit=query.limit + 1)
+    kept, following = paging.cut(rows, query, lambda row: row.client_id)
+    return ClientList(items=[client(row) for row in kept], next=following)
 
 
-def create(admin: Administration, body: ClientCreation) -> Answer:
-    return _answer(use_cases.add(admin, fill(**body.given())), status=201)
+def create(admin: Administration, body: ClientCreation) -> ChangedClient:
+    return changed(use_cases.add(admin, fill(**body.given())))
 
 
-def read(admin: Administration, client_id: str) -> Answer:
-    shown = client(use_cases.find(admin, client_id))
-    return Answer(shown, represents=shown)
+def read(admin: Administration, client_id: str) -> Client:
+    return client(use_cases.find(admin, client_id))
 
 
-def replace_(admin: Administration, client_id: str, body: ClientValues) -> Answer:
+def replace_(admin: Administration, client_id: str, body: ClientValues) -> ChangedClient:
     whole = fill(**{**body.given(), "client_id": client_id})
-    return _answer(use_cases.edit(admin, client_id, lambda _: whole))
+    return changed(use_cases.edit(admin, client_id, lambda _: whole))
 
 
-def change(admin: Administration, client_id: str, body: ClientChanges) -> Answer:
-    def changing(before: Registration) -> Registration:
-        return replace(before, **body.given())
-
-    return _answer(use_cases.edit(admin, client_id, changing))
+def change(admin: Administration, client_id: str, body: ClientChanges) -> ChangedClient:
+    return changed(use_cases.edit(admin, client_id, lambda before: replace(before, **body.given())))
 
 
-def remove(admin: Administration, client_id: str) -> Answer:
+def remove(admin: Administration, client_id: str) -> None:
     use_cases.remove(admin, client_id)
-    return Answer(status=204)
 
 
-def disable(admin: Administration, client_id: str) -> Answer:
+def disable(admin: Administration, client_id: str) -> Client:
     use_cases.disable(admin, client_id)
     return read(admin, client_id)
 
 
-def enable(admin: Administration, client_id: str) -> Answer:
+def enable(admin: Administration, client_id: str) -> Client:
     use_cases.enable(admin, client_id)
     return read(admin, client_id)
 
 
-def rotate_secret(admin: Administration, client_id: str, body: SecretRotation) -> Answer:
+def rotate_secret(admin: Administration, client_id: str, body: SecretRotation) -> ChangedClient:
     secret = use_cases.rotate_secret(admin, client_id, overlap=body.overlap)
-    return _answer(Registered(use_cases.find(admin, client_id), secret, ()))
+    return changed(Registered(use_cases.find(admin, client_id), secret, ()))
 
 
-def end_all(admin: Administration, client_id: str) -> Answer:
+def end_all(admin: Administration, client_id: str) -> Client:
     use_cases.end_all(admin, client_id)
     return read(admin, client_id)
 
 
-def _answer(registered: Registered, *, status: int = 200) -> Answer:
-    headers = {"Location": f"{PREFIX}/clients/{registered.row.client_id}"} if status == 201 else {}
-    return Answer(changed(registered), status, headers, represents=client(registered.row))
-
-
-_CHANGED: Final = {200: Content(description="The client now", model=ChangedClient, headers=("ETag",))}
-_SHOWN: Final = {200: Content(description="The client", model=Client, headers=("ETag",))}
-_CREATED: Final = {201: Content(description="Registered", model=ChangedClient, headers=("ETag", "Location"))}
-
 ROUTES: Final = (
+    Route("GET", "/clients", _READ, "List clients", list_, "A page"),
     Route(
-        method="GET", path="/clients", scope=_READ, summary="List clients", handler=list_, query=ClientQuery,
-        answers={200: Content(description="A page", model=ClientList)},
+        "POST", "/clients", _WRITE, "Register a client", create, "Registered",
+        status=201, location="client_id", idempotent=True, names=NAMES, errors={409},
+        description="Only this answer shows the secret of a confidential client.",
+    ),
+    Route("GET", "/clients/{client_id}", _READ, "Read a client", read, "The client"),
+    Route(
+        "PUT", "/clients/{client_id}", _WRITE, "Replace a client", replace_, "The client now",
+        represents=client, names=NAMES,
+        description="A member that is left out gets the safe value of the kind. Sessions go on.",
     ),
     Route(
-        method="POST", path="/clients", scope=_WRITE, summary="Register a client", handler=create, body=ClientCreation,
-        idempotent=True, names=NAMES, errors=frozenset({409}), answers=_CREATED,
-        description="A confidential client's secret is in the answer, once and never again.",
+        "PATCH", "/clients/{client_id}", _WRITE, "Change a client", change, "The client now",
+        body_types=MERGE_PATCH, represents=client, names=NAMES,
+        description="A JSON merge patch (RFC 7396). A client gets a secret with its first method that needs one.",
     ),
     Route(
-        method="GET", path="/clients/{client_id}", scope=_READ, summary="Read a client", handler=read, answers=_SHOWN,
-    ),
-    Route(
-        method="PUT", path="/clients/{client_id}", scope=_WRITE, summary="Replace a client", handler=replace_,
-        body=ClientValues, if_match="required", represents=client, names=NAMES, answers=_CHANGED,
-        description="What is left out gets the safe value of its kind. Sessions go on.",
-    ),
-    Route(
-        method="PATCH", path="/clients/{client_id}", scope=_WRITE, summary="Change a client", handler=change,
-        body=ClientChanges, body_types=(MERGE_PATCH, JSON), if_match="required", represents=client, names=NAMES,
-        answers=_CHANGED,
-        description="A JSON merge patch (RFC 7396). A client that gets a method with a secret for the first time is given one.",
-    ),
-    Route(
-        method="DELETE", path="/clients/{client_id}", scope=_WRITE, summary="Remove a client for good", handler=remove,
-        if_match="required", represents=client, answers={204: Content(description="Removed")},
+        "DELETE", "/clients/{client_id}", _WRITE, "Remove a client for good", remove, "Removed",
+        status=204, represents=client,
         description="Its sessions end. Its id is free again when their rows have been pruned.",
     ),
     Route(
-        method="POST", path="/clients/{client_id}/disable", scope=_WRITE, summary="Disable a client", handler=disable,
-        if_match="optional", represents=client, errors=frozenset({409}), answers=_SHOWN,
+        "POST", "/clients/{client_id}/disable", _WRITE, "Disable a client", disable, "The client",
+        represents=client, errors={409},
         description="Ends its sessions for good. Every node honours it within 5 seconds.",
     ),
     Route(
-        method="POST", path="/clients/{client_id}/enable", scope=_WRITE, summary="Enable a client", handler=enable,
-        if_match="optional", represents=client, errors=frozenset({409}), answers=_SHOWN,
-        description="Restores no session: its users sign in again.",
+        "POST", "/clients/{client_id}/enable", _WRITE, "Enable a client", enable, "The client",
+        represents=client, errors={409}, description="Restores no session: its users sign in again.",
     ),
     Route(
-        method="POST", path="/clients/{client_id}/secret", scope=_WRITE, summary="Rotate a client's secret",
-        handler=rotate_secret, body=SecretRotation, idempotent=True, if_match="optional", represents=client,
-        errors=frozenset({409}), answers=_CHANGED,
-        description="The new secret is in the answer, once and never again. During the overlap both work.",
+        "POST", "/clients/{client_id}/secret", _WRITE, "Rotate a client's secret", rotate_secret, "The client now",
+        idempotent=True, represents=client, errors={409},
+        description="Only this answer shows the new secret. During the overlap the old one works too.",
     ),
     Route(
-        method="POST", path="/clients/{client_id}/end-sessions", scope="authserver:sessions:write", handler=end_all,
-        summary="End all sessions of a client, and its own tokens", if_match="optional", represents=client,
-        answers=_SHOWN, description="The client itself goes on. Every node honours it within 5 seconds.",
+        "POST", "/clients/{client_id}/end-sessions", "authserver:sessions:write",
+        "End all sessions of a client, and its own tokens", end_all, "The client", represents=client,
+        description="The client itself goes on. Every node honours it within 5 seconds.",
     ),
 )  # fmt: skip

@@ -1,21 +1,21 @@
-"""A client over the API: the names of RFC 7591 section 2 where it has one, ours where it has none."""
+"""The documents of a client. Their members have the names of RFC 7591 section 2, if it has one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 from pydantic import BaseModel, Field, conlist, create_model
 
 from authserver.admin_api.paging import Page
-from authserver.admin_api.route import Document, Line, NextPage, unset
+from authserver.admin_api.route import Document, Line, NextPage, Versioned, unset
 from authserver.administration.clients import Registered, registration_of
 from authserver.clients.fields import FIELDS, Input
 from authserver.clients.fields import Field as DeclaredField
 from authserver.clients.model import ClientRecord
 from authserver.database.times import iso, iso_of
 
-#: The members, by the fields that they are.
+#: The member of each field.
 NAMES: Final = {name: field.member for name, field in FIELDS.items()}
 
 Model = TypeVar("Model", bound=type[BaseModel])
@@ -23,7 +23,7 @@ Members = Mapping[str, Any]
 
 
 def with_members(members: Members) -> Callable[[Model], Model]:
-    """Give a model members that are made from the declared fields: of each its type and pydantic's description."""
+    """Add members that are made from the declared fields: the type of each, and pydantic's `Field`."""
 
     def give(model: Model) -> Model:
         return create_model(model.__name__, __base__=model, __doc__=model.__doc__, __module__=__name__, **members)  # type: ignore[return-value]
@@ -44,7 +44,7 @@ def changeable(fields: Mapping[str, DeclaredField]) -> Members:
 
 
 def readable(fields: Mapping[str, DeclaredField]) -> Members:
-    """The members of a client as it is. They may hold what this version does not know, so choices are texts here."""
+    """The members of a client as it is. A newer version may have stored other choices, so choices are texts here."""
     types = {Input.SWITCH: bool, Input.NUMBER: int, Input.DURATION: int}
     found: dict[str, Any] = {}
     for field in fields.values():
@@ -117,7 +117,7 @@ class ClientCreation(ClientValues):
 
 
 @with_members(readable(FIELDS))
-class Client(Document):
+class Client(Versioned):
     """A client as it is. Times are ISO 8601 in UTC, durations in seconds; null is the server's setting."""
 
     token_endpoint_auth_method: str
@@ -128,7 +128,9 @@ class Client(Document):
 
 
 class ChangedClient(Client):
-    """A client after a change. A new secret is shown this once, and warnings are for what deserves a second thought."""
+    """A client after a change. Only this answer shows a new secret. Warnings name values that may be unwise."""
+
+    aside: ClassVar = frozenset({"client_secret", "client_secret_expires_at", "warnings"})
 
     client_secret: str | None = None
     client_secret_expires_at: int | None = Field(default=None, description="0: it does not expire (RFC 7591).")
@@ -146,11 +148,11 @@ class ClientQuery(Page):
     """Which clients to list."""
 
     q: Annotated[Line, Field(max_length=100)] | None = Field(
-        default=None, description="Stands somewhere in client_id or client_name, in whatever case."
+        default=None, description="A part of client_id or client_name; case does not matter."
     )
     kind: str | None = None
     enabled: bool | None = None
-    scope: Annotated[Line, Field(max_length=100)] | None = Field(default=None, description="May ask for this scope.")
+    scope: Annotated[Line, Field(max_length=100)] | None = Field(default=None, description="A scope of the client.")
 
 
 class SecretRotation(Document):
@@ -158,22 +160,36 @@ class SecretRotation(Document):
 
     overlap: Annotated[int, Field(ge=0, le=30 * 86_400)] = Field(
         default=86_400,
-        description="Seconds that the secret until now stays valid beside the new one; 0 ends it at once.",
+        description="Seconds for which the old secret stays valid beside the new one; 0 ends it at once.",
     )
 
 
 def client(row: ClientRecord) -> Client:
-    """The representation of a row, and nothing that is not in the row: its ETag is compared under the row's lock."""
+    """Describe a row by the row alone: its ETag is compared under the row's lock."""
+    return Client(**_members(row))
+
+
+def changed(registered: Registered) -> ChangedClient:
+    """A client after a change, with its secret if it got one."""
+    return ChangedClient(
+        **_members(registered.row),
+        client_secret=registered.secret,
+        client_secret_expires_at=None if registered.secret is None else 0,
+        warnings=[warning.line for warning in registered.warnings],
+    )
+
+
+def _members(row: ClientRecord) -> dict[str, Any]:
     registration = registration_of(row)
     values = {field.member: _shown(field, getattr(registration, name)) for name, field in FIELDS.items()}
-    return Client(
+    return {
         **values,
-        token_endpoint_auth_method=next(iter(values["token_endpoint_auth_methods"]), "none"),
-        enabled=row.enabled,
-        previous_secret_expires_at=iso(row.previous_secret_expires_at),
-        created_at=iso_of(row.created_at),
-        changed_at=iso_of(row.changed_at),
-    )
+        "token_endpoint_auth_method": next(iter(values["token_endpoint_auth_methods"]), "none"),
+        "enabled": row.enabled,
+        "previous_secret_expires_at": iso(row.previous_secret_expires_at),
+        "created_at": iso_of(row.created_at),
+        "changed_at": iso_of(row.changed_at),
+    }
 
 
 def _shown(field: DeclaredField, value: Any) -> Any:
@@ -181,13 +197,3 @@ def _shown(field: DeclaredField, value: Any) -> Any:
     if value is None or not field.is_set:
         return value
     return " ".join(sorted(value)) if field.is_joined else sorted(value)
-
-
-def changed(registered: Registered) -> ChangedClient:
-    """A client after a change, with its secret if it got one."""
-    return ChangedClient(
-        **client(registered.row).model_dump(),
-        client_secret=registered.secret,
-        client_secret_expires_at=None if registered.secret is None else 0,
-        warnings=[warning.line for warning in registered.warnings],
-    )

@@ -1,34 +1,20 @@
-"""The pipeline of every request: who is it, may they, read strictly, preconditions, act, answer. No route can forget a step."""
+"""The pipeline of every request: token and scope, strict reading, precondition, act, answer. No route skips a step."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import Any
 
 import structlog
-from flask import Request, Response, request
-from werkzeug.exceptions import HTTPException
+from flask import Response, request
 
-from authserver.admin_api import idempotency
+from authserver.admin_api import idempotency, problems
 from authserver.admin_api.idempotency import Attempt
-from authserver.admin_api.problems import (
-    FAILED,
-    FORBIDDEN,
-    MALFORMED,
-    NO_PRECONDITION,
-    NO_TOKEN,
-    NOT_FOUND,
-    UNAVAILABLE,
-    WRONG_METHOD,
-    FieldProblem,
-    Problem,
-    refusal,
-)
+from authserver.admin_api.problems import FieldProblem, Problem
 from authserver.admin_api.reading import read_document, read_query, read_raw
-from authserver.admin_api.route import PREFIX, Answer, Route, etag
+from authserver.admin_api.route import PREFIX, Document, Route, Text, Versioned
 from authserver.administration.context import Administration, AdminResources
 from authserver.administration.errors import AdminError, Stale
 from authserver.apis.administration import AUDIENCE
@@ -48,7 +34,7 @@ _BUSY_SECONDS = 1
 
 @dataclass(frozen=True, slots=True)
 class AdminApi:
-    """What requests are served with."""
+    """Serves the requests of all routes."""
 
     settings: Settings
     database: Database
@@ -60,41 +46,31 @@ class AdminApi:
         """The Flask view of a route."""
 
         def view(**path: str) -> Response:
-            return self.guarded(lambda: self._serve(route, path), route.fields)
+            try:
+                return self._serve(route, path)
+            except Exception as error:  # noqa: BLE001 - a program gets a problem for any error
+                return self.answer(error, route.fields)
 
         return view
 
-    def answer(self, error: Exception) -> Response:
-        """The problem of an error that no route of ours has met, such as a method that there is not."""
-
-        def again() -> Response:
-            if isinstance(error, HTTPException) and (error.code or 500) < HTTPStatus.INTERNAL_SERVER_ERROR:
-                kind = WRONG_METHOD if error.code == WRONG_METHOD.status else NOT_FOUND
-                raise Problem(
-                    kind, f"See {PREFIX}/docs.", headers={n: v for n, v in error.get_headers() if n == "Allow"}
-                )
-            raise error
-
-        return self.guarded(again)
-
-    def guarded(self, serve: Callable[[], Response], fields: Mapping[str, str] | None = None) -> Response:
-        """Whatever goes wrong becomes a problem. `fields` are the members of the body that the fields of rules stand for."""
-        try:
-            return serve()
-        except Problem as problem:
-            return problem.response()
-        except AdminError as error:
-            return refusal(error, fields or {}).response()
-        except HashingOverloaded:
-            return self._busy("Too many passwords are being set just now. Try again.", Reason.HASHING_OVERLOADED)
-        except TryLater as later:
-            return self._busy("The server cannot tell yet. Try again.", later.reason)
-        except Unavailable as error:
-            return self._busy("The database did not answer. Try again.", Reason.DATABASE_UNAVAILABLE, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, a program gets a problem it can read
-            reference = self.refusals.note(Refused(Reason.INTERNAL))
-            _log.exception("failed", reference=reference, exc_info=error)
-            return Problem(FAILED, "The reference stands in the server's log.", reference=reference).response()
+    def answer(self, error: Exception, fields: Mapping[str, str] | None = None) -> Response:
+        """Answer any error with a problem. `fields` maps the fields that rules name to members of the body."""
+        match error:
+            case Problem():
+                problem = error
+            case AdminError():
+                problem = problems.refusal(error, fields or {})
+            case HashingOverloaded():
+                problem = self._busy("Too many passwords are being set just now. Try again.", Reason.HASHING_OVERLOADED)
+            case TryLater():
+                problem = self._busy("The server cannot tell yet. Try again.", error.reason)
+            case _ if isinstance(error, Unavailable):  # a tuple of types
+                problem = self._busy("The database did not answer. Try again.", Reason.DATABASE_UNAVAILABLE, error)
+            case _:
+                reference = self.refusals.note(Refused(Reason.INTERNAL))
+                _log.exception("failed", reference=reference, exc_info=error)
+                problem = Problem(problems.FAILED, "The reference stands in the server's log.", reference=reference)
+        return problem.response()
 
     def _serve(self, route: Route, path: dict[str, str]) -> Response:
         bearer = self._authorised(route)
@@ -104,17 +80,17 @@ class AdminApi:
         )
         for name, value in path.items():
             if "\0" in value:
-                raise Problem(NOT_FOUND, f"There is no such {name}.")
+                raise Problem(problems.NOT_FOUND, f"There is no such {name}.")
         arguments: dict[str, Any] = dict(path)
-        query = read_query(request, route.query)
+        query = read_query(route.query)
         if query is not None:
             arguments["query"] = query
-        body = read_raw(request, route) if route.takes_body else b""
-        if route.raw_body:
+        body = read_raw(route) if route.takes_body else b""
+        if route.takes_content:
             arguments["content"] = body
         elif route.body is not None:
             arguments["body"] = read_document(body, route.body)
-        _demand_precondition(admin, route, request)
+        _demand_precondition(admin, route)
         key = request.headers.get(idempotency.HEADER) if route.idempotent else None
         attempt = None
         if key is not None:
@@ -125,15 +101,15 @@ class AdminApi:
             arguments["prepared"] = route.prepare(admin, **arguments)
 
         def act() -> Response:
-            return _response(route.handler(admin, **arguments))
+            return _response(route, route.handler(admin, **arguments))
 
         return act() if attempt is None else idempotency.once(admin, attempt, act)
 
     def _authorised(self, route: Route) -> Bearer | None:
-        """Who asks. A cookie, a form or a query never counts here: the header alone does (RFC 6750 section 2.1).
+        """Check the access token. Only the header counts (RFC 6750 section 2.1): no cookie, no form, no query.
 
         Raises:
-            Problem: with the challenge of RFC 6750 section 3.
+            Problem: the token is refused; with the challenge of RFC 6750 section 3.
         """
         if route.scope is None:
             return None
@@ -146,62 +122,60 @@ class AdminApi:
             raise _challenge(route.scope, refusal.reason, reference) from None
         return bearer
 
-    def _busy(self, detail: str, reason: Reason, error: Exception | None = None) -> Response:
+    def _busy(self, detail: str, reason: Reason, error: Exception | None = None) -> Problem:
         reference = self.refusals.note(Refused(reason, detail="" if error is None else type(error).__name__))
         headers = {"Retry-After": str(_BUSY_SECONDS)}
-        return Problem(UNAVAILABLE, detail, headers=headers, reference=reference).response()
+        return Problem(problems.UNAVAILABLE, detail, headers=headers, reference=reference)
 
 
 def _challenge(scope: str, reason: Reason, reference: str) -> Problem:
     realm = f'Bearer realm="{PREFIX}"'
     if reason is Reason.ACCESS_TOKEN_MISSING:
         detail = f"Send an access token for the audience {AUDIENCE} in the header Authorization: Bearer …"
-        return Problem(NO_TOKEN, detail, headers={"WWW-Authenticate": realm}, reference=reference)
+        return Problem(problems.NO_TOKEN, detail, headers={"WWW-Authenticate": realm}, reference=reference)
     if reason is Reason.ACCESS_TOKEN_SCOPE:
         challenge = f'{realm}, error="insufficient_scope", scope="{scope}"'
-        detail = f"This needs the scope {scope}, which the token has not, or its client or user has not any more."
-        return Problem(FORBIDDEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
+        detail = f"This needs the scope {scope}. The token lacks it, or its client or user has lost it."
+        return Problem(problems.FORBIDDEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
     challenge = f'{realm}, error="invalid_token", error_description="The access token is invalid or has ended."'
-    detail = "The access token is none, has expired or ended, or is not for this audience alone. Ask for a new one."
-    return Problem(NO_TOKEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
+    detail = "The access token is invalid, has expired or ended, or is not for this audience alone. Ask for a new one."
+    return Problem(problems.NO_TOKEN, detail, headers={"WWW-Authenticate": challenge}, reference=reference)
 
 
-def _demand_precondition(admin: Administration, route: Route, asked: Request) -> None:
-    """Let the use case compare If-Match with what it has locked: between a look and an act somebody else may come."""
-    represents = route.represents
-    if route.if_match is None or represents is None:
+def _demand_precondition(admin: Administration, route: Route) -> None:
+    """Let the use case compare If-Match with the row that it has locked: an earlier look could miss a change."""
+    represents, sent = route.represents, request.headers.get("If-Match")
+    if represents is None or (sent is None and route.if_match == "optional"):
         return
-    sent = asked.headers.get("If-Match")
-    if sent is not None and not sent.strip():
-        wrong = FieldProblem("the ETag that you read, or *", parameter="If-Match")
-        raise Problem(MALFORMED, "If-Match is empty.", [wrong])
     if sent is None:
-        if route.if_match == "required":
-            raise Problem(
-                NO_PRECONDITION,
-                "Send If-Match with the ETag that you read, so that nobody's change is lost; or * to overwrite whatever is there.",
-                [FieldProblem("is required", parameter="If-Match")],
-            )
-        return
-    wanted = asked.if_match
+        raise Problem(
+            problems.NO_PRECONDITION,
+            "Send If-Match with the ETag that you read, so that no change is lost, or * to overwrite any state.",
+            [FieldProblem("is required", parameter="If-Match")],
+        )
+    if not sent.strip():
+        wrong = FieldProblem("the ETag that you read, or *", parameter="If-Match")
+        raise Problem(problems.MALFORMED, "If-Match is empty.", [wrong])
+    wanted = request.if_match
 
     def check(subject: Any) -> None:
-        if not wanted.contains(etag(represents(subject))):
+        if not wanted.contains(represents(subject).etag):
             raise Stale("Read it again, look at what has changed, and send your change with the new ETag.")
 
     admin.precondition = check
 
 
-def _response(answer: Answer) -> Response:
-    body = answer.text
-    if answer.document is not None:
-        body = json.dumps(answer.document.model_dump(mode="json"), ensure_ascii=False)
-    headers = {"Cache-Control": "no-store", **answer.headers}
-    if answer.represents is not None:
-        headers["ETag"] = f'"{etag(answer.represents)}"'
-    if body is not None:
-        headers["Content-Type"] = answer.content_type
-    response = Response(body or "", answer.status, headers)
-    if body is None:
-        response.headers.pop("Content-Type", None)
+def _response(route: Route, made: Document | Text | None) -> Response:
+    headers, body = {"Cache-Control": "no-store"}, ""
+    if isinstance(made, Text):
+        headers, body = {**headers, **made.headers}, made.text
+    elif made is not None:
+        body = json.dumps(made.model_dump(mode="json"), ensure_ascii=False)
+    if route.location:
+        headers["Location"] = f"{PREFIX}{route.path}/{getattr(made, route.location)}"
+    if isinstance(made, Versioned):
+        headers["ETag"] = f'"{made.etag}"'
+    response = Response(body, route.status, headers, content_type=route.content_type)
+    if made is None:
+        del response.headers["Content-Type"]
     return response

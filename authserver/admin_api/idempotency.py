@@ -1,9 +1,9 @@
-"""Idempotency-Key: whoever did not get the answer to a creation repeats it, and creates nothing twice.
+"""Idempotency-Key: a program that got no answer to a creation repeats it, and creates nothing twice.
 
-The key and the answer are written in the transaction of the act, so they are there exactly when the act is. An answer
-may hold a new secret, which is in no other place, so it is sealed under the master key. A request may hold a password,
-so what it is known again by is keyed: whoever copied the database could try passwords against a plain digest, at a
-thousand times the speed of Argon2. A refusal is not kept: the request may be mended and sent again under its key.
+The key and the answer are written in the transaction of the act, so they exist exactly if the act was done. An answer
+may hold a new secret that is stored nowhere else, so it is sealed under the master key. A request may hold a password,
+so a keyed digest recognises it: with a copy of the database, a thief could try passwords against a plain digest a
+thousand times faster than against Argon2. A refusal is not kept: the key can be used for the corrected request.
 (draft-ietf-httpapi-idempotency-key-header)
 """
 
@@ -31,35 +31,36 @@ _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """One request under a key: the digest of whose key for which operation it is, and all that was asked."""
+    """One request with a key. `digest` stands for actor, operation and key; `request` is all that was sent."""
 
     digest: bytes
     request: bytes = field(repr=False)
 
     @classmethod
     def of(cls, key: str, actor: str, operation: str, target: str, body: bytes) -> Attempt:
-        """Keys of different actors, or for different operations, never meet.
+        """The same text is another key for another actor or operation.
 
         Raises:
-            Problem: no key that can be.
+            Problem: the key does not have the documented form.
         """
         # The draft has a quoted string of structured fields; most clients send the bare text. Both name one key.
         bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
         if not _KEY.fullmatch(bare):
             wrong = FieldProblem("1 to 255 visible ASCII characters, such as a UUID", parameter=HEADER)
-            raise Problem(MALFORMED, f"The {HEADER} has not the form of one.", [wrong])
-        return cls(_digest(actor, operation, bare), target.encode() + b"\0" + body)
+            raise Problem(MALFORMED, f"The {HEADER} does not have the documented form.", [wrong])
+        whose = f"{actor}\0{operation}\0{bare}"
+        return cls(hashlib.sha256(whose.encode()).digest(), target.encode() + b"\0" + body)
 
 
 def answered(admin: Administration, attempt: Attempt) -> Response | None:
-    """The answer of the first request, if there was one. A look before work that would be for nothing."""
+    """The answer to the first request, if there is one. Looking early saves the work before the transaction."""
     with admin.database.autocommit() as connection:
         row = store.find(connection, attempt.digest)
     return None if row is None or row.sealed_answer is None else _replay(admin, attempt, row)
 
 
 def once(admin: Administration, attempt: Attempt, act: Callable[[], Response]) -> Response:
-    """Do the act if nobody has done it under this key; all get the same answer.
+    """Do the act if it was not done under this key. Every request with the key gets the same answer.
 
     Raises:
         Problem: the key was used for another request.
@@ -67,11 +68,12 @@ def once(admin: Administration, attempt: Attempt, act: Callable[[], Response]) -
     with admin.transaction() as connection:
         if not store.claim(connection, attempt.digest, admin.vault.tag(attempt.request)):
             row = store.find(connection, attempt.digest)
-            if row is None:  # it was there a moment ago, and its time has just run out
+            if row is None:  # pruned since the claim failed
                 raise Problem(CONFLICT, f"The {HEADER} was in use; send the request again.")
             return _replay(admin, attempt, row)
         response = act()
-        sealed = admin.vault.seal(_packed(response), purpose=_purpose(attempt))
+        packed = [response.status_code, list(response.headers.items()), response.get_data(as_text=True)]
+        sealed = admin.vault.seal(json.dumps(packed).encode(), purpose=_purpose(attempt))
         store.keep(connection, attempt.digest, sealed)
     return response
 
@@ -89,13 +91,5 @@ def _replay(admin: Administration, attempt: Attempt, row: IdempotencyRecord) -> 
     return Response(body, status, headers)
 
 
-def _packed(response: Response) -> bytes:
-    return json.dumps([response.status_code, list(response.headers.items()), response.get_data(as_text=True)]).encode()
-
-
 def _purpose(attempt: Attempt) -> str:
     return f"idempotency {attempt.digest.hex()}"
-
-
-def _digest(*parts: str) -> bytes:
-    return hashlib.sha256("\0".join(parts).encode()).digest()

@@ -1,4 +1,4 @@
-"""Keys: list, rotate, mark as leaked. What a key is made of never leaves the server."""
+"""Keys: list, rotate, mark as leaked. The secret of a key never leaves the server."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from authserver.admin_api.route import Answer, Content, Document, Parameters, Route
+from authserver.admin_api.route import Document, Parameters, Route, Time
 from authserver.administration import keys as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
-from authserver.database.times import iso, iso_of
-from authserver.keys.model import KeyRecord, Kind, State
+from authserver.keys.model import Kind, State
 
 _READ: Final = "authserver:keys:read"
 _WRITE: Final = "authserver:keys:write"
@@ -26,10 +25,10 @@ class Key(Document):
     algorithm: str
     kid: str | None
     leaked: bool
-    created_at: str
-    activated_at: str | None
-    retired_at: str | None
-    gone_at: str | None
+    created_at: Time
+    activated_at: Time | None
+    retired_at: Time | None
+    gone_at: Time | None
 
 
 class KeyList(Document):
@@ -41,7 +40,7 @@ class KeyList(Document):
 class KeyQuery(Parameters):
     """Which keys to list."""
 
-    gone: bool = Field(default=False, description="Also those that are gone.")
+    gone: bool = Field(default=False, description="Include keys that are gone.")
 
 
 class KeyRotation(Document):
@@ -49,57 +48,37 @@ class KeyRotation(Document):
 
     kind: Literal["signing", "token", "opaque"]
     at_once: bool = Field(
-        default=False, description="Also when not every API and node can know the next key yet: see docs/keys.md."
+        default=False, description="Even if not every API and node can know the next key yet; see docs/keys.md."
     )
 
 
-def list_(admin: Administration, query: KeyQuery) -> Answer:
+def list_(admin: Administration, query: KeyQuery) -> KeyList:
     rows = use_cases.find_all(admin)
-    return Answer(KeyList(items=[_key(row) for row in rows if query.gone or row.state != State.GONE]))
+    return KeyList(items=[Key.model_validate(row) for row in rows if query.gone or row.state != State.GONE])
 
 
-def rotate(admin: Administration, body: KeyRotation) -> Answer:
+def rotate(admin: Administration, body: KeyRotation) -> KeyList:
     use_cases.rotate(admin, Kind(body.kind), at_once=body.at_once)
     return list_(admin, KeyQuery())
 
 
-def mark_leaked(admin: Administration, key_id: str) -> Answer:
+def mark_leaked(admin: Administration, key_id: str) -> Key:
     if not key_id.isascii() or not key_id.isdecimal() or len(key_id) > 9:
         raise NotFound(f"there is no key {key_id[:40]!r}")
     use_cases.mark_leaked(admin, int(key_id))
     (row,) = [row for row in use_cases.find_all(admin) if row.id == int(key_id)]
-    return Answer(_key(row))
-
-
-def _key(row: KeyRecord) -> Key:
-    return Key(
-        id=row.id,
-        kind=row.kind,
-        state=row.state,
-        algorithm=row.algorithm,
-        kid=row.kid,
-        leaked=row.leaked,
-        created_at=iso_of(row.created_at),
-        activated_at=iso(row.activated_at),
-        retired_at=iso(row.retired_at),
-        gone_at=iso(row.gone_at),
-    )
+    return Key.model_validate(row)
 
 
 ROUTES: Final = (
+    Route("GET", "/keys", _READ, "List keys", list_, "The keys"),
     Route(
-        method="GET", path="/keys", scope=_READ, summary="List keys", handler=list_, query=KeyQuery,
-        answers={200: Content(description="The keys", model=KeyList)},
+        "POST", "/keys/rotate", _WRITE, "Promote the next key of a kind", rotate, "The keys now", errors={409},
+        description="The server rotates by itself; this rotates earlier.",
     ),
     Route(
-        method="POST", path="/keys/rotate", scope=_WRITE, summary="Promote the next key of a kind", handler=rotate,
-        body=KeyRotation, errors=frozenset({409}), answers={200: Content(description="The keys now", model=KeyList)},
-        description="The server rotates by itself; this is for when you know better.",
-    ),
-    Route(
-        method="POST", path="/keys/{key_id}/leaked", scope=_WRITE, summary="Take a leaked key out of trust",
-        handler=mark_leaked, errors=frozenset({409}), answers={200: Content(description="The key", model=Key)},
-        description="An active one is replaced first. A signing or opaque key is gone at once, and with it every access "
-        "token made with it. A token key is still read, so that nobody is signed out.",
+        "POST", "/keys/{key_id}/leaked", _WRITE, "Take a leaked key out of trust", mark_leaked, "The key", errors={409},
+        description="An active key is replaced first. A signing or opaque key is gone at once, and so is every access "
+        "token made with it. A token key is still read, so no user is signed out.",
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document, generated from the table of routes and the models that they really read and write."""
+"""The OpenAPI 3.1 document, generated from the table of routes and from the models that they read and answer with."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import cache
 from typing import Any, Final
 
 from pydantic import BaseModel
-from pydantic.json_schema import models_json_schema
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from authserver import __version__
 from authserver.admin_api import idempotency, problems
 from authserver.admin_api.paging import Page
-from authserver.admin_api.route import PREFIX, Content, Route
+from authserver.admin_api.route import JSON, PREFIX, Route, Versioned
 from authserver.apis.administration import AUDIENCE, SCOPES
 
 _REF: Final = "#/components/schemas/{model}"
@@ -24,9 +24,9 @@ _HEADERS: Final[dict[str, dict[str, Any]]] = {
     "Retry-After": {"description": "Seconds to wait.", "required": True, "schema": {"type": "string"}},
 }
 _ERROR_TEXTS: Final = {
-    400: "The request has not the documented form.",
-    401: "No access token that counts.",
-    403: "The token lacks the scope, or the act would give or touch authority that it lacks.",
+    400: "The request does not have the documented form.",
+    401: "The access token is missing or invalid.",
+    403: "The token lacks the scope, or the act concerns authority that the token lacks.",
     404: "There is no such thing.",
     409: "Taken, or not in the state that the act needs.",
     412: "Changed since it was read (If-Match).",
@@ -40,12 +40,12 @@ _ERROR_TEXTS: Final = {
 
 @cache
 def rendered(resources: tuple[Route, ...]) -> str:
-    """The document as text."""
+    """Render the document as text."""
     return json.dumps(document(resources), ensure_ascii=False)
 
 
 def document(resources: Sequence[Route]) -> dict[str, Any]:
-    """The document."""
+    """Make the document."""
     schemas = _schemas(resources)
     paths: dict[str, dict[str, Any]] = {}
     for route in resources:
@@ -78,14 +78,14 @@ def document(resources: Sequence[Route]) -> dict[str, Any]:
 
 
 def error_statuses(route: Route) -> set[int]:
-    """Every status of a problem that a route may answer."""
+    """List the statuses of the problems that a route may answer with."""
     statuses = {400, 503, *route.errors}
     if route.scope is not None:
         statuses |= {401, 403}
     if route.path_parameters:
         statuses.add(404)
     if route.query is not None and issubclass(route.query, Page):
-        statuses.add(422)  # a cursor of the right form that is none of this list
+        statuses.add(422)  # a cursor of the right form that belongs to another list
     if route.takes_body:
         statuses |= {413, 415, 422}
     if route.if_match is not None:
@@ -102,7 +102,7 @@ def _operation(route: Route, schemas: dict[str, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": _parameters(route, schemas),
         "responses": {
-            **{str(status): _success(content) for status, content in route.answers.items()},
+            str(route.status): _success(route),
             **{str(s): {"$ref": f"#/components/responses/{s}"} for s in sorted(error_statuses(route))},
         },
     }
@@ -132,7 +132,7 @@ def _parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:
     if route.if_match is not None:
         found.append(_header("If-Match", "The ETag that was read, or *.", required=route.if_match == "required"))
     if route.idempotent:
-        text = "Anything unique, such as a UUID: a repetition within a day creates nothing and answers the same."
+        text = "Any unique text, such as a UUID. A repetition within 24 hours creates nothing and gets the same answer."
         found.append(_header(idempotency.HEADER, text, required=False, pattern=r"^[\x21\x23-\x7e]{1,255}$"))
     return found
 
@@ -143,7 +143,7 @@ def _header(name: str, text: str, *, required: bool, **schema: Any) -> dict[str,
 
 
 def _not_null(member: dict[str, Any]) -> dict[str, Any]:
-    """A parameter is there or not, and never null."""
+    """Describe a parameter without null: it is sent with a value, or left out."""
     kept = {name: value for name, value in member.items() if name not in ("default", "title", "description")}
     if "anyOf" in kept:
         (kept,) = [branch for branch in kept["anyOf"] if branch != {"type": "null"}]
@@ -152,14 +152,16 @@ def _not_null(member: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def _success(content: Content) -> dict[str, Any]:
-    answer: dict[str, Any] = {"description": content.description}
-    if content.headers:
-        answer["headers"] = {name: _HEADERS[name] for name in content.headers}
-    if content.model is not None:
-        answer["content"] = {content.content_type: {"schema": _ref(content.model)}}
-    elif content.content_type != "application/json":
-        answer["content"] = {content.content_type: {"schema": {"type": "string"}}}
+def _success(route: Route) -> dict[str, Any]:
+    answer: dict[str, Any] = {"description": route.answer}
+    headers = ["ETag"] if route.model is not None and issubclass(route.model, Versioned) else []
+    headers += ["Location"] if route.location else []
+    if headers:
+        answer["headers"] = {name: _HEADERS[name] for name in headers}
+    if route.model is not None:
+        answer["content"] = {route.content_type: {"schema": _ref(route.model)}}
+    elif route.content_type != JSON:
+        answer["content"] = {route.content_type: {"schema": {"type": "string"}}}
     return answer
 
 
@@ -168,7 +170,7 @@ def _problem_response(status: int) -> dict[str, Any]:
         "description": _ERROR_TEXTS[status],
         "content": {problems.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
     }
-    # A 403 is also what the rules of authority answer, which no other token of the same scopes would change.
+    # No challenge at 403: the rules of authority answer it too, and another token with the same scopes does not help.
     header = {401: "WWW-Authenticate", 503: "Retry-After"}.get(status)
     return answer if header is None else {**answer, "headers": {header: _HEADERS[header]}}
 
@@ -178,22 +180,18 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
 
 
 def _schemas(resources: Sequence[Route]) -> dict[str, Any]:
-    read: dict[type[BaseModel], None] = {}
-    written: dict[type[BaseModel], None] = {}
+    models: dict[tuple[type[BaseModel], JsonSchemaMode], None] = {}
     for route in resources:
-        read |= dict.fromkeys(model for model in (route.body, route.query) if model is not None)
-        written |= dict.fromkeys(content.model for content in route.answers.values() if content.model is not None)
-    _, definitions = models_json_schema(
-        [*((model, "validation") for model in read), *((model, "serialization") for model in written)],
-        ref_template=_REF,
-    )
+        models |= {(model, "validation"): None for model in (route.body, route.query) if model is not None}
+        models |= {} if route.model is None else {(route.model, "serialization"): None}
+    _, definitions = models_json_schema(list(models), ref_template=_REF)
     found: dict[str, Any] = definitions["$defs"]
     return found
 
 
 _PROBLEM: Final = {
     "type": "object",
-    "description": "RFC 9457. Programs go by `type`, people read `detail`.",
+    "description": "RFC 9457. Programs decide by `type`, people read `detail`.",
     "required": ["type", "title", "status", "detail"],
     "additionalProperties": False,
     "properties": {

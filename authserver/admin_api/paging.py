@@ -1,4 +1,4 @@
-"""Pages by cursor: where the last page ended, not how many to skip, so that what is added meanwhile shifts nothing."""
+"""Pages of lists. A cursor says where the last page ended, not how many items to skip: new items shift no page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
 from urllib.parse import urlencode
 
+from flask import request
 from pydantic import Field
 
 from authserver.admin_api.problems import INVALID, FieldProblem, Problem
@@ -21,21 +22,21 @@ class Page(Parameters):
     """The parameters of every list."""
 
     limit: Annotated[int, Field(ge=1, le=MOST)] = 50
-    """At most so many."""
+    """The most items of a page."""
     cursor: Annotated[str, Field(max_length=1000, pattern=r"^[A-Za-z0-9_-]+$")] | None = None
-    """Where the page begins: as `next` of the page before has it."""
+    """Where the page begins. The page before has it in `next`."""
 
 
-def start(page: Page) -> str | None:
-    """The key of the last item of the page before; None for the first page.
+def decode(cursor: str | None) -> str | None:
+    """The key of the last item of the page before; None without a cursor, for the first page.
 
     Raises:
-        Problem: the cursor is none of ours.
+        Problem: the cursor is not one that `encode` makes.
     """
-    if page.cursor is None:
+    if cursor is None:
         return None
     try:
-        raw = base64.b64decode(page.cursor + "=" * (-len(page.cursor) % 4), altchars=b"-_", validate=True)
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         (key,) = json.loads(raw)
         if not isinstance(key, str) or "\0" in key:
             raise ValueError(key)
@@ -46,24 +47,22 @@ def start(page: Page) -> str | None:
 
 
 def bad_cursor() -> Problem:
-    """The problem of a cursor that is none of ours."""
+    """The problem of a cursor that does not belong to the list."""
     wrong = FieldProblem("take it from `next` of the page before, or leave it out", parameter="cursor")
-    return Problem(INVALID, "The cursor is none of this list.", [wrong])
+    return Problem(INVALID, "The cursor does not belong to this list.", [wrong])
 
 
-def cut(
-    items: Sequence[Item], page: Page, key: Callable[[Item], object], address: str
-) -> tuple[Sequence[Item], str | None]:
-    """The items of a page, of which one more than `limit` was asked for, and the address of the next page, if any."""
+def cut(items: Sequence[Item], page: Page, key: Callable[[Item], object]) -> tuple[Sequence[Item], str | None]:
+    """Cut a page from `limit` + 1 items. Returns it with the address of the next page; None if it is the last."""
     if len(items) <= page.limit:
         return items, None
     kept = items[: page.limit]
     cursor = encode(str(key(kept[-1])))
     asked: dict[str, Any] = page.model_dump(mode="json", exclude_unset=True, exclude_none=True)
     asked = {name: str(value).lower() if isinstance(value, bool) else value for name, value in asked.items()}
-    return kept, f"{address}?{urlencode({**asked, 'cursor': cursor})}"
+    return kept, f"{request.path}?{urlencode({**asked, 'cursor': cursor})}"
 
 
 def encode(key: str) -> str:
-    """A cursor from a key: for programs a text without meaning."""
+    """Make the cursor of a key. It means nothing to programs."""
     return base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")

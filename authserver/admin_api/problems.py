@@ -1,6 +1,6 @@
-"""Errors as problem details (RFC 9457): what was wrong, in which field, and what to do. Never a traceback.
+"""Errors as problem details (RFC 9457): what is wrong, in which field, and what to do. Never a traceback.
 
-`type` is a URN that never changes; programs go by it, people read `detail`.
+`type` is a URN that never changes, so programs decide by it. People read `detail`.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class Kind:
 
 
 MALFORMED = Kind(400, "malformed", "The request does not have the form that is documented.")
-NO_TOKEN = Kind(401, "unauthenticated", "The request needs an access token that counts.")
-FORBIDDEN = Kind(403, "forbidden", "The access token does not open this.")
+NO_TOKEN = Kind(401, "unauthenticated", "The request needs a valid access token.")
+FORBIDDEN = Kind(403, "forbidden", "The access token does not allow this.")
 NOT_FOUND = Kind(404, "not-found", "There is no such thing.")
 WRONG_METHOD = Kind(405, "method-not-allowed", "This address does not take this method.")
 CONFLICT = Kind(409, "conflict", "It is taken, or not in the state that the act needs.")
 STALE = Kind(412, "changed-meanwhile", "It was changed since you read it.")
 TOO_LARGE = Kind(413, "too-large", "The request body is too large.")
-WRONG_TYPE = Kind(415, "unsupported-media-type", "The request body is of a type that is not taken here.")
+WRONG_TYPE = Kind(415, "unsupported-media-type", "This address does not take a body of this media type.")
 INVALID = Kind(422, "invalid", "The values break rules.")
 KEY_REUSED = Kind(422, "idempotency-key-reused", "The Idempotency-Key was used for another request.")
 NO_PRECONDITION = Kind(428, "precondition-required", "The request needs If-Match.")
@@ -47,13 +47,9 @@ KINDS: Final = (
     KEY_REUSED, NO_PRECONDITION, FAILED, UNAVAILABLE,
 )  # fmt: skip
 
-_OF_ERRORS: tuple[tuple[type[AdminError], Kind], ...] = (
-    (NotFound, NOT_FOUND),
-    (Stale, STALE),
-    (Forbidden, FORBIDDEN),
-    (Invalid, INVALID),
-    (Conflict, CONFLICT),
-)
+_OF_ERRORS: Final[Mapping[type[AdminError], Kind]] = {
+    NotFound: NOT_FOUND, Conflict: CONFLICT, Stale: STALE, Forbidden: FORBIDDEN, Invalid: INVALID,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +68,7 @@ class FieldProblem:
 
 @dataclass  # not frozen: context managers set an exception's traceback
 class Problem(Exception):
-    """A problem to be answered. `reference` can be looked up by an administrator."""
+    """An error that becomes the answer. An administrator can look up its `reference`."""
 
     kind: Kind
     detail: str
@@ -81,7 +77,7 @@ class Problem(Exception):
     reference: str | None = None
 
     def response(self) -> Response:
-        """The answer."""
+        """Make the answer."""
         body: dict[str, Any] = {
             "type": URN + self.kind.name,
             "title": self.kind.title,
@@ -102,8 +98,8 @@ def pointer(*parts: str | int) -> str:
 
 
 def refusal(error: AdminError, fields: Mapping[str, str]) -> Problem:
-    """The problem of a use case's refusal. `fields` are the members of the body that the fields of rules stand for."""
-    kind = next((kind for type_, kind in _OF_ERRORS if isinstance(error, type_)), INVALID)
+    """Describe the refusal of a use case. `fields` maps the fields that rules name to members of the body."""
+    kind = _OF_ERRORS.get(type(error), INVALID)
     if not isinstance(error, Invalid):
         return Problem(kind, _sentence(error.problems[0].text))
     found = [

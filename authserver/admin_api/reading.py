@@ -1,4 +1,4 @@
-"""Reading a request strictly: one JSON document without double members, each parameter once, nothing that is not known."""
+"""Read a request strictly: one JSON document that repeats no member, each parameter once, and nothing unknown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
-from flask import Request
+from flask import request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
@@ -16,18 +16,18 @@ from authserver.admin_api.route import Parameters, Route
 
 Model = TypeVar("Model", bound=BaseModel)
 
-#: The words of pydantic that say what to do, in ours.
+#: What to do about an error of pydantic, by its type.
 _ADVICE = {
     "missing": "is required",
     "extra_forbidden": "is not known here; leave it out, or check its spelling",
 }
 
 
-def read_query(request: Request, model: type[Parameters] | None) -> Parameters | None:
-    """The parameters of the query.
+def read_query(model: type[Parameters] | None) -> Parameters | None:
+    """Read the parameters of the query.
 
     Raises:
-        Problem: one is not known, repeated, or has a value that it may not have.
+        Problem: a parameter is unknown or repeated, or its value is not allowed.
     """
     try:
         pairs = parse_qsl(
@@ -54,11 +54,11 @@ def read_query(request: Request, model: type[Parameters] | None) -> Parameters |
         raise Problem(MALFORMED, "Query parameters are wrong.", wrong) from None
 
 
-def read_raw(request: Request, route: Route) -> bytes:
-    """The body of one of the route's media types.
+def read_raw(route: Route) -> bytes:
+    """Read the body.
 
     Raises:
-        Problem: another type, or too large.
+        Problem: the body has a media type that the route does not take, is too large or breaks off.
     """
     if request.mimetype not in route.body_types:
         listed = " or ".join(route.body_types)
@@ -74,21 +74,23 @@ def read_raw(request: Request, route: Route) -> bytes:
 
 
 def read_document(body: bytes, model: type[Model]) -> Model:
-    """The JSON document of a body.
+    """Read a body as a JSON document.
 
     Raises:
-        Problem: no JSON, a member twice, not known or of the wrong type; with all that is wrong.
+        Problem: the body is not JSON, or members are repeated, unknown, missing or of the wrong type.
     """
     try:
         loaded = json.loads(body, object_pairs_hook=_once, parse_float=_number, parse_constant=_no_constant)
     except RecursionError:
         raise Problem(MALFORMED, "The JSON is nested too deeply.") from None
-    except (UnicodeDecodeError, ValueError) as error:
-        raise Problem(MALFORMED, f"The body is no JSON document: {_json_problem(error)}.") from None
+    except UnicodeDecodeError:
+        raise _no_json("it is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise _no_json(f"{error.msg} (line {error.lineno}, column {error.colno})") from None
+    except ValueError:
+        raise _no_json("a number is too long") from None
     try:
         return model.model_validate_json(json.dumps(loaded))
-    except UnicodeEncodeError:
-        raise Problem(MALFORMED, "A text holds half a surrogate pair.") from None
     except ValidationError as error:
         errors = [FieldProblem(_text(item), pointer(*item["loc"])) for item in _items(error)]
         raise Problem(
@@ -99,8 +101,8 @@ def read_document(body: bytes, model: type[Model]) -> Model:
 def _once(pairs: Iterable[tuple[str, Any]]) -> Mapping[str, Any]:
     members: dict[str, Any] = {}
     for name, value in pairs:
-        if name in members:  # one reader would take the first, and the next the last
-            raise ValueError(f"the member {name[:100]!r} stands there twice")
+        if name in members:  # some readers take the first, others the last
+            raise _no_json(f"the member {name[:100]!r} stands there twice")
         members[name] = value
     return members
 
@@ -112,16 +114,11 @@ def _number(text: str) -> float:
 
 
 def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON")
+    raise _no_json(f"{name} is no JSON")
 
 
-def _json_problem(error: Exception) -> str:
-    if isinstance(error, UnicodeDecodeError):
-        return "it is not UTF-8"
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} (line {error.lineno}, column {error.colno})"
-    text = str(error)
-    return text if "twice" in text or "no JSON" in text else "a number is too long"
+def _no_json(why: str) -> Problem:
+    return Problem(MALFORMED, f"The body is no JSON document: {why}.")
 
 
 def _items(error: ValidationError) -> list[Any]:
@@ -133,6 +130,6 @@ def _text(item: Mapping[str, Any]) -> str:
     if text is not None:
         return text
     if item["type"] == "string_pattern_mismatch" and item["loc"]:
-        return "has characters that may not be here, or not the form that the documentation says"
+        return "has characters that are not allowed, or not the documented form"
     message = str(item["msg"])
     return message.removeprefix("Value error, ")

@@ -1,86 +1,56 @@
 """The documentation of the API: the OpenAPI document for programs, and the same as a page for people.
 
-The page is made here, without scripts: it works under the strictest policy, on a phone and with a screen reader, and
-asks nobody to paste a token into a page.
+The page has no scripts. It works under the strictest policy, on a phone and with a screen reader, and never asks for a
+token.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any, cast
+from typing import Any
 
 from flask import current_app
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from authserver.admin_api import openapi
-from authserver.admin_api.route import PREFIX, Answer, Content, Route
+from authserver.admin_api.route import PREFIX, Route, Text
 from authserver.administration.context import Administration
 
 _POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 _HTML = "text/html; charset=utf-8"
 
 
-def routes(resources: Sequence[Route]) -> tuple[Route, ...]:
-    """The routes of the documentation, which tells of the others and is open to everybody, as the software is."""
-    known = tuple(resources)
+def routes(resources: tuple[Route, ...]) -> tuple[Route, ...]:
+    """The routes that document the other routes. They need no token: the software is public too."""
 
-    def document(_admin: Administration) -> Answer:
-        return Answer(text=openapi.rendered(known))
+    def document(_admin: Administration) -> Text:
+        return Text(openapi.rendered(resources))
 
-    def page(_admin: Administration) -> Answer:
-        asset = cast("Callable[[str], str]", current_app.jinja_env.globals["asset"])
-        text = _page(known, asset("icon.svg"), asset("vendor/pico-2.1.1/pico.min.css"), asset("pages.css"))
-        return Answer(text=text, content_type=_HTML, headers={"Content-Security-Policy": _POLICY})
+    def page(_admin: Administration) -> Text:
+        return Text(_page(resources), {"Content-Security-Policy": _POLICY})
 
     return (
-        Route(
-            method="GET",
-            path="/openapi.json",
-            scope=None,
-            summary="The OpenAPI document",
-            handler=document,
-            answers={200: Content(description="OpenAPI 3.1")},
-        ),
-        Route(
-            method="GET",
-            path="/docs",
-            scope=None,
-            summary="This documentation",
-            handler=page,
-            answers={200: Content(description="A page", content_type=_HTML)},
-        ),
+        Route("GET", "/openapi.json", None, "The OpenAPI document", document, "OpenAPI 3.1"),
+        Route("GET", "/docs", None, "This documentation", page, "A page", content_type=_HTML),
     )
 
 
 @cache
-def _page(resources: tuple[Route, ...], icon: str, *styles: str) -> str:
-    environment = Environment(
-        loader=PackageLoader("authserver.admin_api"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["kind"] = kind
+def _page(resources: tuple[Route, ...]) -> str:
     document = openapi.document(resources)
-    groups = {tag["name"]: [route for route in resources if route.tag == tag["name"]] for tag in document["tags"]}
-    return environment.get_template("reference.html").render(
+    return current_app.jinja_env.get_template("admin_api/reference.html").render(
         document=document,
-        groups=groups,
-        icon=icon,
-        styles=styles,
-        prefix=PREFIX,
+        groups={tag["name"]: [route for route in resources if route.tag == tag["name"]] for tag in document["tags"]},
+        kind=_kind,
         curl=_curl,
         dereferenced=_dereferenced,
     )
 
 
-def kind(schema: dict[str, Any]) -> str:
-    """A schema in a few words, such as: array of string, at most 50."""
+def _kind(schema: dict[str, Any]) -> str:
+    """Describe a schema in a few words, such as: array of string, at most 50."""
     if "anyOf" in schema:
-        return " or ".join(kind(branch) for branch in schema["anyOf"])
+        return " or ".join(_kind(branch) for branch in schema["anyOf"])
     if "$ref" in schema:
         return str(schema["$ref"]).rsplit("/", 1)[-1]
     if "enum" in schema:
@@ -89,7 +59,7 @@ def kind(schema: dict[str, Any]) -> str:
         return str(schema["const"])
     words = str(schema.get("type", "anything"))
     if words == "array":
-        words += f" of {kind(schema.get('items', {}))}"
+        words += f" of {_kind(schema.get('items', {}))}"
     limits = (("minimum", "from"), ("maximum", "to"), ("maxLength", "at most"), ("maxItems", "at most"))
     bounds = " ".join(f"{word} {schema[name]}" for name, word in limits if name in schema)
     return f"{words}, {bounds}" if bounds else words

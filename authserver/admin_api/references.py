@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from authserver.admin_api.route import Answer, Content, Document, Line, Route
+from authserver.admin_api.route import Document, Line, Route
 from authserver.administration import audit as use_cases
 from authserver.administration.context import Administration
 from authserver.database.times import iso_of
@@ -19,7 +19,7 @@ class Reference(Document):
 
 
 class Explanation(Document):
-    """Why a request was refused, and what the database knows now of whom it was about."""
+    """Why a request was refused, and what the database knows now about its client, session and user."""
 
     reason: str
     text: str
@@ -32,27 +32,24 @@ class Explanation(Document):
     username: str | None
 
 
-def explain(admin: Administration, body: Reference) -> Answer:
+def explain(admin: Administration, body: Reference) -> Explanation:
     refusal = use_cases.explain(admin.vault, body.reference)
     known = use_cases.look_up(admin, refusal)
-    return Answer(
-        Explanation(
-            reason=refusal.reason.name.lower(),
-            text=refusal.reason.text,
-            advice=refusal.reason.advice,
-            at=iso_of(refusal.at),
-            client_id=refusal.client_id,
-            client_enabled=None if known.client is None else known.client.enabled,
-            session_id=None if refusal.session_id is None else str(refusal.session_id),
-            user_id=None if known.session is None else str(known.session.user_id),
-            username=known.username,
-        )
+    return Explanation(
+        reason=refusal.reason.name.lower(),
+        text=refusal.reason.text,
+        advice=refusal.reason.advice,
+        at=iso_of(refusal.at),
+        client_id=refusal.client_id,
+        client_enabled=None if known.client is None else known.client.enabled,
+        session_id=None if refusal.session_id is None else str(refusal.session_id),
+        user_id=None if known.session is None else str(known.session.user_id),
+        username=known.username,
     )
 
 
 ROUTES: Final = (
     Route(
-        method="POST", path="/references", scope="authserver:audit:read", summary="Explain a refusal", handler=explain,
-        body=Reference, answers={200: Content(description="What the reference says", model=Explanation)},
+        "POST", "/references", "authserver:audit:read", "Explain a refusal", explain, "What the reference says",
     ),
 )  # fmt: skip

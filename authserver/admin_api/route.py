@@ -1,6 +1,6 @@
-"""What a route is: one row of the table that requests are served from and that the OpenAPI document is generated from.
+"""What a route is: one row of the table from which requests are served and the OpenAPI document is generated.
 
-So nothing is served that is not documented, and nothing documented that is not served.
+So every address that is served is documented, and every address that is documented is served.
 """
 
 from __future__ import annotations
@@ -8,25 +8,52 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, Final, Literal
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import KW_ONLY, dataclass, field
+from functools import cache
+from typing import Annotated, Any, ClassVar, Final, Literal, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from authserver.database.times import iso_of
 
 PREFIX: Final = "/admin/api"
 JSON: Final = "application/json"
-MERGE_PATCH: Final = "application/merge-patch+json"
+MERGE_PATCH: Final = ("application/merge-patch+json", JSON)
 
-
-#: Text as it may reach the database: PostgreSQL takes no NUL. (Lone surrogates are refused by pydantic.)
+#: Text as it may reach the database: PostgreSQL takes no NUL. (Pydantic refuses lone surrogates.)
 Line = Annotated[str, Field(pattern=r"^[^\x00]*$")]
+Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
+
+#: Values of a row as a document shows them: an id as text, milliseconds as ISO 8601 in UTC, a set sorted.
+Id = Annotated[str, BeforeValidator(str)]
+Time = Annotated[str, BeforeValidator(iso_of)]
+Words = Annotated[list[str], BeforeValidator(sorted)]
 
 
 class Document(BaseModel):
-    """What is sent or received. A member that is not known is refused: a typing error must not pass for a change."""
+    """A JSON object that is received or sent. An unknown member is refused: a typing error must not pass for a change.
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    `model_validate` also takes a row, and reads the columns with the members' names. A row may hold a password's hash,
+    so errors do not show their input.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, from_attributes=True, hide_input_in_errors=True)
+
+
+class Versioned(Document):
+    """A document with an ETag, which a later If-Match is compared with.
+
+    `aside` names the members that tell of the act and not of its object. They do not count for the ETag.
+    """
+
+    aside: ClassVar[frozenset[str]] = frozenset()
+
+    @property
+    def etag(self) -> str:
+        """A strong validator (RFC 9110 section 8.8.3) without its quotation marks: equal only for equal documents."""
+        text = json.dumps(self.model_dump(mode="json", exclude=set(self.aside)), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 class NextPage(Document):
@@ -35,67 +62,82 @@ class NextPage(Document):
     next: str | None
 
 
-def unset() -> Any:
-    """The default of a member that is not null and may be left out: never read, because what was sent decides."""
-
-
 class Parameters(BaseModel):
-    """The query of a request. Texts are converted; a parameter that is not known is refused."""
+    """The query of a request. Texts are converted; an unknown parameter is refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a handler returns. `document` is None for an empty body; `text` is for a body that is not JSON.
+class Text:
+    """An answer that is not a document, with headers of its own."""
 
-    `represents` is what the ETag is taken from: what a later If-Match is compared with.
-    """
-
-    document: Document | None = None
-    status: int = 200
+    text: str
     headers: Mapping[str, str] = field(default_factory=dict)
-    represents: Document | None = None
-    text: str | None = None
-    content_type: str = JSON
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
-    """One kind of good answer, for the OpenAPI document."""
-
-    description: str
-    model: type[Document] | None = None
-    content_type: str = JSON
-    headers: tuple[str, ...] = ()
+def unset() -> Any:
+    """The default of a member that may be left out but is not null. It is never read: what was sent decides."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Route:
     """One operation.
 
-    `scope` is what the access token needs; None, which only the documentation itself has, is for everybody. `prepare`
-    runs before the transaction of an idempotent creation is opened, with the handler's arguments; what it returns goes
-    to the handler as `prepared`. `represents` makes the document that If-Match is about from what a use case locked.
+    `scope` is what the access token needs; the documentation has None and needs no token. The types of the handler say
+    how requests are read and what the OpenAPI document shows: its `query`, its `body`, and what it returns. A handler
+    with `content` gets the body as it was sent. A handler that returns None answers with an empty body. `answer`
+    describes the good answer. `location` is the member with which the address of a new object ends.
+
+    `prepare` gets the handler's arguments and runs before the transaction of an idempotent creation; the handler gets its
+    result as `prepared`. `represents` makes the document for If-Match from what a use case has locked.
     """
 
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     scope: str | None
     summary: str
-    handler: Callable[..., Answer]
-    answers: Mapping[int, Content]
+    handler: Callable[..., Document | Text | None]
+    answer: str
+    _: KW_ONLY
     description: str = ""
-    query: type[Parameters] | None = None
-    body: type[Document] | None = None
+    status: int = 200
+    content_type: str = JSON
+    location: str = ""
     body_types: tuple[str, ...] = (JSON,)
-    raw_body: bool = False
-    if_match: Literal["required", "optional"] | None = None
-    represents: Callable[[Any], Document] | None = None
+    represents: Callable[[Any], Versioned] | None = None
     idempotent: bool = False
     prepare: Callable[..., object] | None = None
-    errors: frozenset[int] = frozenset()
-    names: Mapping[str, str] = field(default_factory=dict)  # of fields whose members in the body are called otherwise
+    errors: Collection[int] = ()
+    names: Mapping[str, str] = field(default_factory=dict)  # of fields that have another name in the body
+
+    @property
+    def query(self) -> type[Parameters] | None:
+        return _types(self.handler).get("query")
+
+    @property
+    def body(self) -> type[Document] | None:
+        return _types(self.handler).get("body")
+
+    @property
+    def takes_content(self) -> bool:
+        return "content" in _types(self.handler)
+
+    @property
+    def takes_body(self) -> bool:
+        return self.body is not None or self.takes_content
+
+    @property
+    def model(self) -> type[Document] | None:
+        returned = _types(self.handler)["return"]
+        return returned if issubclass(returned, Document) else None
+
+    @property
+    def if_match(self) -> Literal["required", "optional"] | None:
+        """Required to replace, change or remove something: a caller that has not read it cannot know what is lost."""
+        if self.represents is None:
+            return None
+        return "optional" if self.method == "POST" else "required"
 
     @property
     def tag(self) -> str:
@@ -117,16 +159,11 @@ class Route:
 
     @property
     def fields(self) -> dict[str, str]:
-        """The members of the body, by the fields of the use case that they are."""
+        """The member of the body for each field of the use case."""
         ours = {member: name for name, member in self.names.items()}
         return {} if self.body is None else {ours.get(member, member): member for member in self.body.model_fields}
 
-    @property
-    def takes_body(self) -> bool:
-        return self.body is not None or self.raw_body
 
-
-def etag(document: Document) -> str:
-    """A strong validator (RFC 9110 section 8.8.3): equal only for equal documents. Without its quotation marks."""
-    text = json.dumps(document.model_dump(mode="json"), sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:32]
+@cache
+def _types(handler: Callable[..., object]) -> dict[str, Any]:
+    return get_type_hints(handler)

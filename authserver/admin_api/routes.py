@@ -1,4 +1,4 @@
-"""The table of all routes. A resource is one file and one line here; documentation and access rules follow by themselves."""
+"""The table of all routes. A resource is one file and one line here; its documentation and access rules follow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions: who is signed in, where, and why a session ended; end one."""
+"""Sessions: list, read and end them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from uuid import UUID
 from pydantic import Field
 
 from authserver.admin_api import paging
-from authserver.admin_api.route import PREFIX, Answer, Content, Document, Line, NextPage, Route
+from authserver.admin_api.route import Document, Line, NextPage, Route
 from authserver.administration import sessions as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
-from authserver.database.times import iso, iso_of
+from authserver.sessions.document import as_document
 from authserver.sessions.model import SessionRecord
-from authserver.sessions.values import is_live
 
 _READ: Final = "authserver:sessions:read"
 _WRITE: Final = "authserver:sessions:write"
@@ -57,60 +56,35 @@ class SessionQuery(paging.Page):
 
     user_id: Annotated[Line, Field(max_length=36)] | None = None
     client_id: Annotated[Line, Field(max_length=32)] | None = None
-    ended: bool = Field(default=False, description="Ended ones too, while their rows are kept.")
+    ended: bool = Field(default=False, description="Include ended sessions, while their rows are kept.")
 
 
-def session(row: SessionRecord, username: str | None) -> Session:
-    """The representation of a row, which has the database's time as `now`."""
-    return Session(
-        id=str(row.id),
-        user_id=str(row.user_id),
-        username=username,
-        client_id=row.client_id,
-        live=is_live(row, row.now),
-        scope=" ".join(sorted(row.scopes)),
-        audiences=sorted(row.audiences),
-        roles=sorted(row.roles),
-        created_at=iso_of(row.created_at),
-        last_used_at=iso_of(row.last_used_at),
-        idle_expires_at=iso_of(row.idle_expires_at),
-        absolute_expires_at=iso_of(row.absolute_expires_at),
-        revoked_at=iso(row.revoked_at),
-        revoked_because=row.revoked_because,
-        generation=row.generation,
-        retries=row.retries,
-        late_retries=row.late_retries,
-        device_name=row.device_name,
-        last_address=row.last_address,
-        last_user_agent=row.last_user_agent,
-    )
-
-
-def list_(admin: Administration, query: SessionQuery) -> Answer:
+def list_(admin: Administration, query: SessionQuery) -> SessionList:
     which = use_cases.Whose(None if query.user_id is None else _uuid(query.user_id, "user"), query.client_id)
-    start = paging.start(query)
+    start = paging.decode(query.cursor)
     try:
         before = None if start is None else UUID(start)
     except ValueError:
         raise paging.bad_cursor() from None
     rows = use_cases.find_all(admin, which, include_ended=query.ended, limit=query.limit + 1, before=before)
-    kept, following = paging.cut(rows, query, lambda row: row.id, f"{PREFIX}/sessions")
-    return Answer(SessionList(items=_shown(admin, kept), next=following))
+    kept, following = paging.cut(rows, query, lambda row: row.id)
+    return SessionList(items=_described(admin, kept), next=following)
 
 
-def read(admin: Administration, session_id: str) -> Answer:
-    (shown,) = _shown(admin, [use_cases.find(admin, _uuid(session_id, "session"))])
-    return Answer(shown)
+def read(admin: Administration, session_id: str) -> Session:
+    (found,) = _described(admin, [use_cases.find(admin, _uuid(session_id, "session"))])
+    return found
 
 
-def end(admin: Administration, session_id: str) -> Answer:
+def end(admin: Administration, session_id: str) -> Session:
     use_cases.revoke(admin, _uuid(session_id, "session"))
     return read(admin, session_id)
 
 
-def _shown(admin: Administration, rows: Sequence[SessionRecord]) -> list[Session]:
+def _described(admin: Administration, rows: Sequence[SessionRecord]) -> list[Session]:
     names = use_cases.usernames(admin, {row.user_id for row in rows})
-    return [session(row, names.get(row.user_id)) for row in rows]
+    documents = [as_document(row, names.get(row.user_id)) for row in rows]
+    return [Session(scope=" ".join(document.pop("scopes")), **document) for document in documents]
 
 
 def _uuid(text: str, what: str) -> UUID:
@@ -120,18 +94,11 @@ def _uuid(text: str, what: str) -> UUID:
         raise NotFound(f"there is no {what} of the id {text[:40]!r}") from None
 
 
-_SHOWN: Final = {200: Content(description="The session", model=Session)}
-
 ROUTES: Final = (
+    Route("GET", "/sessions", _READ, "List sessions, newest first", list_, "A page", errors={404}),
+    Route("GET", "/sessions/{session_id}", _READ, "Read a session", read, "The session"),
     Route(
-        method="GET", path="/sessions", scope=_READ, summary="List sessions, newest first", handler=list_,
-        query=SessionQuery, errors=frozenset({404}), answers={200: Content(description="A page", model=SessionList)},
-    ),
-    Route(
-        method="GET", path="/sessions/{session_id}", scope=_READ, summary="Read a session", handler=read, answers=_SHOWN,
-    ),
-    Route(
-        method="POST", path="/sessions/{session_id}/end", scope=_WRITE, summary="End a session", handler=end,
-        answers=_SHOWN, description="Refreshes fail at once. One that had ended before is left as it is.",
+        "POST", "/sessions/{session_id}/end", _WRITE, "End a session", end, "The session",
+        description="Refreshes fail at once. A session that has ended before is left as it is.",
     ),
 )  # fmt: skip

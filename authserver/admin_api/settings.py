@@ -1,10 +1,10 @@
-"""The settings in force, and where each came from; secrets are masked. What to think of them, the doctor says."""
+"""The settings in force, and where each came from. Secrets are masked. The doctor judges the values."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from authserver.admin_api.route import Answer, Content, Document, Route
+from authserver.admin_api.route import Document, Route
 from authserver.administration.context import Administration
 from authserver.settings import report as settings_report
 
@@ -23,14 +23,14 @@ class Settings(Document):
     items: list[Setting]
 
 
-def read(admin: Administration) -> Answer:
+def read(admin: Administration) -> Settings:
     found = settings_report.describe(admin.settings)
-    return Answer(Settings(items=[Setting(name=name, value=value, source=source) for name, value, source in found]))
+    return Settings(items=[Setting(name=name, value=value, source=source) for name, value, source in found])
 
 
 ROUTES: Final = (
     Route(
-        method="GET", path="/settings", scope="authserver:settings:read", summary="Read the settings in force",
-        handler=read, answers={200: Content(description="The settings, secrets masked", model=Settings)},
+        "GET", "/settings", "authserver:settings:read", "Read the settings in force", read,
+        "The settings, secrets masked",
     ),
 )  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 import click
@@ -14,7 +13,6 @@ from authserver.cli.output import (
     counted,
     done,
     end_progress,
-    iso,
     json_option,
     moment,
     print_json,
@@ -23,6 +21,7 @@ from authserver.cli.output import (
     yes_option,
 )
 from authserver.cli.programs import Invocation, pass_invocation
+from authserver.sessions.document import as_document
 from authserver.sessions.model import SessionRecord
 
 _user_option = click.option("--user", help="Of this user: name, e-mail address or id.")
@@ -123,29 +122,3 @@ def state(row: SessionRecord) -> str:
     """The state for people, with the reason of an end."""
     found = session_state(row)
     return "live" if found.is_live else f"{found.name} {moment(found.since)}: {found.why}"
-
-
-def as_document(row: SessionRecord, username: str | None) -> dict[str, Any]:
-    """A session for programs."""
-    return {
-        "id": str(row.id),
-        "user_id": str(row.user_id),
-        "username": username,
-        "client_id": row.client_id,
-        "scopes": row.scopes,
-        "audiences": row.audiences,
-        "roles": row.roles,
-        "live": session_state(row).is_live,
-        "created_at": iso(row.created_at),
-        "last_used_at": iso(row.last_used_at),
-        "idle_expires_at": iso(row.idle_expires_at),
-        "absolute_expires_at": iso(row.absolute_expires_at),
-        "revoked_at": iso(row.revoked_at),
-        "revoked_because": row.revoked_because,
-        "generation": row.generation,
-        "retries": row.retries,
-        "late_retries": row.late_retries,
-        "device_name": row.device_name,
-        "last_address": row.last_address,
-        "last_user_agent": row.last_user_agent,
-    }

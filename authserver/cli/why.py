@@ -11,11 +11,11 @@ from authserver.administration.errors import AdminError
 from authserver.administration.explaining import Explanation
 from authserver.cli.output import iso, json_option, moment, print_fields, print_json, warn
 from authserver.cli.programs import Invocation, pass_invocation
-from authserver.cli.sessions import as_document
 from authserver.database.engine import Unavailable
 from authserver.database.schema import SchemaOutdated
 from authserver.keys.setup import open_vault
 from authserver.refusals.references import Refusal
+from authserver.sessions.document import as_document
 
 
 @click.command()

@@ -182,6 +182,7 @@ def test_what_is_not_there_and_what_is_not_done_there_is_said_in_the_same_form(a
     response = api.delete("/clients")
     assert refused(response, 405, "method-not-allowed")
     assert response.headers["allow"] == "GET, HEAD, POST"
+    assert api.send("BREW", "/clients").headers["allow"] == "GET, HEAD, POST"
     response = api.send("OPTIONS", "/users/import")
     assert refused(response, 405, "method-not-allowed")
     assert response.headers["allow"] == "POST", "what can be done to a user cannot be done to the import"
