@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Final
 
 from authserver.admin_api.route import Document, Route
@@ -27,7 +28,7 @@ class Findings(Document):
 
 
 def read(admin: Administration) -> Findings:
-    return Findings(items=[Finding.model_validate(found) for found in examine(admin)])
+    return Findings(items=[Finding(**asdict(found)) for found in examine(admin)])
 
 
 ROUTES: Final = (Route("GET", "/doctor", "authserver:settings:read", "What deserves attention", read, "The findings"),)

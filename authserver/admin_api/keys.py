@@ -6,10 +6,11 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from authserver.admin_api.route import Document, Parameters, Route, Time
+from authserver.admin_api.route import Document, Parameters, Route
 from authserver.administration import keys as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
+from authserver.keys.document import as_document
 from authserver.keys.model import Kind, State
 
 _READ: Final = "authserver:keys:read"
@@ -25,10 +26,10 @@ class Key(Document):
     algorithm: str
     kid: str | None
     leaked: bool
-    created_at: Time
-    activated_at: Time | None
-    retired_at: Time | None
-    gone_at: Time | None
+    created_at: str
+    activated_at: str | None
+    retired_at: str | None
+    gone_at: str | None
 
 
 class KeyList(Document):
@@ -54,7 +55,7 @@ class KeyRotation(Document):
 
 def list_(admin: Administration, query: KeyQuery) -> KeyList:
     rows = use_cases.find_all(admin)
-    return KeyList(items=[Key.model_validate(row) for row in rows if query.gone or row.state != State.GONE])
+    return KeyList(items=[Key(**as_document(row)) for row in rows if query.gone or row.state != State.GONE])
 
 
 def rotate(admin: Administration, body: KeyRotation) -> KeyList:
@@ -67,7 +68,7 @@ def mark_leaked(admin: Administration, key_id: str) -> Key:
         raise NotFound(f"there is no key {key_id[:40]!r}")
     use_cases.mark_leaked(admin, int(key_id))
     (row,) = [row for row in use_cases.find_all(admin) if row.id == int(key_id)]
-    return Key.model_validate(row)
+    return Key(**as_document(row))
 
 
 ROUTES: Final = (

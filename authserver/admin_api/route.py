@@ -13,9 +13,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from functools import cache
 from typing import Annotated, Any, ClassVar, Final, Literal, get_type_hints
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-
-from authserver.database.times import iso_of
+from pydantic import BaseModel, ConfigDict, Field
 
 PREFIX: Final = "/admin/api"
 JSON: Final = "application/json"
@@ -25,20 +23,11 @@ MERGE_PATCH: Final = ("application/merge-patch+json", JSON)
 Line = Annotated[str, Field(pattern=r"^[^\x00]*$")]
 Roles = Annotated[list[Annotated[Line, Field(min_length=1, max_length=64)]], Field(max_length=100)]
 
-#: Values of a row as a document shows them: an id as text, milliseconds as ISO 8601 in UTC, a set sorted.
-Id = Annotated[str, BeforeValidator(str)]
-Time = Annotated[str, BeforeValidator(iso_of)]
-Words = Annotated[list[str], BeforeValidator(sorted)]
-
 
 class Document(BaseModel):
-    """A JSON object that is received or sent. An unknown member is refused: a typing error must not pass for a change.
+    """A JSON object that is received or sent. An unknown member is refused: a typing error must not pass for a change."""
 
-    `model_validate` also takes a row, and reads the columns with the members' names. A row may hold a password's hash,
-    so errors do not show their input.
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, from_attributes=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
 class Versioned(Document):

@@ -7,21 +7,18 @@ from dataclasses import replace
 from typing import Annotated, Final
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from authserver.admin_api import paging
 from authserver.admin_api.route import (
     MERGE_PATCH,
     PREFIX,
     Document,
-    Id,
     Line,
     NextPage,
     Roles,
     Route,
-    Time,
     Versioned,
-    Words,
     unset,
 )
 from authserver.administration import password_links, sessions
@@ -29,6 +26,9 @@ from authserver.administration import users as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.administration.users import Profile
+from authserver.database.times import iso_of
+from authserver.users.document import as_document
+from authserver.users.model import UserRecord
 from authserver.users.store import Filter
 
 _READ: Final = "authserver:users:read"
@@ -37,10 +37,6 @@ _WRITE: Final = "authserver:users:write"
 Username = Annotated[Line, Field(min_length=1, max_length=100)]
 Email = Annotated[Line, Field(min_length=3, max_length=254)]
 Password = Annotated[Line, Field(min_length=8, max_length=256, json_schema_extra={"format": "password"})]
-
-
-def _is_there(value: object) -> bool:
-    return value is not None
 
 
 class UserChanges(Document):
@@ -69,14 +65,14 @@ class NewPassword(Document):
 class User(Versioned):
     """A user as it is. Times are ISO 8601 in UTC."""
 
-    id: Id
+    id: str
     username: str
     email: str | None
-    roles: Words
+    roles: list[str]
     enabled: bool
-    has_password: Annotated[bool, BeforeValidator(_is_there), Field(validation_alias="password_hash")]
-    created_at: Time
-    changed_at: Time
+    has_password: bool
+    created_at: str
+    changed_at: str
 
 
 class UserList(NextPage):
@@ -90,7 +86,7 @@ class PasswordLink(Document):
 
     username: str
     url: str
-    expires_at: Time
+    expires_at: str
 
 
 class EndedSessions(Document):
@@ -112,6 +108,11 @@ class UserQuery(paging.Page):
     enabled: bool | None = None
 
 
+def user(row: UserRecord) -> User:
+    """The representation of a row."""
+    return User(**as_document(row))
+
+
 def checked_id(user_id: str) -> str:
     """Check the id of a path. A name is refused, because it may hold a slash; the filter `login` finds it.
 
@@ -128,7 +129,7 @@ def list_(admin: Administration, query: UserQuery) -> UserList:
     which = Filter(query.q, query.role, query.enabled, query.login)
     rows = use_cases.find_all(admin, which, after=paging.decode(query.cursor), limit=query.limit + 1)
     kept, following = paging.cut(rows, query, lambda row: row.username_key)
-    return UserList(items=[User.model_validate(row) for row in kept], next=following)
+    return UserList(items=[user(row) for row in kept], next=following)
 
 
 def hash_password(admin: Administration, body: UserCreation) -> str | None:
@@ -136,18 +137,18 @@ def hash_password(admin: Administration, body: UserCreation) -> str | None:
 
 
 def create(admin: Administration, body: UserCreation, prepared: str | None) -> User:
-    return User.model_validate(use_cases.add_hashed(admin, _profile(body), prepared))
+    return user(use_cases.add_hashed(admin, _profile(body), prepared))
 
 
 def read(admin: Administration, user_id: str) -> User:
-    return User.model_validate(use_cases.find(admin, checked_id(user_id)))
+    return user(use_cases.find(admin, checked_id(user_id)))
 
 
 def change(admin: Administration, user_id: str, body: UserChanges) -> User:
     sent = body.model_dump(exclude_unset=True)
     if "roles" in sent:
         sent["roles"] = frozenset(body.roles)
-    return User.model_validate(use_cases.edit(admin, checked_id(user_id), lambda before: replace(before, **sent)))
+    return user(use_cases.edit(admin, checked_id(user_id), lambda before: replace(before, **sent)))
 
 
 def remove(admin: Administration, user_id: str) -> None:
@@ -159,7 +160,8 @@ def set_password(admin: Administration, user_id: str, body: NewPassword) -> Ende
 
 
 def issue_link(admin: Administration, user_id: str) -> PasswordLink:
-    return PasswordLink.model_validate(password_links.issue(admin, checked_id(user_id)))
+    issued = password_links.issue(admin, checked_id(user_id))
+    return PasswordLink(username=issued.username, url=issued.url, expires_at=iso_of(issued.expires_at))
 
 
 def disable(admin: Administration, user_id: str) -> EndedSessions:
@@ -189,15 +191,15 @@ ROUTES: Final = (
     Route("GET", "/users/{user_id}", _READ, "Read a user", read, "The user"),
     Route(
         "PATCH", "/users/{user_id}", _WRITE, "Change a user", change, "The user", body_types=MERGE_PATCH,
-        represents=User.model_validate, errors={409}, description="A JSON merge patch (RFC 7396).",
+        represents=user, errors={409}, description="A JSON merge patch (RFC 7396).",
     ),
     Route(
         "DELETE", "/users/{user_id}", _WRITE, "Remove a user for good", remove, "Removed", status=204,
-        represents=User.model_validate, description="Erases password and address, frees the name, ends all sessions.",
+        represents=user, description="Erases password and address, frees the name, ends all sessions.",
     ),
     Route(
         "POST", "/users/{user_id}/password", _WRITE, "Set a user's password", set_password, "Done",
-        represents=User.model_validate,
+        represents=user,
         description="Ends all sessions. With a one-time link instead, only the user knows the password.",
     ),
     Route(
@@ -207,11 +209,11 @@ ROUTES: Final = (
     ),
     Route(
         "POST", "/users/{user_id}/disable", _WRITE, "Disable a user", disable, "Done",
-        represents=User.model_validate, errors={409}, description="Ends all sessions.",
+        represents=user, errors={409}, description="Ends all sessions.",
     ),
     Route(
         "POST", "/users/{user_id}/enable", _WRITE, "Enable a user", enable, "The user",
-        represents=User.model_validate, errors={409}, description="Restores no session.",
+        represents=user, errors={409}, description="Restores no session.",
     ),
     Route(
         "POST", "/users/{user_id}/end-sessions", "authserver:sessions:write", "End all sessions of a user",

@@ -47,8 +47,11 @@ def _options(field: Field, *, editing: bool) -> Iterator[Callable[[Command], Com
         given["type"] = int
     if field.is_set:
         given["multiple"] = True
-    needed = not editing and field.name in ("kind", "name")  # no kind has a default for them
-    yield click.option(field.option or f"--{flag}", field.name, help=about, required=needed, **given)
+    elif not editing and field.name in ("kind", "name"):  # no kind has a default for them
+        given["required"] = True
+    else:
+        given["default"] = None  # a switch that is not given is not False
+    yield click.option(field.option or f"--{flag}", field.name, help=about, **given)
     if editing and field.adds:
         yield click.option(f"--add-{flag}", f"add_{field.name}", help=f"One {noun} more; repeat.", **given)
         yield click.option(f"--remove-{flag}", f"remove_{field.name}", help=f"One {noun} less; repeat.", **given)

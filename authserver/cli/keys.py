@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from authserver.administration import keys as use_cases
-from authserver.cli.output import confirm, done, iso, json_option, moment, print_json, print_table, warn, yes_option
+from authserver.cli.output import confirm, done, json_option, moment, print_json, print_table, warn, yes_option
 from authserver.cli.programs import Invocation, pass_invocation
-from authserver.keys.model import KeyRecord, Kind, State
+from authserver.keys.document import as_document
+from authserver.keys.model import Kind, State
 
 _KINDS = {kind.value: kind for kind in Kind}
 _NONE_YET = "There are no keys yet: the server makes them when it is started for the first time (authserver serve)."
@@ -34,7 +33,7 @@ def list_(invocation: Invocation, *, include_gone: bool, as_json: bool) -> None:
     with invocation.administration() as admin:
         rows = [row for row in use_cases.find_all(admin) if include_gone or row.state != State.GONE]
     if as_json:
-        print_json([_as_document(row) for row in rows])
+        print_json([as_document(row) for row in rows])
         return
     columns = ("id", "kind", "state", "algorithm", "created", "active since", "retired", "gone", "kid")
     table = [
@@ -70,7 +69,7 @@ def rotate(invocation: Invocation, kind: str, *, at_once: bool, as_json: bool) -
         rows = [row for row in use_cases.find_all(admin) if row.kind == kind and row.state != State.GONE]
     active = next(row for row in rows if row.state == State.ACTIVE)
     text = f"Key {active.id} is the active {kind} key; nodes notice within {invocation.settings.caches.max_age:g} s."
-    done(text, {"keys": [_as_document(row) for row in rows]}, as_json=as_json)
+    done(text, {"keys": [as_document(row) for row in rows]}, as_json=as_json)
 
 
 @keys.command()
@@ -97,7 +96,7 @@ def leaked(invocation: Invocation, key_id: int, *, yes: bool, as_json: bool) -> 
         rows = [row for row in use_cases.find_all(admin) if row.id == key_id]
     if any(row.state == State.RETIRED for row in rows):
         warn(["refresh tokens made with it are still read until the sessions have moved on"])
-    done(f"Marked key {key_id} as leaked.", {"keys": [_as_document(row) for row in rows]}, as_json=as_json)
+    done(f"Marked key {key_id} as leaked.", {"keys": [as_document(row) for row in rows]}, as_json=as_json)
 
 
 @keys.command()
@@ -115,18 +114,3 @@ def rewrap(invocation: Invocation, *, as_json: bool) -> None:
     with invocation.administration() as admin:
         count = use_cases.rewrap(admin)
     done(f"Sealed {count} keys under the present master key.", {"keys": count}, as_json=as_json)
-
-
-def _as_document(row: KeyRecord) -> dict[str, Any]:
-    return {
-        "id": row.id,
-        "kind": row.kind,
-        "state": row.state,
-        "algorithm": row.algorithm,
-        "kid": row.kid,
-        "leaked": row.leaked,
-        "created_at": iso(row.created_at),
-        "activated_at": iso(row.activated_at),
-        "retired_at": iso(row.retired_at),
-        "gone_at": iso(row.gone_at),
-    }

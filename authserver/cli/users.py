@@ -28,6 +28,7 @@ from authserver.cli.output import (
 from authserver.cli.programs import Invocation, pass_invocation
 from authserver.cli.types import changed_words, words
 from authserver.cli.users_transfer import export, import_
+from authserver.users.document import as_document
 from authserver.users.model import UserRecord
 
 stdin_option = click.option(
@@ -52,7 +53,7 @@ def list_(invocation: Invocation, *, as_json: bool) -> None:
     with invocation.administration() as admin:
         rows = use_cases.find_all(admin)
     if as_json:
-        print_json([_as_document(row) for row in rows])
+        print_json([as_document(row) for row in rows])
         return
     table = [(row.username, row.email, row.roles, _state(row), moment(row.created_at), row.id) for row in rows]
     columns = ("user name", "e-mail", "roles", "state", "created", "id")
@@ -229,21 +230,9 @@ def read_password(*, stdin: bool) -> str:
     return text
 
 
-def _as_document(row: UserRecord) -> dict[str, Any]:
-    return {
-        "id": str(row.id),
-        "username": row.username,
-        "email": row.email,
-        "roles": row.roles,
-        "enabled": row.enabled,
-        "created_at": iso(row.created_at),
-        "changed_at": iso(row.changed_at),
-    }
-
-
 def _print(row: UserRecord, *, as_json: bool) -> None:
     if as_json:
-        print_json(_as_document(row))
+        print_json(as_document(row))
         return
     print_fields(
         {
