@@ -1,4 +1,4 @@
-"""Fixtures: a stage on the marked databases, an app in this process, a live server, and the counting of SQL statements."""
+"""Fixtures: a stage on the marked databases, an app in this process, a live server, and a counter of SQL statements."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sqlalchemy import event
 from authserver.app import RunningApp, create_app
 from authserver.settings.values import CacheSettings
 from tests.support.console import an_administrator
-from tests.support.needs import required
+from tests.support.missing_parts import required
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.sql_functions import SqlOnPostgresql
@@ -24,7 +24,7 @@ from tests.support.stage import STALE, ANode, Stage, make_stage
 from tests.support.templates import CompiledOnce
 from tests.support.visitor import Visitor
 
-# How long an example takes says how busy the machine is, and nothing about the code.
+# No deadline: the time of an example depends on the load of the machine, not on the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
@@ -37,14 +37,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything is required, a test that was skipped is a failure of the run (TESTS_REQUIRE, as .ci/run sets it)."""
+    """Fail the run over a skipped test if everything is required (TESTS_REQUIRE, as .ci/run sets it)."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if "everything" in required() and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once on each database of its mark (tests/support/databases.py); its own counts before its file's."""
+    """Run a test once on each database of its mark (tests/support/databases.py). Its own mark wins over its file's."""
     mark = metafunc.definition.get_closest_marker("databases")
     if mark is not None and "stage" in metafunc.fixturenames:
         marks = {"postgresql": [pytest.mark.postgresql]}
@@ -54,7 +54,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 @pytest.fixture
 def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    """A fresh database with the schema and one API: on SQLite, or on those that the test's mark names."""
+    """A fresh database with the schema and one API: SQLite, or the databases of the test's mark."""
     made = make_stage(getattr(request, "param", "sqlite"), tmp_path)
     made.an_api()
     yield made
@@ -63,13 +63,13 @@ def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
 
 @pytest.fixture
 def app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The application in this process. What it has cached it keeps: no test depends on how fast it runs."""
+    """The application in this process. Its caches never expire, so no test depends on its speed."""
     yield from _an_app(stage, monkeypatch, STALE)
 
 
 @pytest.fixture
 def quick_app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The same with short caches, for what waits until all caches have noticed a change: the removal of an API."""
+    """The same with short caches, for acts that wait until all caches have noticed a change, as removing an API does."""
     yield from _an_app(stage, monkeypatch, CacheSettings(max_age=0.1))
 
 
@@ -83,7 +83,7 @@ def _an_app(stage: Stage, monkeypatch: pytest.MonkeyPatch, caches: CacheSettings
 
 @pytest.fixture
 def oauth(stage: Stage, app: Flask) -> Iterator[OAuth]:
-    """An app that speaks to the application in this process."""
+    """A confidential client that speaks to the application in this process."""
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
         yield OAuth(http, stage.an_app())
@@ -91,7 +91,7 @@ def oauth(stage: Stage, app: Flask) -> Iterator[OAuth]:
 
 @pytest.fixture
 def a_node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[ANode]:
-    """Makes nodes on one database, each with caches of its own; all speak as the same app."""
+    """Makes nodes on one database, each with caches of its own. All serve the same client."""
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
     registered = stage.an_app()
     with ExitStack() as opened:
@@ -154,7 +154,7 @@ class Statements:
 
     @contextmanager
     def counted(self) -> Iterator[list[str]]:
-        """Collect the statements of the block; what begins or ends a transaction is none."""
+        """Collect the statements of the block, without the begin and the end of transactions."""
         seen: list[str] = []
 
         def note(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any) -> None:

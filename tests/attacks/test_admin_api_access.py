@@ -59,7 +59,7 @@ def test_every_route_of_the_application_has_its_rule_in_the_table(app: Flask):
 
 
 @dataclass
-class Intruder:
+class WrongCredential:
     """A way to come with the wrong credential, and the status that it gets."""
 
     headers: dict[str, str]
@@ -77,24 +77,24 @@ def test_every_route_refuses_every_wrong_credential_and_only_those(stage: Stage,
         assert answer.status_code not in (401, 403), (route.operation_id, answer.text)
         others = set(SCOPES) - {str(route.scope)}
         wrong = {
-            "none": Intruder({}, 401),
-            "garbage": Intruder(bearer("garbage"), 401),
-            "a refresh token's form": Intruder(bearer("asrt_" + "A" * 100), 401),
-            "Basic": Intruder({"Authorization": "Basic " + "YTpi"}, 401),
-            "the token as a cookie": Intruder({"Cookie": f"authserver={right}; __Host-authserver={right}"}, 401),
-            "an administrator's visit": Intruder({"Cookie": f"authserver={visit}"}, 401),
-            "an administrator's visit, and its page": Intruder(
+            "none": WrongCredential({}, 401),
+            "garbage": WrongCredential(bearer("garbage"), 401),
+            "a refresh token's form": WrongCredential(bearer("asrt_" + "A" * 100), 401),
+            "Basic": WrongCredential({"Authorization": "Basic " + "YTpi"}, 401),
+            "the token as a cookie": WrongCredential({"Cookie": f"authserver={right}; __Host-authserver={right}"}, 401),
+            "an administrator's visit": WrongCredential({"Cookie": f"authserver={visit}"}, 401),
+            "an administrator's visit, and its page": WrongCredential(
                 {"Cookie": f"authserver={visit}", "Origin": stage.settings.issuer, "Sec-Fetch-Site": "same-origin"}, 401
             ),
-            "expired": Intruder(bearer(expired), 401),
-            "a user's": Intruder(bearer(a_users), 403),
-            "every other scope": Intruder(bearer(a_program(stage, http, *others).token), 403),
-            "altered": Intruder(bearer(right[:-4] + ("AAAA" if right[-4:] != "AAAA" else "BBBB")), 401),
+            "expired": WrongCredential(bearer(expired), 401),
+            "a user's": WrongCredential(bearer(a_users), 403),
+            "every other scope": WrongCredential(bearer(a_program(stage, http, *others).token), 403),
+            "altered": WrongCredential(bearer(right[:-4] + ("AAAA" if right[-4:] != "AAAA" else "BBBB")), 401),
         }
-        for name, intruder in wrong.items():
-            response = ask(http, route, headers=intruder.headers)
-            kind = "forbidden" if intruder.status == 403 else "unauthenticated"
-            assert refused(response, intruder.status, kind), (route.operation_id, name, response.text)
+        for name, credential in wrong.items():
+            response = ask(http, route, headers=credential.headers)
+            kind = "forbidden" if credential.status == 403 else "unauthenticated"
+            assert refused(response, credential.status, kind), (route.operation_id, name, response.text)
             assert response.headers["www-authenticate"].startswith("Bearer "), name
         in_query = ask(http, route, params={"access_token": right})
         assert refused(in_query, 401, "unauthenticated"), route.operation_id

@@ -46,7 +46,7 @@ def thief(stage: Stage, app: Flask) -> Thief:
 
 
 @dataclass
-class Doors:
+class ForgedTokens:
     """Where an access token opens something: a program's at the admin API, a user's at /sessions, either at /introspect."""
 
     program: App
@@ -54,7 +54,7 @@ class Doors:
     app: App
     user_token: str
 
-    def opened(self, http: httpx.Client) -> set[str]:
+    def accepted_at(self, http: httpx.Client) -> set[str]:
         """Which of them the forged tokens open, at this node."""
         administration = AdminApi(http, self.program_token).get("/clients")
         sessions = http.get("/sessions", headers={"Authorization": f"Bearer {self.user_token}"})
@@ -77,12 +77,12 @@ def introspected(http: httpx.Client, asking: App, token: str) -> Any:
 
 
 @pytest.fixture
-def forged(stage: Stage, oauth: OAuth, person: Person, thief: Thief) -> Doors:
+def forged(stage: Stage, oauth: OAuth, person: Person, thief: Thief) -> ForgedTokens:
     """Forged tokens of a program that may administrate, and of a user who is signed in. Both hold JWTs."""
     program = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
     app = stage.an_app(scopes={"sessions"})
     user_token = oauth.as_app(app).sign_in(person).json()["access_token"]
-    return Doors(program, thief.forge(token_of(oauth.as_app(program))), app, thief.forge(user_token))
+    return ForgedTokens(program, thief.forge(token_of(oauth.as_app(program))), app, thief.forge(user_token))
 
 
 @pytest.fixture
@@ -102,23 +102,23 @@ def mark(api: AdminApi, thief: Thief) -> dict[str, Any]:
 
 
 def test_a_token_forged_under_a_leaked_opaque_key_opens_no_door_once_it_is_marked(
-    stage: Stage, oauth: OAuth, thief: Thief, forged: Doors, other_node: httpx.Client
+    stage: Stage, oauth: OAuth, thief: Thief, forged: ForgedTokens, other_node: httpx.Client
 ):
     """The node that marks it never looks at the key table by itself (its caches are STALE): it follows at once."""
-    assert forged.opened(oauth.http) == ALL, "the key is trusted: nobody has said that it leaked"
-    assert forged.opened(other_node) == ALL
+    assert forged.accepted_at(oauth.http) == ALL, "the key is trusted: nobody has said that it leaked"
+    assert forged.accepted_at(other_node) == ALL
     assert mark(a_program(stage, oauth.http), thief)["state"] == "gone"
-    assert forged.opened(oauth.http) == set()
-    until(lambda: forged.opened(other_node) == set())
+    assert forged.accepted_at(oauth.http) == set()
+    until(lambda: forged.accepted_at(other_node) == set())
 
 
 def test_a_key_that_retired_before_it_is_marked_is_gone_as_well(
-    stage: Stage, oauth: OAuth, thief: Thief, forged: Doors
+    stage: Stage, oauth: OAuth, thief: Thief, forged: ForgedTokens
 ):
     stage.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
-    assert forged.opened(oauth.http) == ALL
+    assert forged.accepted_at(oauth.http) == ALL
     mark(a_program(stage, oauth.http), thief)
-    assert forged.opened(oauth.http) == set()
+    assert forged.accepted_at(oauth.http) == set()
 
 
 def test_what_is_forged_under_a_leaked_opaque_key_signs_nobody_out(

@@ -82,9 +82,9 @@ def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def site(running_site: Site) -> Iterator[Site]:
-    """A page, an API and a live server on hosts of one name; tests make own clients. What watched the front is let go."""
+    """A page, an API and a live server on hosts of one name; tests make own clients. What watched the proxy is let go."""
     yield running_site
-    running_site.front.on_request = running_site.front.on_answer = lambda _: True
+    running_site.proxy.on_request = running_site.proxy.on_answer = lambda _: True
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""An API with our library, behind the front of tests/support/site.py: a profile, in memory. Prints its port."""
+"""An API with our library, behind the proxy of tests/support/site.py: a profile, in memory. Prints its port."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.support.driving import sign_in
 from tests.support.every_page import EveryPage, page_routes
 from tests.support.oauth import Person
 from tests.support.server import LiveServer
-from tests.support.watched_page import Watched
+from tests.support.watched_page import WatchedPage
 
 NewContext = Callable[..., BrowserContext]
 
@@ -153,7 +153,7 @@ def test_no_text_that_somebody_stored_becomes_markup(
         ).is_error
     stage.sql("UPDATE users SET email = :email WHERE username = :name", email=PAYLOAD, name=administrator.username)
     page = signed_in.new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     shown: list[str] = []
     faults: dict[str, list[str]] = {}
 
@@ -175,7 +175,7 @@ def test_no_text_that_somebody_stored_becomes_markup(
 
 def test_the_address_itself_becomes_no_markup(server: LiveServer, signed_in: BrowserContext) -> None:
     page = signed_in.new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     page.goto(server.url + "/admin/clients")
     assert watched.complaints() == []
     for path in (

@@ -18,10 +18,10 @@ from tests.support.chromium import violations
 from tests.support.driving import sign_in
 from tests.support.every_page import EveryPage, page_routes
 from tests.support.oauth import Person
+from tests.support.sample_data import TRUST_FORWARDED_ADDRESSES, fill
 from tests.support.server import LiveServer
 from tests.support.stage import Stage, make_stage
-from tests.support.town import TRUSTING, settle
-from tests.support.watched_page import Watched, outline, overflow, unreachable_by_keyboard
+from tests.support.watched_page import WatchedPage, outline, overflow, unreachable_by_keyboard
 
 #: TESTS_SCREENSHOTS=DIRECTORY keeps what was looked at.
 SCREENSHOTS = os.environ.get("TESTS_SCREENSHOTS")
@@ -40,11 +40,11 @@ NewContext = Callable[..., BrowserContext]
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with a day behind it, its administrator, its routes, and where to begin so that much is to be seen."""
     with _serving(tmp_path_factory.mktemp("full")) as (stage, server):
-        town = settle(stage, server)
+        data = fill(stage, server)
         admin = Administration(stage.database, stage.settings, "cli:ops")
-        link = urlsplit(password_links.issue(admin, town.person.username).url).path
-        first = [f"/admin/clients/show?client={town.web.client_id}", "/admin/", "/account/", link]
-        yield server, town.administrator, page_routes(stage.settings), first
+        link = urlsplit(password_links.issue(admin, data.person.username).url).path
+        first = [f"/admin/clients/show?client={data.web.client_id}", "/admin/", "/account/", link]
+        yield server, data.administrator, page_routes(stage.settings), first
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @contextmanager
 def _serving(directory: Path) -> Iterator[tuple[Stage, LiveServer]]:
     stage = make_stage("sqlite", directory)
-    server = LiveServer(stage, **TRUSTING).start()
+    server = LiveServer(stage, **TRUST_FORWARDED_ADDRESSES).start()
     try:
         yield stage, server
     finally:
@@ -82,7 +82,7 @@ def test_no_page_has_a_fault_where_there_is_nothing_yet(empty: Site, new_context
 @pytest.mark.parametrize("look", ["dark", "small-phone"])
 def test_the_documentation_of_the_admin_api_has_no_fault(empty: Site, new_context: NewContext, look: str) -> None:
     page = new_context(look).new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     page.goto(empty[0].url + "/admin/api/docs")
     _keep(page, f"empty-{look}", "admin/api/docs")
     faults = overflow(page) + outline(page) + violations(page) + unreachable_by_keyboard(page)
@@ -92,7 +92,7 @@ def test_the_documentation_of_the_admin_api_has_no_fault(empty: Site, new_contex
 def _looked_at(context: BrowserContext, site: Site, folder: str) -> tuple[EveryPage, dict[str, list[str]]]:
     server, administrator, app, first = site
     page = context.new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     faults: dict[str, list[str]] = {}
     titles: dict[str, str] = {}
 

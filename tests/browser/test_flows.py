@@ -15,11 +15,11 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.support.front import Exchange
 from tests.support.oauth import Person, claims
 from tests.support.server import ROOT
 from tests.support.site import CLIENT, Site, open_site
 from tests.support.stage import make_stage
+from tests.support.tls_proxy import Exchange
 
 #: Of access tokens whose expiry is waited for, in seconds: longer than a slow machine takes to use one.
 LIFETIME = 6
@@ -104,7 +104,7 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
                 exchange.status = 401
         return True
 
-    site.front.on_answer = refuse_once
+    site.proxy.on_answer = refuse_once
     for name in ("Ada", "Grace"):
         answer = page.evaluate(
             """async ([api, display_name]) => {
@@ -117,7 +117,7 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
         assert answer == {"sub": person.id, "display_name": name}
         (cookie,) = _cookies(visitors_browser).values()
         values.append(cookie["value"])
-    site.front.on_answer = lambda _: True
+    site.proxy.on_answer = lambda _: True
     assert len(set(values)) == 3, "each refresh rotates"
     assert [body for body, _ in sent] == [b'{"display_name":"Ada"}'] * 2 + [b'{"display_name":"Grace"}'] * 2
     assert len({token for _, token in sent}) == 3, "the access token of the repetition is the next request's"
@@ -147,7 +147,7 @@ def test_flow_c_a_sign_in_by_email_calls_profile_is_refused_after_expiry_refresh
         } catch { /* Without a client that it can read the server answers no page in particular. */ } }""",
         [f"{site.issuer}/token", json.dumps({"client_id": client_id, "grant_type": "password"})],
     )
-    json_request = site.front.exchanges[-1]
+    json_request = site.proxy.exchanges[-1]
     assert (json_request.method, json_request.status) == ("POST", 400)
     assert json.loads(json_request.answer)["error"] == "invalid_request"
 
@@ -159,12 +159,12 @@ def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_
     storage = tmp_path / "app" / "tokens.json"
 
     def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        base = f"https://127.0.0.1:{site.front.port}"
+        base = f"https://127.0.0.1:{site.proxy.port}"
         options = ["--issuer", base, "--api", base, "--client-id", app.client_id, "--storage", str(storage)]
         return subprocess.run(
             [sys.executable, str(ROOT / "examples" / "mobile" / "app.py"), *options, *command],
             input=given,
-            env={**os.environ, "REQUESTS_CA_BUNDLE": str(site.front.certificate), "NO_PROXY": "*"},
+            env={**os.environ, "REQUESTS_CA_BUNDLE": str(site.proxy.certificate), "NO_PROXY": "*"},
             capture_output=True,
             text=True,
             timeout=240,
@@ -193,11 +193,11 @@ def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_
         return True
 
     used: list[str] = []
-    site.front.on_answer, site.front.on_request = lose_one_refresh, note_storage
+    site.proxy.on_answer, site.proxy.on_request = lose_one_refresh, note_storage
     shown = run("profile", "--name", "Ada")
     assert json.loads(shown.stdout) == {"sub": person.id, "display_name": "Ada"}, shown.stderr
     assert json.loads(run("profile").stdout)["display_name"] == "Ada"
-    site.front.on_answer = site.front.on_request = lambda _: True
+    site.proxy.on_answer = site.proxy.on_request = lambda _: True
     assert len(lost) == 1
     assert len({first["access_token"], *used}) == 3
     now = json.loads(storage.read_text())

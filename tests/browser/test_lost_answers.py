@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.support.front import Exchange
 from tests.support.site import API, Site
+from tests.support.tls_proxy import Exchange
 
 #: Lost answers that a test wants to see, and how long it waits for each.
 ENOUGH, PATIENCE = 4, 60
@@ -41,7 +41,7 @@ class Network:
         self._site, self._client_id = site, client_id
         self._answers, self._owing = 0, False
         self._used: set[str] = set()
-        site.front.on_request, site.front.on_answer = self._before, self._after
+        site.proxy.on_request, site.proxy.on_answer = self._before, self._after
 
     def lose(self, one_in: int) -> None:
         self._answers, self.loses = 0, one_in
@@ -79,7 +79,7 @@ def client(site: Site) -> str:
 @pytest.fixture
 def network(site: Site, client: str) -> Iterator[Network]:
     yield Network(site, client)
-    site.front.on_request = site.front.on_answer = lambda _: True
+    site.proxy.on_request = site.proxy.on_answer = lambda _: True
 
 
 @pytest.fixture

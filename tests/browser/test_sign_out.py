@@ -38,7 +38,7 @@ def tabs(site: Site, visitors_browser: BrowserContext) -> list[Page]:
 
 @pytest.mark.parametrize("everywhere", [False, True], ids=["here", "everywhere"])
 def test_a_sign_out_in_one_tab_reaches_the_others_and_the_api(site: Site, tabs: list[Page], everywhere: bool):  # noqa: FBT001
-    token = json.loads(site.front.seen("password")[-1].answer)["access_token"]
+    token = json.loads(site.proxy.seen("password")[-1].answer)["access_token"]
     first, second, third = tabs
     assert [tab.evaluate(_ASK, [site.api, token]) for tab in tabs] == [200] * 3
     second.evaluate("everywhere => auth.signOut({ everywhere })", everywhere)

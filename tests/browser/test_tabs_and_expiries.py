@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page
 
-from tests.support.front import Exchange, Front
 from tests.support.oauth import Person
 from tests.support.site import CLIENT, Site, open_site
 from tests.support.stage import make_stage
+from tests.support.tls_proxy import Exchange, TlsProxy
 
 EXPIRIES = 20
 TABS = 10
@@ -62,18 +62,18 @@ def test_a_page_works_through_twenty_expiries_and_nothing_that_scripts_can_reach
         page.wait_for_function(
             "n => events.filter((type) => type === 'refreshed').length > n", arg=expired, timeout=240_000
         )
-        refresh_tokens = _refresh_tokens(site.front, client_id)
+        refresh_tokens = _refresh_tokens(site.proxy, client_id)
         assert len(refresh_tokens) > expired
         reachable = _stored(visitors_browser) + _heap(devtools)
         assert not [token for token in refresh_tokens if token in reachable]
-    assert not [one for one in list(site.front.exchanges) if b"asrt_" in one.answer], "scripts can read a body"
+    assert not [one for one in list(site.proxy.exchanges) if b"asrt_" in one.answer], "scripts can read a body"
     assert page.evaluate("failures") == []
     assert page.evaluate("calls") > EXPIRIES
     # The search would have found one: it finds the access tokens that the page works with, and what is in storage.
     page.evaluate("token => localStorage.setItem('planted', token)", refresh_tokens[0])
     assert refresh_tokens[0] in _stored(visitors_browser)
     heap = _heap(devtools)
-    answers = [json.loads(one.answer) for one in _refreshes(site.front, client_id)]
+    answers = [json.loads(one.answer) for one in _refreshes(site.proxy, client_id)]
     access_tokens = [answer["access_token"] for answer in answers if "access_token" in answer]
     assert [token for token in access_tokens if token in heap]
     page.evaluate("window.enough = true")
@@ -81,7 +81,7 @@ def test_a_page_works_through_twenty_expiries_and_nothing_that_scripts_can_reach
 
 def test_ten_tabs_that_wake_at_once_send_one_refresh_and_all_go_on(site: Site, visitors_browser: BrowserContext):
     client_id, tabs = _ten_tabs(site, visitors_browser)
-    before = len(_refreshes(site.front, client_id))
+    before = len(_refreshes(site.proxy, client_id))
     all_are_waiting = threading.Event()
 
     def hold(exchange: Exchange) -> bool:
@@ -89,12 +89,12 @@ def test_ten_tabs_that_wake_at_once_send_one_refresh_and_all_go_on(site: Site, v
             assert all_are_waiting.wait(PATIENCE)
         return True
 
-    site.front.on_answer = hold
+    site.proxy.on_answer = hold
     _wake(visitors_browser, tabs, site.api)
     all_are_waiting.set()
     assert [_outcome(tab) for tab in tabs] == [200] * TABS
-    site.front.on_answer = lambda _: True
-    assert len(_refreshes(site.front, client_id)) == before + 1
+    site.proxy.on_answer = lambda _: True
+    assert len(_refreshes(site.proxy, client_id)) == before + 1
 
 
 def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
@@ -114,12 +114,12 @@ def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
             together.abort()
         return True
 
-    before = len(_refreshes(site.front, client_id))
-    site.front.on_request = hold
+    before = len(_refreshes(site.proxy, client_id))
+    site.proxy.on_request = hold
     _wake(visitors_browser, tabs, site.api)
     assert [_outcome(tab) for tab in tabs] == [200] * TABS
-    site.front.on_request = lambda _: True
-    sent = _refreshes(site.front, client_id)[before:]
+    site.proxy.on_request = lambda _: True
+    sent = _refreshes(site.proxy, client_id)[before:]
     assert len(sent) >= 3
     assert {one.status for one in sent} == {200}
     # Nor later: whichever token the browser was left with, it is the session's.
@@ -170,14 +170,14 @@ def _sign_in(page: Page, person: Person) -> None:
     page.evaluate("([username, password]) => auth.signIn({ username, password })", [person.username, person.password])
 
 
-def _refreshes(front: Front, client_id: str) -> list[Exchange]:
+def _refreshes(proxy: TlsProxy, client_id: str) -> list[Exchange]:
     """The refreshes of a client that were answered."""
-    return [one for one in front.seen("refresh_token") if one.form["client_id"] == client_id and one.status]
+    return [one for one in proxy.seen("refresh_token") if one.form["client_id"] == client_id and one.status]
 
 
-def _refresh_tokens(front: Front, client_id: str) -> list[str]:
+def _refresh_tokens(proxy: TlsProxy, client_id: str) -> list[str]:
     """Every refresh token that the browser was ever given."""
-    given = [one for one in list(front.exchanges) if one.form.get("client_id") == client_id]
+    given = [one for one in list(proxy.exchanges) if one.form.get("client_id") == client_id]
     headers = " ".join(value for one in given for name, value in one.answer_headers if name.lower() == "set-cookie")
     found = list(dict.fromkeys(re.findall(r"asrt_[\w-]+", headers)))
     assert found

@@ -48,7 +48,7 @@ ENDPOINT = Endpoint("toy", "/toy", ("GET",), lambda context, request: Answer(200
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `tests.support.with_toys` tells of a copy of the server that has the toys."""
+    """What `tests.support.find_toys` tells of a copy of the server that has the toys."""
     copy = tmp_path_factory.mktemp("copy")
     unneeded = shutil.ignore_patterns("__pycache__", "node_modules")
     for folder in ("authserver", "migrations", "config", "sdk/browser"):
@@ -61,7 +61,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     _name(copy / "authserver/oauth/endpoints/__init__.py", "token", "toy")
     _add(copy / "authserver/oauth/endpoints/__init__.py", "ENDPOINTS: tuple[Endpoint, ...] = (", "    toy.ENDPOINT,")
     run = subprocess.run(
-        [sys.executable, "-m", "tests.support.with_toys", str(tmp_path_factory.mktemp("stage"))],
+        [sys.executable, "-m", "tests.support.find_toys", str(tmp_path_factory.mktemp("stage"))],
         env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=copy, capture_output=True, text=True, check=False,
     )  # fmt: skip

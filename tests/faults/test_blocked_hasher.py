@@ -60,14 +60,14 @@ def test_a_sign_in_that_was_turned_away_leaves_nothing_behind(oauth: OAuth, pers
 
 def test_a_live_server_answers_everything_else_while_no_password_can_be_hashed(live: LiveServer, stage: Stage):
     person, app = stage.a_person(), stage.an_app()
-    crowd = 40
+    sign_ins = 40
     held_back = live.workers * stage.settings.passwords.hashing_queue
-    with live.http() as calm, live.http() as storm, ThreadPoolExecutor(crowd) as threads:
+    with live.http() as calm, live.http() as storm, ThreadPoolExecutor(sign_ins) as threads:
         oauth = OAuth(calm, app)
         token, other = (held(oauth.sign_in(person)).refresh_token for _ in range(2))
         with blocked_hasher(stage):
-            answers = [threads.submit(OAuth(storm, app).sign_in, person) for _ in range(crowd)]
-            until(lambda: sum(answer.done() for answer in answers) >= crowd - held_back)
+            answers = [threads.submit(OAuth(storm, app).sign_in, person) for _ in range(sign_ins)]
+            until(lambda: sum(answer.done() for answer in answers) >= sign_ins - held_back)
             assert {answer.result().status_code for answer in answers if answer.done()} == {503}
             assert everything_else_is_answered(oauth, token, other)
         assert {answer.result().status_code for answer in answers} <= {200, 503}

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.support.crowd import Crowd
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
+from tests.support.parallel_refresh import RefreshingProcesses
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
 
@@ -20,10 +20,10 @@ def test_64_parallel_refreshes_use_one_generation_and_get_one_successor(live: Li
         signed_in = OAuth(http, app).sign_in(person).json()
     session_id, token = claims(signed_in["access_token"])["sid"], signed_in["refresh_token"]
     assert len(live.worker_pids()) == 2
-    with Crowd(live.port, app.client_id, processes=PROCESSES, threads=THREADS) as crowd:
+    with RefreshingProcesses(live.port, app.client_id, processes=PROCESSES, threads=THREADS) as processes:
         for generation in range(1, ROUNDS + 1):
             stage.back_date(session_id, 31)
-            answers = crowd.refresh(token)
+            answers = processes.refresh(token)
             assert len(answers) == PROCESSES * THREADS
             assert {answer.status for answer in answers} == {200}
             (successor,) = {answer.refresh_token for answer in answers}
@@ -42,11 +42,14 @@ def test_of_64_parallel_refreshes_without_a_window_one_gets_a_token_and_the_sess
 ):
     """Strict single use: whoever repeats cannot be told from a thief."""
     app = stage.an_app(public=True, retry_window=0)
-    with live.http() as http, Crowd(live.port, app.client_id, processes=PROCESSES, threads=THREADS) as crowd:
+    with (
+        live.http() as http,
+        RefreshingProcesses(live.port, app.client_id, processes=PROCESSES, threads=THREADS) as processes,
+    ):
         for _ in range(ROUNDS // 5):
             signed_in = OAuth(http, app).sign_in(person).json()
             session_id = claims(signed_in["access_token"])["sid"]
-            answers = crowd.refresh(signed_in["refresh_token"])
+            answers = processes.refresh(signed_in["refresh_token"])
             assert [answer.status for answer in answers].count(200) == 1
             assert {answer.status for answer in answers} == {200, 400}
             row = stage.session(session_id)

@@ -33,7 +33,7 @@ DEFAULT_WINDOW = 30
 WHICH = st.integers(0, 31)  # an index into whatever there is: the draw must not depend on how a race went
 
 
-class World:
+class SharedServer:
     """What all examples share: a server and its database."""
 
     def __init__(self, server: LiveServer) -> None:
@@ -47,9 +47,9 @@ class World:
 class RotationMachine(RuleBasedStateMachine):
     """One example: one session, its phone, and what befalls them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, shared: SharedServer) -> None:
         super().__init__()
-        self.world = world
+        self.shared = shared
         self.delayed: list[tuple[str, float]] = []  # requests of the phone under way: token, sent at
         self.backups: list[Backup] = []
         self.went_back = False
@@ -57,14 +57,14 @@ class RotationMachine(RuleBasedStateMachine):
 
     @initialize(window=st.sampled_from([None, None, 0]), late=st.integers(0, 2), honest=st.booleans())
     def sign_in(self, *, window: int | None, late: int, honest: bool) -> None:
-        stage = self.world.stage
+        stage = self.shared.stage
         self.policy = Policy(DEFAULT_WINDOW if window is None else window, late)
         self.honest = honest  # in these examples nobody gives a reason to refuse the phone
         self.owed = True
-        self.oauth = OAuth(self.world.http, stage.an_app(public=True, retry_window=window, late_retries=late))
-        self.stranger = OAuth(self.world.http, stage.an_app(public=True))
+        self.oauth = OAuth(self.shared.http, stage.an_app(public=True, retry_window=window, late_retries=late))
+        self.stranger = OAuth(self.shared.http, stage.an_app(public=True))
         self.person = stage.a_person()
-        self.watched = self.session = WatchedSession(stage, self.oauth, self.person, self.policy, self.world.threads)
+        self.watched = self.session = WatchedSession(stage, self.oauth, self.person, self.policy, self.shared.threads)
         self.held = self.session.token(0)
         self.lost_at: float | None = None
         self.overslept = 0
@@ -172,8 +172,8 @@ class RotationMachine(RuleBasedStateMachine):
     @rule()
     def disable_the_user_and_enable_again(self) -> None:
         if self._give_a_reason():
-            users.disable(self.world.admin, self.person.username)
-            users.enable(self.world.admin, self.person.username)
+            users.disable(self.shared.admin, self.person.username)
+            users.enable(self.shared.admin, self.person.username)
             self.backups.clear()  # a real one would bring the user back as well
             self.session.end("user_disabled")
 
@@ -184,10 +184,10 @@ class RotationMachine(RuleBasedStateMachine):
         client_id, session = self.oauth.app.client_id, self.session
         session.client_enabled = not session.client_enabled
         if session.client_enabled:
-            clients.enable(self.world.admin, client_id)
+            clients.enable(self.shared.admin, client_id)
             session.compare()
         else:
-            clients.disable(self.world.admin, client_id)
+            clients.disable(self.shared.admin, client_id)
             self.backups = [replace(it, session=replace(it.session, dead=True)) for it in self.backups]
             session.end("client_ended", of_its_epoch=True)
 
@@ -221,21 +221,21 @@ class RotationMachine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def world(stage: Stage) -> Iterator[World]:
+def shared(stage: Stage) -> Iterator[SharedServer]:
     """A server that notices a disabled client at once: how long that may take is another test's concern."""
     server = LiveServer(stage, AUTHSERVER_CACHES__MAX_AGE="0.001").start()
-    world = World(server)
-    yield world
-    world.threads.shutdown()
-    world.http.close()
+    shared = SharedServer(server)
+    yield shared
+    shared.threads.shutdown()
+    shared.http.close()
     server.stop()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # a failure takes minutes to be shrunk
-def test_whatever_happens_to_a_session_the_server_answers_as_the_model_does(world: World):
+def test_whatever_happens_to_a_session_the_server_answers_as_the_model_does(shared: SharedServer):
     run_state_machine_as_test(
-        lambda: RotationMachine(world),
+        lambda: RotationMachine(shared),
         settings=settings(
             max_examples=40,
             stateful_step_count=30,

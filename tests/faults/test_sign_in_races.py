@@ -28,12 +28,12 @@ from tests.support.stage import CHEAP, Stage
 pytestmark = on_both_databases
 
 #: Four times 25 make the hundred.
-ROUNDS, CROWD = 4, 25
+ROUNDS, PEOPLE = 4, 25
 
 
 @dataclass
 class Node:
-    """A server in this process with room for the crowd, and administrators beside it."""
+    """A server in this process with room for PEOPLE sign-ins, and administrators beside it."""
 
     stage: Stage
     app: Any
@@ -70,14 +70,14 @@ def node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     settings = stage.with_settings(
-        passwords=CHEAP.model_copy(update={"hashing_queue": CROWD}), server=ServerSettings(threads=CROWD + 8)
+        passwords=CHEAP.model_copy(update={"hashing_queue": PEOPLE}), server=ServerSettings(threads=PEOPLE + 8)
     )
     app = create_app(settings)
     make_patient(app)
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with (
         httpx.Client(transport=transport, base_url=settings.issuer) as http,
-        ThreadPoolExecutor(CROWD) as threads,
+        ThreadPoolExecutor(PEOPLE) as threads,
     ):
         oauth = OAuth(http, stage.an_app())
         yield Node(stage, app, oauth, threads)
@@ -96,7 +96,7 @@ def live_sessions(stage: Stage) -> list[Any]:
 
 
 def test_without_a_change_every_one_of_the_crowd_gets_in(node: Node):
-    answers = node.sign_in_during(lambda _: None, node.people(CROWD))
+    answers = node.sign_in_during(lambda _: None, node.people(PEOPLE))
     assert {held(answer).body["scope"] for answer in answers} == {"read write"}
 
 
@@ -121,7 +121,7 @@ def test_what_shuts_a_user_out_during_the_hashing_wins_100_times_of_100(
     node: Node, change: Callable[[Administration, Person], object], because: Reason
 ):
     for _ in range(ROUNDS):
-        for answer in node.sign_in_during(lambda person: change(node.admin, person), node.people(CROWD)):
+        for answer in node.sign_in_during(lambda person: change(node.admin, person), node.people(PEOPLE)):
             assert refused_as(answer, "invalid_grant")
             assert reason(node.stage, answer) is because
     assert live_sessions(node.stage) == []
@@ -130,7 +130,7 @@ def test_what_shuts_a_user_out_during_the_hashing_wins_100_times_of_100(
 
 def test_a_password_changed_during_the_hashing_is_not_brought_back_by_a_rehash(node: Node):
     outdated = argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("correct horse")
-    people = [node.stage.a_person(password="correct horse", password_hash=outdated) for _ in range(CROWD)]
+    people = [node.stage.a_person(password="correct horse", password_hash=outdated) for _ in range(PEOPLE)]
     answers = node.sign_in_during(
         lambda person: admin_users.set_password(node.admin, person.username, "a new password"), people
     )
@@ -142,7 +142,7 @@ def test_a_password_changed_during_the_hashing_is_not_brought_back_by_a_rehash(n
 def test_a_role_lost_during_the_hashing_is_in_no_token_100_times_of_100(node: Node):
     for _ in range(ROUNDS):
         lose = node.sign_in_during(
-            lambda person: admin_users.edit(node.admin, person.username, with_roles()), node.people(CROWD)
+            lambda person: admin_users.edit(node.admin, person.username, with_roles()), node.people(PEOPLE)
         )
         for token in map(held, lose):
             assert token.body["scope"] == "read"
@@ -151,7 +151,7 @@ def test_a_role_lost_during_the_hashing_is_in_no_token_100_times_of_100(node: No
 
 
 def test_a_role_gained_during_the_hashing_counts_too(node: Node):
-    people = node.people(CROWD)
+    people = node.people(PEOPLE)
     for person in people:
         admin_users.edit(node.admin, person.username, with_roles())
     gained = node.sign_in_during(
@@ -168,7 +168,7 @@ def test_a_client_disabled_during_the_hashing_gets_no_session(node: Node):
             admin_clients.disable(node.admin, node.oauth.app.client_id)
             done.set()
 
-    answers = node.sign_in_during(disable_once, node.people(CROWD))
+    answers = node.sign_in_during(disable_once, node.people(PEOPLE))
     assert {reason(node.stage, answer) for answer in answers} == {Reason.CLIENT_DISABLED}
     assert live_sessions(node.stage) == []
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import on_both_databases
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 from tests.support.oauth import Person
 from tests.support.postgres import HOW, Cluster
 from tests.support.postgres_programs import Unavailable, newest
+from tests.support.retrying_clients import RetryingClients
 from tests.support.server import LiveServer
 from tests.support.stage import Stage, make_stage
-from tests.support.well_behaved import Herd
 from tests.support.wsgi_server import wait_for
 
 pytestmark = on_both_databases
@@ -24,9 +24,9 @@ pytestmark = on_both_databases
 CLIENTS, EACH = 20, 100
 
 
-def everyone_is_signed_in(herd: Herd, stage: Stage, each: int) -> bool:
+def everyone_is_signed_in(clients: RetryingClients, stage: Stage, each: int) -> bool:
     """Each refresh used exactly one generation, no session ended, and every token still works."""
-    for client in herd.clients:
+    for client in clients.clients:
         row = stage.session(client.session_id)
         assert (row.generation, row.revoked_because) == (each, None)
         with contextlib.closing(client):
@@ -36,7 +36,7 @@ def everyone_is_signed_in(herd: Herd, stage: Stage, each: int) -> bool:
 
 @pytest.mark.slow
 def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, stage: Stage, person: Person):
-    herd = Herd(live, person, CLIENTS)
+    clients = RetryingClients(live, person, CLIENTS)
     killed: list[int] = []
 
     def kill_a_worker() -> None:
@@ -45,11 +45,11 @@ def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, 
             killed.append(random.choice(live.worker_pids()))
             os.kill(killed[-1], signal.SIGKILL)
 
-    herd.work(EACH, meanwhile=kill_a_worker, every=200)
-    assert herd.refreshes == CLIENTS * EACH
+    clients.work(EACH, meanwhile=kill_a_worker, every=200)
+    assert clients.refreshes == CLIENTS * EACH
     assert len(set(killed)) >= 5
-    assert herd.lost >= 5
-    assert everyone_is_signed_in(herd, stage, EACH)
+    assert clients.lost >= 5
+    assert everyone_is_signed_in(clients, stage, EACH)
 
 
 def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live: LiveServer):
@@ -87,7 +87,7 @@ def on_own_cluster(own_cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]
 @pytest.mark.postgresql
 def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: Cluster, on_own_cluster: LiveServer):
     stage = on_own_cluster.stage
-    herd = Herd(on_own_cluster, stage.a_person(), CLIENTS)
+    clients = RetryingClients(on_own_cluster, stage.a_person(), CLIENTS)
     crashes = 0
 
     def crash_the_database() -> None:
@@ -96,9 +96,9 @@ def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: 
         own_cluster.start()
         crashes += 1
 
-    herd.work(EACH // 2, meanwhile=crash_the_database, every=200)
+    clients.work(EACH // 2, meanwhile=crash_the_database, every=200)
     assert crashes >= 2
-    assert herd.put_off >= 5
+    assert clients.put_off >= 5
     crash_the_database()  # once more when all is done: on a slow machine the last one may come as late
     stage.database.dispose()  # the connections of this process died as well
-    assert everyone_is_signed_in(herd, stage, EACH // 2)
+    assert everyone_is_signed_in(clients, stage, EACH // 2)

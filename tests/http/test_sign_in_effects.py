@@ -21,7 +21,7 @@ pytestmark = on_both_databases
 
 @pytest.fixture
 def roomy(stage: Stage, monkeypatch: pytest.MonkeyPatch):
-    """An app whose hashing queue has room for a crowd."""
+    """An app whose hashing queue has room for many."""
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
     passwords = CHEAP.model_copy(update={"hashing_queue": 32})
     database = stage.settings.database.model_copy(update={"pool_size": 32})

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"

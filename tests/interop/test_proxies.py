@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.front import make_certificate
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 from tests.support.page import Page
 from tests.support.server import LiveServer, free_port
 from tests.support.stage import Stage, make_stage
+from tests.support.tls_proxy import make_certificate
 
 SAMPLES = Path(__file__).parents[2] / "config" / "proxies"
 CLIENT = "shop"

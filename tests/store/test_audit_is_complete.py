@@ -1,6 +1,6 @@
 """Every act of administration leaves exactly its events: who, from where, on what, with which outcome, and no secret.
 
-The acts are found in the code. Whoever adds one adds a story of it to tests/support/stories.py, or its name to those here
+The acts are found in the code. Whoever adds one adds a story of it to tests/support/every_act.py, or its name to those here
 that change nothing.
 """
 
@@ -20,10 +20,10 @@ from flask import Flask
 import authserver.administration
 from authserver.administration import apis, pruning
 from tests.support.databases import on_both_databases
+from tests.support.every_act import ACTOR, ACTS, CALLER, ActSetup
 from tests.support.oauth import OAuth
 from tests.support.snapshot import contents
 from tests.support.stage import Stage
-from tests.support.stories import ACTOR, PLACE, STORIES, World
 
 pytestmark = on_both_databases
 
@@ -52,15 +52,15 @@ def use_cases() -> Iterator[str]:
 
 
 def test_every_use_case_is_told_here_or_changes_nothing():
-    told = {name.partition(" ")[0] for name in STORIES} | CHANGES_NOTHING | HOUSEKEEPING
+    told = {name.partition(" ")[0] for name in ACTS} | CHANGES_NOTHING | HOUSEKEEPING
     assert set(use_cases()) - told == set(), "add a story of what it leaves in the audit record"
     assert told - set(use_cases()) == set(), "it is no use case any more"
 
 
-@pytest.mark.parametrize("name", STORIES)
+@pytest.mark.parametrize("name", ACTS)
 def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth, stage: Stage, name: str):
-    world = World(stage, oauth)
-    expected = STORIES[name](world)
+    setup = ActSetup(stage, oauth)
+    expected = ACTS[name](setup)
     rows = stage.sql("SELECT * FROM audit_events WHERE actor = :actor ORDER BY id", actor=ACTOR)
     assert sorted(row.event for row in rows) == sorted(event for event, _ in expected)
     for event, thing in expected:
@@ -69,13 +69,13 @@ def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth
         assert named, event
         assert thing is ... or str(thing) in named, (event, named)
     for row in rows:
-        assert (row.address, row.user_agent, row.outcome, row.reference) == (*_place(), "done", None)
+        assert (row.address, row.user_agent, row.outcome, row.reference) == (*_caller(), "done", None)
         assert isinstance(json.loads(row.detail), dict)
-    _assert_no_secret(stage, world, repr([tuple(row) for row in rows]))
+    _assert_no_secret(stage, setup, repr([tuple(row) for row in rows]))
 
 
-def _place() -> tuple[str | None, str | None]:
-    return PLACE.address, PLACE.user_agent
+def _caller() -> tuple[str | None, str | None]:
+    return CALLER.address, CALLER.user_agent
 
 
 def _ids(row: Any) -> Iterator[UUID]:
@@ -83,10 +83,10 @@ def _ids(row: Any) -> Iterator[UUID]:
     yield from (UUID(str(value)) for value in (row.user_id, row.session_id) if value is not None)
 
 
-def _assert_no_secret(stage: Stage, world: World, text: str) -> None:
+def _assert_no_secret(stage: Stage, setup: ActSetup, text: str) -> None:
     digests = [row.secret_digest for row in stage.sql("SELECT secret_digest FROM clients") if row.secret_digest]
     hashes = [row.password_hash for row in stage.sql("SELECT password_hash FROM users") if row.password_hash]
-    for secret in (*world.secrets, *hashes, *(bytes(digest).hex() for digest in digests)):
+    for secret in (*setup.secrets, *hashes, *(bytes(digest).hex() for digest in digests)):
         assert not secret or secret not in text
     for mark in ("argon2", "ascs_", "asrt_", "$2b$"):
         assert mark not in text
@@ -95,8 +95,8 @@ def _assert_no_secret(stage: Stage, world: World, text: str) -> None:
 def test_housekeeping_of_a_quiet_server_leaves_nothing_in_an_administrators_name(
     app: Flask, oauth: OAuth, stage: Stage
 ):
-    world = World(stage, oauth)
+    setup = ActSetup(stage, oauth)
     before = contents(stage)["audit_events"]
-    list(pruning.prune(world.admin))
-    apis.settle(world.admin)
+    list(pruning.prune(setup.admin))
+    apis.settle(setup.admin)
     assert contents(stage)["audit_events"] == before

@@ -14,7 +14,7 @@ from authserver.keys.model import Kind
 from authserver.settings.values import PageSettings
 from tests.support.commands import parse, run
 from tests.support.databases import on_both_databases
-from tests.support.healthy import HASH, admin, found
+from tests.support.healthy import HASH, admin, findings
 from tests.support.stage import Stage
 
 pytestmark = on_both_databases
@@ -60,8 +60,8 @@ def _uses_previous_secret(stage: Stage) -> None:
 
 
 @dataclass(frozen=True)
-class Sick:
-    """What makes a set-up sick, what is found then, and what stands for the words that its cure leaves open."""
+class DoctorCase:
+    """What makes a set-up unsound, what is found then, and what stands for the words that its cure leaves open."""
 
     check: str
     severity: Severity
@@ -71,98 +71,98 @@ class Sick:
 
 
 E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
-SICK = [
-    Sick("client.password-grant", W, lambda s: s.an_app(client_id="shop"), "RFC 9700 section 2.4"),
-    Sick("client.unused-secret", W, _age_clients, "not been used since"),
-    Sick("client.previous-secret", W, _uses_previous_secret, "ends in about 2"),
-    Sick("client.no-first-token", W, lambda s: _web(s, grants={"refresh_token"}), "cannot sign in"),
-    Sick("client.unknown-scope", W, lambda s: _web(s, scopes={"read", "write", "gone"}), "no API owns any more"),
-    Sick("client.no-scopes", N, lambda s: _web(s, scopes=set()), "has no scopes", {"SCOPE": "read"}),
-    Sick("client.browser-secret", W, lambda s: _web(s, kind="browser", grants={"refresh_token", "password"}), "10017"),
-    Sick("client.browser-without-cookie", W, lambda s: s.an_app(client_id="shop", public=True, kind="browser"), "10017", {"URL": "https://app.example.com"}),
-    Sick("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),
-    Sick("client.retry-window", W, lambda s: _web(s, retry_window=61), "61 s"),
-    Sick("client.no-retry-window", N, lambda s: _web(s, retry_window=0), "signed out"),
-    Sick("client.access-token-lifetime", W, lambda s: _web(s, access_token_lifetime=3601), "6750 section 5.3"),
-    Sick(
+CASES = [
+    DoctorCase("client.password-grant", W, lambda s: s.an_app(client_id="shop"), "RFC 9700 section 2.4"),
+    DoctorCase("client.unused-secret", W, _age_clients, "not been used since"),
+    DoctorCase("client.previous-secret", W, _uses_previous_secret, "ends in about 2"),
+    DoctorCase("client.no-first-token", W, lambda s: _web(s, grants={"refresh_token"}), "cannot sign in"),
+    DoctorCase("client.unknown-scope", W, lambda s: _web(s, scopes={"read", "write", "gone"}), "no API owns any more"),
+    DoctorCase("client.no-scopes", N, lambda s: _web(s, scopes=set()), "has no scopes", {"SCOPE": "read"}),
+    DoctorCase("client.browser-secret", W, lambda s: _web(s, kind="browser", grants={"refresh_token", "password"}), "10017"),
+    DoctorCase("client.browser-without-cookie", W, lambda s: s.an_app(client_id="shop", public=True, kind="browser"), "10017", {"URL": "https://app.example.com"}),
+    DoctorCase("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),
+    DoctorCase("client.retry-window", W, lambda s: _web(s, retry_window=61), "61 s"),
+    DoctorCase("client.no-retry-window", N, lambda s: _web(s, retry_window=0), "signed out"),
+    DoctorCase("client.access-token-lifetime", W, lambda s: _web(s, access_token_lifetime=3601), "6750 section 5.3"),
+    DoctorCase(
         "client.refresh-lifetime",
         W,
         lambda s: _web(s, refresh_absolute_lifetime=91 * 86_400, refresh_idle_lifetime=60 * 86_400),
         "RFC 9700 section 4.14.2",
     ),
-    Sick("api.no-scopes", N, lambda s: s.an_api("https://b.example.com", ""), "owns no scopes", {"SCOPE": "write:b"}),
-    Sick("scope.unasked", N, lambda s: s.an_api("https://b.example.com", "b"), "no enabled client may ask"),
-    Sick(
+    DoctorCase("api.no-scopes", N, lambda s: s.an_api("https://b.example.com", ""), "owns no scopes", {"SCOPE": "write:b"}),
+    DoctorCase("scope.unasked", N, lambda s: s.an_api("https://b.example.com", "b"), "no enabled client may ask"),
+    DoctorCase(
         "scope.role-without-users",
         W,
         lambda s: (s.an_api("https://b.example.com", "b", {"b": "editor"}), _web(s, scopes={"b"})),
         "role editor",
         {"USER": "anna"},
     ),
-    Sick("users.weak-hashes", N, lambda s: s.a_person(password_hash=HASH.replace("19456", "9216")), "next sign-in"),
-    Sick("users.imported-hashes", N, lambda s: s.a_person(password_hash="$2b$12$" + "a" * 53), r"\(\$2b\)"),
-    Sick(
+    DoctorCase("users.weak-hashes", N, lambda s: s.a_person(password_hash=HASH.replace("19456", "9216")), "next sign-in"),
+    DoctorCase("users.imported-hashes", N, lambda s: s.a_person(password_hash="$2b$12$" + "a" * 53), r"\(\$2b\)"),
+    DoctorCase(
         "users.no-administrator",
         W,
         lambda s: s.sql("UPDATE users SET roles = '' WHERE username = 'anna'"),
         "nobody can sign in to the console",
         {"USER": "anna"},
     ),
-    Sick("key.overdue", W, _age_key("signing", 31 * DAY_MS), "24 h ago"),
-    Sick("key.due", N, _age_key("opaque", 29 * DAY_MS + 3_600_000), "in 22 h"),
-    Sick("key.no-successor", W, lambda s: s.sql("DELETE FROM keys WHERE kind = 'token' AND state = 'next'"), "leak"),
-    Sick(
+    DoctorCase("key.overdue", W, _age_key("signing", 31 * DAY_MS), "24 h ago"),
+    DoctorCase("key.due", N, _age_key("opaque", 29 * DAY_MS + 3_600_000), "in 22 h"),
+    DoctorCase("key.no-successor", W, lambda s: s.sql("DELETE FROM keys WHERE kind = 'token' AND state = 'next'"), "leak"),
+    DoctorCase(
         "key.leaked",
         E,
         lambda s: s.sql("UPDATE keys SET leaked = TRUE WHERE kind = 'signing' AND state = 'active'"),
         "marked as leaked",
     ),
-    Sick("key.leaked", E, _retire_leaked, "marked as leaked"),
+    DoctorCase("key.leaked", E, _retire_leaked, "marked as leaked"),
 ]  # fmt: skip
 
 
 def test_a_healthy_setup_yields_nothing(healthy: Stage):
-    assert found(healthy) == []
+    assert findings(healthy) == []
 
 
-@pytest.mark.parametrize("sick", SICK, ids=lambda sick: sick.check)
-def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, sick: Sick, monkeypatch: pytest.MonkeyPatch):
-    sick.make(healthy)
-    mine = [one for one in found(healthy) if one.check == sick.check]
-    others = {one.check for one in found(healthy)} - {sick.check}
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.check)
+def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, case: DoctorCase, monkeypatch: pytest.MonkeyPatch):
+    case.make(healthy)
+    mine = [one for one in findings(healthy) if one.check == case.check]
+    others = {one.check for one in findings(healthy)} - {case.check}
     assert others <= {"client.password-grant", "client.browser-without-cookie", "api.no-scopes"}, (
         others
-    )  # what a sick client needs, to be that
-    assert [one.severity for one in mine] == [sick.severity]
-    assert re.search(sick.says, mine[0].reason), mine[0].reason
+    )  # what a unsound client needs, to be that
+    assert [one.severity for one in mine] == [case.severity]
+    assert re.search(case.says, mine[0].reason), mine[0].reason
     command = mine[0].command
     if command is None:
-        assert sick.check in {"users.weak-hashes", "users.imported-hashes", "client.previous-secret"}
+        assert case.check in {"users.weak-hashes", "users.imported-hashes", "client.previous-secret"}
         return
-    for word, value in (sick.words or {}).items():
+    for word, value in (case.words or {}).items():
         assert word in command
         command = command.replace(word, value)
     run(healthy, monkeypatch, command)
-    assert sick.check not in {one.check for one in found(healthy)}
+    assert case.check not in {one.check for one in findings(healthy)}
 
 
 def test_a_token_key_that_is_marked_as_leaked_is_read_on_and_yields_nothing(healthy: Stage):
     (row,) = healthy.sql("SELECT id FROM keys WHERE kind = 'token' AND state = 'active'")
     healthy.key_rotation().mark_leaked(row.id, actor="cli:test")
-    assert found(healthy) == []
+    assert findings(healthy) == []
 
 
 def test_a_client_that_has_changed_over_to_its_new_secret_is_healthy(healthy: Stage):
     _uses_previous_secret(healthy)
-    assert [one.check for one in found(healthy)] == ["client.previous-secret"]
+    assert [one.check for one in findings(healthy)] == ["client.previous-secret"]
     healthy.sql("UPDATE clients SET secret_used_at = previous_secret_used_at + 1")
-    assert found(healthy) == []
+    assert findings(healthy) == []
 
 
 def test_a_user_without_a_password_is_named_with_the_command_that_sets_one(healthy: Stage):
     user = healthy.a_person(username="ber ta")
     healthy.sql("UPDATE users SET password_hash = NULL WHERE username = 'ber ta'")
-    (one,) = found(healthy)
+    (one,) = findings(healthy)
     assert (one.check, one.severity, one.subject) == ("users.no-password", Severity.NOTE, "1 user")
     assert parse(str(one.command)) == ["users", "set-password", user.username]
 
@@ -170,7 +170,7 @@ def test_a_user_without_a_password_is_named_with_the_command_that_sets_one(healt
 def test_names_in_commands_are_quoted_for_a_shell(healthy: Stage):
     healthy.a_person(username="-x; touch $(id) 'y'")
     healthy.sql("UPDATE users SET password_hash = NULL WHERE username LIKE '-x%'")
-    (one,) = found(healthy)
+    (one,) = findings(healthy)
     assert parse(str(one.command)) == ["users", "set-password", "--", "-x; touch $(id) 'y'"]
 
 
@@ -192,17 +192,17 @@ def test_kinds_of_hashes_are_counted_in_one_statement_and_named_without_their_sa
 def test_disabled_clients_and_users_are_left_alone(healthy: Stage):
     healthy.an_app(client_id="shop", scopes={"gone"})
     healthy.a_person(username="berta", password_hash="$2b$12$" + "a" * 53)
-    assert len(found(healthy)) == 3
+    assert len(findings(healthy)) == 3
     healthy.sql("UPDATE clients SET enabled = FALSE WHERE client_id = 'shop'")
     healthy.sql("UPDATE users SET enabled = FALSE WHERE username = 'berta'")
-    assert found(healthy) == []
+    assert findings(healthy) == []
 
 
 def test_nobody_needs_an_administrator_where_the_console_is_switched_off(healthy: Stage):
     healthy.sql("UPDATE users SET roles = '' WHERE username = 'anna'")
-    assert [one.check for one in found(healthy)] == ["users.no-administrator"]
+    assert [one.check for one in findings(healthy)] == ["users.no-administrator"]
     healthy.settings = healthy.with_settings(pages=PageSettings(admin=False))
-    assert found(healthy) == []
+    assert findings(healthy) == []
 
 
 @pytest.mark.parametrize(("skew", "severity"), [(2.4, None), (2.6, Severity.WARNING), (5.1, Severity.ERROR)])

@@ -21,7 +21,7 @@ from authserver.administration.users_lines import FIELDS, Format, Given, first_l
 from authserver.users.names import check_email, check_username
 from tests.support.databases import on_both_databases
 from tests.support.foreign_hashes import HASHES, PASSWORD
-from tests.support.importing import PLACE, exported, names, run
+from tests.support.importing import CALLER, exported, import_text, names
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.snapshot import contents
 from tests.support.stage import Stage
@@ -33,7 +33,7 @@ HASH = HASHES["pbkdf2_sha256, Django 5.2"]
 
 @pytest.fixture
 def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:tester", caller=PLACE)
+    return Administration(stage.database, stage.settings, "cli:tester", caller=CALLER)
 
 
 # --- who is there already ---------------------------------------------------------------------------------------------
@@ -42,7 +42,7 @@ def admin(stage: Stage) -> Administration:
 def test_users_who_are_there_just_so_are_passed_over_and_keep_their_password(admin: Administration, stage: Stage):
     person = stage.a_person(username="anna", email="anna@example.com", roles="editor")
     before = users.find(admin, person.id).password_hash
-    tally, problems = run(admin, f"username,email,roles,password_hash\nanna,anna@example.com,editor,{HASH}\n")
+    tally, problems = import_text(admin, f"username,email,roles,password_hash\nanna,anna@example.com,editor,{HASH}\n")
     assert (tally.added, tally.present, problems) == (0, 1, [])
     assert users.find(admin, person.id).password_hash == before
 
@@ -62,7 +62,7 @@ def test_a_user_who_is_there_otherwise_is_not_touched(admin: Administration, sta
     """A file must not give roles to, rename or take over whoever has a name already."""
     stage.a_person(username="anna", email="anna@example.com", roles="editor")
     before = contents(stage)["users"]
-    tally, (problem,) = run(admin, f"username,email,roles,enabled\n{line}\n")
+    tally, (problem,) = import_text(admin, f"username,email,roles,enabled\n{line}\n")
     assert (tally.added, tally.refused, problem.field) == (0, 1, field)
     assert contents(stage)["users"] == before
 
@@ -73,7 +73,7 @@ def test_names_that_come_twice_in_a_file_are_told_in_whatever_batch(
     admin: Administration, batch: int, *, dry_run: bool
 ):
     lines = ["username,email", "anna,a@example.com", "bob,", "Anna,", "carl,A@example.com", "bob,", "dora,"]
-    tally, problems = run(admin, "\n".join(lines), batch=batch, dry_run=dry_run)
+    tally, problems = import_text(admin, "\n".join(lines), batch=batch, dry_run=dry_run)
     assert (tally.added, tally.present, tally.refused) == (3, 1, 2)
     assert [(problem.line, problem.field) for problem in problems] == [(4, "username"), (5, "email")]
 
@@ -81,9 +81,9 @@ def test_names_that_come_twice_in_a_file_are_told_in_whatever_batch(
 def test_a_dry_run_changes_nothing_and_says_what_would_be_done(admin: Administration, stage: Stage):
     text = "username,password\nanna,correct horse\nb@d,\nbob,\n"
     before = contents(stage)
-    tally, problems = run(admin, text, dry_run=True)
+    tally, problems = import_text(admin, text, dry_run=True)
     assert contents(stage) == before
-    assert run(admin, text) == (tally, problems)
+    assert import_text(admin, text) == (tally, problems)
     assert (tally.added, tally.refused, tally.plain_passwords, tally.without_password) == (2, 1, 1, 1)
 
 
@@ -100,7 +100,7 @@ class Rival(Administration):
 
 def test_a_batch_that_meets_somebody_faster_loses_that_line_only(stage: Stage):
     rival = Rival(stage.database, stage.settings, "cli:tester")
-    tally, (problem,) = run(rival, "username,password\nanna,correct horse\nrival,\nbob,\n")
+    tally, (problem,) = import_text(rival, "username,password\nanna,correct horse\nrival,\nbob,\n")
     assert (problem.line, problem.field, tally.added, tally.refused) == (3, "username", 2, 1)
     assert names(rival) == {"anna", "bob", "rival"}
     assert len(stage.events("user.imported")) == 2, "of the batch that was rolled back nothing is left"
@@ -110,7 +110,9 @@ def test_a_batch_that_meets_somebody_faster_loses_that_line_only(stage: Stage):
 
 
 def test_imported_users_sign_in_by_plain_password_by_hash_or_not_yet(admin: Administration, oauth: OAuth):
-    run(admin, f"username,email,password_hash,password\nhashed,h@example.com,{HASH},\nplain,,,correct horse\nnone,,,\n")
+    import_text(
+        admin, f"username,email,password_hash,password\nhashed,h@example.com,{HASH},\nplain,,,correct horse\nnone,,,\n"
+    )
     assert oauth.sign_in(Person("", "hashed", PASSWORD)).status_code == 200
     assert oauth.sign_in(Person("", "h@example.com", PASSWORD)).status_code == 200
     assert oauth.sign_in(Person("", "plain", "correct horse")).status_code == 200
@@ -119,30 +121,30 @@ def test_imported_users_sign_in_by_plain_password_by_hash_or_not_yet(admin: Admi
 
 
 def test_a_disabled_user_is_imported_disabled(admin: Administration, oauth: OAuth):
-    run(admin, f"username,enabled,password_hash\nanna,false,{HASH}\n")
+    import_text(admin, f"username,enabled,password_hash\nanna,false,{HASH}\n")
     assert refused_as(oauth.sign_in(Person("", "anna", PASSWORD)), "invalid_grant")
     users.enable(admin, "anna")
     assert oauth.sign_in(Person("", "anna", PASSWORD)).status_code == 200
 
 
 def test_each_user_and_the_whole_import_leave_their_events_without_a_secret(admin: Administration, stage: Stage):
-    run(admin, f"username,password_hash,password\nanna,{HASH},\nbob,,correct horse\nb@d,,\n")
+    import_text(admin, f"username,password_hash,password\nanna,{HASH},\nbob,,correct horse\nb@d,,\n")
     each, (whole,) = stage.events("user.imported"), stage.events("users.imported")
     assert {json.loads(row.detail)["username"] for row in each} == {"anna", "bob"}
     assert {json.loads(row.detail)["password"] for row in each} == {"hash", "plain"}
     assert {row.subject for row in each} == {whole.subject}
     assert json.loads(whole.detail) == {"added": 2, "present": 0, "refused": 1}
     for row in (*each, whole):
-        assert (row.actor, row.address, row.outcome) == ("cli:tester", PLACE.address, "done")
+        assert (row.actor, row.address, row.outcome) == ("cli:tester", CALLER.address, "done")
         assert "correct horse" not in row.detail
         assert HASH.rsplit("$", 1)[1] not in row.detail
 
 
 def test_nobody_imports_administrators_beyond_their_own_authority(app: Flask, stage: Stage):
     modest = Administration(
-        stage.database, stage.settings, "user:x", authority=frozenset({"authserver:users:write"}), caller=PLACE
+        stage.database, stage.settings, "user:x", authority=frozenset({"authserver:users:write"}), caller=CALLER
     )
-    tally, (problem,) = run(modest, "username,roles\nanna,editor\nmallory,administrator\n")
+    tally, (problem,) = import_text(modest, "username,roles\nanna,editor\nmallory,administrator\n")
     assert (tally.added, problem.line, problem.field) == (1, 3, "roles")
     assert "takes authority that you do not have yourself" in problem.text
     assert names(modest) == {"anna"}
@@ -161,13 +163,15 @@ def test_password_hashes_leave_by_the_command_line_only(stage: Stage):
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_an_export_is_imported_as_it_was(admin: Administration, stage: Stage, tmp_path: Path, form: Format):
-    run(admin, f"username,email,roles,enabled,password_hash\nanna,a+b@example.com,editor x:y,,{HASH}\n'=1+1,,,no,\n")
+    import_text(
+        admin, f"username,email,roles,enabled,password_hash\nanna,a+b@example.com,editor x:y,,{HASH}\n'=1+1,,,no,\n"
+    )
     for number in range(1203):
         stage.a_person(username=f"-user '{number}'", password_hash=HASH)
     before = exported(admin, form)
     assert before.count("\n") == 1205 + (form == "csv")
     stage.sql("DELETE FROM users")
-    tally, problems = run(admin, before, form)
+    tally, problems = import_text(admin, before, form)
     assert (tally.added, problems) == (1205, [])
     assert exported(admin, form) == before
 

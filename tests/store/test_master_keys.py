@@ -9,7 +9,7 @@ from authserver.keys.model import Kind
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import MasterKeyError
 from authserver.records.audit import Event
-from tests.support.at_once import at_once
+from tests.support.at_once import processes_at_once
 from tests.support.databases import on_both_databases
 from tests.support.keys import (
     NEW,
@@ -33,7 +33,7 @@ def test_eight_processes_that_start_at_once_make_one_set_of_keys(stage: Stage):
 keyring = create_app(settings).extensions["authserver"].keyring.refresh()
 print(keyring.signing.kid, sorted(keyring.token_keys), keyring.etag)
 """
-    printed = at_once("from authserver.app import create_app", act, count=8, settings=stage.settings)
+    printed = processes_at_once("from authserver.app import create_app", act, count=8, settings=stage.settings)
     assert len(set(printed)) == 1
     found = stage.sql("SELECT kind, state FROM keys")
     kinds, states = ("opaque", "signing", "token"), ("active", "next")

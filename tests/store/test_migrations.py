@@ -24,7 +24,7 @@ from authserver.database.tables import db
 from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings, PasswordSettings
 from tests.support import old_rows
-from tests.support.at_once import at_once
+from tests.support.at_once import processes_at_once
 from tests.support.oauth import App, OAuth, Person
 from tests.support.postgres import postgres_or_skip
 
@@ -204,7 +204,7 @@ from authserver.database import schema
 from authserver.database.engine import open_database
 database = open_database(Flask("upgrade"), settings)
 """
-    at_once(prepare, "schema.upgrade(database)\nschema.check(database)", count=6, settings=settings)
+    processes_at_once(prepare, "schema.upgrade(database)\nschema.check(database)", count=6, settings=settings)
     schema.check(database)
     with database.autocommit() as connection:
         assert rows(connection, "status_counter", ["id", "next_index"]) == [{"id": 1, "next_index": 0}]

@@ -17,7 +17,7 @@ from tests.support.at_once import threads_at_once
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.server import ROOT, LiveServer
-from tests.support.some_sessions import DAY, left, some_sessions
+from tests.support.some_sessions import DAY, session_count, some_sessions
 from tests.support.stage import Stage
 
 pytestmark = on_both_databases
@@ -50,7 +50,7 @@ def test_only_sessions_that_ended_long_ago_go(stage: Stage):
     progress = list(retention.prune_sessions(stage.database, keep=7 * DAY, batch=10))
     assert [step.seen for step in progress] == [10, 20, 30, 38, 38]
     assert progress[-1].deleted == 33
-    assert left(stage) == left(stage, "revoked_at IS NULL") + 2 == 5
+    assert session_count(stage) == session_count(stage, "revoked_at IS NULL") + 2 == 5
     assert prune(stage) == retention.Progress(seen=5, deleted=0)
 
 
@@ -68,7 +68,7 @@ def test_a_pruning_that_was_stopped_is_taken_up_by_the_next(stage: Stage):
     some_sessions(stage, 25, revoked_at=1)
     stage.sql("UPDATE sessions SET access_expires_at = 1")
     next(iter(retention.prune_sessions(stage.database, keep=0, batch=10)))
-    assert left(stage) == 15
+    assert session_count(stage) == 15
     assert prune(stage, keep=0).deleted == 15
 
 
@@ -78,7 +78,7 @@ def test_nodes_that_prune_at_once_delete_each_row_once(stage: Stage):
     stage.sql("UPDATE sessions SET access_expires_at = 1 WHERE revoked_at IS NOT NULL")
     done = threads_at_once(*[lambda: prune(stage, keep=0, batch=7)] * 4)
     assert sum(progress.deleted for progress in done) == 300
-    assert left(stage) == 10
+    assert session_count(stage) == 10
 
 
 @on_postgresql
@@ -103,7 +103,7 @@ def test_commands_that_prune_at_once_in_processes_of_their_own_all_succeed(stage
     ]
     outputs = [process.communicate(timeout=120)[0] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0], outputs
-    assert left(stage) == 0
+    assert session_count(stage) == 0
 
 
 def test_an_ended_session_is_refused_alike_before_and_after_it_was_pruned(oauth: OAuth, person: Person, stage: Stage):

@@ -12,7 +12,7 @@ from authserver.settings.values import CacheSettings
 from tests.support.at_once import threads_at_once
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.oauth import OAuth, Person
-from tests.support.some_sessions import left, some_sessions
+from tests.support.some_sessions import session_count, some_sessions
 from tests.support.stage import API, Stage
 
 pytestmark = on_both_databases
@@ -37,8 +37,8 @@ def test_an_ended_epoch_reaches_every_session_of_the_client_in_batches(stage: St
     progress: list[int] = []
     assert sweep(stage.database, batch=10, on_progress=progress.append) == 25
     assert progress[:3] == [10, 20, 25]
-    assert left(stage, "revoked_because = 'client_ended'") == 25
-    assert left(stage, "revoked_at IS NULL") == 8
+    assert session_count(stage, "revoked_because = 'client_ended'") == 25
+    assert session_count(stage, "revoked_at IS NULL") == 8
 
 
 def test_a_sweep_that_is_done_finds_nothing_more(stage: Stage):
@@ -62,7 +62,7 @@ def test_a_sweep_that_was_stopped_half_way_is_finished_by_the_next(stage: Stage)
 
     with pytest.raises(KeyboardInterrupt):
         sweep(stage.database, batch=10, on_progress=stop)
-    assert left(stage, "revoked_at IS NULL") == 15
+    assert session_count(stage, "revoked_at IS NULL") == 15
     assert sweep(stage.database, batch=10) == 15
 
 
@@ -71,7 +71,7 @@ def test_nodes_that_sweep_at_once_end_each_session_once(stage: Stage):
     some_sessions(stage, 200, client_id=app.client_id)
     stage.transaction(lambda connection: clients.end_epoch(connection, app.client_id))
     assert sum(threads_at_once(*[lambda: sweep(stage.database, batch=7)] * 4)) == 200
-    assert left(stage, "revoked_at IS NULL") == 0
+    assert session_count(stage, "revoked_at IS NULL") == 0
 
 
 @on_postgresql
@@ -90,11 +90,11 @@ def test_a_sweep_waits_for_a_session_that_somebody_holds(stage: Stage):
         )
         sweeper.start()
         assert passed_over.wait(60)
-        assert left(stage, "revoked_at IS NULL") == 1
+        assert session_count(stage, "revoked_at IS NULL") == 1
         assert stage.sql("SELECT swept_epoch FROM clients")[0].swept_epoch == 1
     sweeper.join()
     assert results == [3]
-    assert left(stage, "revoked_at IS NULL") == 0
+    assert session_count(stage, "revoked_at IS NULL") == 0
 
 
 # --- the narrowing of an API -----------------------------------------------------------------------------------------
@@ -129,15 +129,15 @@ def test_a_scope_that_was_bound_to_a_role_stays_with_those_who_have_it(stage: St
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     narrow(stage, "read write")
     assert sweep(stage.database, batch=10, settle=0) == 2
-    assert left(stage, "scopes = 'read'") == 2
-    assert left(stage, "scopes = 'read write' AND roles = 'editor'") == 1
+    assert session_count(stage, "scopes = 'read'") == 2
+    assert session_count(stage, "scopes = 'read write' AND roles = 'editor'") == 1
 
 
 def test_a_narrowing_waits_until_every_cache_has_noticed(stage: Stage):
     some_sessions(stage, 1)
     narrow(stage)
     assert sweep(stage.database, batch=10) == 0
-    assert left(stage, "scopes = 'read write'") == 1
+    assert session_count(stage, "scopes = 'read write'") == 1
     stage.sql("UPDATE apis SET narrowed_at = narrowed_at - 6001")
     assert sweep(stage.database, batch=10) == 1
 
@@ -146,7 +146,7 @@ def test_nodes_that_narrow_at_once_change_each_session_once(stage: Stage):
     some_sessions(stage, 100)
     narrow(stage)
     assert sum(threads_at_once(*[lambda: sweep(stage.database, batch=7, settle=0)] * 4)) == 100
-    assert left(stage, "scopes = 'read'") == 100
+    assert session_count(stage, "scopes = 'read'") == 100
 
 
 def test_a_scope_that_comes_back_is_not_given_to_old_sessions(

@@ -1,4 +1,4 @@
-"""The admin API in the tests: a program with an access token of its own, that says what it does and asserts nothing."""
+"""A client of the admin API: it sends requests with an access token and asserts nothing."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def administrator_token(stage: Stage, http: httpx.Client, person: Person, *scope
 
 
 def segment(text: str) -> str:
-    """One segment of a path, whatever is in it."""
+    """One segment of a path, with every special character escaped."""
     return quote(text, safe="")
 
 

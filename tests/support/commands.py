@@ -1,4 +1,4 @@
-"""Lines of shell that our pages and commands print for people to run: do they parse, and what do they do?"""
+"""Parses and runs the lines of shell that pages and commands print for people."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def parse(line: str) -> list[str]:
 
 
 def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str) -> int:
-    """Run a line of ours in this process, on the database of a stage; its exit status."""
+    """Run such a line in this process, on the database of a stage; its exit status."""
     arguments = parse(line)
     with monkeypatch.context() as patched:
         for name, value in LiveServer(stage, port=8000).environment().items():

@@ -24,7 +24,7 @@ def browser(stage: Stage, app: Flask) -> Iterator[Visitor]:
 
 
 def an_administrator(stage: Stage, scopes: frozenset[str] = frozenset(SCOPES)) -> Person:
-    """A user whose role opens these scopes, and no others."""
+    """A user whose role opens exactly these scopes."""
     if scopes == frozenset(SCOPES):
         return stage.a_person(roles="administrator")
     for scope in scopes:
@@ -35,7 +35,7 @@ def an_administrator(stage: Stage, scopes: frozenset[str] = frozenset(SCOPES)) -
 
 
 class Elements(HTMLParser):
-    """Every element of a page with its attributes' names: what text from outside must add nothing to."""
+    """Every element of a page with the names of its attributes. Text from outside must not add to them."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -59,7 +59,7 @@ class Elements(HTMLParser):
 
 
 def words(visitor: Visitor, path: str) -> str:
-    """The text of a page that is there."""
+    """The text of a page, which has to exist."""
     page = visitor.get(path)
     assert page.status_code == 200, page.text
     return Elements(page.text).words

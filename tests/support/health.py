@@ -1,4 +1,4 @@
-"""A node of which nothing but its health can be asked."""
+"""A node that answers questions about its health and nothing else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.stage import Stage
 
 
 def a_node(stage: Stage, *, vault: Vault | None = None) -> httpx.Client:
-    """Health alone, unasked before: an answer of the last second would hide what has just been done."""
+    """A new node, because an old one repeats its answer for a second and would hide what a test has just done."""
     app = Flask("node")
     keyring = Keyring(stage.database, vault or open_vault(stage.settings), max_age=4)
     skew = stage.settings.database.max_clock_skew
@@ -23,7 +23,7 @@ def a_node(stage: Stage, *, vault: Vault | None = None) -> httpx.Client:
 
 
 def problem(node: httpx.Client) -> str:
-    """The one thing that keeps a node from being ready."""
+    """The only reason why a node is not ready."""
     answer = node.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["status"] == "not ready"

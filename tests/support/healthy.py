@@ -1,4 +1,4 @@
-"""A set-up that the doctor has nothing to say about, and what it finds in one."""
+"""A set-up without a finding of the doctor, and what the doctor finds in a set-up."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def admin(stage: Stage) -> Administration:
     return Administration(stage.database, stage.settings, "cli:test")
 
 
-def found(stage: Stage) -> list[Finding]:
+def findings(stage: Stage) -> list[Finding]:
     return examine(admin(stage))
 
 

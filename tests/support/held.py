@@ -1,4 +1,4 @@
-"""What an app holds after an answer: its tokens, and the session that they are of."""
+"""The tokens of an answer, and the session that they belong to."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ class Held:
 
 
 def held(response: httpx.Response) -> Held:
-    """Take a response apart, which has to be a good one."""
+    """Take a response apart, which has to be a success."""
     assert response.status_code == 200, response.text
     body = response.json()
     return Held(body["refresh_token"], body["access_token"], body)
 
 
 def reason(stage: Stage, response: httpx.Response) -> Reason:
-    """Why a request was refused, precisely: what its sealed reference says."""
+    """The precise reason of a refusal, from its sealed reference."""
     key = open_vault(stage.settings).reference_key()
     return References(key).open(response.json()["reference"]).reason

@@ -1,4 +1,4 @@
-"""The rows of keys, older ones, and what a node makes of them."""
+"""Rows of keys: finds them, makes them older, and reads them as a node does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def settings_of(stage: Stage, **changes: Any) -> Settings:
     for name in ("master_key", "old_master_key"):
         if name in changes:
             changes[name] = SecretStr(changes[name])
-    # Caches that are nearly always too old: every request sees what has just been done.
+    # The caches are nearly always too old, so every request sees the last change.
     return stage.with_settings(**{"caches": CacheSettings(max_age=1e-6), **changes})
 
 

@@ -1,4 +1,4 @@
-"""The command as scripts run it: a process of its own on the database of a stage."""
+"""Runs the command as scripts do: in a process of its own, on the database of a stage."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Shell:
         )
 
     def json(self, *arguments: str, given: str = "") -> Any:
-        """What a command that succeeds prints with --json."""
+        """The output of a command with --json, which has to succeed."""
         done = self.run(*arguments, "--json", given=given)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def refused(self, *arguments: str, given: str = "", **environment: str) -> str:
-        """What a command that fails says: lines of errors, and nothing else."""
+        """The errors of a command, which has to fail and print nothing else."""
         done = self.run(*arguments, given=given, **environment)
         assert (done.returncode, done.stdout) == (1, ""), done
         assert all(line.startswith("error: ") for line in done.stderr.splitlines()), done.stderr

@@ -1,4 +1,4 @@
-"""Sessions as rows: as many as would take too long to sign in."""
+"""Sessions as rows, without tokens: many sign-ins would take too long."""
 
 from typing import Any
 from uuid import UUID
@@ -15,7 +15,6 @@ DAY = 86_400
 
 
 def some_sessions(stage: Stage, count: int, **columns: Any) -> list[UUID]:
-    """Sessions as rows, without tokens: as many as would take too long to sign in."""
     first = stage.sql("SELECT coalesce(max(status_index), 0) AS last FROM sessions")[0].last + 1
     rows = [
         insert_values(
@@ -42,5 +41,5 @@ def some_sessions(stage: Stage, count: int, **columns: Any) -> list[UUID]:
     return [row["id"] for row in rows]
 
 
-def left(stage: Stage, where: str = "1 = 1") -> int:
+def session_count(stage: Stage, where: str = "1 = 1") -> int:
     return int(stage.sql(f"SELECT count(*) AS n FROM sessions WHERE {where}")[0].n)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tests.support.server import ROOT
 from tests.support.shell import COMMAND, Shell
 
-# Linux counts what a process held before its exec, too: as a child of this one a command would have the tests' size.
+# Linux also counts the memory that a process held before its exec. A child of this process would start with its size.
 _MEASURE = """
 import resource, subprocess, sys
 status = subprocess.run(sys.argv[1:]).returncode

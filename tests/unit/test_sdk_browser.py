@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 
 SDK = Path(__file__).parents[2] / "sdk" / "browser"
 BUILT = SDK / "dist" / "authserver-browser.js"

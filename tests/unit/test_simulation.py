@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from benchmarks.devices import Request, false_sign_outs, life, sign_outs
 from benchmarks.rules import FORKING, OURS, OURS_LATE, POLICIES, STRICT, WINDOW, Policy
-from benchmarks.thieves import THIEVES, found, theft
+from benchmarks.thieves import THIEVES, play_thefts, theft
 
 DUE = 810
 GOOD = [Request(0, answered=True)]
@@ -88,7 +88,7 @@ def test_the_figures_are_the_same_each_time_and_however_the_work_is_cut():
     assert whole == false_sign_outs(0.05, range(3))
     parts = [false_sign_outs(0.05, range(device, device + 1)) for device in range(3)]
     assert whole == ([sum(counts) for counts in zip(*(one for one, _ in parts), strict=True)], sum(n for _, n in parts))
-    assert found(1, 3, 10) == found(1, 3, 10)
+    assert play_thefts(1, 3, 10) == play_thefts(1, 3, 10)
 
 
 def test_a_thief_who_watches_the_owner_is_found_at_once_by_strict_rotation_and_never_by_any_window():
@@ -104,7 +104,7 @@ def test_a_thief_who_watches_the_owner_is_found_at_once_by_strict_rotation_and_n
 
 def test_a_thief_who_comes_right_after_exp_is_let_in_by_a_late_retry_alone_and_found_at_the_owners_next_refresh():
     place = next(place for place, thief in enumerate(THIEVES) if "after" in thief.name)
-    with_late, without = (found(place, POLICIES.index(policy), 40) for policy in (OURS_LATE, OURS))
+    with_late, without = (play_thefts(place, POLICIES.index(policy), 40) for policy in (OURS_LATE, OURS))
     assert without.got_in < with_late.got_in
     assert without.half == 0 < with_late.half
     assert with_late.never == 0

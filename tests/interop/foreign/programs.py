@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.interop.programs import _environment
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent

@@ -1,4 +1,4 @@
-"""Tells, as JSON, where a server shows the toys that `tests/docs/test_recipes.py` added to it. A program of its own."""
+"""A program that prints as JSON where a server shows the toys that `tests/docs/test_recipes.py` added to it."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ TOYS = ("toy", "toy_word")
 
 
 def main() -> None:
-    """Make a server in the folder that is named, and print what is found."""
+    """Make a server in the folder of the first argument, and print where it shows the toys."""
     stage = make_stage("sqlite", Path(sys.argv[1]))
     stage.an_api()
     sys.stdout.write(json.dumps(look(stage)))
 
 
 def look(stage: Stage) -> dict[str, Any]:
-    """Where the toys are found, and whether they work."""
+    """Where the server shows the toys, and whether they work."""
     toy = fill(
         "service", name="Play", client_id="play", grants=frozenset({"toy"}), auth_methods=frozenset({"toy_word"})
     )
