@@ -1,4 +1,4 @@
-"""What an attacker with some authority tries at the admin API: more authority, other members, other paths, other bytes."""
+"""An attacker with some authority at the admin API tries more authority, other members, other paths and bytes."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_no_secret_stands_in_a_list_in_the_record_or_readable_beside_the_key(api
 
 
 def test_a_copy_of_the_database_helps_nobody_to_guess_a_password_that_a_request_held(api: AdminApi, stage: Stage):
-    """All but the password of such a request can be read in the rows: a plain digest of it would be a fast hash of that."""
+    """The rows show every part of such a request except the password. A plain digest would be a fast password hash."""
     body = b'{"username": "anna", "password": "correct horse battery"}'
     first = api.post("/users", content=body, headers=_JSON, key="a-key-of-ours")
     assert first.status_code == 201

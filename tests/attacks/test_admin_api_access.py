@@ -1,4 +1,4 @@
-"""Who gets in: every route of the admin API, as the application itself lists them, against every wrong credential."""
+"""Every route of the admin API, from the application's own list, against every wrong credential."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.support.oauth import OAuth
 from tests.support.stage import API, Stage
 
 GUARDED = [route for route in ROUTES if route.scope is not None]
-#: What needs no token: the documents that describe all others.
+#: Routes without a token: the documents that describe the API.
 OPEN = {"/openapi.json", "/docs"}
 
 
 def example(route: Route) -> dict[str, Any]:
-    """A request to a route that only its caller's authority keeps from doing something, if its target is there."""
+    """A request that nothing but the caller's authority stops, if its target exists."""
     path = route.path
     for name in route.path_parameters:
         path = path.replace(f"{{{name}}}", "nothing-here")
@@ -60,7 +60,7 @@ def test_every_route_of_the_application_has_its_rule_in_the_table(app: Flask):
 
 @dataclass
 class WrongCredential:
-    """A way to come with the wrong credential, and the status that it gets."""
+    """The headers of a wrong credential, and the status that it gets."""
 
     headers: dict[str, str]
     status: int
@@ -168,7 +168,7 @@ def bearer(token: str) -> dict[str, str]:
 
 
 def token_of_a_user_without_authority(stage: Stage, http: httpx.Client) -> str:
-    """A token with all scopes of administration, whose user is no administrator any more."""
+    """A token with all scopes of administration, whose user is no longer an administrator."""
     person = stage.a_person(roles=ROLE)
     api = AdminApi(http, administrator_token(stage, http, person))
     assert api.get("/clients").status_code == 200
@@ -189,7 +189,7 @@ def cookie_of_an_administrator(stage: Stage, app: Flask) -> str:
 
 
 def expired_token(stage: Stage, http: httpx.Client) -> str:
-    """A token of the shortest life, waited for until the database says that it is over."""
+    """A token of the shortest life, after the database's clock says that it has expired."""
     app = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES), access_token_lifetime=1)
     token = token_of(OAuth(http, app))
     api = AdminApi(http, token)

@@ -29,7 +29,7 @@ def test_no_generated_request_makes_the_server_fail_or_say_what_is_not_documente
         stage.a_person()
     configuration = stage.directory / "schemathesis.toml"
     configuration.write_text(_CONFIGURATION)
-    # Changes of scopes wait for caches: short ones, or each removal of an API takes seconds.
+    # Changes of scopes wait for caches. With long-lived caches each removal of an API takes seconds.
     server = LiveServer(stage, AUTHSERVER_CACHES__MAX_AGE="0.1").start()
     try:
         environment = {
@@ -58,5 +58,5 @@ def test_no_generated_request_makes_the_server_fail_or_say_what_is_not_documente
     cases = re.search(r"(\d+) generated", result.stdout)
     assert cases is not None
     assert int(cases[1]) > 2000, result.stdout
-    # A run that locked itself out would have proved nothing.
+    # A run that locked itself out proves nothing.
     assert "Authentication failed" not in result.stdout, result.stdout

@@ -1,4 +1,4 @@
-"""Attacks on clients with cookies, whose browser sends them by itself: each request is shown to succeed without the attack."""
+"""Attacks on clients with cookies, which browsers send by themselves. Each request succeeds without the attack."""
 
 from collections.abc import Iterator
 

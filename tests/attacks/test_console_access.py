@@ -1,4 +1,4 @@
-"""Who may open what in the console. The routes come from the app itself: one without a rule fails here."""
+"""Which scope opens which page of the console. The routes come from the app: a route without a rule fails here."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from tests.support.stage import API, Stage
 from tests.support.visitor import Visitor
 
 _START = "console.start"
-#: Tables that signing in and looking around write to by themselves.
+#: Tables that change when a user signs in or opens pages.
 _OWN = {"visits", "audit_events", "alembic_version"}
 
-#: What stands in a path for words and numbers; for all others an id.
+#: Values for the words and numbers of a path; every other part is an id.
 _FITTING = {"kind": "web", "key_id": "1"}
-#: Forms that change nothing: what people paste there belongs in no address.
+#: Forms that change nothing. They are posted because what people paste there must not stand in an address.
 _READING = {("why", "")}
 
 
@@ -37,7 +37,7 @@ def needs() -> dict[str, str]:
 
 
 def cases(app: Flask) -> list[tuple[str, str, str]]:
-    """Method, path and endpoint of every route; words in a path get a value that fits."""
+    """Method, path and endpoint of every route, with fitting values in the path."""
     found = []
     for rule in rules(app):
         values = {name: _FITTING.get(name, "0198f6c1-0000-7000-8000-000000000000") for name in rule.arguments}
@@ -49,7 +49,7 @@ def cases(app: Flask) -> list[tuple[str, str, str]]:
 
 
 def rows(stage: Stage) -> dict[str, list[Any]]:
-    """All that the database holds, but for what signing in writes."""
+    """All rows, without those that a sign-in writes."""
     tables = "SELECT name FROM sqlite_master WHERE type = 'table'"
     if stage.kind == "postgresql":
         tables = "SELECT table_name AS name FROM information_schema.tables WHERE table_schema = 'public'"
@@ -59,7 +59,7 @@ def rows(stage: Stage) -> dict[str, list[Any]]:
 
 @pytest.fixture
 def app(quick_app: Flask) -> Flask:
-    """One of the acts is the removal of an API."""
+    """With short caches, because one of the acts removes an API."""
     return quick_app
 
 
@@ -70,7 +70,7 @@ def visitor(stage: Stage, app: Flask) -> Iterator[Visitor]:
 
 
 def query(stage: Stage) -> str:
-    """What the pages are asked about: things that are there."""
+    """The queries of the pages, for objects that exist."""
     client = stage.an_app()
     return f"?client={client.client_id}&audience={API}"
 
@@ -78,7 +78,7 @@ def query(stage: Stage) -> str:
 def test_every_route_of_the_console_declares_a_scope_of_administration(app: Flask):
     declared = needs()
     undeclared = {rule.endpoint for rule in rules(app)} - declared.keys() - {_START}
-    assert not undeclared, "these routes are closed to everybody, because nobody said what scope opens them"
+    assert not undeclared, "these routes have no scope, so they are closed to everybody"
     assert set(declared.values()) <= SCOPES.keys()
     for section in SECTIONS:
         for route in section.routes:
@@ -121,7 +121,7 @@ def test_a_user_without_a_role_of_administration_is_shown_out(visitor: Visitor, 
 @pytest.mark.parametrize("scope", sorted(SCOPES))
 def test_all_other_scopes_do_not_open_a_route(app: Flask, stage: Stage, visitor: Visitor, scope: str):
     visitor.sign_in(an_administrator(stage, frozenset(SCOPES) - {scope}))
-    assert visitor.get("/admin/").status_code == 303, "there is a page that is open"
+    assert visitor.get("/admin/").status_code == 303, "at least one page is open"
     token = visitor.token_of(visitor.follow().url.path)
     asked = query(stage)
     before = rows(stage)
@@ -208,7 +208,7 @@ def test_the_navigation_shows_only_what_is_open(visitor: Visitor, stage: Stage):
     assert page.status_code == 200
     assert 'href="/admin/apis"' in page.text
     assert 'href="/admin/clients"' not in page.text
-    assert 'href="/admin/apis/add"' not in page.text, "nor what would be refused"
+    assert 'href="/admin/apis/add"' not in page.text, "it also hides what would be refused"
 
 
 def test_nobody_gives_administration_beyond_their_own(visitor: Visitor, stage: Stage):

@@ -1,4 +1,4 @@
-"""Text from outside in every field, as seen on every page of the console: it is shown, and never becomes markup."""
+"""Every page of the console shows text from outside in every field, and never as markup."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tests.support.oauth import OAuth
 from tests.support.stage import API, Stage
 from tests.support.visitor import Visitor
 
-#: In each context of HTML: between tags, within a value of either quote, a comment, a script, a template's own signs.
+#: An attack for each context of HTML: between tags, in a value, a comment, a script and a template.
 MARKUP = "'\"><img/src=x/onerror=alert(1)><!--</title></textarea></script>{{7*7}}${7*7}"
 HARMLESS = "harmless"
-#: As invalid as the markup is, wherever that is not let in.
+#: Harmless, and refused wherever the markup is refused.
 INVALID = 'harmless\\"'
 AUDIENCE = "https://marked.example.com"
 
@@ -30,7 +30,7 @@ def admin(stage: Stage, app: Flask) -> Iterator[Visitor]:
 
 
 def pages(app: Flask) -> list[str]:
-    """Every page of the console that needs nothing in its path, asked about the marked things."""
+    """Every page of the console without a part in its path, with the objects that hold the text."""
     query = f"?client=marked&audience={AUDIENCE}"
     found = []
     for rule in app.url_map.iter_rules():
@@ -41,7 +41,7 @@ def pages(app: Flask) -> list[str]:
     return sorted(found)
 
 
-#: Every column that holds what somebody outside wrote, and how long that may be.
+#: Every column with text from outside, and its greatest length.
 COLUMNS = (
     ("clients", "name", 100),
     ("clients", "redirect_uris", 500),
@@ -67,7 +67,7 @@ ROWS = {"apis": f"audience = '{AUDIENCE}'", "scopes": f"audience = '{AUDIENCE}'"
 
 
 def fill_in(stage: Stage, text: str) -> None:
-    """Put a text into every such column."""
+    """Put a text into every column with text from outside."""
     for table, column, length in COLUMNS:
         value = f"refusal.{text}" if table == "activity" else text
         stage.sql(f"UPDATE {table} SET {column} = :value WHERE {ROWS.get(table, '1 = 1')}", value=value[:length])
@@ -87,7 +87,7 @@ def test_no_text_becomes_markup_on_any_page(admin: Visitor, stage: Stage, app: F
     def looked_at() -> dict[str, Elements]:
         answers = {path: admin.get(path) for path in pages(app)}
         for path, answer in answers.items():
-            # What is no page is saved as a file, and no browser takes it for one.
+            # A download is saved as a file. No browser shows it as a page.
             is_page = answer.headers["content-type"].startswith("text/html")
             assert is_page or answer.headers["content-disposition"].startswith("attachment"), path
             assert answer.headers["x-content-type-options"] == "nosniff", path

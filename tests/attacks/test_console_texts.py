@@ -1,7 +1,6 @@
-"""Text from outside in the console's pages of users, sessions, audit, Why? and the doctor: it stays text, wherever it stands.
+"""Text from outside stays text in the console's pages of users, sessions, audit, Why? and the doctor.
 
-Each page is made twice, with harmless text and with the attack in its place: what the browser makes of both, element by
-element and attribute by attribute, is the same.
+Each page is made twice, with harmless text and with an attack. Both have the same elements and attributes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Nobody's failed attempt uses up or destroys a refresh token, and no two access tokens are alike."""
+"""A failed attempt never uses up or destroys a refresh token, and no two access tokens are equal."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ ATTEMPTS: dict[str, Attempt] = {
 
 @pytest.fixture
 def token(oauth: OAuth, person: Person) -> str:
-    """A refresh token; that it works is asserted after each attempt."""
+    """A refresh token. Each test asserts that it still works after the attempts."""
     return oauth.sign_in(person, scope="read write", resource=API).json()["refresh_token"]
 
 

@@ -1,4 +1,4 @@
-"""A forged access token signs nobody out (RFC 8725): /revoke is where this server reads access tokens itself."""
+"""A forged access token signs nobody out at /revoke, where the server itself reads access tokens (RFC 8725)."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.snapshot import contents
 from tests.support.stage import Stage
 
-# PyJWT warns of short HMAC keys; an attacker does not care.
+# PyJWT warns of short HMAC keys, which an attacker may use.
 pytestmark = pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 
 
@@ -50,7 +50,7 @@ def forgeries(oauth: OAuth, token: str) -> dict[str, str]:
 
 
 def hmac_token(header: dict[str, Any], said: dict[str, Any], key: bytes) -> str:
-    """Sign with HMAC; PyJWT refuses to take a public key for it, so it is done by hand."""
+    """Sign with HMAC by hand, because PyJWT refuses a public key as its secret."""
     encoded = [jwt.utils.base64url_encode(json.dumps(part).encode()) for part in (header, said)]
     signing_input = b".".join(encoded)
     algorithm = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)

@@ -1,6 +1,6 @@
-"""Who has a leaked opaque key can seal claims of their own; once it is marked, that opens nothing.
+"""A thief with a leaked opaque key can forge tokens. After the key is marked, they open nothing.
 
-The attack needs no client with opaque tokens: the key is there, and every door reads both forms.
+The attack needs no client with opaque tokens: the key always exists, and every endpoint reads both forms.
 """
 
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ pytestmark = on_both_databases
 
 @dataclass
 class Thief:
-    """Has the key table and the master key of one moment, and knows what stands in the tokens of others."""
+    """Has the key table and the master key of one moment, and knows the claims of others' tokens."""
 
     keyring: Keyring
 
@@ -47,7 +47,7 @@ def thief(stage: Stage, app: Flask) -> Thief:
 
 @dataclass
 class ForgedTokens:
-    """Where an access token opens something: a program's at the admin API, a user's at /sessions, either at /introspect."""
+    """A program's token for the admin API, and a user's for /sessions. Both can be introspected."""
 
     program: App
     program_token: str
@@ -55,7 +55,7 @@ class ForgedTokens:
     user_token: str
 
     def accepted_at(self, http: httpx.Client) -> set[str]:
-        """Which of them the forged tokens open, at this node."""
+        """The endpoints of this node that accept the forged tokens."""
         administration = AdminApi(http, self.program_token).get("/clients")
         sessions = http.get("/sessions", headers={"Authorization": f"Bearer {self.user_token}"})
         assert administration.status_code == 200 or refused(administration, 401, "unauthenticated")
@@ -104,8 +104,8 @@ def mark(api: AdminApi, thief: Thief) -> dict[str, Any]:
 def test_a_token_forged_under_a_leaked_opaque_key_opens_no_door_once_it_is_marked(
     stage: Stage, oauth: OAuth, thief: Thief, forged: ForgedTokens, other_node: httpx.Client
 ):
-    """The node that marks it never looks at the key table by itself (its caches are STALE): it follows at once."""
-    assert forged.accepted_at(oauth.http) == ALL, "the key is trusted: nobody has said that it leaked"
+    """The node that marks the key never reads the key table by itself (its caches are STALE), but refuses at once."""
+    assert forged.accepted_at(oauth.http) == ALL, "the key is trusted until it is marked"
     assert forged.accepted_at(other_node) == ALL
     assert mark(a_program(stage, oauth.http), thief)["state"] == "gone"
     assert forged.accepted_at(oauth.http) == set()
@@ -124,7 +124,7 @@ def test_a_key_that_retired_before_it_is_marked_is_gone_as_well(
 def test_what_is_forged_under_a_leaked_opaque_key_signs_nobody_out(
     stage: Stage, oauth: OAuth, person: Person, thief: Thief
 ):
-    """/revoke answers as to any foreign token. Before the key is marked it takes the token for one of ours."""
+    """/revoke answers as to any foreign token. Before the key is marked it accepts the token."""
     victim, other = (oauth.sign_in(person).json() for _ in range(2))
     assert oauth.revoke(thief.forge(other["access_token"])).status_code == 200
     assert refused_as(oauth.refresh(other["refresh_token"]), "invalid_grant")

@@ -27,14 +27,14 @@ def wire(data: bytes) -> str:
 
 
 def flipped(token: str) -> list[str]:
-    """The token with one bit of each byte turned, but for its key id."""
+    """The token with one bit of each byte flipped, except in its key id."""
     data = raw(token)
     places = [place for place in range(len(data)) if place not in range(*KEY_ID.indices(len(data)))]
     return [wire(data[:place] + bytes([data[place] ^ 1 << place % 8]) + data[place + 1 :]) for place in places]
 
 
 def refused_untouched(oauth: OAuth, statements: Any, tokens: list[str]) -> None:
-    """Each is refused at both endpoints as what is no token of ours, without one statement."""
+    """Both endpoints refuse each token as a foreign one, without an SQL statement."""
     for token in tokens:
         with statements.counted() as seen:
             assert refused_as(oauth.refresh(token), "invalid_grant"), token
@@ -60,7 +60,7 @@ def test_another_key_id_touches_no_session(oauth: OAuth, stage: Stage, person: P
         if altered == token:
             continue
         with statements.counted() as seen:
-            assert oauth.refresh(altered).status_code in {400, 503}  # 503: it may be a key that was made just now
+            assert oauth.refresh(altered).status_code in {400, 503}  # 503: the key may be new to this node
         assert not any("sessions" in statement for statement in seen)
     assert contents(stage) == before
     assert oauth.refresh(token).status_code == 200
@@ -124,7 +124,7 @@ def test_whoever_has_a_leaked_token_key_can_end_no_session(oauth: OAuth, stage: 
         assert oauth.refresh(forged).status_code in {400, 503}  # a newer generation looks like a restored database
         assert oauth.revoke(forged).status_code == 200
     assert contents(stage) == before
-    refreshed = oauth.refresh(token.encode())  # what was given out under it is still good
+    refreshed = oauth.refresh(token.encode())  # its real tokens are still good
     assert refreshed.status_code == 200
     assert parse(refreshed.json()["refresh_token"]).key_id != stolen.id
 

@@ -1,4 +1,4 @@
-"""What an attacker puts into a cell, such as the own name in another system, to become an administrator when it moves in."""
+"""A cell of an imported file cannot make an administrator, for example a user's own name in the old system."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.oauth import OAuth
 from tests.support.stage import Stage
 
 ROOT = b"root2,,administrator"
-#: Cells that a careful program has written: one record, which is refused for its name alone.
+#: Cells that are quoted correctly: one record, which is refused for its name only.
 IN_MARKS = [
     b'"x""\n' + ROOT + b'\n""y"',
     b'"x\n' + ROOT + b'\ny"',
@@ -24,7 +24,7 @@ IN_MARKS = [
     b'"x\x00\n' + ROOT + b'\ny"',
     b'"' + b"\n" * 5000 + ROOT + b'\ny"',
 ]
-#: Cells that readers end in different places, or whose end is too far away to be looked for.
+#: Cells whose end is ambiguous or too far away.
 BROKEN = [
     b'x"\n' + ROOT + b'\n"',
     b' "x\n' + ROOT + b'\ny"',
@@ -60,7 +60,7 @@ def names(stage: Stage) -> set[str]:
 
 
 def test_a_file_makes_users_of_its_records_with_the_roles_that_they_name(api: AdminApi, stage: Stage):
-    """What stands in the cells of the attacks is good enough to make this administrator, were it a record."""
+    """The cells of the attacks would make this administrator if they were records."""
     assert imported(api, ROOT + b'\n"y"')["added"] == 4
     assert names(stage) == {"before", "root2", "y", "after"}
 
@@ -84,7 +84,7 @@ def test_no_user_is_made_of_what_follows_a_broken_record(api: AdminApi, stage: S
 
 
 def test_no_user_is_made_of_the_end_of_a_long_line_of_json_behind_a_byte_order_mark(api: AdminApi, stage: Stage):
-    """Such a line was measured without its mark, taken for a whole one, and read on in its middle."""
+    """Once the reader measured such a line without its mark, took it for a whole one, and read on in its middle."""
     root = b'{"username": "root2", "roles": ["administrator"]}'
     for before, added in ((b"\n", 1), (b'{"username": "', 0)):
         body = b"\xef\xbb\xbf" + before.rjust(LONGEST - 3) + root + b"\n"

@@ -1,4 +1,4 @@
-"""What a request leaves in logs and takes away in its reference: no token, no forged line, nothing to read or alter."""
+"""A request leaves no token and no forged line in the logs, and nobody can read or alter a reference."""
 
 import io
 import logging
@@ -22,7 +22,7 @@ from tests.support.stage import ISSUER, Stage
 def log(
     request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[OAuth, io.StringIO]]:
-    """An app, and the log of its server in either form, at DEBUG for every library that is not pinned."""
+    """An app and the log of its server in both forms, with every library that is not pinned at DEBUG."""
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
     made = create_app(stage.with_settings(log=LogSettings(level="DEBUG", format=request.param)))
     written = io.StringIO()
@@ -66,13 +66,13 @@ def test_no_token_secret_or_password_is_logged_even_at_debug(log: tuple[OAuth, i
 
 def test_a_failure_of_the_server_logs_no_variables(log: tuple[OAuth, io.StringIO], stage: Stage, person: Person):
     oauth, written = log
-    stage.sql("DELETE FROM status_counter")  # what no sign-in is prepared for
+    stage.sql("DELETE FROM status_counter")  # a failure that no sign-in expects
     assert refused_as(oauth.sign_in(person), "server_error", 500)
     text = written.getvalue()
     assert "Traceback (most recent call last)" in text
     assert "NoResultFound" in text
     for secret in (person.password, oauth.app.secret or ""):
-        assert secret[:12] not in text  # a variable that is printed may be cut
+        assert secret[:12] not in text  # a traceback may cut the values that it prints
 
 
 def test_authlibs_loggers_stay_above_debug(app: Flask):
@@ -150,14 +150,14 @@ def test_references_are_of_one_length_and_never_alike(oauth: OAuth, refusals: di
     references += [oauth.refresh("x").json()["reference"] for _ in range(20)]
     assert {len(reference) for reference in references} == {110}
     assert len(set(references)) == len(references)
-    assert len({reference[:16] for reference in references}) == len(references)  # not even in their beginnings
+    assert len({reference[:16] for reference in references}) == len(references)  # their beginnings differ, too
 
 
 def test_an_altered_reference_says_nothing(stage: Stage, refusals: dict[Reason, Any]):
     ours = References(open_vault(stage.settings).reference_key())
     reference: str = refusals[Reason.WRONG_SECRET].json()["reference"]
     assert ours.open(reference).client_id is not None
-    # The last character has four bits that stand for nothing, so it is left out.
+    # The last character is left out, because four of its bits have no meaning.
     for place in range(len(reference) - 1):
         altered = reference[:place] + ("A" if reference[place] != "A" else "B") + reference[place + 1 :]
         with pytest.raises(ValueError, match="not a reference"):

@@ -1,4 +1,4 @@
-"""Attacks on the pages from other sites and other hands: forged forms, planted cookies, frames, redirects, markup."""
+"""Attacks on the pages by forged forms, planted cookies, frames, redirects and markup."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage
 from tests.support.visitor import Visitor
 
-# Whether a form is heard is decided before any statement that differs between databases.
+# A form is refused before any statement that differs between databases.
 SIGN_IN = "/account/sign-in"
 FOREIGN = [
     {"Origin": "https://evil.example"},
@@ -36,7 +36,7 @@ MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
 
 @contextmanager
 def behind_https(stage: Stage) -> Iterator[Visitor]:
-    """A browser before a server whose issuer is https."""
+    """A browser of a server whose issuer is https."""
     issuer = "https://id.example.com"
     app = create_app(stage.with_settings(issuer=issuer))
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
@@ -115,7 +115,7 @@ def test_a_planted_cookie_is_never_adopted(visitors: Callable[[], Visitor], pers
     planted = thief.http.cookies["authserver"]
     victim.http.cookies.set("authserver", planted, domain="127.0.0.1", path="/")
     victim.http.cookies.set("authserver-form", "A" * 43, domain="127.0.0.1", path="/")
-    # The victim is shown the thief's account, which the page says; signing in there is another visit.
+    # The page tells the victim whose account it shows. A new sign-in opens another visit.
     victim.get("/account/")
     victim.submit("/account/sign-out")
     victim.sign_in(person)
@@ -236,7 +236,7 @@ def test_the_host_header_gets_into_no_page(visitor: Visitor, person: Person, sta
 
 
 def pages_of(app: Flask) -> list[str]:
-    """Every address below /account and /admin that is read, of the app itself."""
+    """Every address below /account and /admin that answers GET, from the app's own routes."""
     known = {"secret": "x", "session_id": "0" * 32, "visit_id": "0" * 32}
     found = []
     for rule in app.url_map.iter_rules():

@@ -1,4 +1,4 @@
-"""Nobody learns which users and clients there are: the same answer for the same work, counted and not timed."""
+"""No answer tells which users and clients exist: it is the same, for the same work, which is counted and not timed."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ _TABLE = re.compile(r"(?:\nFROM|^INSERT INTO|^UPDATE) (\w+)")
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every password hash that is computed, as it happens: the parameters of each."""
+    """The parameters of every password hash that is computed."""
     computed: list[str] = []
     verify, make = argon2.PasswordHasher.verify, argon2.PasswordHasher.hash
 
@@ -39,7 +39,7 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @contextmanager
 def work(statements: Any, hashes: list[str]) -> Iterator[dict[str, Any]]:
-    """What a request costs: the tables of its statements, in their order, and its hashes."""
+    """The cost of a request: the tables of its statements, in order, and its hashes."""
     hashes.clear()
     cost: dict[str, Any] = {}
     with statements.counted() as seen:
@@ -48,7 +48,7 @@ def work(statements: Any, hashes: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def told(answer: httpx.Response) -> tuple[Any, ...]:
-    """All that an answer tells, but for the sealed reference, of which the length is told."""
+    """All parts of an answer, with the length of the sealed reference in its place."""
     body = answer.json()
     headers = {name: value for name, value in answer.headers.items() if name != "date"}
     return answer.status_code, headers, {**body, "reference": len(body["reference"])}
@@ -87,7 +87,7 @@ def test_an_unknown_user_costs_and_says_what_a_wrong_password_does(
 def test_the_sign_in_form_costs_and_says_the_same_whoever_is_unknown(
     visitor: Visitor, stage: Stage, person: Person, statements: Any, hashes: list[str]
 ):
-    """What a clock could tell apart is the work; so the work is compared, and every byte that is not the visitor's own."""
+    """A clock could measure the work, so the test compares the work, and every byte that is not the visitor's own."""
     disabled, without = stage.a_person(), stage.a_person()
     stage.sql("UPDATE users SET enabled = :no WHERE username = :name", no=False, name=disabled.username)
     stage.sql("UPDATE users SET password_hash = NULL WHERE username = :name", name=without.username)
@@ -120,12 +120,12 @@ def test_the_sign_in_form_costs_and_says_the_same_whoever_is_unknown(
 def test_every_door_makes_the_same_check_of_a_password(
     oauth: OAuth, visitors: Callable[[], Visitor], stage: Stage, statements: Any, hashes: list[str]
 ):
-    """Doors differ in what they open, not in how they learn who somebody is."""
+    """Every place that takes a password checks it in the same way."""
     person, other = an_administrator(stage), stage.a_person()
     outside, inside = visitors(), visitors()
     assert inside.sign_in(person).status_code == 303
     new = {"new_password": "a wholly new password", "repeated_password": "a wholly new password"}
-    # The browser, a page with a form, where the form goes, the field of the password, and the other fields.
+    # The browser, the page with the form, the form's address, its password field, and its other fields.
     pages = [
         (outside, "/account/sign-in", "/account/sign-in", "password", {"login": person.username}),
         (inside, "/account/data", "/account/confirm", "confirm_password", {}),
@@ -148,7 +148,7 @@ def test_every_door_makes_the_same_check_of_a_password(
         form = {"csrf_token": browser.token_of(shown), field: "wrong password", **more}
         with work(statements, hashes) as cost_here:
             assert browser.post(path, form).status_code in (403, 422), path
-        # Besides these a page asks for its visit, and for what its navigation shows.
+        # A page also reads its visit, and the rows that its navigation shows.
         of_the_check = [tables for tables in cost_here["statements"] if tables in cost["statements"]]
         assert of_the_check == cost["statements"], path
         assert cost_here["hashes"] == cost["hashes"], path

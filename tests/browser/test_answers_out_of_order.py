@@ -1,4 +1,4 @@
-"""Answers of sign-in, refresh and sign-out that overtake each other: nobody is ever taken for somebody else."""
+"""Answers of sign-in, refresh and sign-out overtake each other, and no page ever acts for the wrong user."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class HeldAnswer:
 
 
 class AnswerHolder:
-    """Between pages and server."""
+    """Holds answers between server and pages."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -74,7 +74,7 @@ def app_user(site: Site, visitors_browser: BrowserContext) -> AppUser:
 
 @pytest.fixture
 def without_locks(site: Site, visitors_browser: BrowserContext) -> AppUser:
-    """In a browser that has none: nothing keeps its tabs from asking at once."""
+    """In a browser without Web Locks: its tabs may ask at the same time."""
     visitors_browser.add_init_script(_NO_LOCKS)
     return an_app_user(site, visitors_browser)
 
@@ -117,7 +117,7 @@ def test_without_locks_a_refresh_that_comes_after_the_sign_out_brings_nobody_bac
     assert app_user.cookies() == {}
     refresh.opened.set()
     assert app_user.page.evaluate("outcome") == "signed_out"
-    # The late answer put a cookie back. It is that of a session that has ended.
+    # The late answer put a cookie back, whose session has ended.
     assert app_user.cookies() != {}
     assert _all_ended(app_user)
     third = site.open(app_user.page.context, app_user.client_id)
@@ -137,9 +137,9 @@ def test_without_locks_a_refresh_that_comes_after_somebody_elses_sign_in_mixes_n
     second.evaluate("entering")
     app_user.page.wait_for_function("events.at(-1) === 'signed-in'")
     refresh.opened.set()
-    # The request of the one is not repeated as the other's.
+    # The request of the first user is not repeated for the second.
     assert app_user.page.evaluate("outcome") == "session_changed"
-    # The cookie is that of the first again, the pages are those of the second: the first one's session is no more.
+    # The cookie is the first user's again, the pages show the second. The first one's session has ended.
     holder.refuse_a_token()
     assert second.evaluate("api => auth.fetch(`${api}/profile`).catch(error => error.code)", site.api) == "signed_out"
     third = site.open(app_user.page.context, app_user.client_id)
@@ -184,7 +184,7 @@ def test_without_locks_a_sign_out_that_is_answered_late_leaves_nobody_signed_in_
 
 
 def _refresh_held(holder: AnswerHolder, app_user: AppUser) -> HeldAnswer:
-    """Let the app_user's page need a refresh, and hold its answer; what comes of the page's request is in `outcome`."""
+    """Let the user's page need a refresh, and hold its answer. The result of the page's request is in `outcome`."""
     answer = holder.hold("refresh_token")
     holder.refuse_a_token()
     app_user.page.evaluate(
@@ -206,7 +206,7 @@ def _sign_in(page: Page, person: Person) -> None:
 
 
 def _everybody_is(site: Site, app_user: AppUser, second: Page, person: Person) -> None:
-    """In each tab, with the tokens of now and with those of the next refresh."""
+    """The API sees this user in each tab, with the present tokens and after the next refresh."""
     for page in (app_user.page, second):
         tab = AppUser(site, app_user.client_id, person, page)
         page.wait_for_function("auth.session.status === 'signed-in'")

@@ -21,7 +21,7 @@ from tests.support.watched_page import WatchedPage
 
 NewContext = Callable[..., BrowserContext]
 
-#: Each would set `stolen` if any of it were taken for markup or script, in an element, an attribute or an address.
+#: Each sets `stolen` if a page treats it as markup or script, in an element, an attribute or an address.
 PAYLOAD = "\"'><img src=x data-xss onerror=window.stolen=1><script>window.stolen=1</script>{{7*7}}"
 
 
@@ -40,7 +40,7 @@ def signed_in(server: LiveServer, administrator: Person, new_context: NewContext
 
 @contextmanager
 def _elsewhere(page: str) -> Iterator[int]:
-    """Somebody else's server with one page; yields its port."""
+    """A foreign server with one page; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -87,7 +87,7 @@ def test_no_form_of_another_origin_acts_for_an_administrator(
     action = form.evaluate("form => form.action")
     fields = form.evaluate("form => Object.fromEntries(new FormData(form))")
     for guess in ({}, fields):
-        # Even with the token of the victim's own form, which nobody can read, the origin is wrong.
+        # The origin is wrong even with the token of the victim's own form, which no attacker can read.
         with _elsewhere(_form(action, guess)) as port:
             page.goto(f"http://{host}:{port}/")
             page.get_by_role("button", name="Win a prize").click()
@@ -104,7 +104,7 @@ def test_no_form_of_another_origin_acts_for_an_administrator(
 def test_no_post_of_another_origin_reaches_any_form_of_the_pages(
     server: LiveServer, signed_in: BrowserContext, host: str
 ) -> None:
-    """All routes that change something, with nothing but the cookies that the browser sends by itself."""
+    """All routes that change something, with the cookies that the browser sends by itself."""
     before = _everything(server)
     page = signed_in.new_page()
     with _elsewhere("<p>Nice.</p>") as port:
@@ -169,7 +169,7 @@ def test_no_text_that_somebody_stored_becomes_markup(
     every = EveryPage(page_routes(stage.settings), server.url)
     every.visit(page, [f"/admin/clients/show?client={app.client_id}", "/admin/", "/account/"], look)
     assert faults == {}
-    # Or else nothing was attacked: a client's name alone stands in its list, on its page and in its form.
+    # Otherwise the test proves nothing: a client's name stands in its list, on its page and in its form.
     assert len(shown) >= 3, every.pages
 
 
@@ -196,7 +196,7 @@ def _is_enabled(server: LiveServer, client_id: str) -> bool:
 
 
 def _everything(server: LiveServer) -> list[object]:
-    """What an act could change."""
+    """The rows that an act could change."""
     tables = ("clients", "users", "apis", "scopes", "sessions", "password_links", "signing_keys", "token_keys")
     known = {name for (name,) in server.stage.sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
     return [(name, server.stage.sql(f"SELECT * FROM {name} ORDER BY 1")) for name in tables if name in known]

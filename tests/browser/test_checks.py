@@ -1,4 +1,4 @@
-"""The checks of pages are each shown a page with the fault that they must find, and one without any fault."""
+"""Each check of pages finds its fault on a page that has it, and nothing on a page without a fault."""
 
 from __future__ import annotations
 

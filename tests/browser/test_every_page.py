@@ -1,4 +1,4 @@
-"""Every page that there is, in every look, full and empty: axe, width, policy, console, keyboard, headings."""
+"""Every page, in every window, with and without data: axe, width, policy, console, keyboard, headings."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.support.server import LiveServer
 from tests.support.stage import Stage, make_stage
 from tests.support.watched_page import WatchedPage, outline, overflow, unreachable_by_keyboard
 
-#: TESTS_SCREENSHOTS=DIRECTORY keeps what was looked at.
+#: TESTS_SCREENSHOTS=DIRECTORY keeps a picture of each page.
 SCREENSHOTS = os.environ.get("TESTS_SCREENSHOTS")
 
 #: Routes that no link leads to, each with its reason.
@@ -38,7 +38,7 @@ NewContext = Callable[..., BrowserContext]
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server with a day behind it, its administrator, its routes, and where to begin so that much is to be seen."""
+    """A server with sample data, its administrator, its routes, and the first addresses."""
     with _serving(tmp_path_factory.mktemp("full")) as (stage, server):
         data = fill(stage, server)
         admin = Administration(stage.database, stage.settings, "cli:ops")
@@ -99,7 +99,7 @@ def _looked_at(context: BrowserContext, site: Site, folder: str) -> tuple[EveryP
     def look(page: Page, address: str) -> None:
         _keep(page, folder, address)
         found = overflow(page) + outline(page) + violations(page)
-        # The order of focus is the same by night.
+        # The order of focus is the same in the dark.
         if not folder.endswith("dark"):
             found += unreachable_by_keyboard(page)
         found += watched.complaints()

@@ -1,4 +1,4 @@
-"""The four ways to stay signed in, each as it is told: in a real Chromium, against live servers on hosts of one site."""
+"""The four documented ways to stay signed in, in a real Chromium, against live servers on hosts of one site."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from tests.support.site import CLIENT, Site, open_site
 from tests.support.stage import make_stage
 from tests.support.tls_proxy import Exchange
 
-#: Of access tokens whose expiry is waited for, in seconds: longer than a slow machine takes to use one.
+#: The life of access tokens in seconds: long enough for a slow machine to use one, short enough to wait for.
 LIFETIME = 6
-#: What a page without the module writes: docs/browsers.md, "Ten minutes".
+#: The code of a page without the module: docs/browsers.md, "Ten minutes".
 _BY_HAND = """() => {
     window.send = async (url, fields) => {
         const answer = await fetch(url, { method: "POST", body: new URLSearchParams(fields), credentials: "include" });
@@ -64,7 +64,7 @@ def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_chec
     assert after.keys() == before.keys()
     assert not {one["value"] for one in after.values()} & {one["value"] for one in before.values()}
 
-    # What the server checks: that it made the token, that the session has not expired, that the digest is the stored one.
+    # The server checks that it made the token, that the session has not expired, and that the digest is the stored one.
     def forged() -> None:
         cookie = _cookies(visitors_browser)[f"__Host-authserver-rt-{CLIENT}"]
         value = cookie["value"][:-4] + ("AAAA" if cookie["value"][-4:] != "AAAA" else "BBBB")
@@ -97,7 +97,7 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
     values, sent = [first["value"]], []
 
     def refuse_once(exchange: Exchange) -> bool:
-        """As an API does whose clock is ahead."""
+        """Refuse a good token, as an API does whose clock is ahead."""
         if exchange.path == "/profile" and exchange.method == "PUT":
             sent.append((exchange.body, exchange.headers["authorization"]))
             if len(sent) % 2:
@@ -120,7 +120,7 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
     site.proxy.on_answer = lambda _: True
     assert len(set(values)) == 3, "each refresh rotates"
     assert [body for body, _ in sent] == [b'{"display_name":"Ada"}'] * 2 + [b'{"display_name":"Grace"}'] * 2
-    assert len({token for _, token in sent}) == 3, "the access token of the repetition is the next request's"
+    assert len({token for _, token in sent}) == 3, "the next request uses the access token of the repetition"
     assert page.evaluate("events") == ["signed-out", "signed-in", "refreshed", "refreshed"]
 
 
@@ -154,7 +154,7 @@ def test_flow_c_a_sign_in_by_email_calls_profile_is_refused_after_expiry_refresh
 
 def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_silently(site: Site, tmp_path: Path):
     person = site.stage.a_person()
-    # Authlib refreshes within the last minute of a token: with these at each call.
+    # Authlib refreshes in the last minute of a token. These tokens live so short that it refreshes at each call.
     app = site.stage.an_app(public=True, access_token_lifetime=30, retry_window=120, late_retries=1)
     storage = tmp_path / "app" / "tokens.json"
 
@@ -218,7 +218,7 @@ def _by_hand(site: Site, context: BrowserContext) -> Page:
 
 
 def _token(page: Page, site: Site, client_id: str = CLIENT, **fields: Any) -> dict[str, Any]:
-    """What the token endpoint answers the page."""
+    """The token endpoint's answer to the page."""
     answer: dict[str, Any] = page.evaluate(
         "([url, fields]) => send(url, fields)", [f"{site.issuer}/token", {"client_id": client_id, **fields}]
     )
@@ -231,7 +231,7 @@ def _profile(page: Page, site: Site, token: str | None = None) -> dict[str, Any]
 
 
 def _wait_until_refused(page: Page, site: Site, token: str | None = None) -> dict[str, Any]:
-    """Wait until the access token has expired, by what the API says."""
+    """Wait until the API refuses the access token as expired."""
     refused: dict[str, Any] = page.evaluate(
         """async ([url, token]) => {
             for (let left = 240; left; left--) {
@@ -251,5 +251,5 @@ def _sign_in(page: Page, person: Person) -> None:
 
 
 def _cookies(context: BrowserContext) -> dict[str, Any]:
-    """All cookies of the browser by name, those that no script sees included."""
+    """All cookies of the browser by name, HttpOnly cookies included."""
     return {str(cookie["name"]): cookie for cookie in context.cookies()}

@@ -1,4 +1,4 @@
-"""The way back in a browser that keeps the pages that it left, as people's browsers do."""
+"""The back button in a browser that keeps the pages that it left, as people's browsers do."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.stage import make_stage
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """In place of the one of all other files, which keeps no page."""
+    """A Chromium with the back-forward cache, unlike the fixture of the other files."""
     with chromium(keeps_pages=True) as started:
         yield started
 

@@ -36,7 +36,7 @@ def _preload(address: str) -> str:
 
 @pytest.fixture(params=[_import_map, _preload], ids=["import map", "modulepreload"])
 def page(request: pytest.FixtureRequest, site: Site, visitors_browser: BrowserContext) -> Iterator[Page]:
-    """A page that takes the module from the server, not yet loaded. What it got is in `outcome`."""
+    """A page that imports the module from the server, not yet loaded. The result is in `outcome`."""
     markup = request.param(site.issuer + MODULE.path)
     site.proxy.pages[APP, "/pinned"] = ("text/html", f"<!doctype html><title>Pinned</title>{markup}".encode())
     yield visitors_browser.new_page()

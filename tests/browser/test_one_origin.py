@@ -1,4 +1,4 @@
-"""Page, API and server behind one origin, with both tokens in cookies: the browser sends them for pages of siblings too."""
+"""Page, API and server on one origin, with both tokens in cookies, which browsers also send for sibling hosts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_no_sibling_host_reads_or_writes_with_the_cookies_of_the_one_origin(
     assert attacker.evaluate(_ASK, [profile, "POST", "cors", "theirs"]) == "unreadable"
     assert attacker.evaluate(_ASK, [profile, "POST", "no-cors", "theirs"]) == "opaque"
     for tried in [one for one in site.proxy.exchanges if one.path == "/api/profile"][-2:]:
-        # The token came along. Where it came from did not please the library.
+        # The browser sent the token, and the library refused the origin.
         assert f"authserver-at-{CLIENT}=" in tried.headers["cookie"]
         assert tried.status == 403
     name = "async url => (await (await auth.fetch(url)).json()).display_name"
@@ -52,7 +52,7 @@ def test_no_sibling_host_reads_or_writes_with_the_cookies_of_the_one_origin(
     assert app_user.send(attacker, "/revoke", {}) == "unreadable"
     assert app_user.state() == before
 
-    # The page itself can do all of it, and holds no token.
+    # The app's own page can do all of it without holding a token.
     assert [one["current"] for one in app_user.page.evaluate("auth.sessions.list()")] == [True]
     assert app_user.send(app_user.page, "/token", {"grant_type": "refresh_token"}) == 200
     app_user.page.evaluate("auth.signOut({ everywhere: true })")

@@ -1,4 +1,4 @@
-"""Cookies that somebody else put into the browser: tossed by a sibling host, or planted before the sign-in."""
+"""Cookies that an attacker put into the browser: tossed by a sibling host, or planted before the sign-in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.chromium import DOMAIN
 from tests.support.site import Site
 from tests.support.tls_proxy import Exchange
 
-#: How a host could write a cookie that the server takes for its own. `NAME` is the name of the real one.
+#: Ways in which a host could write a cookie that the server takes for its own. `NAME` is the real cookie's name.
 TOSSED = {
     "for all hosts": "NAME=VALUE; Domain=DOMAIN; Path=/; Secure",
     "for one path": "NAME=VALUE; Domain=DOMAIN; Path=/token; Secure",
@@ -34,7 +34,7 @@ def app_user(site: Site, visitors_browser: BrowserContext) -> AppUser:
 def test_no_sibling_host_plants_a_cookie_for_the_server(site: Site, app_user: AppUser, form: str, by: str):
     attacker = a_page_of(site, app_user.page.context, SIBLING_HOST)
     ((name, value),) = app_user.cookies().items()
-    # A cookie without the prefix goes to all hosts of the domain: that is what the prefix is for.
+    # A cookie without the prefix goes to all hosts of the domain. The prefix prevents that.
     _toss(site, attacker, f"other=1; Domain={DOMAIN}; Path=/; Secure", by)
     assert "other" in app_user.cookies()
     planted = form.replace("REST", name.removeprefix("__Host-")).replace("NAME", name).replace("DOMAIN", DOMAIN)
@@ -47,7 +47,7 @@ def test_no_sibling_host_plants_a_cookie_for_the_server(site: Site, app_user: Ap
 
 
 def test_a_sibling_host_that_fills_the_jar_signs_nobody_in(site: Site, app_user: AppUser):
-    """Browsers keep so many cookies of a site and throw the oldest out: that signs out, and no more."""
+    """A browser keeps a limited number of cookies of a site and drops the oldest: that can only sign the user out."""
     attacker = a_page_of(site, app_user.page.context, SIBLING_HOST)
     ((name, _),) = app_user.cookies().items()
     attacker.evaluate(
@@ -66,7 +66,7 @@ def test_a_sibling_host_that_fills_the_jar_signs_nobody_in(site: Site, app_user:
 def test_a_cookie_from_before_the_sign_in_is_of_no_use_after_it(
     site: Site, visitors_browser: BrowserContext, new_context: Callable[..., BrowserContext]
 ):
-    """Fixation, by whoever had the browser before: the attacker knows the token that lies there, and waits."""
+    """Fixation by an attacker who used the browser before: they know the token in its cookie, and wait."""
     client = site.a_client()
     attacker = site.stage.a_person()
     page = site.open(visitors_browser, client)
@@ -81,7 +81,7 @@ def test_a_cookie_from_before_the_sign_in_is_of_no_use_after_it(
     elsewhere = new_context(ignore_https_errors=True)
     elsewhere.add_cookies([{**one, "value": planted[one["name"]]} for one in page.context.cookies(site.issuer)])
     thief = site.open(elsewhere, client)
-    # The attacker's own session ended with the sign-in that replaced it: nothing is left of what was planted.
+    # The sign-in replaced the planted cookie and ended the attacker's session.
     assert thief.evaluate("auth.session.status") == "signed-out"
     assert app_user.send(page, "/token", {"grant_type": "refresh_token"}) == 200
     assert app_user.subject() == app_user.person.id
@@ -89,7 +89,7 @@ def test_a_cookie_from_before_the_sign_in_is_of_no_use_after_it(
 
 def _toss(site: Site, page: Page, cookie: str, by: str) -> None:
     if by == "script":
-        # What is read after a write has seen it.
+        # Reading document.cookie waits until the browser has stored the cookie.
         page.evaluate("cookie => { document.cookie = cookie; return document.cookie }", cookie)
         return
 

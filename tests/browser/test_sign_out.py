@@ -1,4 +1,4 @@
-"""Signed out in one tab: the others notice, and the API refuses the access token that was good until then."""
+"""After a sign-out in one tab the other tabs notice, and the API refuses the access token."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests.support.oauth import Person
 from tests.support.site import Site
 
-#: Generous: an API that uses our library learns of it within the list's `ttl` and two seconds, 10 s in all.
+#: Generous: an API with our library learns of the sign-out within the list's `ttl` and two seconds, 10 s in all.
 PATIENCE_MS = 60_000
 _ASK = """([api, token]) => fetch(`${api}/profile`, { headers: { Authorization: `Bearer ${token}` } }).then(
     response => response.status)"""
@@ -25,7 +25,7 @@ _ASK_UNTIL_REFUSED = """async ([api, token]) => {
 
 @pytest.fixture
 def tabs(site: Site, visitors_browser: BrowserContext) -> list[Page]:
-    """Three tabs of one browser, each with an app that somebody signed in to in one of them."""
+    """Three tabs of one browser with the app. The user signed in in one of them."""
     visitors_browser.set_default_timeout(PATIENCE_MS)
     client = site.a_client()
     opened = [site.open(visitors_browser, client) for _ in range(3)]
@@ -49,7 +49,7 @@ def test_a_sign_out_in_one_tab_reaches_the_others_and_the_api(site: Site, tabs: 
         refused = tab.evaluate("api => auth.fetch(`${api}/profile`).catch(error => error.code)", site.api)
         assert refused == "signed_out"
     assert _cookies(first) == []
-    # The copy that somebody kept of the access token has most of its 15 minutes left.
+    # A copy of the access token has most of its 15 minutes left.
     assert third.evaluate(_ASK_UNTIL_REFUSED, [site.api, token])
 
 

@@ -1,4 +1,4 @@
-"""Whole stories through the console, as an administrator lives them, on a live server."""
+"""Whole stories of administrators in the console, on a live server."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OLGA = Person("", "olga", "seven grey herons at noon")
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[LiveServer]:
-    """A server on its first day: no API, no client, no user."""
+    """A fresh server without an API, a client or a user."""
     stage = make_stage("sqlite", tmp_path)
     server = LiveServer(stage).start()
     yield server
@@ -139,7 +139,7 @@ def test_a_stolen_token_is_found_and_explained(admin: PageDriver, person: Person
     expect(
         admin.page.get_by_role("main").get_by_role("row", name=re.compile("had been used before")).first
     ).to_be_visible()
-    # Nobody knows which of the two is the thief: the victim signs in again.
+    # The server cannot know which of the two is the thief. The victim signs in again.
     assert victim.refresh(kept).json()["error"] == "invalid_grant"
 
 
@@ -260,7 +260,7 @@ def _set_password(page: Page, password: str) -> None:
 
 
 def _refusal_at_last(verifier: Verifier, token: str) -> str:
-    """The code with which the API refuses the token, once it has read of it."""
+    """The code with which the API refuses the token, after the API has read the new status list."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -272,12 +272,12 @@ def _refusal_at_last(verifier: Verifier, token: str) -> str:
 
 
 def _run_python(code: str, given: dict[str, str]) -> str:
-    """Run a snippet as it is, as a developer who pastes it."""
+    """Run a snippet unchanged, like a developer who pastes it."""
     return _run([sys.executable, "-c", code], given)
 
 
 def _run_shell(code: str, given: dict[str, str]) -> str:
-    """Run the first command of a snippet; what it exports is to be replaced, and is."""
+    """Run the first command of a snippet, with the exported values replaced."""
     commands = "".join(line for line in code.splitlines(keepends=True) if not line.startswith("export "))
     return _run(["bash", "-ec", commands.strip().split("\n\n")[0]], given)
 

@@ -1,4 +1,4 @@
-"""The promise, from the page's side: expiries that nobody notices, many tabs that wake at once, and no token to steal."""
+"""The promise from the page's side: silent expiries, many tabs that wake at once, and no token to steal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from tests.support.tls_proxy import Exchange, TlsProxy
 
 EXPIRIES = 20
 TABS = 10
-#: How long a condition is waited for, in seconds.
+#: Seconds until a test gives up a condition.
 PATIENCE = 60
 
-#: Calls the API without a pause for breath, and writes down what failed.
+#: Calls the API without a pause, and notes each failure.
 _WORK = """([api]) => {
     window.calls = 0;
     window.failures = [];
@@ -41,7 +41,7 @@ _WORK = """([api]) => {
 
 @pytest.fixture
 def short_lived(tmp_path: Path) -> Iterator[Site]:
-    """A site with access tokens of three seconds. Its API allows for two more, in which a busy machine may do nothing."""
+    """A site with access tokens of three seconds. Its API allows two seconds more, because a busy machine may stall."""
     stage = make_stage("sqlite", tmp_path)
     with open_site(stage, leeway=2, client={"access_token_lifetime": 3, "retry_window": 0}) as opened:
         yield opened
@@ -58,7 +58,7 @@ def test_a_page_works_through_twenty_expiries_and_nothing_that_scripts_can_reach
     page.evaluate(_WORK, [site.api])
     devtools = visitors_browser.new_cdp_session(page)
     for expired in (1, EXPIRIES // 2, EXPIRIES):
-        # A token is replaced before it expires: so many have expired when their successors have been replaced as well.
+        # The page replaces a token before it expires. A token has expired when its successor has been replaced, too.
         page.wait_for_function(
             "n => events.filter((type) => type === 'refreshed').length > n", arg=expired, timeout=240_000
         )
@@ -69,7 +69,7 @@ def test_a_page_works_through_twenty_expiries_and_nothing_that_scripts_can_reach
     assert not [one for one in list(site.proxy.exchanges) if b"asrt_" in one.answer], "scripts can read a body"
     assert page.evaluate("failures") == []
     assert page.evaluate("calls") > EXPIRIES
-    # The search would have found one: it finds the access tokens that the page works with, and what is in storage.
+    # The search works: it finds the page's access tokens and the contents of the storage.
     page.evaluate("token => localStorage.setItem('planted', token)", refresh_tokens[0])
     assert refresh_tokens[0] in _stored(visitors_browser)
     heap = _heap(devtools)
@@ -105,7 +105,7 @@ def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
     together = threading.Barrier(3)
 
     def hold(exchange: Exchange) -> bool:
-        """Three at a time: none of them knows of the others."""
+        """Hold three at a time, so that none of them knows of the others."""
         if exchange.is_a("refresh_token") and not together.broken:
             try:
                 together.wait(PATIENCE)
@@ -122,7 +122,7 @@ def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
     sent = _refreshes(site.proxy, client_id)[before:]
     assert len(sent) >= 3
     assert {one.status for one in sent} == {200}
-    # Nor later: whichever token the browser was left with, it is the session's.
+    # It stays signed in later, because the browser has kept a token of the session.
     _wake(visitors_browser, tabs, site.api)
     assert [_outcome(tab) for tab in tabs] == [200] * TABS
     assert {tab.evaluate("auth.session.status") for tab in tabs} == {"signed-in"}
@@ -131,7 +131,7 @@ def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
 def _ten_tabs(site: Site, context: BrowserContext) -> tuple[str, list[Page]]:
     """Ten tabs of one user, on a device whose clock the test can put forward."""
     context.clock.install()
-    # A slow machine may take longer to open and wake ten tabs than the window of 30 seconds.
+    # The window is long, because a slow machine may take more than 30 seconds to open and wake ten tabs.
     person, client_id = site.stage.a_person(), site.a_client(retry_window=120)
     tabs = [site.open(context, client_id)]
     _sign_in(tabs[0], person)
@@ -141,7 +141,7 @@ def _ten_tabs(site: Site, context: BrowserContext) -> tuple[str, list[Page]]:
 
 
 def _wake(context: BrowserContext, tabs: list[Page], api: str) -> None:
-    """Open the lid after a while: every access token has expired, every timer is due, and every tab wants something."""
+    """Wake the device: every access token has expired, every timer is due, and every tab calls the API."""
     for tab in tabs:
         tab.evaluate(
             """api => {
@@ -171,12 +171,12 @@ def _sign_in(page: Page, person: Person) -> None:
 
 
 def _refreshes(proxy: TlsProxy, client_id: str) -> list[Exchange]:
-    """The refreshes of a client that were answered."""
+    """The refreshes of a client with an answer."""
     return [one for one in proxy.seen("refresh_token") if one.form["client_id"] == client_id and one.status]
 
 
 def _refresh_tokens(proxy: TlsProxy, client_id: str) -> list[str]:
-    """Every refresh token that the browser was ever given."""
+    """Every refresh token that the browser was given."""
     given = [one for one in list(proxy.exchanges) if one.form.get("client_id") == client_id]
     headers = " ".join(value for one in given for name, value in one.answer_headers if name.lower() == "set-cookie")
     found = list(dict.fromkeys(re.findall(r"asrt_[\w-]+", headers)))
@@ -185,7 +185,7 @@ def _refresh_tokens(proxy: TlsProxy, client_id: str) -> list[str]:
 
 
 def _stored(context: BrowserContext) -> str:
-    """What the browser stores where scripts can read it: all but HttpOnly cookies."""
+    """Everything in the browser's storage that scripts can read: not the HttpOnly cookies."""
     stored: dict[str, Any] = dict(context.storage_state(indexed_db=True))
     stored["cookies"] = [cookie for cookie in stored["cookies"] if not cookie["httpOnly"]]
     return json.dumps(stored)

@@ -1,4 +1,4 @@
-"""The example page, as people use it: by keyboard, on a desk, at night and on a phone, in several tabs and browsers."""
+"""The example page, as people use it: by keyboard, in the dark, on a phone, in several tabs and browsers."""
 
 from __future__ import annotations
 

@@ -88,13 +88,13 @@ def test_a_command_prints_a_link_for_any_user(stage: Stage, visitor: Visitor, pe
 
 
 def test_a_first_start_makes_the_administrator_and_prints_a_link(stage: Stage):
-    assert "authserver admin create NAME --link" in _said_at_start(stage), "the way, where nobody asked for it"
+    assert "authserver admin create NAME --link" in _said_at_start(stage), "it shows the command instead of a link"
     assert stage.sql("SELECT id FROM users") == []
     first = _said_at_start(stage, "--first-administrator", "root")
     second = _said_at_start(stage, "--first-administrator", "root")
     links = [re.findall(r"http://\S+/account/password/[\w-]{43}", said) for said in (first, second)]
-    assert [len(found) for found in links] == [1, 1], "on standard output, and in no line of the log"
-    assert links[0] != links[1], "nobody has used the first one, and whoever starts the server may have lost it"
+    assert [len(found) for found in links] == [1, 1], "it stands on standard output, and not in the log"
+    assert links[0] != links[1], "nobody has used the first link, and the operator may have lost it"
     (row,) = stage.sql("SELECT username, roles, password_hash FROM users")
     assert tuple(row) == ("root", "administrator", None)
     admin = Administration(stage.database, stage.settings, "cli:tester")
@@ -130,7 +130,7 @@ def test_a_first_start_prints_a_link_and_later_ones_until_it_is_used(settings: S
         visitor = Visitor(http, settings.issuer)
         for guess in ("", "admin", demo.PASSWORD):
             assert visitor.sign_in(Person("", demo.ADMINISTRATOR, guess)).status_code == 403
-        assert visitor.get(urlsplit(first.url).path).status_code == 410, "the newer one counts"
+        assert visitor.get(urlsplit(first.url).path).status_code == 410, "the newer link counts"
         assert use(visitor, second.url) == 303
         assert visitor.sign_in(Person("", demo.ADMINISTRATOR, NEW)).status_code == 303
     app.extensions["authserver"].database.dispose()

@@ -1,4 +1,4 @@
-"""The command as people and scripts run it: a process of its own, on a database of its own."""
+"""The command as people and scripts run it: in a process of its own, on a database of its own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def shell(stage: Stage) -> Shell:
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """The variables of a machine on which nothing has been made yet."""
+    """The environment of a fresh machine."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
     return {**inherited, "AUTHSERVER_DATA_DIR": str(tmp_path / "data"), "AUTHSERVER_KEY_DIR": str(tmp_path / "keys")}
 

@@ -1,4 +1,4 @@
-"""Whose app it is, from the command line."""
+"""First-party and third-party clients, from the command line."""
 
 from __future__ import annotations
 

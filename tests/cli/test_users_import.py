@@ -1,4 +1,4 @@
-"""Whole systems move in: a hundred thousand users in one command, and each signs in with the password of before."""
+"""Whole systems move in: a hundred thousand users in one command, and each user signs in with the old password."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.users_file import measured, password_of, write_users
 
 MANY = 100_000
 SIGNING_IN = 500
-#: The command takes about 95 MiB whatever the file is. Had it held 100,000 users at once, it would take 150 MB more.
+#: The command takes about 95 MiB for a file of any size. If it held 100,000 users at once, it would take 150 MB more.
 MOST_MEMORY_MB = 200
 OUR_OWN = "$argon2id$v=19$m=8,t=1,p=1$"
 
@@ -56,13 +56,13 @@ def test_a_hundred_thousand_users_move_in_with_one_command_in_bounded_memory(
     assert [(problem["line"], problem["field"]) for problem in problems] == [(n + 2, "username") for n in bad]
     assert count(stage) == MANY - 3
     assert most < MOST_MEMORY_MB
-    assert most - little < 60, "it holds a batch, not the file"
+    assert most - little < 60, "it holds one batch in memory, not the file"
 
     for number in random.sample([n for n in range(MANY) if n not in bad], SIGNING_IN):
         login = f"user {number}" if number % 2 else f"user.{number}@example.com"
         assert oauth.sign_in(Person("", login, password_of(number))).status_code == 200, number
     wrong = oauth.sign_in(Person("", "user 1", password_of(2)))
-    assert wrong.status_code == 400, "and with no other"
+    assert wrong.status_code == 400, "no other password signs in"
     rehashed = stage.sql("SELECT count(*) AS n FROM users WHERE password_hash LIKE :own", own=OUR_OWN + "%")
     assert rehashed[0].n == SIGNING_IN
 
@@ -101,7 +101,7 @@ def test_an_import_that_was_killed_goes_on_when_it_is_run_again(shell: Shell, st
     ) as process:  # fmt: skip
         assert process.stdin is not None
         process.stdin.write(b"".join(file.read_bytes().splitlines(keepends=True)[:1700]))
-        process.stdin.flush()  # and the rest never comes
+        process.stdin.flush()  # the rest never comes
         deadline = time.monotonic() + 60
         while count(stage) < 1000 and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -113,7 +113,7 @@ def test_an_import_that_was_killed_goes_on_when_it_is_run_again(shell: Shell, st
     tally = shell.json("users", "import", str(file))
     assert (tally["added"], tally["present"], tally["refused"]) == (2500 - there, there, 0)
     assert count(stage) == 2500
-    assert len(stage.events("user.imported")) == 2500, "one for each user, whichever run added it"
+    assert len(stage.events("user.imported")) == 2500, "one event for each user, from either run"
 
 
 def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell: Shell, stage: Stage, tmp_path: Path):
@@ -196,7 +196,7 @@ def test_an_export_with_hashes_is_a_file_for_its_owner_alone(shell: Shell, stage
 
 
 def on_a_terminal(shell: Shell, *arguments: str) -> str:
-    """What a person sees who runs a command."""
+    """The output of a command on a terminal."""
     leader, follower = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, *arguments], env=shell.environment, cwd=ROOT, stdout=follower, stderr=follower

@@ -1,4 +1,4 @@
-"""Administration at the same time: nobody's change is lost untold, and a repeated creation creates once."""
+"""Parallel administration: no change is lost silently, and a repeated creation creates once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _THREADS = 25
 
 @pytest.fixture
 def servers(stage: Stage) -> Iterator[list[LiveServer]]:
-    """Two live servers of two workers each, on one database, with one name: so a token of one is good at the other."""
+    """Two live servers of two workers each, on one database. They have the same issuer, so both accept the tokens."""
     first = LiveServer(stage)
     second = LiveServer(stage, AUTHSERVER_ISSUER=first.url)
     started = [first.start(), second.start()]
@@ -40,7 +40,7 @@ Programs = Callable[[list[LiveServer], int], list[AdminApi]]
 
 @pytest.fixture
 def programs(stage: Stage) -> Iterator[Programs]:
-    """One program with so many connections of its own, at each of the servers in turn."""
+    """One program with so many connections, to the two servers in turn."""
     with ExitStack() as opened:
 
         def connect(servers: list[LiveServer], count: int) -> list[AdminApi]:
@@ -80,7 +80,7 @@ def test_two_hundred_registrations_with_one_key_make_one_client_and_all_get_its_
 
 
 def patiently(api: AdminApi, body: dict[str, str], key: str) -> httpx.Response:
-    """As a good client does it: it comes back when the server says that it is busy."""
+    """Repeat a request while the server answers that it is busy."""
     while True:
         response = api.post("/clients", body, key=key)
         if response.status_code != 503:

@@ -1,4 +1,4 @@
-"""With the password hasher blocked, everything but sign-ins is answered. No timing."""
+"""With the password hasher blocked, the server answers everything except sign-ins. No timing."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,7 +12,7 @@ from tests.support.stage import Stage
 
 
 def everything_else_is_answered(oauth: OAuth, token: str, to_be_ended: str) -> bool:
-    """Whether refresh, retry, revocation, own tokens, key set, metadata and health answer well."""
+    """Whether refresh, retry, revocation, own tokens, key set, metadata and health succeed."""
     public = ("/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/healthz", "/readyz")
     answers = [
         oauth.refresh(token),
@@ -37,7 +37,7 @@ def test_a_full_hashing_queue_refuses_at_once_and_stops_nothing_else(
             refused = oauth.sign_in(person)
             assert refused_as(refused, "temporarily_unavailable", 503)
             assert int(refused.headers["retry-after"]) >= 1
-            assert (pool.refused_full, pool.refused_late) == (1, 0), "at once: it did not wait for a slot"
+            assert (pool.refused_full, pool.refused_late) == (1, 0), "it answered at once and did not wait for a slot"
             assert everything_else_is_answered(oauth, token, other)
             assert pool.waiting == pool.queue
         assert [answer.result().status_code for answer in waiting] == [200] * pool.queue

@@ -1,4 +1,4 @@
-"""A database that does not answer, or takes no writes: nobody waits longer than one time-out, and readiness says so."""
+"""If the database does not answer or takes no writes, no request waits for two time-outs, and readiness says so."""
 
 import threading
 import time
@@ -24,14 +24,14 @@ from tests.support.stage import Stage
 pytestmark = on_both_databases
 
 METADATA = "/.well-known/oauth-authorization-server"
-CALLERS = 30  # so many that one after the other cannot be mistaken for a slow machine
+CALLERS = 30  # with so many, a queue cannot be mistaken for a slow machine
 
 Get = Callable[[str], httpx.Response]
 
 
 @pytest.fixture
 def get(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Get, Callable[[], Connection]]]:
-    """An app with one connection, caches that are always too old, and what takes that connection away."""
+    """An app with one connection and caches that are always too old, and a function that takes the connection."""
     monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
     database = stage.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
     app = create_app(stage.with_settings(database=database, caches=CacheSettings(max_age=1e-6)))
@@ -55,7 +55,7 @@ def test_the_metadata_are_temporarily_unavailable_and_nobody_waits_for_the_other
     for answer in answers:
         assert refused_as(answer, "temporarily_unavailable", 503)
         assert answer.headers["retry-after"] == "1"
-    assert waited < CALLERS / 2, "one after the other: each waited for the time-outs of all before it"
+    assert waited < CALLERS / 2, "each waited for the time-outs of all requests before it"
     assert get_one(METADATA).status_code == 200
 
 
@@ -66,7 +66,7 @@ Reopen = Callable[..., Stage]
 
 @pytest.fixture
 def reopened(stage: Stage, app: Flask) -> Iterator[Reopen]:
-    """The stage as another node has it, with connections of its own and other settings of the database."""
+    """The stage for another node, with its own connections and other settings of the database."""
     opened: list[Stage] = []
 
     def reopen(**changes: object) -> Stage:
@@ -80,7 +80,7 @@ def reopened(stage: Stage, app: Flask) -> Iterator[Reopen]:
 
 
 def test_a_node_whose_database_takes_no_writes_is_not_ready(stage: Stage, reopened: Reopen):
-    """It said that it was ready, and every sign-in and every refresh was answered 503."""
+    """Once it said that it was ready, and answered every sign-in and every refresh with 503."""
     assert a_node(reopened()).get("/readyz").status_code == 200
     name = stage.settings.database_url.database
     if stage.kind == "sqlite":
@@ -92,7 +92,7 @@ def test_a_node_whose_database_takes_no_writes_is_not_ready(stage: Stage, reopen
 
 
 def test_a_result_of_readiness_expires_while_the_next_check_hangs(stage: Stage, reopened: Reopen):
-    """Who asked meanwhile got the last result, for as long as the database hung."""
+    """Once other callers got the last result as long as the database hung."""
     node = a_node(reopened(timeout=PATIENCE))
     assert node.get("/readyz").status_code == 200
     over = threading.Event()
@@ -112,7 +112,7 @@ def test_a_result_of_readiness_expires_while_the_next_check_hangs(stage: Stage, 
 
 
 def test_those_who_ask_during_the_first_check_get_its_result(stage: Stage, reopened: Reopen):
-    """While the first check of a node ran, all others were told that it was not ready."""
+    """Once all other callers learned that the node was not ready while its first check ran."""
     another = reopened()
 
     def all_were_told_that_it_is_ready() -> bool:
@@ -121,7 +121,9 @@ def test_those_who_ask_during_the_first_check_get_its_result(stage: Stage, reope
             with stage.database.transaction() as holder:
                 holder.execute(text("UPDATE status_counter SET next_index = next_index"))
                 asked = [balancers.submit(node.get, "/readyz") for _ in range(4)]
-                wait(asked, 0.3, FIRST_COMPLETED)  # the check hangs for so long, or until somebody has an answer
+                wait(asked, 0.3, FIRST_COMPLETED)  # the check hangs this long, or until one caller has an answer
             return {answer.result().status_code for answer in asked} == {200}
 
-    until(all_were_told_that_it_is_ready)  # a slow machine takes a few tries: nobody waits longer than a second
+    until(
+        all_were_told_that_it_is_ready
+    )  # a slow machine needs a few tries, because no caller waits longer than a second

@@ -1,4 +1,4 @@
-"""The machine's hashing slots under real processes: killed, stopped, forked, and many at once."""
+"""The machine's hashing slots under real processes, which are killed, stopped, forked, and many at once."""
 
 import contextlib
 import signal
@@ -30,7 +30,7 @@ with pool.slot():
     hear()
 """
 
-# Each slot goes with one witness, another set of locked files: more holders than slots find all witnesses taken.
+# Each holder of a slot also locks a witness file. More holders than slots would find all witnesses taken.
 MANY_THREADS = """
 def come():
     files = [os.open(f"{argument}-{number}", os.O_RDWR | os.O_CREAT, 0o600) for number in range(capacity)]
@@ -54,7 +54,7 @@ for thread in threads: thread.join()
 say("done")
 """
 
-# Threads that come again and again; a line with a number asks for the count of the served once it is that high.
+# Threads that ask again and again. A line with a number asks for the count of served calls when it is that high.
 STORM = """
 import argon2
 hasher = argon2.PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1)
@@ -74,7 +74,7 @@ while line := hear():
         say(len(served))
 """
 
-# A child is forked while another thread holds the slot, a second one waits, and the lock of the queue is taken.
+# Forks a child while one thread holds the slot, a second one waits, and the queue's lock is taken.
 FORK = """
 held, let_go = threading.Event(), threading.Event()
 def hold():
@@ -104,7 +104,7 @@ threading.Event().wait(60) if argument == "stay" else None
 
 
 class Process:
-    """A Python process with a pool of its own, spoken with by lines."""
+    """A Python process with a pool of its own. The test exchanges lines with it."""
 
     def __init__(self, script: str, slots: Path, capacity: int, argument: str = "") -> None:
         command = [sys.executable, "-W", "ignore", "-c", PREAMBLE + script, str(slots), str(capacity), argument]
@@ -161,7 +161,7 @@ def processes(slots: Path) -> Iterator[Processes]:
 
 
 def refused(pool: HashingPool) -> bool:
-    """Whether there is no slot to be had within a moment."""
+    """Whether the pool has no free slot within a moment."""
     patience, pool.patience = pool.patience, 0.05
     try:
         with pool.slot():
@@ -234,7 +234,7 @@ def test_a_storm_on_one_worker_leaves_another_its_share(processes: Processes):
 
     by_big, by_small = served(big, at_least=5), served(small, at_least=5)
     served(big, at_least=by_big + 40)
-    # By threads the small one would have had 5 meanwhile; by processes it had 40, give or take chance.
+    # Shared by threads, the small process would get about 5 meanwhile. Shared by processes, it gets about 40.
     assert served(small) - by_small > 10
 
 
@@ -242,6 +242,6 @@ def test_a_forked_child_has_neither_the_slots_nor_the_queue_of_its_parent(proces
     parent = processes.start(FORK, argument="stay")
     assert parent.hear() == "child 0 0"
     assert parent.hear() == "child waits"
-    parent.signal(signal.SIGKILL)  # its child is alive, and does not keep the lock alive
+    parent.signal(signal.SIGKILL)  # its child lives on, and does not keep the lock
     assert parent.hear() == "child held"
     parent.say()

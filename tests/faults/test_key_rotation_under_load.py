@@ -45,9 +45,9 @@ def nodes(stage: Stage) -> Iterator[list[LiveServer]]:
 
 @pytest.fixture
 def rotation(stage: Stage) -> KeyRotation:
-    """The rotation by age, as a node's housekeeping runs it, with keys that are worn out at once.
+    """The rotation by age, as a node's housekeeping runs it, with keys that are due at once.
 
-    So nothing holds a next key back but the time that it must have been published for.
+    So a next key waits only for the time that it must have been published.
     """
     settings = stage.with_settings(keys=KeySettings(jwks_max_age=MAX_AGE), caches=CacheSettings(max_age=NODE_CACHE))
     at_once = replace(schedule(settings), lifetime=dict.fromkeys(Kind, 0))
@@ -55,7 +55,7 @@ def rotation(stage: Stage) -> KeyRotation:
 
 
 class Verifier:
-    """An API that caches the key set for just as long as it may, and fetches it for no other reason."""
+    """An API that caches the key set as long as it may, and fetches it for no other reason."""
 
     def __init__(self, nodes: list[LiveServer]) -> None:
         self._nodes = itertools.cycle(nodes)
@@ -70,7 +70,7 @@ class Verifier:
         return jwt.decode(token, self._keys[kid], algorithms=["ES256"], audience=API, issuer=ISSUER)
 
     def fetch(self) -> None:
-        asked_at = time.monotonic()  # the answer is as old as its way took (RFC 9111 section 4.2.3)
+        asked_at = time.monotonic()  # the age of an answer includes its transit (RFC 9111 section 4.2.3)
         with next(self._nodes).http() as http:
             answer = http.get("/.well-known/jwks.json")
         self._good_until = asked_at + int(answer.headers["cache-control"].rpartition("=")[2])
@@ -78,7 +78,7 @@ class Verifier:
 
 
 def work(nodes: list[LiveServer], app: App, person: Person, made: list[str], stop: threading.Event) -> None:
-    """Refresh at one node after the other, checking every access token at once, and add it to those that were made."""
+    """Refresh at one node after the other. Check every access token at once, and add it to the list."""
     verifier = Verifier(nodes)
     refresh_token = ""
     for node in itertools.cycle(nodes):
@@ -117,7 +117,7 @@ def test_nobody_is_signed_out_and_no_token_is_refused_while_keys_rotate(
     verifier = Verifier(nodes)
     for token in made:
         verifier.check(token)
-    assert len(kids_of(made)) >= ROTATIONS, "the nodes went along"
+    assert len(kids_of(made)) >= ROTATIONS, "every node took over the keys"
     used = {row.token_key_id for row in stage.sql("SELECT token_key_id FROM sessions")}
     known = Keyring(stage.database, open_vault(stage.settings), max_age=1).current().token_keys
     assert used <= set(known)
@@ -128,7 +128,7 @@ def test_nobody_is_signed_out_and_no_token_is_refused_while_keys_rotate(
 def test_rotations_at_once_sign_nobody_out_either(
     stage: Stage, nodes: list[LiveServer], rotation: KeyRotation, person: Person
 ):
-    """`keys rotate --now` of the token key, time and again: nodes meet tokens under keys that they have never seen."""
+    """Repeated `keys rotate --now` of the token key: nodes meet tokens under keys that they have never seen."""
     app = stage.an_app(retry_window=0)
     refresh_token = ""
     at = itertools.cycle(nodes)
@@ -142,7 +142,7 @@ def test_rotations_at_once_sign_nobody_out_either(
             if answer.status_code != 503:
                 break
             assert answer.headers["retry-after"] == "1"
-            time.sleep(1)  # as it was told
+            time.sleep(1)  # the Retry-After of the answer
         assert answer.status_code == 200, answer.text
         refresh_token = answer.json()["refresh_token"]
     assert stage.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []

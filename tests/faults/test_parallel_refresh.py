@@ -1,4 +1,4 @@
-"""One refresh token, presented by many at once, from several processes to several workers: one generation, one successor."""
+"""Many clients of several processes present one refresh token to several workers: one generation, one successor."""
 
 import pytest
 
@@ -40,7 +40,7 @@ def test_64_parallel_refreshes_use_one_generation_and_get_one_successor(live: Li
 def test_of_64_parallel_refreshes_without_a_window_one_gets_a_token_and_the_session_ends(
     live: LiveServer, stage: Stage, person: Person
 ):
-    """Strict single use: whoever repeats cannot be told from a thief."""
+    """Strict single use: the server cannot tell a repeated request from a thief's."""
     app = stage.an_app(public=True, retry_window=0)
     with (
         live.http() as http,

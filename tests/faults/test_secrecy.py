@@ -1,4 +1,4 @@
-"""No token, password, client secret or private key is in the database or in a log, in whatever form one looks for it."""
+"""No token, password, client secret or private key is in the database or in a log, in any form."""
 
 import base64
 import json
@@ -35,13 +35,13 @@ def server(stage: Stage) -> Iterator[LiveServer]:
 
 
 class BusyRun:
-    """Uses every secret there is, well and badly, by the command line and over HTTP."""
+    """Uses every kind of secret, rightly and wrongly, by the command line and over HTTP."""
 
     def __init__(self, server: LiveServer, known: KnownSecrets) -> None:
         self.server = server
         self.stage = server.stage
         self.known = known
-        self.output = b""  # of commands: what an operator would paste into a ticket, but for what is shown once
+        self.output = b""  # of commands, without the secrets that they show once
 
     def run(self) -> None:
         app, person = self.administer()
@@ -58,7 +58,7 @@ class BusyRun:
             http.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
 
     def command(self, *arguments: str, given: str | None = None, shows: str = "") -> Any:
-        """Run a command with --json. The member that it `shows` once is kept, and struck from its output."""
+        """Run a command with --json. The member `shows` is a secret: it is kept, and struck from the output."""
         done = self.server.run(*arguments, "--json", given=given)
         assert done.returncode == 0, done.stderr
         document = json.loads(done.stdout)
@@ -103,7 +103,7 @@ class BusyRun:
         assert oauth.revoke(keep(oauth.sign_in(person))["access_token"]).status_code == 200
 
     def use_pages(self) -> None:
-        """As an administrator does in a browser, well and badly, with whatever signs somebody in there."""
+        """Use the pages as an administrator does, rightly and wrongly, with every secret that signs in there."""
         link = self.command("admin", "create", "root", "--link", shows="url")["url"]
         with self.server.http() as http:
             visitor = Visitor(http, self.server.url)
@@ -141,7 +141,7 @@ class BusyRun:
         return password
 
     def use_admin_api(self) -> None:
-        """As a program does: whatever is created comes twice under one key, whose answer is kept."""
+        """Use the admin API as a program does. Each creation comes twice under one key: the server keeps its answer."""
         with self.server.http() as http:
             api = a_program(self.stage, http)
             self.known.keep("access token", api.token)
@@ -161,7 +161,7 @@ class BusyRun:
             self.known.keep("link for a password", link.rpartition("/")[2])
 
     def misuse(self, oauth: OAuth, person: Person) -> None:
-        """Secrets that are wrong, in the wrong place, or cut short: they are somebody's all the same."""
+        """Send secrets that are wrong, cut short or in the wrong place. They may be real secrets of a user."""
         tokens = self.known.keep_tokens(oauth.sign_in(person))
         refresh_token, access_token = tokens["refresh_token"], tokens["access_token"]
         wrong = AWKWARD + secrets.token_hex(8)
@@ -196,7 +196,7 @@ class BusyRun:
         assert self.server.raw(b"POST /token HTTP/1.1\r\nX: " + refresh_token.encode() + b"\x00\r\n\r\n")[0] == 400
 
     def break_down(self, oauth: OAuth, person: Person) -> None:
-        """Errors whose tracebacks and statements are logged."""
+        """Cause errors whose tracebacks and statements are logged."""
         tokens = self.known.keep_tokens(oauth.sign_in(person))
         for table in ("users", "sessions"):
             self.stage.sql(f"ALTER TABLE {table} RENAME TO away")
@@ -221,7 +221,7 @@ class BusyRun:
         self.output += self.server.run("settings", "show").stdout.encode()
 
     def keep_keys(self) -> None:
-        """What is sealed in the key table, opened; and the key that opens it."""
+        """Keep the opened keys of the key table, and the key that opens them."""
         vault = open_vault(self.stage.settings)
         for row in self.stage.sql("SELECT kind, kid, sealed FROM keys WHERE sealed IS NOT NULL"):
             secret = vault.open(bytes(row.sealed), purpose=f"{row.kind}:{row.kid or ''}")
@@ -239,7 +239,7 @@ class BusyRun:
 
 
 def what_is_kept(server: LiveServer, run: BusyRun) -> dict[str, bytes]:
-    """All that the run left behind: the database, as dumped and as it lies on disk, the logs, and what commands said."""
+    """Everything that the run wrote: the database as a dump and on disk, the logs, and the output of commands."""
     written = {"the server's log": server.log.read_bytes(), "what commands printed": run.output}
     stage = server.stage
     if stage.kind == "postgresql":
@@ -265,7 +265,7 @@ def test_no_secret_is_in_the_database_or_in_a_log(server: LiveServer):
     run = BusyRun(server, known)
     run.run()
     known.keep("metrics token", METRICS_TOKEN)
-    # Planted where it is bound to be found: as a name of a device, and as an unknown client's.
+    # A planted value must be found: as the name of a device, and as the id of an unknown client.
     planted = "planted-" + secrets.token_hex(8)
     with server.http() as http:
         person = server.stage.a_person()

@@ -1,6 +1,6 @@
-"""A change of user or client during a sign-in wins, however long the hashing took.
+"""A change of user or client during a sign-in wins, even if the hashing takes long.
 
-The hasher is blocked while the change is made, so each round is the race at its worst, not a matter of luck.
+The hasher is blocked while the change is made, so each round is the worst case of the race.
 """
 
 import threading
@@ -27,7 +27,7 @@ from tests.support.stage import CHEAP, Stage
 
 pytestmark = on_both_databases
 
-#: Four times 25 make the hundred.
+#: Together 100 sign-ins.
 ROUNDS, PEOPLE = 4, 25
 
 
@@ -48,7 +48,7 @@ class Node:
 
     @property
     def admin(self) -> Administration:
-        """Another one each time: each is used by one thread."""
+        """A new one at each call, because each is used by one thread."""
         return Administration(self.stage.database, self.stage.settings, "cli:test")
 
     @property
@@ -56,7 +56,7 @@ class Node:
         return self.stage.hasher.hash("correct horse")
 
     def sign_in_during(self, change: Callable[[Person], object], people: list[Person]) -> list[httpx.Response]:
-        """Let all sign in at once, and change each of them when every password is about to be hashed."""
+        """Let all people sign in at once, and change each of them when every password waits to be hashed."""
         with blocked_hasher(self.stage):
             answers = [self.threads.submit(self.oauth.sign_in, person) for person in people]
             until(lambda: pool_of(self.app).waiting == len(people))
@@ -107,7 +107,7 @@ def test_without_a_change_every_one_of_the_crowd_gets_in(node: Node):
             lambda admin, person: admin_users.set_password(admin, person.username, "a new password"),
             Reason.PASSWORD_CHANGED,
         ),
-        # Set to the same again: what was verified was the old one, whose holder may have been shut out just now.
+        # The new password is the same text. The sign-in verified the old one, whose holder may have been shut out.
         (
             lambda admin, person: admin_users.set_password(admin, person.username, person.password),
             Reason.PASSWORD_CHANGED,
@@ -175,13 +175,13 @@ def test_a_client_disabled_during_the_hashing_gets_no_session(node: Node):
 
 # --- at the lock itself ----------------------------------------------------------------------------------------------
 
-_PAIRS = 7  # with the holder of the lock, as many connections as an administrator's pool has
+_PAIRS = 7  # together with the lock's holder they take every connection of an administrator's pool
 
 
 def race(node: Node, change: Callable[[Person], object], people: list[Person]) -> list[Future[httpx.Response]]:
-    """Let sign-in and change of each person wait for the same lock, and let go: which is first is open."""
+    """Let the sign-in and the change of each person wait for the same lock, and release it. Either may be first."""
     engine = node.app.extensions["authserver"].database.engine
-    # The first sign-in of a node leases status indices, a write for which all others would wait at another place.
+    # The first sign-in of a node leases status indices. The others would wait for that write, at another place.
     node.oauth.revoke(held(node.oauth.sign_in(node.stage.a_person())).refresh_token)
     with ThreadPoolExecutor(len(people)) as changers, node.stage.database.transaction() as connection:
         if node.stage.kind == "postgresql":
@@ -193,7 +193,7 @@ def race(node: Node, change: Callable[[Person], object], people: list[Person]) -
         if node.stage.kind == "postgresql":
             until(lambda: locks(node) == 2 * len(people))
         else:
-            # The transaction has SQLite's only write lock: who holds a connection by now waits for it.
+            # The transaction has SQLite's only write lock: every other connection in use waits for it.
             until(lambda: engine.pool.checkedout() == len(people) == node.stage.database.engine.pool.checkedout() - 1)
     for done in changes:
         done.result()
@@ -201,7 +201,7 @@ def race(node: Node, change: Callable[[Person], object], people: list[Person]) -
 
 
 def locks(node: Node) -> int:
-    """Waiting statements, looked up by the server's own connections: the administrator's are all taken."""
+    """The number of waiting statements. The server's connections ask, because the administrator's are all taken."""
     with node.app.extensions["authserver"].database.autocommit() as connection:
         waiting = "datname = current_database() AND wait_event_type = 'Lock'"
         return int(connection.exec_driver_sql(f"SELECT count(*) FROM pg_stat_activity WHERE {waiting}").scalar_one())

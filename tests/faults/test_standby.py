@@ -1,4 +1,4 @@
-"""A database's address that leads to a hot standby for a while, as in a failover: refreshes wait, nobody is signed out."""
+"""The database's address leads to a hot standby for a while, as in a failover: refreshes wait, nobody is signed out."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,7 +41,7 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
 
 @pytest.fixture
 def stage(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Stage]:
-    """A database that the standby has as well."""
+    """A database that the standby replicates."""
     made = make_stage("postgresql", tmp_path, postgres=primary)
     made.an_api()
     with psycopg.connect(primary.admin_url) as leader, psycopg.connect(standby.admin_url, autocommit=True) as follower:
@@ -83,9 +83,9 @@ def name(primary: Cluster) -> Iterator[Forwarder]:
 def server(
     request: pytest.FixtureRequest, name: Forwarder, stage: Stage, address: Callable[[str], str]
 ) -> Iterator[LiveServer]:
-    """A live server that knows its database by that name."""
+    """A live server whose database has this address."""
     url = address(f"127.0.0.1:{name.port}") + request.param
-    # One connection: a second one, opened later, would hide that the first stays where it is.
+    # One connection, because a second one, opened later, would hide that the first still leads to the standby.
     only_one = {"AUTHSERVER_DATABASE__URL": url, "AUTHSERVER_DATABASE__POOL_SIZE": "1"}
     made = LiveServer(stage, workers=1, **only_one).start()
     yield made
@@ -95,7 +95,7 @@ def server(
 def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
     server: LiveServer, name: Forwarder, primary: Cluster, standby: Cluster
 ):
-    """It kept its connections to the standby, refused every refresh for good, and said that it was ready."""
+    """Once it kept its connections to the standby, refused every refresh for good, and said that it was ready."""
     with server.http() as http:
         app = OAuth(http, server.stage.an_app())
         answer = app.refresh(app.sign_in(server.stage.a_person()).json()["refresh_token"])
@@ -112,7 +112,7 @@ def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
             assert not server.is_ready()
         assert '"detail": "ReadOnlySqlTransaction"' in server.log.read_text()
 
-        app.own_token()  # reads only: where any server will do, its connection to the standby stays open
+        app.own_token()  # only reads, so its connection to the standby may stay open
         name.lead_to(primary.port)
         wait_for(lambda: all(app.refresh(token).status_code == 200 for _ in range(10)))
         wait_for(server.is_ready)

@@ -1,4 +1,4 @@
-"""Any process may die at any instant, a worker or the database: no client that behaves is signed out."""
+"""A worker or the database may die at any instant, and no honest client is signed out."""
 
 import contextlib
 import os
@@ -40,7 +40,7 @@ def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, 
     killed: list[int] = []
 
     def kill_a_worker() -> None:
-        # One that is being replaced counts as dead; both may be.
+        # A worker that is being replaced counts as dead. Both may be.
         with contextlib.suppress(IndexError, ProcessLookupError):
             killed.append(random.choice(live.worker_pids()))
             os.kill(killed[-1], signal.SIGKILL)
@@ -53,7 +53,7 @@ def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, 
 
 
 def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live: LiveServer):
-    for _ in range(3):  # the pause before a new start doubles each time
+    for _ in range(3):  # the pause before each new start doubles
         gone = live.worker_pids()
         for worker in gone:
             os.kill(worker, signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live:
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that may be killed: nobody else's."""
+    """A PostgreSQL of this test alone, which it may kill."""
     try:
         cluster = Cluster(newest())
     except Unavailable as reason:
@@ -74,7 +74,7 @@ def own_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def on_own_cluster(own_cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
-    """A live server on a database that may be killed."""
+    """A live server on a database that the test may kill."""
     stage = make_stage("postgresql", tmp_path, postgres=own_cluster)
     stage.an_api()
     server = LiveServer(stage).start()
@@ -99,6 +99,6 @@ def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: 
     clients.work(EACH // 2, meanwhile=crash_the_database, every=200)
     assert crashes >= 2
     assert clients.put_off >= 5
-    crash_the_database()  # once more when all is done: on a slow machine the last one may come as late
+    crash_the_database()  # once more at the end, because on a slow machine the last crash may come that late
     stage.database.dispose()  # the connections of this process died as well
     assert everyone_is_signed_in(clients, stage, EACH // 2)

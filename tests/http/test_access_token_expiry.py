@@ -1,7 +1,7 @@
-"""No access token lives longer than its session's row says, whichever copies of a client a node has had.
+"""No access token lives longer than its session's row says, even if a node had several copies of the client.
 
-Nodes cache clients, and a request can meet two copies. A token took its `exp` from one and the row its
-`access_expires_at` from the other: a revoked token was good again when the status list had forgotten it.
+Nodes cache clients, and a request can meet two copies. Once a token took its `exp` from one copy and the row its
+`access_expires_at` from the other: a revoked token was good again when the status list no longer had it.
 """
 
 import itertools
@@ -41,19 +41,19 @@ times = st.integers(MS, MS + 5000) | st.integers(MS, MS + 100_000_000)
 
 
 def believed_longer(stage: Stage, token: Held) -> int:
-    """By how many milliseconds a token outlives what its session's row says; at most 0 is right."""
+    """The milliseconds by which a token outlives the time in its session's row; at most 0 is right."""
     expires_at: int = stage.session(token.session_id).access_expires_at
     return token.claims["exp"] * 1000 - expires_at
 
 
 def forget_tokens(stage: Stage, token: Held) -> None:
-    """Let the tokens of a session have expired, so that the next one alone decides what the row says."""
+    """Make the row say that all tokens have expired, so that only the next token changes it."""
     stage.sql("UPDATE sessions SET access_expires_at = created_at WHERE id = :id", id=UUID(token.session_id))
 
 
 @dataclass(frozen=True)
 class Nodes:
-    """Two nodes that serve one app: the copy of the one that is behind is from before the app was changed."""
+    """Two nodes that serve one app. The copy of the node `behind` is older than the last change of the app."""
 
     behind: OAuth
     fresh: OAuth
@@ -61,13 +61,13 @@ class Nodes:
     person: Person
 
     def signed_in(self) -> Held:
-        """A session of the node that knows the present client. Its row says that no token is out any more."""
+        """A session of the node with the present client. Its row says that all tokens have expired."""
         token = held(self.fresh.sign_in(self.person))
         forget_tokens(self.stage, token)
         return token
 
 
-# --- the ways to an access token: each with what the row shows of it ------------------------------------------------
+# --- the ways to an access token, each with its traces in the row ---------------------------------------------------
 
 
 def sign_in(nodes: Nodes) -> httpx.Response:
@@ -112,12 +112,12 @@ STABLE = (rotate, ("stable", (0, True, 0, 0)))
 
 
 def grants_more(stage: Stage, app: App) -> None:
-    """The node that is behind misses a scope, and looks before it takes it away."""
+    """The node `behind` misses a scope, and reads the client again before it refuses the scope."""
     stage.change_app(app.client_id, access_token_lifetime=LONG, scopes=frozenset({"read", "write"}))
 
 
 def begins_an_epoch(stage: Stage, app: App) -> None:
-    """The node that is behind finds a session of a newer epoch than its copy of the client."""
+    """The node `behind` finds a session of a newer epoch than its copy of the client."""
     stage.end_epoch(app.client_id, enabled=True)
     stage.change_app(app.client_id, access_token_lifetime=SHORT)
 
@@ -144,7 +144,7 @@ def test_a_revoked_token_is_listed_for_as_long_as_it_could_be_believed(
 ):
     app = stage.an_app(refresh_policy=policy, late_retries=1, **BEFORE[change])
     behind, fresh, other = (a_node(STALE).as_app(app) for _ in range(3))
-    assert behind.own_token().status_code == 200, "it has the client as it was"
+    assert behind.own_token().status_code == 200, "it has the old copy of the client"
     change(stage, app)
     token = held(way(Nodes(behind, fresh, stage, person)))
     row = stage.session(token.session_id)
@@ -156,7 +156,7 @@ def test_a_revoked_token_is_listed_for_as_long_as_it_could_be_believed(
     assert index_of(token.access_token) in listed(other.http.get("/status/0"))
 
 
-# --- whatever the copies --------------------------------------------------------------------------------------------
+# --- any copies -----------------------------------------------------------------------------------------------------
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -185,7 +185,9 @@ def test_exp_is_the_last_whole_second_that_client_row_and_session_allow(
     expires_at, last = claims(token.text)["exp"], min(row, session)
     assert expires_at * 1000 <= last
     assert expires_at <= now // 1000 + lifetime
-    assert (expires_at + 1) * 1000 > last or expires_at == now // 1000 + lifetime, "and not sooner than it has to"
+    assert (expires_at + 1) * 1000 > last or expires_at == now // 1000 + lifetime, (
+        "it does not expire sooner than it has to"
+    )
 
 
 def test_no_token_outlives_its_row_while_the_client_changes_all_the_time(a_node: ANode, stage: Stage):
@@ -200,7 +202,7 @@ def test_no_token_outlives_its_row_while_the_client_changes_all_the_time(a_node:
                 return
 
     def live(seed: int) -> list[tuple[int, int]]:
-        """Go every way to a token, each at some node. Returns what each token is good for, and how much too long."""
+        """Go every way to a token, each at some node. Returns each token's lifetime, and how much too long it lives."""
         chance, person = random.Random(seed), stage.a_person()
         seen = []
 
@@ -228,5 +230,5 @@ def test_no_token_outlives_its_row_while_the_client_changes_all_the_time(a_node:
         finally:
             over.set()
         changing.result()
-    assert {SHORT, LONG} <= {good_for for good_for, _ in seen}, "both copies were met"
+    assert {SHORT, LONG} <= {good_for for good_for, _ in seen}, "the requests met both copies"
     assert max(too_long for _, too_long in seen) <= 0

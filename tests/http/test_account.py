@@ -1,4 +1,4 @@
-"""Self-service: users see and end what is theirs, change their password, and take their data along."""
+"""Self-service: users see and end their own sessions, change their password, and export their data."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def test_a_link_sets_the_password_and_ends_everything(
     before.sign_in(person)
     path = path_of(password_links.issue(admin, person.username))
     assert person.username in visitor.get(path).text
-    assert oauth.refresh(token).status_code == 200, "looking at the link changes nothing"
+    assert oauth.refresh(token).status_code == 200, "opening the link changes nothing"
     token = oauth.sign_in(person).json()["refresh_token"]
 
     assert use(visitor, path) == 303
@@ -126,7 +126,7 @@ def test_of_parallel_uses_of_one_link_one_wins(
     def race(number: int) -> int:
         barrier.wait(60)
         while (status := browsers[number].post(path, forms[number]).status_code) == 503:
-            pass  # the queue for hashing is full, and says so
+            pass  # the queue for hashing is full
         return status
 
     with ThreadPoolExecutor(len(browsers)) as pool:

@@ -1,4 +1,4 @@
-"""Clients over the admin API: what a program registers is what apps then meet."""
+"""Clients over the admin API: a program registers them, and apps use them."""
 
 from __future__ import annotations
 

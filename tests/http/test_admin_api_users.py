@@ -1,4 +1,4 @@
-"""Users over the admin API: read, changed and removed by whoever has seen what is there, however long ago it was made."""
+"""Users over the admin API: read, changed and removed by a program that has read their present state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def api(stage: Stage, oauth: OAuth) -> AdminApi:
 
 @pytest.fixture
 def path(stage: Stage, person: Person) -> str:
-    """A user of yesterday: nothing that happens now has the time of the last change."""
+    """The path of a user of yesterday, so that a change now has a later time than the last one."""
     stage.sql("UPDATE users SET changed_at = changed_at - 86400000, created_at = created_at - 86400000")
     return f"/users/{person.id}"
 

@@ -1,4 +1,4 @@
-"""Administration as it is felt by the apps and users that it is about: what is taken away stays away."""
+"""The effects of administration on apps and users: what is taken away stays away."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OTHER = "https://other.example.com"
 
 @pytest.fixture
 def admin(stage: Stage) -> Administration:
-    """An administrator whose nodes notice changes within a tenth of a second, and who keeps no ended sessions."""
+    """An administrator of nodes that notice changes within a tenth of a second and keep no ended sessions."""
     settings = stage.with_settings(
         caches=CacheSettings(max_age=0.1), retention=RetentionSettings(ended_sessions=0, prune_batch=2)
     )
@@ -71,7 +71,7 @@ def test_the_id_of_a_removed_client_is_free_only_when_its_sessions_are_pruned(
     with pytest.raises(Conflict, match="belongs to a removed client"):
         clients.add(admin, registration)
     stage.back_date(session_id, 86_400)
-    stage.sql("UPDATE clients SET changed_at = changed_at - 61000")  # no sign-in can still be on its way
+    stage.sql("UPDATE clients SET changed_at = changed_at - 61000")  # no sign-in can still be running
     assert list(pruning.prune(admin))[-1].erased == 1
     assert clients.add(admin, registration).secret is not None
 
@@ -173,7 +173,7 @@ def test_a_scope_whose_removal_is_still_on_its_way_is_given_out_again_only_when_
     admin: Administration, stage: Stage, oauth: OAuth, person: Person
 ):
     _, session_id = sign_in(oauth, person)
-    # As after a crash between the removal and its sweep.
+    # As if the server crashed between the removal and its sweep.
     stage.sql("DELETE FROM scopes WHERE scope = 'write'")
     stage.sql("UPDATE apis SET narrowed_at = :now", now=stage.database.now())
     apis.add(admin, Plan(OTHER, "Other", None, {"write": frozenset()}))

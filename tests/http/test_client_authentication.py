@@ -44,7 +44,7 @@ def test_basic_credentials_are_form_decoded(oauth: OAuth, stage: Stage):
     app = stage.an_app(secret="a+b %:&é=/?#")
     assert ask(oauth, app.basic).status_code == 200
     assert ask(oauth, **in_body(app)).status_code == 200
-    assert unauthenticated(ask(oauth, basic(f"{app.client_id}:{app.secret}")))  # as it is, "+" says a space
+    assert unauthenticated(ask(oauth, basic(f"{app.client_id}:{app.secret}")))  # not encoded: "+" means a space
 
 
 def test_the_scheme_has_no_case(oauth: OAuth):
@@ -84,7 +84,7 @@ def test_two_authentications_at_once_are_a_bad_request(oauth: OAuth, stage: Stag
     app, other = oauth.app, stage.an_app()
     for form in (in_body(app), {"client_secret": "wrong"}, {"client_id": other.client_id}, in_body(other)):
         assert refused_as(ask(oauth, app.basic, **form), "invalid_request")
-    both = ",".join(2 * [app.basic["Authorization"]])  # how WSGI hands over a header that was sent twice
+    both = ",".join(2 * [app.basic["Authorization"]])  # WSGI joins a header that was sent twice
     assert refused_as(ask(oauth, {"Authorization": both}), "invalid_request")
 
 

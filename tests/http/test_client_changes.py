@@ -1,4 +1,4 @@
-"""A change of a client counts on every node within the age of its cache, and restores nothing."""
+"""A change of a client takes effect on every node within the age of its cache, and revives no session."""
 
 import pytest
 from pydantic import ValidationError
@@ -56,7 +56,7 @@ def test_enabling_a_client_again_restores_no_session(a_node: ANode, person: Pers
     fresh = a_node(STALE)
     refused = fresh.refresh(token.refresh_token)
     assert refused_as(refused, "invalid_grant")
-    assert reason(stage, refused) is Reason.SESSION_CLIENT_EPOCH, "before any sweep has reached the row"
+    assert reason(stage, refused) is Reason.SESSION_CLIENT_EPOCH, "no sweep has reached the row yet"
     assert stage.session(token.session_id).revoked_at is None
     assert held(fresh.sign_in(person)).session_id != token.session_id
 
@@ -206,7 +206,7 @@ def test_a_secret_that_was_replaced_gets_nothing_by_the_copy_that_replaced_it(
     after: dict[str, frozenset[str]],
     wanted: dict[str, str],
 ):
-    """The old copy took the secret and refused the request, and the new one answered it without a look at the secret."""
+    """Once the old copy accepted the secret, and the new copy granted the request without checking the secret."""
     behind = a_node(STALE).as_app(stage.an_app(**before))
     app = behind.app
     assert behind.revoke("x").status_code == 200, "it has the client as it was"

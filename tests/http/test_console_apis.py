@@ -1,4 +1,4 @@
-"""The console's pages of APIs: register, edit scopes and role bindings, remove; who holds a scope."""
+"""The console's pages of APIs: register, edit scopes and role bindings, remove, and show which clients have a scope."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_two_who_edit_an_api_at_once_lose_nothing_without_being_told(admin: Visi
     assert "Somebody else changed this API" in told
     assert "theirs" in told
     again = filled(answer, "/admin/apis/edit")
-    assert "mine" in again["scopes"], "what was written is still there"
+    assert "mine" in again["scopes"], "the fields keep what was typed"
     assert admin.post(EDIT, {**again, "scopes": "read\nwrite\nmine\ntheirs"}).status_code == 303
     assert list(scopes(stage, API)) == ["mine", "read", "theirs", "write"]
 
@@ -143,7 +143,9 @@ def test_the_servers_own_api_changes_its_roles_and_nothing_else(admin: Visitor, 
     assert send(admin, path, scopes=wider).status_code == 303
     assert scopes(stage, AUDIENCE)["authserver:users:read"] == "administrator helpdesk"
     assert send(admin, path, scopes=wider + "\nauthserver:more: administrator").status_code == 422
-    assert send(admin, path, scopes=wider.replace(": administrator helpdesk", "")).status_code == 422, "open to all"
+    assert send(admin, path, scopes=wider.replace(": administrator helpdesk", "")).status_code == 422, (
+        "a scope of administration needs a role"
+    )
     assert set(scopes(stage, AUDIENCE)) == set(SCOPES)
     shown = admin.get(f"/admin/apis/show?audience={AUDIENCE}")
     assert "administrator or helpdesk" in shown.text
@@ -171,7 +173,7 @@ def test_an_api_shows_which_clients_hold_its_scopes(admin: Visitor, stage: Stage
         other.sign_in(an_administrator(stage, frozenset({"authserver:apis:read"})))
         page = other.get(path)
         assert page.status_code == 200
-        assert "reader" not in page.text, "clients are for those who may see them"
+        assert "reader" not in page.text, "clients are shown to administrators who may read them"
 
 
 def test_the_servers_own_apis_are_none_of_ones_own_and_stay(admin: Visitor, stage: Stage):

@@ -1,4 +1,4 @@
-"""The console's audit record: filters, pages, details, and the same as a file of JSON lines."""
+"""The console's audit record: filters, pages, details, and a download as JSON lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the console does to a client: its secret is rotated, it is disabled and removed, where dangerous with the password."""
+"""The console rotates a client's secret, disables the client and removes it. Dangerous acts need the password."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_rotation_shows_whether_the_old_secret_is_still_in_use(
     assert answer.status_code == 303
     secret = codes_of(admin.follow())["client-secret"]
     assert "The new one was not used yet" in words(admin.get(path))
-    assert oauth.own_token().status_code == 200, "both work"
+    assert oauth.own_token().status_code == 200, "both secrets work"
     new = oauth.as_app(App(oauth.app.client_id, secret))
     assert new.own_token().status_code == 200
     housekeeping.flush()

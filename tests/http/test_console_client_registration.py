@@ -126,7 +126,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(
     read = Elements(answer.text)
     assert text.lower() in read.words.lower()
     assert f'id="{field}-error"' in answer.text
-    assert "authserver apis" not in read.words, "that is for the command line"
+    assert "authserver apis" not in read.words, "only the command line can do that"
     assert not stage.sql("SELECT 1 FROM clients")
     if field not in ("name", "contacts"):
         assert filled(admin, "/admin/clients/add/web")["contacts"] == "team@example.com"

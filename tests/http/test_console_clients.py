@@ -41,7 +41,7 @@ def test_clients_are_found_by_text_kind_state_and_scope(admin: Visitor, stage: S
     assert found("state=disabled") == {"two"}
     assert found("state=enabled") == {"one"}
     assert found("scope=write") == {"two"}
-    assert found("q=%25") == set(), "no pattern"
+    assert found("q=%25") == set(), "the text is not a pattern"
     assert "No client is like that" in words(admin.get("/admin/clients?q=nothing"))
 
 
@@ -101,13 +101,15 @@ def test_an_edit_keeps_what_a_newer_version_wrote_and_says_that_it_is_there(
     assert newer in getattr(client(stage, "shop"), field)
     admin.get(path)
     known = [value for value in filled(admin, "/admin/clients/edit")[field] if value != newer]
-    assert submit(admin, path, **{field: [*known, "other"]}).status_code == 422, "only what was there is kept"
-    assert submit(admin, path, **{field: known}).status_code == 303, "what is taken away goes"
+    assert submit(admin, path, **{field: [*known, "other"]}).status_code == 422, (
+        "old values are kept, new ones need a check"
+    )
+    assert submit(admin, path, **{field: known}).status_code == 303, "a value that is unchecked goes"
     assert newer not in getattr(client(stage, "shop"), field)
 
 
 def test_an_edit_keeps_what_the_form_shows_like_something_else(admin: Visitor, stage: Stage):
-    """No default scopes at all and all of them look the same in the form, and mean the opposite."""
+    """No default scopes and all scopes by default look the same in the form, and mean the opposite."""
     stage.an_app(client_id="shop", name="Shop", default_scopes=set())
     path = "/admin/clients/edit?client=shop"
     admin.get(path)
@@ -139,7 +141,7 @@ def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Vi
         for text in ("Their shop", "My shop", "them@example.com", "both changed"):
             assert text in Elements(answer.text).words + " ".join(Elements(answer.text).values)
         form = filled(admin, "/admin/clients/edit")
-        assert form["contacts"].strip() == "them@example.com", "what only they changed is carried over"
+        assert form["contacts"].strip() == "them@example.com", "the other administrator's changes are carried over"
         assert form["late_retries"] == ["1"]
         assert submit(admin, path).status_code == 303
     row = client(stage, "shop")
@@ -148,7 +150,7 @@ def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Vi
 
 @on_both_databases
 def test_what_a_program_changed_is_not_lost_to_a_form_and_the_other_way(admin: Visitor, stage: Stage, oauth: OAuth):
-    """One administrator has the form open while another one's program uses the API, and then both once more, swapped."""
+    """A program changes the client by the API while a form is open, and the other way round."""
     stage.an_app(client_id="shop", name="Shop", scopes={"read"})
     api, path = a_program(stage, oauth.http), "/admin/clients/edit?client=shop"
     admin.get(path)
@@ -159,7 +161,7 @@ def test_what_a_program_changed_is_not_lost_to_a_form_and_the_other_way(admin: V
     assert answer.status_code == 412
     assert "The program's" in Elements(answer.text).words + " ".join(Elements(answer.text).values)
     assert client(stage, "shop").name == "The program's"
-    assert submit(admin, path).status_code == 303, "who has been told may go on"
+    assert submit(admin, path).status_code == 303, "the second attempt, after the warning, is accepted"
     late = api.patch("/clients/shop", {"client_name": "Late"}, etag=changed.headers["etag"])
     assert refused(late, 412, "changed-meanwhile")
     assert client(stage, "shop").name == "The form's"

@@ -1,4 +1,4 @@
-"""The console's doctor and settings: findings with what mends them and a way to what they are about; secrets masked."""
+"""The console's doctor and settings: findings with a remedy and a link, and settings with masked secrets."""
 
 from __future__ import annotations
 

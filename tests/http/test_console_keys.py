@@ -1,4 +1,4 @@
-"""The console's keys: their state and next rotation, rotated now, marked as leaked after a strong question."""
+"""The console's keys: their state and next rotation, a rotation now, and marking as leaked after a confirmation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The console's first page: what happened, what needs a hand, what to do first."""
+"""The console's first page: recent activity, findings, and the first steps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Tables(HTMLParser):
         self.feed(page.text)
 
     def sums(self, chart: str) -> dict[str, int]:
-        """The sum of each column, but for the times."""
+        """The sum of each column except the times."""
         columns, rows = self.columns[f"figures-{chart}"], self.rows[f"figures-{chart}"]
         return {
             name: sum(int(row[position]) for row in rows if row[position].isdigit())

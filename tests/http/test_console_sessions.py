@@ -1,4 +1,4 @@
-"""The console's sessions: where each was last used, why it ended; one, all of a user, all of a client are ended."""
+"""The console's sessions: their last use, the reason of their end, and ending one, all of a user or all of a client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why?: a reference that was pasted, alone or in its whole error, says which check failed and what to do."""
+"""Why?: a pasted reference, alone or within its error, shows which check failed and what to do."""
 
 from __future__ import annotations
 

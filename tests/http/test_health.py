@@ -1,4 +1,4 @@
-"""What operators and load balancers ask: does it live, can it work, and how much does it do."""
+"""The answers for operators and load balancers: /healthz, /readyz and /metrics."""
 
 import re
 import time
@@ -48,7 +48,7 @@ def test_a_node_without_a_schema_is_not_ready(stage: Stage, app: Flask):
 
 @on_both_databases
 def test_a_newer_schema_leaves_running_nodes_ready(stage: Stage, oauth: OAuth, person: Person):
-    """A rolling upgrade migrates first. If every old node said that it was not ready then, nobody would answer."""
+    """A rolling upgrade migrates first. If all old nodes then were not ready, no node would get requests."""
     token = oauth.sign_in(person).json()["refresh_token"]
     stage.sql("UPDATE alembic_version SET version_num = '9999'")
     schema.check(stage.database)
@@ -101,7 +101,7 @@ def test_a_clock_that_differs_from_the_databases_by_too_much_is_not_ready(stage:
         return
     found = re.fullmatch(r"this node's clock and the database's differ by ([\d.]+) s; at most 5 s", problem(node))
     assert found
-    # What the question took is no skew, so it makes the figure smaller by as much.
+    # The time of the query is not skew, so it makes the figure smaller.
     assert 5 < float(found[1]) <= 7.1
 
 
@@ -112,7 +112,7 @@ def test_readiness_asks_the_database_at_most_once_a_second(oauth: OAuth, stateme
     with statements.counted() as seen:
         for _ in range(20):
             assert oauth.http.get("/readyz").status_code == 200
-    assert len(seen) <= 6 * int(time.monotonic() - began), "one round of checks for each second that was over"
+    assert len(seen) <= 6 * int(time.monotonic() - began), "one round of checks for each second that passed"
 
 
 @on_postgresql
@@ -249,7 +249,7 @@ def test_rotations_are_counted_by_what_became_of_them(stage: Stage, measured: OA
 
 
 def test_no_label_is_taken_from_what_a_request_says(measured: OAuth):
-    """Else anyone could fill the memory with one series for each invented word."""
+    """Otherwise any client could fill the memory with one series for each invented word."""
     series = len(figures(measured.http))
     for number in range(20):
         measured.token(grant_type=f"invented-{number}", scope=f"s-{number}", client_id=f"c-{number}")
@@ -269,7 +269,7 @@ def test_the_figures_of_all_workers_are_summed(stage: Stage):
         for _ in range(8):
             with server.http() as http:
                 seen.add(figures(http)["authserver_requests_total", "token", "client_credentials", "ok"])
-        assert seen == {40.0}, "whichever worker is asked"
+        assert seen == {40.0}, "every worker gives the same figures"
         request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff\xfe\r\n\r\n"
         assert server.raw(request)[0] == 401, "bytes that are no text are a wrong token too"
     finally:

@@ -1,4 +1,4 @@
-"""POST /introspect (RFC 7662, RFC 9701): what it tells, and to whom."""
+"""POST /introspect (RFC 7662, RFC 9701): what it answers to which client."""
 
 import jwt
 import pytest
@@ -14,7 +14,7 @@ INACTIVE = {"active": False}
 
 @pytest.fixture
 def api_app(stage: Stage, app: Flask) -> App:
-    """The client that the API authenticates as; the catalogue is read before anything is cached."""
+    """The API's own client, registered before the app caches anything."""
     made = stage.an_app(grants={"client_credentials"}, scopes=set())
     stage.sql("UPDATE apis SET client_id = :id WHERE audience = :audience", id=made.client_id, audience=API)
     app.extensions["authserver"].oauth.services.catalogue.refresh()

@@ -1,4 +1,4 @@
-"""Late retries: for apps that the system kills in mid-request, and never for a thief."""
+"""Late retries help apps that the system kills in mid-request, and never a thief."""
 
 import json
 
@@ -21,7 +21,7 @@ def oauth(oauth: OAuth, stage: Stage) -> OAuth:
 
 
 def lose_an_answer(oauth: OAuth, stage: Stage, token: Held) -> Held:
-    """Refresh, as if the answer never arrived, and let the window pass. Returns the answer, for whoever has it."""
+    """Refresh as if the answer was lost, and let the window pass. Returns the lost answer."""
     lost = held(oauth.refresh(token.refresh_token))
     stage.back_date(token.session_id, 31)
     return lost
@@ -74,7 +74,9 @@ def test_the_lost_successor_is_dead_and_proves_a_second_holder(oauth: OAuth, per
 def test_no_late_retry_once_the_successor_was_presented(oauth: OAuth, person: Person, stage: Stage):
     first = held(oauth.sign_in(person))
     second = held(oauth.refresh(first.refresh_token))
-    assert held(oauth.refresh(second.refresh_token)).refresh_token == second.refresh_token, "kept: somebody has it"
+    assert held(oauth.refresh(second.refresh_token)).refresh_token == second.refresh_token, (
+        "the token was kept, because somebody has it"
+    )
     stage.back_date(first.session_id, 31)
     assert reason(stage, oauth.refresh(first.refresh_token)) is Reason.TOKEN_REUSED
 

@@ -13,7 +13,7 @@ from tests.support.stage import Stage
 
 FORM = "application/x-www-form-urlencoded"
 
-#: What is appended to a good body. Each is refused for itself, whatever else the request holds.
+#: Additions to a good body. Each is refused, even though the rest of the request is good.
 APPENDED = {
     "broken percent": b"&x=%ZZ",
     "cut percent": b"&x=%E",
@@ -171,7 +171,10 @@ HEADER_TEXT = st.text(st.characters(max_codepoint=255, exclude_categories=["Cc"]
 def test_no_request_at_all_is_a_server_error(
     app: Flask, stage: Stage, path: str, body: bytes, content_type: str, authorization: str | None, agent: str
 ):
-    environ = {"CONTENT_TYPE": content_type, "HTTP_USER_AGENT": agent}  # WSGI's own, for httpx sends ASCII only
+    environ = {
+        "CONTENT_TYPE": content_type,
+        "HTTP_USER_AGENT": agent,
+    }  # by WSGI's own variables, because httpx sends ASCII only
     if authorization is not None:
         environ["HTTP_AUTHORIZATION"] = authorization
     before = contents(stage)

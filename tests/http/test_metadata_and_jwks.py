@@ -1,4 +1,4 @@
-"""What clients and APIs find out by themselves: the metadata document (RFC 8414) and the key set (RFC 7517)."""
+"""Discovery by clients and APIs: the metadata document (RFC 8414) and the key set (RFC 7517)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -78,8 +78,8 @@ def test_there_is_no_empty_list_of_scopes(oauth: OAuth, stage: Stage):
 
 
 def test_authlibs_validator_accepts_the_document(with_a_path: OAuth):
-    # It asks for a response type, which a server without an authorization endpoint cannot name truthfully; RFC 8414
-    # section 2 asks for the member only.
+    # The check wants a response type, but a server without an authorization endpoint has none. RFC 8414 section 2
+    # requires the member only.
     said = document_with_path(with_a_path)
     assert said["response_types_supported"] == []
     AuthorizationServerMetadata(
@@ -156,7 +156,7 @@ def test_the_key_set_has_public_members_only(oauth: OAuth):
     answer = oauth.http.get(JWKS)
     assert answer.headers["content-type"].startswith("application/jwk-set+json")
     keys = answer.json()["keys"]
-    assert len(keys) == 2  # the one that signs, and the next one
+    assert len(keys) == 2  # the active key and the next key
     for key in keys:
         assert key.keys() == PUBLIC_MEMBERS
         assert key["kid"] == JWKRegistry.import_key(key).thumbprint()

@@ -1,4 +1,4 @@
-"""Opaque access tokens: sealed, not stored, known only by introspection."""
+"""Opaque access tokens: sealed, not stored, and readable only by introspection."""
 
 from typing import Any
 

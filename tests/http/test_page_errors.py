@@ -1,4 +1,4 @@
-"""What goes wrong below the paths of pages is answered with a page, never with JSON or a traceback."""
+"""An error below the paths of pages is answered with a page, never with JSON or a traceback."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_database_that_does_not_answer_is_a_page_that_says_when_to_come_back(s
     with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
         visitor = Visitor(http, stage.settings.issuer)
         visitor.sign_in(person)
-        with app.extensions["authserver"].database.engine.connect():  # the only one that there is
+        with app.extensions["authserver"].database.engine.connect():  # the only connection
             page = visitor.get("/account/")
         assert page.status_code == 503
         assert int(page.headers["retry-after"]) >= 1

@@ -1,4 +1,4 @@
-"""A refusal's reference: says why to whoever has the master key, and nothing to anybody else."""
+"""A refusal's reference tells the reason to a holder of the master key, and nothing to others."""
 
 import base64
 import json
@@ -46,7 +46,7 @@ def test_a_reference_has_one_length_and_one_alphabet_whatever_it_says(refusal: R
 
 
 def test_no_reference_begins_with_a_hyphen_which_a_command_line_would_take_for_an_option():
-    """One in 64 did, and `authserver why` answered "No such option"."""
+    """Once one in 64 did, and `authserver why` answered "No such option"."""
     assert not [r for r in (references.seal(Refusal(Reason.WRONG_SECRET, 1)) for _ in range(2000)) if r[0] == "-"]
 
 
@@ -82,7 +82,7 @@ def test_a_reference_pasted_with_blanks_around_opens():
 
 
 def test_every_reason_has_a_public_text_of_its_own_kind():
-    """A reason that no table listed was told as a refresh token's, whatever it was about."""
+    """Once a reason that no table listed got the text of a refresh token's reason."""
     assert {reason.public for reason in Reason} == set(Public)
     of_refresh_tokens = re.compile(r"TOKEN_|SESSION_|RETRY_|NO_COOKIE")
     told = [reason.name for reason in Reason if reason.public is Public.REFRESH_TOKEN]
@@ -98,7 +98,7 @@ def test_no_two_reasons_have_the_same_number():
 
 
 def refused_in_every_way(oauth: OAuth, stage: Stage, person: Person) -> dict[Reason, httpx.Response]:
-    """Refusals that share a public text, by their reason."""
+    """Refusals with the same public text, by their reason."""
     disabled = stage.an_app()
     stage.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
     unknown = App("nobody", "secret")
@@ -152,7 +152,7 @@ def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, stage:
         for reason in group:
             body = responses[reason].json()
             assert len(body.pop("reference")) == LENGTH
-            # All of it but for the reference, the length of the answer included.
+            # The whole answer except the reference. The length is compared as well.
             headers = {name: value for name, value in responses[reason].headers.items() if name != "date"}
             seen.add((responses[reason].status_code, json.dumps(body), json.dumps(headers, sort_keys=True)))
         assert len(seen) == 1, group

@@ -68,7 +68,7 @@ def test_a_session_rotates_at_most_once_in_a_window(oauth: OAuth, person: Person
     second = held(oauth.refresh(first.refresh_token))
     burst = [held(oauth.refresh(second.refresh_token)) for _ in range(5)]
     assert {token.refresh_token for token in burst} == {second.refresh_token}
-    assert len({token.claims["jti"] for token in burst}) == 5, "each gets a fresh access token"
+    assert len({token.claims["jti"] for token in burst}) == 5, "each answer has a fresh access token"
     stage.back_date(first.session_id, 29)
     assert held(oauth.refresh(second.refresh_token)).refresh_token == second.refresh_token
     stage.back_date(first.session_id, 2)
@@ -149,13 +149,15 @@ def test_a_retry_from_elsewhere_is_answered_and_marked(oauth: OAuth, person: Per
     assert held(from_elsewhere(oauth, app).refresh(first.refresh_token)).refresh_token == second.refresh_token
     assert [detail["from_elsewhere"] for detail in details(stage, "session.retry")] == [True]
     assert stage.events("session.retry")[0].address == "198.51.100.9"
-    assert stage.session(first.session_id).last_user_agent != "Thief/1.0", "a retry does not move the place"
+    assert stage.session(first.session_id).last_user_agent != "Thief/1.0", (
+        "a retry does not change the session's address and user agent"
+    )
 
 
 def test_a_use_of_the_current_token_from_elsewhere_inside_the_window_leaves_a_mark(
     oauth: OAuth, person: Person, stage: Stage, app: Flask
 ):
-    """And does not make the thief's place the one that the owner's retries are compared with."""
+    """It does not change the place that the owner's retries are compared with."""
     first = held(oauth.sign_in(person))
     second = held(oauth.refresh(first.refresh_token))
     held(oauth.refresh(second.refresh_token))
@@ -178,7 +180,7 @@ def test_a_client_may_have_retries_from_elsewhere_refused(
     refused = from_elsewhere(oauth, app).refresh(first.refresh_token)
     assert refused_as(refused, "invalid_grant")
     assert reason(stage, refused) is Reason.RETRY_FROM_ELSEWHERE
-    assert stage.session(first.session_id) == before, "the session lives on as it was"
+    assert stage.session(first.session_id) == before, "the session goes on unchanged"
     assert details(stage, "session.retry")[-1]["refused"]
     assert held(oauth.refresh(second.refresh_token)).session_id == first.session_id
 

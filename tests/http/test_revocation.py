@@ -16,7 +16,7 @@ from tests.support.stage import Stage
 
 
 def is_signed_out(oauth: OAuth, signed_in: dict[str, Any]) -> bool:
-    """Whether the session is over. Asks by its refresh token, which is spent if not."""
+    """Whether the session has ended. A live session is refreshed by the question."""
     answer = oauth.refresh(signed_in["refresh_token"])
     return answer.status_code == 400 and refused_as(answer, "invalid_grant")
 

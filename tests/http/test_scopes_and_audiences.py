@@ -17,7 +17,7 @@ OTHER = "https://other.example.com"
 
 @pytest.fixture
 def two(oauth: OAuth, stage: Stage) -> OAuth:
-    """A client that may use two APIs, with a default scope at the first; a third API is not for it."""
+    """A client that may use two of three APIs, with a default scope at the first."""
     stage.an_api(BILLS, "bills:read bills:pay", roles={"bills:pay": "payer boss"})
     stage.an_api(OTHER, "other")
     scopes = {"read", "write", "bills:read", "bills:pay"}
@@ -25,7 +25,7 @@ def two(oauth: OAuth, stage: Stage) -> OAuth:
 
 
 def given(answer: Any) -> tuple[str, Any]:
-    """The scope and the audience of a good answer; the token says the same scope as the response."""
+    """The scope and the audience of a good answer, whose token must have the response's scope."""
     body = answer.json()
     said = claims(body["access_token"])
     assert said.get("scope", "") == body["scope"]

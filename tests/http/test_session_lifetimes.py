@@ -113,7 +113,7 @@ def test_the_row_knows_the_access_token_that_lives_longest(oauth: OAuth, person:
     after = stage.session(first.session_id).access_expires_at
     assert before <= after
     assert second.claims["exp"] <= after / 1000 < second.claims["exp"] + 1
-    # A shorter lifetime for the client does not shorten tokens that are out already.
+    # A shorter lifetime of the client does not shorten tokens that were issued before.
     stage.sql("UPDATE sessions SET access_expires_at = :later", later=after + 3_600_000)
     held(oauth.refresh(second.refresh_token))
     assert stage.session(first.session_id).access_expires_at == after + 3_600_000
@@ -133,7 +133,7 @@ def test_a_session_that_cannot_be_refreshed_ends_with_its_access_token(oauth: OA
 
 @pytest.fixture
 def restored(oauth: OAuth, person: Person, stage: Stage) -> tuple[Any, Any, Any]:
-    """A session whose row is one generation behind its client: the row before, the row since, and the token."""
+    """A session whose row is one generation behind its client: the old row, the new row, and the client's token."""
     first = held(oauth.sign_in(person))
     before = stage.session(first.session_id)
     token = held(oauth.refresh(first.refresh_token))
@@ -197,11 +197,11 @@ def test_a_mismatch_under_a_leaked_key_ends_nothing(oauth: OAuth, person: Person
     assert refused_as(refused, "invalid_grant")
     assert reason(stage, refused) is Reason.TOKEN_LEAKED_KEY
     assert stage.session(first.session_id) == before
-    assert oauth.refresh(third.refresh_token).status_code == 200, "it is still read, and matches"
+    assert oauth.refresh(third.refresh_token).status_code == 200, "the server still reads the token, and it matches"
 
 
 def test_what_matches_under_a_leaked_key_is_held_to_the_rules(oauth: OAuth, person: Person, stage: Stage, app: Flask):
-    # Only who has had the token knows a secret whose digest is in the row.
+    # The digest in the row proves that the client has had the token.
     first = held(oauth.sign_in(person))
     held(oauth.refresh(first.refresh_token))
     leak_the_token_key(stage, app)

@@ -1,4 +1,4 @@
-"""A sign-in with a password, on the wire: who is let in, with what, and what it leaves behind."""
+"""A sign-in with a password, on the wire: which users may sign in, their roles, and the rows that it writes."""
 
 import json
 from typing import Any
@@ -34,7 +34,7 @@ def as_named(person: Person, name: str) -> Person:
         "Änne Straße",
         "änne straße",
         "ÄNNE STRASSE",
-        "A\u0308nne Straße",  # an accent of its own
+        "A\u0308nne Straße",  # with a combining accent
         "\uff21\u0308nne Straße",  # a full-width A
         "Anne.Strasse@Example.com",
         "anne.strasse@EXAMPLE.COM",
@@ -139,7 +139,7 @@ def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, stage
     assert held(oauth.sign_in(person)).body["scope"] == "read write"
 
 
-# --- what it leaves behind -------------------------------------------------------------------------------------------
+# --- the rows that it writes -----------------------------------------------------------------------------------------
 
 
 @on_both_databases

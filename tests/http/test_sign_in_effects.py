@@ -1,4 +1,4 @@
-"""What a sign-in does besides: it renews an old hash, and ends the oldest sessions beyond the client's cap."""
+"""Side effects of a sign-in: it renews an old hash, and ends the oldest sessions beyond the client's cap."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def user(stage: Stage, person: Person) -> Any:
 
 
 def outdated(password: str) -> str:
-    """A hash under other parameters than the settings'."""
+    """A hash whose parameters differ from the settings."""
     return argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash(password)
 
 
@@ -54,7 +54,7 @@ def test_a_hash_under_old_parameters_is_renewed_at_sign_in(oauth: OAuth, stage: 
     assert "m=8,t=1,p=1" in after.password_hash
     assert after.password_version == before.password_version, "it is still the same password"
     assert oauth.sign_in(person).status_code == 200
-    assert user(stage, person) == after, "and it is renewed once"
+    assert user(stage, person) == after, "the hash is renewed once"
 
 
 def test_a_wrong_password_renews_nothing(oauth: OAuth, stage: Stage):
@@ -66,7 +66,7 @@ def test_a_wrong_password_renews_nothing(oauth: OAuth, stage: Stage):
 
 @on_postgresql
 def test_sign_ins_that_renew_one_hash_at_the_same_time_all_succeed(roomy: Any, stage: Stage):
-    # Each held the user's row shared and then wanted to write it: they waited for each other.
+    # Once each sign-in held a shared lock of the user's row and then wanted to write it: they waited for each other.
     oauth, _ = roomy
     person = stage.a_person(password="correct horse", password_hash=outdated("correct horse"))
     with ThreadPoolExecutor(6) as threads:

@@ -1,4 +1,4 @@
-"""What each request costs in SQL: a regression here is one of the whole server's capacity."""
+"""The SQL statements of each request: one more of them lowers the capacity of the whole server."""
 
 import time
 from typing import Any
@@ -16,7 +16,7 @@ pytestmark = on_both_databases
 
 @pytest.fixture(autouse=True)
 def warm(oauth: OAuth, person: Person) -> None:
-    """Caches are filled, and a block of status indices is leased."""
+    """Fill the caches, and lease a block of status indices."""
     oauth.revoke(held(oauth.sign_in(person)).refresh_token)
 
 
@@ -96,7 +96,9 @@ def test_signing_out_is_two_statements_by_either_token(oauth: OAuth, person: Per
     first, second = held(oauth.sign_in(person)), held(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.revoke(first.refresh_token))) == 2
     assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2
-    assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2, "and it asks why it had no effect"
+    assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2, (
+        "the second reads why the first had no effect"
+    )
 
 
 @pytest.mark.parametrize("last", ["A", "B"])
@@ -121,4 +123,4 @@ def test_a_flood_of_refusals_writes_nothing(oauth: OAuth, person: Person, statem
         assert oauth.sign_in(wrong).status_code == 400
     costs = [len(ran(statements, lambda: oauth.sign_in(wrong), 400)) for _ in range(20)]
     recorded = 20 - costs.count(1)
-    assert recorded <= 1 + (time.monotonic() - began) < 20, "what the bounded rate lets through"
+    assert recorded <= 1 + (time.monotonic() - began) < 20, "the bounded rate admits these"

@@ -1,4 +1,4 @@
-"""Status lists on the wire (IETF Token Status List): who is listed, for how long, and what caches may do."""
+"""Status lists on the wire (IETF Token Status List): which sessions are listed, how long, and what caches may do."""
 
 import gzip
 import json
@@ -28,7 +28,7 @@ Statements = Any
 
 @pytest.fixture
 def fresh(app: Flask) -> Fresh:
-    """Read list 0 as it is now: the node's own copy of a second ago is dropped. The new one stays until the next time."""
+    """Read list 0 as it is now, because the node's cached copy is dropped first."""
     lists = app.extensions["authserver"].oauth.services.status_lists
 
     def read(oauth: OAuth, **headers: str) -> httpx.Response:
@@ -93,7 +93,7 @@ def test_shortening_a_lifetime_shortens_no_listing(oauth: OAuth, person: Person,
 
 @on_both_databases
 def test_shortening_a_lifetime_shortens_no_listing_of_a_clients_own_tokens(oauth: OAuth, stage: Stage, fresh: Fresh):
-    """Nothing is stored for each, so they are listed for as long as the longest that any client may have."""
+    """No row stores each token, so they are listed as long as the longest lifetime of any client."""
     app = stage.an_app(access_token_lifetime=86_400)
     own = oauth.as_app(app).own_token().json()["access_token"]
     stage.change_app(app.client_id, access_token_lifetime=60)
@@ -126,7 +126,7 @@ def test_disabling_a_client_lists_its_sessions_before_the_sweep_and_its_own_toke
 def test_a_node_that_stalls_between_commit_and_signature_is_covered(
     oauth: OAuth, person: Person, stage: Stage, app: Flask
 ):
-    """What a token's `exp` can be is in the row before the token is signed, however late that is."""
+    """The row has the latest possible `exp` of a token before the token is signed."""
     signed_in = oauth.sign_in(person).json()
     session_id = claims(signed_in["access_token"])["sid"]
     later = oauth.refresh(signed_in["refresh_token"]).json()["access_token"]
@@ -139,7 +139,7 @@ def test_building_a_list_is_one_statement_a_second_at_most(oauth: OAuth, stateme
     with statements.counted() as seen:
         fresh(oauth)
     assert len([text for text in seen if "UNION" in text]) == 1
-    assert len(seen) == 2  # whether there is such a list, which an existing copy answers too
+    assert len(seen) == 2  # an existing copy answers too whether the list exists
     with statements.counted() as seen:
         for _ in range(20):
             oauth.http.get("/status/0")

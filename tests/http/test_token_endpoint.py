@@ -1,4 +1,4 @@
-"""The token endpoint: what is answered to a good request, and what to one that is not (RFC 6749 sections 4.3 to 5.2)."""
+"""The token endpoint: its answers to good and bad requests (RFC 6749 sections 4.3 to 5.2)."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""Signing in to the pages and out of them: visits, their cookie, and what ends them."""
+"""Sign-in to the pages and sign-out: visits, their cookie, and what ends them."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def test_refused_sign_ins_say_the_same_and_leave_an_event(visitor: Visitor, pers
         text = answer.text.replace(token, "").replace(f'value="{login}"', "").replace("autofocus", "")
         pages.add((answer.status_code, "".join(text.split())))
         assert "authserver" not in visitor.http.cookies
-    assert len(pages) == 1, "something tells them apart"
+    assert len(pages) == 1, "the answers must be equal"
     assert next(iter(pages))[0] == 403
     reasons = [event.detail for event in stage.events("sign_in.refused")]
     assert len(reasons) == 6
@@ -197,7 +197,7 @@ def test_a_page_that_htmx_asks_for_sends_the_whole_browser_to_the_form(visitor: 
 
 
 def test_a_link_on_another_site_finds_the_visit(visitor: Visitor, person: Person):
-    """Strict cookies stay behind on the first request from elsewhere, so the page loads itself once more."""
+    """The browser sends no Strict cookie with a link from another site, so the page loads itself once more."""
     visitor.sign_in(person)
     cookies, visitor.http.cookies = visitor.http.cookies, httpx.Cookies()
     page = visitor.get("/account/events", Sec_Fetch_Site="cross-site")

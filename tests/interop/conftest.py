@@ -1,4 +1,4 @@
-"""Fixtures: a live server, one for each algorithm, and the example API beside them."""
+"""Fixtures: a live server, a live server for each algorithm, and the example API."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def _serving(directories: pytest.TempPathFactory, algorithm: str = "ES256") -> I
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A live server for all tests of this folder: each makes its own client and user."""
+    """A live server for all tests of this folder. Each test makes its own client and user."""
     with _serving(tmp_path_factory) as started:
         yield started
 
 
 @pytest.fixture(scope="session", params=["ES256", "EdDSA", "RS256"])
 def signing_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A live server that signs with each algorithm there is."""
+    """A live server for each signing algorithm."""
     with _serving(tmp_path_factory, request.param) as started:
         yield started
 
@@ -54,7 +54,7 @@ def api(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def app(server: LiveServer) -> App:
-    """A confidential client. Without a retry window each refresh rotates, so no test lives on the same token twice."""
+    """A confidential client. It has no retry window, so each refresh rotates and no test gets the same token twice."""
     return server.stage.an_app(scopes=SCOPES, retry_window=0)
 
 

@@ -14,7 +14,7 @@ from tests.interop.issuer import Issuer
 from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
 
-# What a library accepts by its own rules, and why. docs/api-developers.md says what an API adds, as /strict does.
+# The bad tokens that a library accepts by its own rules, and why. /strict adds the checks of docs/api-developers.md.
 ACCEPTED: dict[tuple[str, str], str] = {
     ("go-oidc", "another type"): "it is made for ID tokens, whose type nobody names",
     ("jsonwebtoken", "another type"): "it reads the type and leaves the verdict to the API",
@@ -70,7 +70,9 @@ def test_it_refuses_a_bad_token(api: ForeignApi, forger: Forger, name: str) -> N
     answer = api.ask(make(forger))
 
     if (api.library.name, name) in ACCEPTED:
-        assert answer.status_code == 200, "it refuses this now: take it off the list, and out of docs/api-developers.md"
+        assert answer.status_code == 200, (
+            "the library refuses this now: remove it from the list and from docs/api-developers.md"
+        )
         assert api.ask(forger.ours.token(), "/strict").status_code == 200
         answer = api.ask(make(forger), "/strict")
     assert answer.status_code == 401, answer.text

@@ -1,4 +1,4 @@
-"""The sample proxies, unmodified but for addresses and certificates, in front of a live server: who gets to see which cookie."""
+"""The sample proxies in front of a live server, with changed addresses and certificates only: who sees which cookie."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ACCESS, REFRESH = f"__Host-authserver-at-{CLIENT}", f"__Host-authserver-rt-{CLIE
 
 @dataclass
 class Upstream:
-    """A server behind the proxy that remembers what it was sent: path, Cookie and X-Forwarded-For."""
+    """A server behind the proxy that notes path, Cookie and X-Forwarded-For of each request."""
 
     seen: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
@@ -68,7 +68,7 @@ class Site:
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Iterator[Stage]:
-    """On one database: what is looked at stands in front of the server."""
+    """On SQLite only: the tests look at the proxy in front of the server."""
     made = make_stage("sqlite", tmp_path)
     made.an_api()
     yield made
@@ -92,7 +92,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, stage: Stage) -> Iterat
         ports = {8000: server.port, 8001: stack.enter_context(api.running()), 8002: stack.enter_context(app.running())}
         start = {"nginx": _nginx, "caddy": _caddy}[kind]
         stack.enter_context(start(tmp_path, port, ports))
-        app.seen.clear()  # the look whether the proxy is there
+        app.seen.clear()  # forget the requests that waited for the proxy
         yield Site(host, f"https://127.0.0.1:{port}", api, app)
 
 
@@ -195,7 +195,7 @@ def _process(command: list[str], port: int, directory: Path) -> Iterator[None]:
                 break
             except httpx.ConnectError as error:
                 if "SSL" in str(error) or "alert" in str(error):
-                    break  # it listens; it has no certificate for a bare address
+                    break  # it listens, without a certificate for a bare address
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)

@@ -1,4 +1,4 @@
-"""Our library for resource servers against a live server: what it accepts, and how soon it learns of a revocation."""
+"""Our library for resource servers against a live server: what it accepts, and how soon it notices a revocation."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ _TTL = 2
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A live server with short-lived lists, an API that may introspect, and another API."""
+    """A live server with short-lived status lists, an API that may introspect, and another API."""
     stage = make_stage("sqlite", tmp_path_factory.mktemp("sdk"))
     stage.an_api()
     stage.an_api("https://other.example.com", "other")
@@ -45,7 +45,7 @@ def verifier(server: LiveServer) -> Verifier:
 
 
 def code(verify: Callable[[], object]) -> str:
-    """The code of the refusal; "ok" without one."""
+    """The code of the refusal, or "ok"."""
     try:
         verify()
     except VerificationError as error:
@@ -54,9 +54,9 @@ def code(verify: Callable[[], object]) -> str:
 
 
 def seconds_until(outcome: str, verify: Callable[[], object]) -> float:
-    """How long a busy API goes on accepting: it verifies every 50 ms.
+    """How long a busy API, which verifies every 50 ms, goes on accepting a token.
 
-    Counted in turns, and not by the clock: a machine that stands still for a second has not run its library meanwhile.
+    It counts turns and not seconds: while the machine stalls, the library does not run either.
     """
     deadline, turns = time.monotonic() + 60, 0
     while code(verify) != outcome:

@@ -1,4 +1,4 @@
-"""Fixtures of several files: nodes of their own, the housekeeping of the app, and a set-up without a finding."""
+"""Fixtures of several files: nodes, the housekeeping of the app, and a set-up without a finding of the doctor."""
 
 from __future__ import annotations
 
@@ -46,5 +46,5 @@ def housekeeping(app: Flask) -> Housekeeping:
 
 @pytest.fixture
 def healthy(stage: Stage) -> Stage:
-    """A set-up that nobody can say anything against."""
+    """A set-up without a finding of the doctor."""
     return make_healthy(stage)

@@ -1,4 +1,4 @@
-"""What requests count in memory reaches the rows, once, from any number of processes; an outage loses none of it."""
+"""The counts of requests reach the rows once, from any number of processes, and an outage loses none."""
 
 import json
 import subprocess
@@ -40,12 +40,12 @@ def counts(stage: Stage) -> dict[str, int]:
 def test_what_happened_is_counted_by_its_name(oauth: OAuth, person: Person, stage: Stage, housekeeping: Housekeeping):
     first = held(oauth.sign_in(person))
     held(oauth.refresh(first.refresh_token))
-    held(oauth.refresh(first.refresh_token))  # the same again: a retry
+    held(oauth.refresh(first.refresh_token))  # the same token again: a retry
     assert oauth.sign_in(Person(person.id, person.username, "wrong password")).status_code == 400
     assert oauth.refresh("asrt_nonsense").status_code == 400
-    for _ in range(2):  # the second ends nothing
+    for _ in range(2):  # the second call ends nothing
         assert oauth.revoke(first.refresh_token).status_code == 200
-    assert counts(stage) == {}, "nothing is written by the requests themselves"
+    assert counts(stage) == {}, "the requests themselves write nothing"
     housekeeping.flush()
     assert counts(stage) == {
         "sign_in": 1,
@@ -148,7 +148,7 @@ def test_one_node_counts_the_live_sessions_of_a_bucket(
     assert rows[0].count == 1
     assert rows[0].at % BUCKET_MS == 0
     taken = activity.claim_sample(stage.database, ACTIVE_SESSIONS)
-    assert taken is None or taken > rows[0].at, "the bucket is taken, or the next one has begun"
+    assert taken is None or taken > rows[0].at, "the bucket has a sample, or the next one has begun"
 
 
 def test_a_claimed_sample_that_nobody_wrote_is_a_gap(stage: Stage, admin: Administration):
@@ -163,7 +163,7 @@ def test_a_claimed_sample_that_nobody_wrote_is_a_gap(stage: Stage, admin: Admini
 
 
 def put(stage: Stage, age_ms: int, name: str, count: int) -> int:
-    """A row of so long ago; returns its bucket."""
+    """A row of this age; returns its bucket."""
     at = (stage.database.now() - age_ms) // BUCKET_MS * BUCKET_MS
     stage.sql("INSERT INTO activity (at, name, count) VALUES (:at, :name, :count)", at=at, name=name, count=count)
     return at
@@ -224,7 +224,7 @@ def test_counts_are_pruned_by_age(stage: Stage):
 
 @on_sqlite
 def test_the_command_shows_a_table_and_json(stage: Stage):
-    command = LiveServer(stage)  # not started: the command needs no server
+    command = LiveServer(stage)  # not started, because the command needs no server
     empty = command.run("activity")
     assert empty.stdout.startswith("Nothing has happened in this time.")
     put(stage, 0, "sign_in", 41)

@@ -1,4 +1,4 @@
-"""The audit record: who did what to what, once it is committed and never before; found, paged and exported."""
+"""The audit record: events are written when their act commits, and can be searched, paged and exported."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def admin(stage: Stage) -> Administration:
 
 @contextmanager
 def log_lines() -> Iterator[Callable[[], list[dict[str, Any]]]]:
-    """The lines of audit events that the application wrote inside of the block, as programs read them."""
+    """The lines of audit events that the application logged, parsed."""
     (handler,) = (h for h in logging.getLogger().handlers if type(h) is logging.StreamHandler)
     text = io.StringIO()
     before = handler.setStream(text)
@@ -65,12 +65,12 @@ def record(stage: Stage, *events: Event, **fields: Any) -> None:
 
 
 def at(stage: Stage, times: dict[Event, int]) -> None:
-    """Say when the events happened, in milliseconds since the epoch."""
+    """Set the times of events, in milliseconds since the epoch."""
     for event, when in times.items():
         stage.sql("UPDATE audit_events SET at = :at WHERE event = :event", at=when, event=event.value)
 
 
-# --- what a refusal leaves --------------------------------------------------------------------------------------------
+# --- refusals ---------------------------------------------------------------------------------------------------------
 
 
 def refused_in_recorded_ways(oauth: OAuth, stage: Stage, person: Person) -> dict[str, str]:
@@ -79,7 +79,7 @@ def refused_in_recorded_ways(oauth: OAuth, stage: Stage, person: Person) -> dict
     password = oauth.token(grant_type="password", username=person.username, password="wrong")
     first = held(oauth.sign_in(person))
     second = held(oauth.refresh(first.refresh_token))
-    stage.back_date(first.session_id, 100)  # a session rotates once in a retry window
+    stage.back_date(first.session_id, 100)  # out of the retry window
     held(oauth.refresh(second.refresh_token))
     stolen = oauth.refresh(first.refresh_token)
     restored = held(oauth.sign_in(person))
@@ -177,7 +177,7 @@ def test_no_line_is_written_before_the_commit(app: Flask, admin: Administration,
 
 
 def test_a_connection_keeps_no_line_of_the_transaction_before(app: Flask, admin: Administration, stage: Stage):
-    """The pool hands out the same connection again; what its last transaction left would be written with the next."""
+    """The pool hands out the same connection again. The next transaction must not log the lines of the last one."""
     with log_lines() as read:
         with suppress(ZeroDivisionError), stage.database.transaction() as connection:
             audit.record(connection, Entry(Event.KEYS_REWRAPPED, "server"))
@@ -247,7 +247,7 @@ def test_an_event_that_does_not_exist_is_refused_with_those_that_do(admin: Admin
 def test_pages_have_each_event_once_although_new_ones_come_in(admin: Administration, stage: Stage):
     stage.sql("DELETE FROM audit_events")
     record(stage, *[Event.USER_ENABLED] * 23)
-    stage.sql("UPDATE audit_events SET at = 5")  # all at one moment: only their ids tell them apart
+    stage.sql("UPDATE audit_events SET at = 5")  # the same time for all, so that only their ids give the order
     whole = [row.id for row in use_cases.find(admin, Search(), limit=100)]
     seen: list[UUID] = []
     place = None
@@ -266,7 +266,7 @@ def test_an_export_streams_everything_in_bounded_memory(admin: Administration, s
         stage.transaction(lambda connection: audit.record(connection, *many))
     stage.sql("UPDATE audit_events SET at = 5 WHERE at % 2 = 0")
     for _ in use_cases.export(admin, Search()):
-        break  # what is compiled and cached at the first row is not counted
+        break  # the memory of the first row's caches does not count
     tracemalloc.start()
     ids = [row.id.int for row in use_cases.export(admin, Search())]
     _, peak = tracemalloc.get_traced_memory()

@@ -1,7 +1,7 @@
-"""Every act of administration leaves exactly its events: who, from where, on what, with which outcome, and no secret.
+"""Every act of administration leaves exactly its audit events, with actor, address, object and outcome, and no secret.
 
-The acts are found in the code. Whoever adds one adds a story of it to tests/support/every_act.py, or its name to those here
-that change nothing.
+The acts are found in the code. A new act needs its function in tests/support/every_act.py, or its name in
+CHANGES_NOTHING.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tests.support.stage import Stage
 
 pytestmark = on_both_databases
 
-#: What only looks, or is a step of the acts below and is called by them alone.
+#: Functions that only read, and steps that only other acts call.
 CHANGES_NOTHING = {
     "activity.read", "apis.clients_with", "apis.find", "apis.find_all", "audit.find", "audit.look_up",
     "authority.require_roles", "authority.require_scopes", "clients.concerns_of", "clients.find", "clients.find_all",
@@ -36,7 +36,7 @@ CHANGES_NOTHING = {
     "sessions.find", "sessions.find_all", "sessions.usernames", "sessions.whose", "sweeping.settle_seconds",
     "users.check_new_password", "users.find", "users.find_all", "users.hash_new", "audit.export",
 }  # fmt: skip
-#: What the server does by itself all day. A sweep that changes a session writes an event of the server's own.
+#: Housekeeping of the server. A sweep that changes a session writes an event with the server as its actor.
 HOUSEKEEPING = {"apis.settle", "pruning.prune", "sweeping.sweep_now", "sweeping.sweep_to_the_end"}
 
 
@@ -53,8 +53,8 @@ def use_cases() -> Iterator[str]:
 
 def test_every_use_case_is_told_here_or_changes_nothing():
     told = {name.partition(" ")[0] for name in ACTS} | CHANGES_NOTHING | HOUSEKEEPING
-    assert set(use_cases()) - told == set(), "add a story of what it leaves in the audit record"
-    assert told - set(use_cases()) == set(), "it is no use case any more"
+    assert set(use_cases()) - told == set(), "add the act to tests/support/every_act.py"
+    assert told - set(use_cases()) == set(), "it is no longer a use case"
 
 
 @pytest.mark.parametrize("name", ACTS)

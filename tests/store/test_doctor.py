@@ -1,4 +1,4 @@
-"""The doctor on a database: a healthy set-up yields nothing, each sickness exactly its finding, and the cure works."""
+"""The doctor on a database: a healthy set-up has no finding, each fault has exactly its finding, and its cure works."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DAY_MS = 86_400_000
 
 
 def _mobile(stage: Stage, **changes: Any) -> None:
-    """A public app that can refresh, and sign in by a grant that nothing is said against."""
+    """A public app with a sign-in and refreshes that the doctor accepts."""
     stage.an_app(**{"client_id": "app", "public": True, "grants": {"refresh_token", "client_credentials"}, **changes})
 
 
@@ -44,7 +44,7 @@ def _age_key(kind: str, ms: int) -> Callable[[Stage], None]:
 
 
 def _retire_leaked(stage: Stage) -> None:
-    """An opaque key as it was left behind when only signing keys were gone at once."""
+    """An opaque key in the state of older versions, which erased only leaked signing keys at once."""
     stage.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
     stage.sql("UPDATE keys SET leaked = TRUE WHERE kind = 'opaque' AND state = 'retired'")
 
@@ -60,8 +60,8 @@ def _uses_previous_secret(stage: Stage) -> None:
 
 
 @dataclass(frozen=True)
-class DoctorCase:
-    """What makes a set-up unsound, what is found then, and what stands for the words that its cure leaves open."""
+class Fault:
+    """A fault: the change that makes it, its finding, and values for the placeholders of its cure."""
 
     check: str
     severity: Severity
@@ -71,53 +71,53 @@ class DoctorCase:
 
 
 E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
-CASES = [
-    DoctorCase("client.password-grant", W, lambda s: s.an_app(client_id="shop"), "RFC 9700 section 2.4"),
-    DoctorCase("client.unused-secret", W, _age_clients, "not been used since"),
-    DoctorCase("client.previous-secret", W, _uses_previous_secret, "ends in about 2"),
-    DoctorCase("client.no-first-token", W, lambda s: _web(s, grants={"refresh_token"}), "cannot sign in"),
-    DoctorCase("client.unknown-scope", W, lambda s: _web(s, scopes={"read", "write", "gone"}), "no API owns any more"),
-    DoctorCase("client.no-scopes", N, lambda s: _web(s, scopes=set()), "has no scopes", {"SCOPE": "read"}),
-    DoctorCase("client.browser-secret", W, lambda s: _web(s, kind="browser", grants={"refresh_token", "password"}), "10017"),
-    DoctorCase("client.browser-without-cookie", W, lambda s: s.an_app(client_id="shop", public=True, kind="browser"), "10017", {"URL": "https://app.example.com"}),
-    DoctorCase("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),
-    DoctorCase("client.retry-window", W, lambda s: _web(s, retry_window=61), "61 s"),
-    DoctorCase("client.no-retry-window", N, lambda s: _web(s, retry_window=0), "signed out"),
-    DoctorCase("client.access-token-lifetime", W, lambda s: _web(s, access_token_lifetime=3601), "6750 section 5.3"),
-    DoctorCase(
+FAULTS = [
+    Fault("client.password-grant", W, lambda s: s.an_app(client_id="shop"), "RFC 9700 section 2.4"),
+    Fault("client.unused-secret", W, _age_clients, "not been used since"),
+    Fault("client.previous-secret", W, _uses_previous_secret, "ends in about 2"),
+    Fault("client.no-first-token", W, lambda s: _web(s, grants={"refresh_token"}), "cannot sign in"),
+    Fault("client.unknown-scope", W, lambda s: _web(s, scopes={"read", "write", "gone"}), "no API owns any more"),
+    Fault("client.no-scopes", N, lambda s: _web(s, scopes=set()), "has no scopes", {"SCOPE": "read"}),
+    Fault("client.browser-secret", W, lambda s: _web(s, kind="browser", grants={"refresh_token", "password"}), "10017"),
+    Fault("client.browser-without-cookie", W, lambda s: s.an_app(client_id="shop", public=True, kind="browser"), "10017", {"URL": "https://app.example.com"}),
+    Fault("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),
+    Fault("client.retry-window", W, lambda s: _web(s, retry_window=61), "61 s"),
+    Fault("client.no-retry-window", N, lambda s: _web(s, retry_window=0), "signed out"),
+    Fault("client.access-token-lifetime", W, lambda s: _web(s, access_token_lifetime=3601), "6750 section 5.3"),
+    Fault(
         "client.refresh-lifetime",
         W,
         lambda s: _web(s, refresh_absolute_lifetime=91 * 86_400, refresh_idle_lifetime=60 * 86_400),
         "RFC 9700 section 4.14.2",
     ),
-    DoctorCase("api.no-scopes", N, lambda s: s.an_api("https://b.example.com", ""), "owns no scopes", {"SCOPE": "write:b"}),
-    DoctorCase("scope.unasked", N, lambda s: s.an_api("https://b.example.com", "b"), "no enabled client may ask"),
-    DoctorCase(
+    Fault("api.no-scopes", N, lambda s: s.an_api("https://b.example.com", ""), "owns no scopes", {"SCOPE": "write:b"}),
+    Fault("scope.unasked", N, lambda s: s.an_api("https://b.example.com", "b"), "no enabled client may ask"),
+    Fault(
         "scope.role-without-users",
         W,
         lambda s: (s.an_api("https://b.example.com", "b", {"b": "editor"}), _web(s, scopes={"b"})),
         "role editor",
         {"USER": "anna"},
     ),
-    DoctorCase("users.weak-hashes", N, lambda s: s.a_person(password_hash=HASH.replace("19456", "9216")), "next sign-in"),
-    DoctorCase("users.imported-hashes", N, lambda s: s.a_person(password_hash="$2b$12$" + "a" * 53), r"\(\$2b\)"),
-    DoctorCase(
+    Fault("users.weak-hashes", N, lambda s: s.a_person(password_hash=HASH.replace("19456", "9216")), "next sign-in"),
+    Fault("users.imported-hashes", N, lambda s: s.a_person(password_hash="$2b$12$" + "a" * 53), r"\(\$2b\)"),
+    Fault(
         "users.no-administrator",
         W,
         lambda s: s.sql("UPDATE users SET roles = '' WHERE username = 'anna'"),
         "nobody can sign in to the console",
         {"USER": "anna"},
     ),
-    DoctorCase("key.overdue", W, _age_key("signing", 31 * DAY_MS), "24 h ago"),
-    DoctorCase("key.due", N, _age_key("opaque", 29 * DAY_MS + 3_600_000), "in 22 h"),
-    DoctorCase("key.no-successor", W, lambda s: s.sql("DELETE FROM keys WHERE kind = 'token' AND state = 'next'"), "leak"),
-    DoctorCase(
+    Fault("key.overdue", W, _age_key("signing", 31 * DAY_MS), "24 h ago"),
+    Fault("key.due", N, _age_key("opaque", 29 * DAY_MS + 3_600_000), "in 22 h"),
+    Fault("key.no-successor", W, lambda s: s.sql("DELETE FROM keys WHERE kind = 'token' AND state = 'next'"), "leak"),
+    Fault(
         "key.leaked",
         E,
         lambda s: s.sql("UPDATE keys SET leaked = TRUE WHERE kind = 'signing' AND state = 'active'"),
         "marked as leaked",
     ),
-    DoctorCase("key.leaked", E, _retire_leaked, "marked as leaked"),
+    Fault("key.leaked", E, _retire_leaked, "marked as leaked"),
 ]  # fmt: skip
 
 
@@ -125,25 +125,25 @@ def test_a_healthy_setup_yields_nothing(healthy: Stage):
     assert findings(healthy) == []
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.check)
-def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, case: DoctorCase, monkeypatch: pytest.MonkeyPatch):
-    case.make(healthy)
-    mine = [one for one in findings(healthy) if one.check == case.check]
-    others = {one.check for one in findings(healthy)} - {case.check}
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.check)
+def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, fault: Fault, monkeypatch: pytest.MonkeyPatch):
+    fault.make(healthy)
+    mine = [one for one in findings(healthy) if one.check == fault.check]
+    others = {one.check for one in findings(healthy)} - {fault.check}
     assert others <= {"client.password-grant", "client.browser-without-cookie", "api.no-scopes"}, (
         others
-    )  # what a unsound client needs, to be that
-    assert [one.severity for one in mine] == [case.severity]
-    assert re.search(case.says, mine[0].reason), mine[0].reason
+    )  # side effects of the fault's client
+    assert [one.severity for one in mine] == [fault.severity]
+    assert re.search(fault.says, mine[0].reason), mine[0].reason
     command = mine[0].command
     if command is None:
-        assert case.check in {"users.weak-hashes", "users.imported-hashes", "client.previous-secret"}
+        assert fault.check in {"users.weak-hashes", "users.imported-hashes", "client.previous-secret"}
         return
-    for word, value in (case.words or {}).items():
+    for word, value in (fault.words or {}).items():
         assert word in command
         command = command.replace(word, value)
     run(healthy, monkeypatch, command)
-    assert case.check not in {one.check for one in findings(healthy)}
+    assert fault.check not in {one.check for one in findings(healthy)}
 
 
 def test_a_token_key_that_is_marked_as_leaked_is_read_on_and_yields_nothing(healthy: Stage):
@@ -186,7 +186,9 @@ def test_kinds_of_hashes_are_counted_in_one_statement_and_named_without_their_sa
     seen = survey.take(admin(healthy))
     present = "$argon2id$v=19$m=19456,t=2,p=1"
     assert {one.kind: one.count for one in seen.hashes} == dict.fromkeys([*imported, present], 1)
-    assert [one.check for one in check(seen)] == ["users.imported-hashes"] * 3  # dearer Argon2id is no weakness
+    assert [one.check for one in check(seen)] == [
+        "users.imported-hashes"
+    ] * 3  # a more expensive Argon2id is not a weakness
 
 
 def test_disabled_clients_and_users_are_left_alone(healthy: Stage):

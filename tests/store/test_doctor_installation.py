@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong with an installation: its files, its keys and its schema."""
+"""The doctor finds faults of an installation: of its files, its keys and its schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What comes of the users of a file: who is there already, who can sign in, and whether an export brings all back."""
+"""Imported users: a user who exists already is not changed, the others can sign in, and an export has all of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def admin(stage: Stage) -> Administration:
     return Administration(stage.database, stage.settings, "cli:tester", caller=CALLER)
 
 
-# --- who is there already ---------------------------------------------------------------------------------------------
+# --- users who exist already ------------------------------------------------------------------------------------------
 
 
 def test_users_who_are_there_just_so_are_passed_over_and_keep_their_password(admin: Administration, stage: Stage):
@@ -59,7 +59,7 @@ def test_users_who_are_there_just_so_are_passed_over_and_keep_their_password(adm
     ],
 )
 def test_a_user_who_is_there_otherwise_is_not_touched(admin: Administration, stage: Stage, line: str, field: str):
-    """A file must not give roles to, rename or take over whoever has a name already."""
+    """A file must not rename, promote or take over an existing user."""
     stage.a_person(username="anna", email="anna@example.com", roles="editor")
     before = contents(stage)["users"]
     tally, (problem,) = import_text(admin, f"username,email,roles,enabled\n{line}\n")
@@ -88,7 +88,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would_be_done(admin: Administra
 
 
 class Rival(Administration):
-    """Somebody else adds the user `rival` between the look at a batch and its insert."""
+    """Adds the user `rival` as another administrator, between the check of a batch and its insert."""
 
     def hash_password(self, password: str) -> str:
         if "rival" not in names(self):
@@ -103,10 +103,10 @@ def test_a_batch_that_meets_somebody_faster_loses_that_line_only(stage: Stage):
     tally, (problem,) = import_text(rival, "username,password\nanna,correct horse\nrival,\nbob,\n")
     assert (problem.line, problem.field, tally.added, tally.refused) == (3, "username", 2, 1)
     assert names(rival) == {"anna", "bob", "rival"}
-    assert len(stage.events("user.imported")) == 2, "of the batch that was rolled back nothing is left"
+    assert len(stage.events("user.imported")) == 2, "nothing is left of the batch that was rolled back"
 
 
-# --- what comes of them -----------------------------------------------------------------------------------------------
+# --- the new users ----------------------------------------------------------------------------------------------------
 
 
 def test_imported_users_sign_in_by_plain_password_by_hash_or_not_yet(admin: Administration, oauth: OAuth):
@@ -158,7 +158,7 @@ def test_password_hashes_leave_by_the_command_line_only(stage: Stage):
     assert len(stage.events("users.exported")) == 1
 
 
-# --- and back ---------------------------------------------------------------------------------------------------------
+# --- the export -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
@@ -201,17 +201,17 @@ def test_every_name_that_users_can_have_comes_back_from_a_csv_file(username: str
     (given,) = read(io.BytesIO(text.encode()), "csv")
     assert isinstance(given, Given)
     assert (given.username, given.email) == (username, email)
-    # And no cell begins as a formula, whichever separator the reader takes.
+    # No cell begins as a formula, with any separator that a reader may take.
     for separator in (",", ";", "\t"):
         for cells in csv.reader(text.splitlines(), delimiter=separator):
             assert not any(cell.lstrip().startswith(tuple("=+-@\t\r＝＋－＠")) for cell in cells), cells  # noqa: RUF001
 
 
 def test_a_formula_in_a_name_is_harmless_in_the_export(admin: Administration, stage: Stage):
-    """What a spreadsheet would run on the computer of the administrator who opens the file."""
+    """A spreadsheet would run the formula on the computer of the administrator who opens the file."""
     for attack in ("=HYPERLINK(1)", "+1+cmd|' /C calc'!A0", "-2+3", "plain"):
         stage.a_person(username=attack)
     cells = [cell for row in csv.reader(exported(admin).splitlines()) for cell in row]
-    assert "plain" in cells, "without the attack the cell is as the name"
+    assert "plain" in cells, "without the attack the cell equals the name"
     assert "'=HYPERLINK(1)" in cells
     assert not any(cell.startswith(tuple("=+-@")) for cell in cells)

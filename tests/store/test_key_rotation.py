@@ -1,4 +1,4 @@
-"""The rotation of keys: published before use and after, done once by many nodes, and a key for every token that lives."""
+"""Key rotation: keys are published before and after their use, nodes rotate once, and every live token has its key."""
 
 import threading
 
@@ -61,7 +61,7 @@ def test_a_next_key_signs_only_when_it_was_published_for_a_jwks_lifetime(stage: 
     ahead = schedule(stage.settings).publish_ahead
     assert ahead[Kind.SIGNING] >= max_age + nodes
     assert ahead[Kind.TOKEN] >= nodes
-    # Long after its time, but the next key is young: as when a node comes back after months.
+    # The key is long overdue, but the next key is young, as when a node comes back after months.
     back_date_keys(stage, stage.settings.keys.signing_key_lifetime * 2)
     stage.sql("UPDATE keys SET created_at = created_at + :ms", ms=stage.settings.keys.signing_key_lifetime * 2000)
     active = the_key(stage, "signing", "active")
@@ -119,9 +119,9 @@ def test_an_algorithm_is_changed_by_the_setting_without_a_refused_token(stage: S
         oauth = node(tokens=TokenSettings(algorithm=algorithm))
         rotation.maintain()
         before = the_key(stage, "signing", "active")
-        assert the_key(stage, "signing", "next").algorithm == algorithm, "published anew"
+        assert the_key(stage, "signing", "next").algorithm == algorithm, "a new next key is published"
         rotation.maintain()
-        assert the_key(stage, "signing", "active").id == before.id, "not before every API can know it"
+        assert the_key(stage, "signing", "active").id == before.id, "it does not sign before every API can know it"
         back_date_keys(stage, 600)
         rotation.maintain()
         token = oauth.own_token().json()["access_token"]
@@ -135,7 +135,9 @@ def test_an_algorithm_is_changed_by_the_setting_without_a_refused_token(stage: S
         assert verified(oauth, tokens["access_token"])["sub"] == person.id
         ended = oauth.sign_in(person).json()
         assert oauth.revoke(ended["access_token"]).status_code == 200
-        assert refused_as(oauth.refresh(ended["refresh_token"]), "invalid_grant"), "recognised under any algorithm"
+        assert refused_as(oauth.refresh(ended["refresh_token"]), "invalid_grant"), (
+            "tokens of any algorithm are recognised"
+        )
 
 
 def test_a_retired_key_stays_published_until_its_last_token_is_over_then_is_erased(stage: Stage, node: Node):
@@ -167,6 +169,6 @@ def test_a_retired_token_key_is_kept_as_long_as_a_session_may_live(stage: Stage,
     stage.key_rotation().maintain()
     (gone,) = keys(stage, "token", "gone")
     assert (gone.id, gone.sealed) == (retired.id, None)
-    assert refused_as(oauth.refresh(first), "invalid_grant"), "nothing of that age can be alive"
+    assert refused_as(oauth.refresh(first), "invalid_grant"), "no session of that age can be alive"
     assert oauth.refresh(refreshed.json()["refresh_token"]).status_code == 200
     assert oauth.refresh(old).status_code == 200

@@ -1,4 +1,4 @@
-"""What leaked keys do and what nodes know of keys: a leaked one proves nothing, and no token is mistaken for a forgery."""
+"""A leaked key proves nothing, and no node mistakes a token for a forgery."""
 
 from uuid import UUID
 
@@ -61,7 +61,7 @@ def test_a_leaked_opaque_key_is_gone_at_once_and_nobody_is_signed_out(stage: Sta
 
 
 def test_a_node_that_cannot_open_the_new_keys_trusts_no_leaked_one(stage: Stage, node: Node, person: Person):
-    """The master key leaked with the table: it is replaced and every key marked, while one node was not restarted."""
+    """The master key leaked with the table. It was replaced and every key marked, but one node was not restarted."""
     left_behind = node(master_key=OLD)
     opaque = left_behind.as_app(stage.an_app(access_token_format="opaque"))
     signed_in, sealed = left_behind.sign_in(person).json(), opaque.own_token().json()["access_token"]
@@ -102,7 +102,7 @@ def test_a_leaked_token_key_signs_nobody_out_and_ends_no_session(stage: Stage, n
     current = oauth.refresh(signed_in["refresh_token"]).json()["refresh_token"]
     leaked = the_key(stage, "token", "active")
     key = open_token_key(open_vault(stage.settings), leaked.id, bytes(leaked.sealed), leaked=False)
-    # Who has the key can tag a token of any generation of any session whose id they know.
+    # A thief with the key can tag a token of any generation of any session whose id they know.
     forged = issue(key, UUID(session_id), 0, b"a guess that is not the secret!!").encode()
 
     stage.key_rotation().mark_leaked(leaked.id, actor="cli:test")
@@ -117,7 +117,7 @@ def test_a_leaked_token_key_signs_nobody_out_and_ends_no_session(stage: Stage, n
 
 
 def test_before_it_is_marked_a_forgery_under_the_key_is_what_ends_a_session(stage: Stage, node: Node, person: Person):
-    """The attack of the test above, where nobody has said that the key has leaked: it would pass for theft."""
+    """The attack of the test above with a key that is not marked: the server takes it for theft."""
     oauth = node()
     session_id = claims(oauth.sign_in(person).json()["access_token"])["sid"]
     row = the_key(stage, "token", "active")
@@ -140,7 +140,7 @@ def test_a_token_by_a_key_that_a_node_has_not_seen_yet_is_never_taken_for_a_forg
     stage: Stage, node: Node, person: Person
 ):
     slow = node(caches=CacheSettings(max_age=5))
-    for _ in range(2):  # twice at once: the key that signs now was not even published a moment ago
+    for _ in range(2):  # twice, so that the node has never seen the key that signs now
         stage.key_rotation().rotate(Kind.TOKEN, at_once=True, actor="cli:test")
     token = node().sign_in(person).json()["refresh_token"]
     while (answer := slow.refresh(token)).status_code == 503:

@@ -1,4 +1,4 @@
-"""Keys are made once and sealed at rest, and what a new, another or a lost master key does."""
+"""Keys are made once and sealed at rest. The tests also cover a new, a wrong and a lost master key."""
 
 import base64
 import json
@@ -118,11 +118,11 @@ def test_a_new_master_key_signs_nobody_out_on_a_rolling_change(stage: Stage, nod
     refresh_at(first, second)
     second = node(master_key=NEW, old_master_key=OLD)
     refresh_at(first, second)
-    # 3. What is still under the old one is sealed anew.
+    # 3. Keys under the old one are sealed anew.
     assert rotation_of(stage, settings_of(stage, master_key=NEW, old_master_key=OLD)).rewrap(actor="cli:test") > 0
     assert rotation_of(stage, settings_of(stage, master_key=NEW, old_master_key=OLD)).rewrap(actor="cli:test") == 0
     refresh_at(first, second)
-    # 4. The old one is not needed any more.
+    # 4. The old one is no longer needed.
     refresh_at(node(master_key=NEW), second)
     with pytest.raises(MasterKeyError):
         open_keys(stage, master_key=OLD)
@@ -140,7 +140,7 @@ def test_a_node_that_was_not_given_the_new_master_key_goes_on_but_is_not_ready(
     assert readiness.status_code == 503
     assert "sealed under master key" in readiness.json()["problems"][0]
     refreshed = left_behind.refresh(tokens["refresh_token"])
-    assert refreshed.status_code == 200, "what it knows is still good"
+    assert refreshed.status_code == 200, "the keys that it knows are still good"
     other = node(master_key=NEW, old_master_key=OLD).refresh(refreshed.json()["refresh_token"])
     assert other.status_code == 200
     token = node(master_key=NEW, old_master_key=OLD).sign_in(person).json()["refresh_token"]
@@ -149,7 +149,9 @@ def test_a_node_that_was_not_given_the_new_master_key_goes_on_but_is_not_ready(
     for unknown in (token, beyond):
         answer = left_behind.refresh(unknown)
         if answer.status_code != 200:
-            assert refused_as(answer, "temporarily_unavailable", 503), "never invalid_grant: that would sign out"
+            assert refused_as(answer, "temporarily_unavailable", 503), (
+                "it never answers invalid_grant, which would sign the user out"
+            )
             assert answer.headers["retry-after"] == "1"
 
 

@@ -1,4 +1,4 @@
-"""Pruning: what ended long ago is deleted in batches, by any number of nodes, and nothing that is needed goes."""
+"""Pruning deletes old rows in batches, by any number of nodes, and no row that is still needed."""
 
 import subprocess
 import sys
@@ -137,7 +137,7 @@ def test_a_removed_client_is_erased_when_no_session_needs_the_row(
     sid = claims(oauth.sign_in(person).json()["access_token"])["sid"]
     admin_clients.remove(admin, oauth.app.client_id)
     admin_clients.remove(admin, free.client_id)
-    # A sign-in that began before may still insert its session: the row waits for it.
+    # A sign-in that began before may still insert its session, so the row stays for a while.
     assert retention.prune_removed(stage.database, batch=10) == 0
     stage.sql("UPDATE clients SET changed_at = changed_at - 61000")
     sweep(stage.database, batch=10)

@@ -1,6 +1,6 @@
-"""The second guard: each statement of a refresh repeats what its decision rested on, for rows that moved in between.
+"""Each statement of a refresh repeats the conditions of its decision, in case the row changed in between.
 
-Over HTTP these moments are microseconds long, so the statements are run by hand with what was seen a moment too early.
+Over HTTP these moments are microseconds long, so the tests run the statements with the values of an older row.
 """
 
 from typing import Any
@@ -19,7 +19,7 @@ pytestmark = on_both_databases
 
 @pytest.fixture
 def moved(oauth: OAuth, person: Person, stage: Stage) -> tuple[UUID, dict[str, Any]]:
-    """A session in generation 1, and the parameters of a retry of generation 0 as they should be."""
+    """A session in generation 1, and the right parameters of a retry of generation 0."""
     first = oauth.sign_in(person).json()
     assert oauth.refresh(first["refresh_token"]).status_code == 200
     session_id = claims(first["access_token"])["sid"]

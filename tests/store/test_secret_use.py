@@ -1,4 +1,4 @@
-"""The use of client secrets: noted when one proves a client, so that a rotation can wait for the last use of the old."""
+"""The server notes the last use of each client secret, so that a rotation can wait until the old one is unused."""
 
 import time
 from dataclasses import replace
@@ -35,7 +35,7 @@ def test_the_use_of_a_secret_is_noted(oauth: OAuth, stage: Stage, housekeeping: 
     row = row_of(stage, oauth.app)
     assert row.secret_used_at >= began
     assert row.previous_secret_used_at is None
-    assert row.changed_at == changed_at, "it is no change of the client"
+    assert row.changed_at == changed_at, "it is not a change of the client"
 
 
 def test_a_wrong_secret_is_no_use(oauth: OAuth, stage: Stage, housekeeping: Housekeeping):
@@ -85,7 +85,7 @@ def test_a_use_is_written_once_in_a_few_minutes_and_only_forward(
     assert oauth.own_token().status_code == 200
     with statements.counted() as seen:
         housekeeping.flush()
-    assert seen == [], "the second use within minutes is not written"
+    assert seen == [], "a second use within minutes is not written"
 
 
 def test_a_client_that_becomes_public_forgets_its_secrets_use(

@@ -1,4 +1,4 @@
-"""The check that every function with SQL runs on PostgreSQL sees what runs, and where."""
+"""The check of functions with SQL (tests/support/sql_functions.py) sees which functions run on which database."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Sweeps: what an act marked reaches every session in batches, by any number of nodes, and once."""
+"""Sweeps: the mark of an act reaches every session once, in batches, by any number of nodes."""
 
 import threading
 
@@ -101,7 +101,7 @@ def test_a_sweep_waits_for_a_session_that_somebody_holds(stage: Stage):
 
 
 def narrow(stage: Stage, scopes: str = "read") -> None:
-    """Take scopes from the API, with the mark, and leave the sweep to somebody else."""
+    """Take scopes from the API and mark it, without the sweep."""
     kept = ", ".join(f"'{scope}'" for scope in scopes.split())
     stage.sql(f"DELETE FROM scopes WHERE audience = '{API}' AND scope NOT IN ({kept})")
     now = stage.database.now()

@@ -1,4 +1,4 @@
-"""A file of users: which lines are read and how, and what is told of those that are not."""
+"""A file of users: how its lines are read, and the problems of the lines that are refused."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def admin(stage: Stage) -> Administration:
     return Administration(stage.database, stage.settings, "cli:tester", caller=CALLER)
 
 
-# --- what a line may say ----------------------------------------------------------------------------------------------
+# --- the contents of a line -------------------------------------------------------------------------------------------
 
 ANNA = Given(
     2, "anna", "anna@example.com", frozenset({"editor", "writer"}), enabled=False, password_hash=HASH, password=None

@@ -56,7 +56,7 @@ class SampleData:
 
 
 def fill(stage: Stage, server: LiveServer) -> SampleData:
-    """Fill the database. The server has to trust forwarded addresses from this machine (`TRUST_FORWARDED_ADDRESSES`)."""
+    """Fill the database. The server needs the settings `TRUST_FORWARDED_ADDRESSES`."""
     admin = Administration(stage.database, stage.settings, "cli:ops")
     apis.add(
         admin,

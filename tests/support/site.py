@@ -42,7 +42,7 @@ _START = """async ([issuer, clientId, apis]) => {
 
 @dataclass
 class Site:
-    """A running site. Addresses have no slash at the end. `app` has examples/web-app at `/`, an empty page at `/blank`."""
+    """A running site. Addresses end without a slash. `app` has examples/web-app at `/`, a blank page at `/blank`."""
 
     stage: Stage
     proxy: TlsProxy
@@ -93,7 +93,7 @@ def open_site(
     leeway: float = 0,
     client: dict[str, Any] | None = None,
 ) -> Iterator[Site]:
-    """Start everything on a stage without an API. `client`: columns of the client `CLIENT`; `leeway`: the API's, in seconds.
+    """Start everything on a stage without an API. `client`: columns of `CLIENT`; `leeway`: the API's, in seconds.
 
     `one_origin`: authserver at `/auth` and the API at `/api` of the page's own host, with both tokens in cookies.
     """

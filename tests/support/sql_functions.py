@@ -40,7 +40,7 @@ def _executing(node: ast.AST, name: str) -> Iterator[str]:
 
 
 class SqlOnPostgresql:
-    """A plugin of pytest: notes the functions that ran on PostgreSQL in any process, and fails the run over the rest."""
+    """A plugin of pytest: notes which functions run on PostgreSQL in any process, and fails the run over the rest."""
 
     def __init__(self) -> None:
         self.functions = functions_with_sql()

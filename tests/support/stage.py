@@ -123,7 +123,7 @@ class Stage:
         return Person(str(user_id), username, password, email)
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
-        """Run a statement, to look at rows or to back-date them. Converts UUIDs to the form that the database stores."""
+        """Run a statement, to look at rows or to back-date them. Converts UUIDs to the form that is stored."""
         if self.kind == "sqlite":
             parameters = {n: v.hex if isinstance(v, UUID) else v for n, v in parameters.items()}
         with self.database.transaction() as connection:

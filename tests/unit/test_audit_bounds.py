@@ -1,4 +1,4 @@
-"""Refusals that anyone can repeat are recorded at a bounded rate, and what was passed over is told by the next event."""
+"""Refusals that any client can repeat are recorded at a bounded rate. The next event has the number of skipped ones."""
 
 import json
 import threading
@@ -20,14 +20,14 @@ def bounded(stage: Stage) -> Bounded:
 
 
 def admitted(bounded: Bounded, at: float, event: Event = Event.CLIENT_REFUSED) -> int | None:
-    """What `record` would do at a time in seconds: the number passed over before, or None for not written."""
+    """The number of events skipped before, if `record` would write at this time in seconds; else None."""
     return bounded._admit(event, at)
 
 
 def test_a_burst_is_recorded_and_then_one_each_second(bounded: Bounded):
     assert [admitted(bounded, 100.0) for _ in range(5)] == [0, 0, 0, None, None]
     assert admitted(bounded, 100.9) is None
-    assert admitted(bounded, 101.1) == 3, "the three that were passed over"
+    assert admitted(bounded, 101.1) == 3, "the three skipped events"
     assert admitted(bounded, 101.2) is None
     assert admitted(bounded, 102.2) == 1
 
@@ -79,7 +79,7 @@ def test_threads_together_stay_within_the_bound(stage: Stage):
 
 
 def test_a_flood_of_refused_requests_writes_next_to_nothing(stage: Stage, oauth: OAuth, person: Person):
-    """Any one may send a wrong password or a wrong secret a thousand times a second."""
+    """Any client may send a wrong password or a wrong secret a thousand times a second."""
     before = len(stage.sql("SELECT id FROM audit_events"))
     wrong = oauth.as_app(type(oauth.app)(oauth.app.client_id, "wrong"))
     for _ in range(40):

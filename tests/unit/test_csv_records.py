@@ -1,4 +1,4 @@
-"""Records of CSV: where each ends, by the grammar of RFC 4180 written here a second time, and how much is read of a file."""
+"""Records of CSV: the end of each, by a second implementation of RFC 4180, and how much is read of a file."""
 
 from __future__ import annotations
 

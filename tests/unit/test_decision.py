@@ -184,7 +184,7 @@ ELSEWHERE = Caller("198.51.100.9", "curl/8")
     [
         (HOME, False),
         (Caller("198.51.100.9", "App/1.0"), False),  # a phone that changed its network
-        (Caller("192.0.2.1", "App/1.1"), False),  # an app that was updated
+        (Caller("192.0.2.1", "App/1.1"), False),  # an updated app
         (ELSEWHERE, True),
         (Caller(None, None), True),
     ],
@@ -215,7 +215,7 @@ def test_any_other_superseded_token_is_reuse(columns: dict[str, Any]):
 
 
 def test_a_token_of_the_current_generation_with_another_secret_is_reuse():
-    # The successor that got lost before a late retry made another of the next generation, and its like.
+    # The lost successor of a late retry, and other tokens of its generation.
     assert verdict(Presented(7, b"another", leaked=False)).act is Act.END
 
 

@@ -1,4 +1,4 @@
-"""The simulation of lost answers and thieves knows the right answer where there is one."""
+"""The simulation of lost answers and thieves gives the right answer in cases with a known answer."""
 
 import random
 
@@ -12,7 +12,7 @@ from benchmarks.thieves import THIEVES, play_thefts, theft
 
 DUE = 810
 GOOD = [Request(0, answered=True)]
-#: One refresh after a good one, by what happened to it, and how many sign-outs it is worth under which rules.
+#: The fates of a refresh that follows a good one, and its sign-outs under each policy.
 CASES: dict[str, tuple[list[Request], dict[Policy, int]]] = {
     "answered": ([Request(DUE, answered=True)], {STRICT: 0, FORKING: 0, OURS: 0, OURS_LATE: 0}),
     "lost, and repeated within the window": (
@@ -56,7 +56,7 @@ def test_known_mishaps_sign_out_whom_they_should(refresh: list[Request], expecte
 def test_whoever_repeats_within_the_window_is_never_signed_out_by_ours(
     refreshes: list[tuple[float, list[float]]],
 ):
-    """However soon the next refresh comes, and however many answers are lost before one arrives."""
+    """The next refresh may come at any time, and any number of answers may be lost before one arrives."""
     now, played = 0.0, []
     for pause, repeats in refreshes:
         now += pause
@@ -71,7 +71,7 @@ def test_strict_rotation_signs_out_at_every_mishap_and_at_no_other_time():
     lived = [refresh for device in range(5) for refresh in life(0.05, random.Random(device), days=5)]
     mishaps = sum(len(refresh) > 1 for refresh in lived)
     assert 0 < mishaps < len(lived)
-    # Devices one after the other would be one device whose time goes back: each is played by itself.
+    # Each device is played by itself: devices in a row would be one device whose time goes back.
     counted = sum(sign_outs(STRICT, life(0.05, random.Random(device), days=5)) for device in range(5))
     assert counted == mishaps
 
@@ -92,7 +92,7 @@ def test_the_figures_are_the_same_each_time_and_however_the_work_is_cut():
 
 
 def test_a_thief_who_watches_the_owner_is_found_at_once_by_strict_rotation_and_never_by_any_window():
-    """The price of a window, and no reason to hide it."""
+    """This is the price of a window."""
     watching = next(place for place, thief in enumerate(THIEVES) if thief.watches)
     results = {policy: theft(watching, place, 1) for place, policy in enumerate(POLICIES)}
     assert results[STRICT].found_after == 0
