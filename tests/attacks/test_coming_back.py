@@ -123,7 +123,7 @@ def test_the_address_of_a_link_is_told_to_nobody(visitor: Visitor, person: Perso
     assert secret not in gone.text
 
 
-def test_whoever_takes_the_id_of_a_removed_client_gets_nothing_that_was_its(
+def test_a_new_client_with_the_id_of_a_removed_one_gets_nothing_of_it(
     oauth: OAuth, person: Person, admin: Administration, stage: Stage
 ):
     """An API introspected its tokens as this client. The id is free when the client's last row is gone."""

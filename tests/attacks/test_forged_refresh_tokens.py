@@ -112,7 +112,7 @@ def test_the_token_of_another_server_is_refused(oauth: OAuth, app: Flask, person
     assert oauth.refresh(token.encode()).status_code == 200
 
 
-def test_whoever_has_a_leaked_token_key_can_end_no_session(oauth: OAuth, stage: Stage, app: Flask, person: Person):
+def test_a_thief_with_a_leaked_token_key_can_end_no_session(oauth: OAuth, stage: Stage, app: Flask, person: Person):
     token = parse(oauth.sign_in(person).json()["refresh_token"])
     keyring = app.extensions["authserver"].keyring
     stolen = keyring.current().token

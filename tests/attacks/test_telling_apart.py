@@ -84,7 +84,7 @@ def test_an_unknown_user_costs_and_says_what_a_wrong_password_does(
     assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
 
 
-def test_the_sign_in_form_costs_and_says_the_same_whoever_is_unknown(
+def test_the_sign_in_form_costs_and_says_the_same_for_unknown_users(
     visitor: Visitor, stage: Stage, person: Person, statements: Any, hashes: list[str]
 ):
     """A clock could measure the work, so the test compares the work, and every byte that is not the visitor's own."""

@@ -172,7 +172,7 @@ def test_a_file_as_excel_writes_it_with_semicolons_is_imported(shell: Shell, sta
     assert {row.username for row in stage.sql("SELECT username FROM users")} == {"Jürgen", "a;b"}
 
 
-def test_a_file_of_another_kind_prints_no_more_than_anybody_reads(shell: Shell, tmp_path: Path):
+def test_a_file_of_another_kind_prints_a_readable_number_of_problems(shell: Shell, tmp_path: Path):
     file = tmp_path / "users.jsonl"
     file.write_text("no JSON\n" * 200)
     done = shell.run("users", "import", str(file))
@@ -216,7 +216,7 @@ def on_a_terminal(shell: Shell, *arguments: str) -> str:
     return seen.decode()
 
 
-def test_whoever_waits_sees_how_far_it_is_and_no_line_of_a_log(shell: Shell, tmp_path: Path):
+def test_an_import_on_a_terminal_shows_its_progress_and_no_line_of_a_log(shell: Shell, tmp_path: Path):
     file = tmp_path / "users.csv"
     write_users(file, 1200)
     seen = on_a_terminal(shell, "users", "import", str(file))

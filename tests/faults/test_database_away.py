@@ -111,7 +111,7 @@ def test_a_result_of_readiness_expires_while_the_next_check_hangs(stage: Stage, 
     assert node.get("/readyz").status_code == 200
 
 
-def test_those_who_ask_during_the_first_check_get_its_result(stage: Stage, reopened: Reopen):
+def test_parallel_questions_during_the_first_check_get_its_result(stage: Stage, reopened: Reopen):
     """Once all other callers learned that the node was not ready while its first check ran."""
     another = reopened()
 

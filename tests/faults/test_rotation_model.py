@@ -233,7 +233,7 @@ def shared(stage: Stage) -> Iterator[SharedServer]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # a failure takes minutes to be shrunk
-def test_whatever_happens_to_a_session_the_server_answers_as_the_model_does(shared: SharedServer):
+def test_a_server_answers_as_the_model_does_after_any_events(shared: SharedServer):
     run_state_machine_as_test(
         lambda: RotationMachine(shared),
         settings=settings(

@@ -216,7 +216,7 @@ def locks(node: Node) -> int:
     ],
     ids=["password", "disabled", "removed"],
 )
-def test_whoever_has_the_lock_first_no_session_outlives_the_change(
+def test_no_session_outlives_the_change_in_any_order_of_locks(
     node: Node, change: Callable[[Administration, Person], object]
 ):
     for _ in range(5):
@@ -225,7 +225,7 @@ def test_whoever_has_the_lock_first_no_session_outlives_the_change(
     assert live_sessions(node.stage) == []
 
 
-def test_whoever_has_the_lock_first_no_session_keeps_a_lost_role(node: Node):
+def test_no_session_keeps_a_lost_role_in_any_order_of_locks(node: Node):
     for _ in range(5):
         lost = race(
             node, lambda person: admin_users.edit(node.admin, person.username, with_roles()), node.people(_PAIRS)

@@ -138,7 +138,7 @@ def test_of_parallel_uses_of_one_link_one_wins(
     assert signed_in.status_code == 303
 
 
-def test_a_link_ends_the_visit_of_whoever_is_signed_in_there(
+def test_a_link_ends_the_visit_of_the_browser_that_opens_it(
     visitor: Visitor, person: Person, admin: Administration, stage: Stage
 ):
     other = stage.a_person()
@@ -172,7 +172,7 @@ def test_a_user_without_a_password_begins_with_a_link(visitor: Visitor, admin: A
     assert oauth.sign_in(Person("", "bea", NEW)).status_code == 200
 
 
-def test_no_link_for_the_disabled_nor_for_those_who_may_more_nor_without_pages(
+def test_no_link_for_disabled_users_nor_for_users_with_more_authority_nor_without_pages(
     person: Person, admin: Administration, stage: Stage
 ):
     password_links.issue(admin, person.username)

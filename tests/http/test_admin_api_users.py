@@ -24,7 +24,7 @@ def path(stage: Stage, person: Person) -> str:
     return f"/users/{person.id}"
 
 
-def test_a_user_of_yesterday_is_changed_by_whoever_has_read_it(api: AdminApi, path: str):
+def test_a_user_of_yesterday_is_changed_with_the_etag_that_was_read(api: AdminApi, path: str):
     before = api.get(path)
     changed = api.patch(path, {"roles": ["editor"]}, etag=before.headers["etag"])
     assert changed.status_code == 200, changed.text
@@ -40,7 +40,9 @@ def test_a_refused_change_leaves_the_time_of_the_last_one(api: AdminApi, path: s
     assert api.get(path).json() == before.json()
 
 
-def test_a_user_of_yesterday_is_removed_by_whoever_has_read_it(api: AdminApi, path: str, oauth: OAuth, person: Person):
+def test_a_user_of_yesterday_is_removed_with_the_etag_that_was_read(
+    api: AdminApi, path: str, oauth: OAuth, person: Person
+):
     etag = api.get(path).headers["etag"]
     assert api.delete(path, etag='"another"').status_code == 412
     assert api.delete(path, etag=etag).status_code == 204

@@ -147,7 +147,7 @@ def test_a_lost_role_takes_its_scope_out_of_the_session_and_a_regained_one_does_
     assert oauth.refresh(token).json()["scope"] == "read"
 
 
-def test_names_and_addresses_are_taken_in_whatever_case_they_are_written(admin: Administration):
+def test_names_and_addresses_are_taken_in_any_case(admin: Administration):
     users.add(admin, Profile("Anna", "Anna@example.com", frozenset()), "a password")
     for profile in (Profile("ANNA", None, frozenset()), Profile("Bea", "anna@EXAMPLE.com", frozenset())):
         with pytest.raises(Conflict, match="is taken"):

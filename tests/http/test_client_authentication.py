@@ -93,7 +93,7 @@ def test_the_same_client_id_beside_basic_is_tolerated(oauth: OAuth):
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_a_method_that_is_not_the_clients_is_refused_whatever_the_secret(oauth: OAuth, stage: Stage, method: str):
+def test_a_method_that_is_not_the_clients_is_refused_with_any_secret(oauth: OAuth, stage: Stage, method: str):
     app = stage.an_app(auth_methods={method})
     by_basic, by_body = ask(oauth, app.basic), ask(oauth, **in_body(app))
     good, bad = (by_basic, by_body) if method == "client_secret_basic" else (by_body, by_basic)

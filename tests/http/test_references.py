@@ -39,7 +39,7 @@ def test_a_reference_opens_to_what_was_sealed(refusal: Refusal):
 
 
 @given(refusals)
-def test_a_reference_has_one_length_and_one_alphabet_whatever_it_says(refusal: Refusal):
+def test_every_reference_has_one_length_and_one_alphabet(refusal: Refusal):
     reference = references.seal(refusal)
     assert len(reference) == LENGTH
     assert set(reference) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")

@@ -73,7 +73,7 @@ def test_a_retry_after_the_sign_out_is_refused_too(oauth: OAuth, person: Person)
     assert is_signed_out(oauth, successor)
 
 
-def test_what_is_no_token_of_ours_is_answered_with_200(oauth: OAuth, stage: Stage):
+def test_a_foreign_token_is_answered_with_200(oauth: OAuth, stage: Stage):
     before = contents(stage)
     for token in ("x", "asrt_", "asrt_" + "A" * 96, "a.b.c", "a.b.c.d.e", "é" * 1000, "ey" * 30_000):
         assert done(oauth.revoke(token))

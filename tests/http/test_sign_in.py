@@ -55,7 +55,7 @@ def test_a_password_is_compared_exactly(oauth: OAuth, stage: Stage, change: Any)
     assert refused_as(oauth.sign_in(wrong), "invalid_grant")
 
 
-def test_whatever_is_wrong_the_answer_is_the_same(oauth: OAuth, stage: Stage, admin: Administration):
+def test_every_wrong_sign_in_has_the_same_answer(oauth: OAuth, stage: Stage, admin: Administration):
     person, disabled, removed = (stage.a_person() for _ in range(3))
     assert all(oauth.sign_in(who).status_code == 200 for who in (person, disabled, removed))
     admin_users.disable(admin, disabled.username)

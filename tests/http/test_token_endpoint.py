@@ -119,7 +119,7 @@ def test_a_grant_that_the_client_does_not_have_is_refused(oauth: OAuth, stage: S
     assert refused_as(requests[missing](other), "unauthorized_client")
 
 
-def test_a_public_client_gets_no_token_of_its_own_whatever_its_row_says(oauth: OAuth, stage: Stage):
+def test_a_public_client_gets_no_token_of_its_own_under_any_row(oauth: OAuth, stage: Stage):
     public = oauth.as_app(stage.an_app(public=True, grants={"client_credentials"}))
     assert refused_as(public.own_token(), "unauthorized_client")
 

@@ -61,7 +61,7 @@ def test_a_sign_out_ends_the_visit(visitor: Visitor, person: Person, stage: Stag
     assert len(stage.events("visit.opened")) == len(stage.events("visit.ended")) == 1
 
 
-def test_whoever_is_signed_in_is_not_asked_again(visitor: Visitor, person: Person):
+def test_a_signed_in_browser_is_not_asked_again(visitor: Visitor, person: Person):
     visitor.sign_in(person)
     answer = visitor.get(f"{SIGN_IN}?next=/account/data")
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/data")

@@ -69,9 +69,7 @@ def test_a_user_who_is_there_otherwise_is_not_touched(admin: Administration, sta
 
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize("batch", [1, 2, 500])
-def test_names_that_come_twice_in_a_file_are_told_in_whatever_batch(
-    admin: Administration, batch: int, *, dry_run: bool
-):
+def test_names_that_come_twice_in_a_file_are_told_in_any_batch(admin: Administration, batch: int, *, dry_run: bool):
     lines = ["username,email", "anna,a@example.com", "bob,", "Anna,", "carl,A@example.com", "bob,", "dora,"]
     tally, problems = import_text(admin, "\n".join(lines), batch=batch, dry_run=dry_run)
     assert (tally.added, tally.present, tally.refused) == (3, 1, 2)
@@ -98,7 +96,7 @@ class Rival(Administration):
         return super().hash_password(password)
 
 
-def test_a_batch_that_meets_somebody_faster_loses_that_line_only(stage: Stage):
+def test_a_batch_that_meets_a_faster_administrator_loses_that_line_only(stage: Stage):
     rival = Rival(stage.database, stage.settings, "cli:tester")
     tally, (problem,) = import_text(rival, "username,password\nanna,correct horse\nrival,\nbob,\n")
     assert (problem.line, problem.field, tally.added, tally.refused) == (3, "username", 2, 1)

@@ -91,7 +91,7 @@ def test_a_session_that_is_not_there_is_refused(token: Presented):
 
 @pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("reason", REFUSALS)
-def test_an_ended_session_or_a_foreign_one_is_refused_whatever_is_presented(token: Presented, reason: Reason):
+def test_an_ended_session_or_a_foreign_one_is_refused_with_any_token(token: Presented, reason: Reason):
     assert verdict(token, Row(**REFUSALS[reason])) == Decision(Act.REFUSE, reason)
 
 
@@ -121,7 +121,7 @@ def test_a_generation_newer_than_the_row_is_deferred(generation: int, *, leaked:
     assert verdict(token) == Decision(Act.DEFER, Reason.SESSION_FROM_THE_FUTURE)
 
 
-def test_a_newer_generation_comes_before_whatever_its_digest_says():
+def test_a_newer_generation_is_decided_before_its_digest():
     assert verdict(Presented(8, PREVIOUS, leaked=False)).act is Act.DEFER
 
 

@@ -157,7 +157,7 @@ BROKEN = st.sampled_from(sorted(HASHES.values())).flatmap(
 
 
 @given(st.text(max_size=200) | BROKEN)
-def test_no_text_whatever_breaks_the_reading(encoded: str):
+def test_no_text_breaks_the_reading(encoded: str):
     """Each text is read or refused. Any other exception fails the test."""
     with contextlib.suppress(UnusableHash):
         assert hasattr(imported.read(encoded), "matches")

@@ -171,7 +171,7 @@ def test_every_node_derives_the_same_successor(presented: RefreshToken, generati
 
 
 @given(tokens, salts)
-def test_whatever_is_missing_there_is_no_successor_without_it(presented: RefreshToken, salt: bytes):
+def test_no_successor_is_derived_without_each_of_its_inputs(presented: RefreshToken, salt: bytes):
     """The successor needs the presented secret, the key, the salt of the row, the session and the generation."""
     generation = 7
     wanted = successor(KEY, presented, generation, salt).secret

@@ -53,7 +53,7 @@ def test_known_mishaps_sign_out_whom_they_should(refresh: list[Request], expecte
         max_size=20,
     )
 )
-def test_whoever_repeats_within_the_window_is_never_signed_out_by_ours(
+def test_a_repetition_within_the_window_is_never_signed_out_by_ours(
     refreshes: list[tuple[float, list[float]]],
 ):
     """The next refresh may come at any time, and any number of answers may be lost before one arrives."""
