@@ -135,12 +135,12 @@ def test_a_token_for_another_audience_or_for_several_opens_nothing(stage: Stage,
 
 def test_a_users_token_opens_what_the_users_role_opens(stage: Stage, oauth: OAuth):
     http = oauth.http
-    boss, nobody = stage.a_person(roles=ROLE), stage.a_person()
+    boss, other = stage.a_person(roles=ROLE), stage.a_person()
     ours = AdminApi(http, administrator_token(stage, http, boss, "authserver:clients:read"))
     assert ours.get("/clients").status_code == 200
     assert refused(ours.get("/users"), 403, "forbidden")
     through = OAuth(http, stage.an_app(scopes={"authserver:clients:read", "read"}))
-    token = through.sign_in(nobody).json()["access_token"]
+    token = through.sign_in(other).json()["access_token"]
     assert AdminApi(http, token).get("/clients").status_code == 401
 
 

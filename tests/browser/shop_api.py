@@ -84,7 +84,7 @@ def main() -> None:
     gate = Gate(verifier, cookie=options.cookie, origins=[options.origin])
     server = make_server("127.0.0.1", 0, create_app(gate, options.origin), threaded=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(server.server_port, flush=True)  # noqa: T201 - whoever started it waits for this
+    print(server.server_port, flush=True)  # noqa: T201 - the starting process waits for this line
     try:
         server.serve_forever()
     except KeyboardInterrupt:

@@ -110,8 +110,8 @@ def test_without_the_right_authentication_nothing_ends(oauth: OAuth, person: Per
     name = oauth.app.client_id
     by_name_alone = oauth.http.post("/revoke", data={"token": signed_in["refresh_token"], "client_id": name})
     assert refused_as(by_name_alone, "invalid_client")
-    nobody = oauth.http.post("/revoke", data={"token": signed_in["refresh_token"]})
-    assert refused_as(nobody, "invalid_client")
+    unauthenticated = oauth.http.post("/revoke", data={"token": signed_in["refresh_token"]})
+    assert refused_as(unauthenticated, "invalid_client")
     impostor = oauth.as_app(App(name, "wrong"))
     assert refused_as(impostor.revoke(signed_in["refresh_token"]), "invalid_client", 401)
     assert not is_signed_out(oauth, signed_in)

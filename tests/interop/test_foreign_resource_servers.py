@@ -16,7 +16,7 @@ from tests.support.server import LiveServer
 
 # The bad tokens that a library accepts by its own rules, and why. /strict adds the checks of docs/api-developers.md.
 ACCEPTED: dict[tuple[str, str], str] = {
-    ("go-oidc", "another type"): "it is made for ID tokens, whose type nobody names",
+    ("go-oidc", "another type"): "it is made for ID tokens, which name no type",
     ("jsonwebtoken", "another type"): "it reads the type and leaves the verdict to the API",
     ("jsonwebtoken", "an unknown critical header"): "it reads `crit` and leaves the verdict to the API",
     ("pyjwt", "another type"): "it reads the type and leaves the verdict to the API",

@@ -190,7 +190,7 @@ class Cluster(Postgres):
 
 
 def postgres_or_skip() -> Postgres:
-    """Return this process's PostgreSQL, started at the first call; skip or fail the test where there is none."""
+    """Return this process's PostgreSQL, started at the first call. Without one skip or fail the test."""
     try:
         return _postgres()
     except programs.Unavailable as reason:

@@ -42,7 +42,7 @@ def hash_of(number: int) -> str:
 
 
 def write_users(file: Path, count: int, *, bad: tuple[int, ...] = ()) -> None:
-    """A CSV file of so many users; those of the numbers in `bad` cannot be used."""
+    """A CSV file of so many users. The users whose numbers are in `bad` cannot be imported."""
     with file.open("w") as out:
         out.write("username,email,roles,password_hash\n")
         for number in range(count):

@@ -27,7 +27,7 @@ SQL_FILES: dict[str, str] = {
     "authserver/records/audit.py": "its table, its one insert and its one query make a single file",
     "authserver/records/activity.py": "its table, the counting and the few statements of it make a single file",
     # These files of sessions/ are about their statements. The statements of the hot path are in sessions/store.py.
-    "authserver/sessions/ending.py": "ending sessions inside somebody else's transaction",
+    "authserver/sessions/ending.py": "ends sessions inside the transaction of another act",
     "authserver/sessions/listing.py": "a user's own sessions",
     "authserver/sessions/opening.py": "the sign-in's locks and insert",
     "authserver/sessions/retention.py": "deleting ended sessions in batches",

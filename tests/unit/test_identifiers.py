@@ -1,4 +1,4 @@
-"""Ids are UUIDs of version 7 whose order is that of time, finer than a millisecond (RFC 9562 sections 5.7 and 6.2)."""
+"""Ids are UUIDs of version 7 in the order of time, finer than a millisecond (RFC 9562 sections 5.7 and 6.2)."""
 
 import time
 
