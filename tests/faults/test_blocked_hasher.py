@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Flask
 
 from tests.support.hasher import blocked_hasher, make_patient, pool_of, until
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.server import LiveServer
 from tests.support.stage import Stage
+from tests.support.token_answer import token_answer
 
 
 def everything_else_is_answered(oauth: OAuth, token: str, to_be_ended: str) -> bool:
@@ -27,7 +27,7 @@ def everything_else_is_answered(oauth: OAuth, token: str, to_be_ended: str) -> b
 def test_a_full_hashing_queue_refuses_at_once_and_stops_nothing_else(
     oauth: OAuth, person: Person, stage: Stage, app: Flask
 ):
-    token, other = (held(oauth.sign_in(person)).refresh_token for _ in range(2))
+    token, other = (token_answer(oauth.sign_in(person)).refresh_token for _ in range(2))
     make_patient(app)
     pool = pool_of(app)
     with ThreadPoolExecutor(pool.queue) as threads:
@@ -64,7 +64,7 @@ def test_a_live_server_answers_everything_else_while_no_password_can_be_hashed(l
     held_back = live.workers * stage.settings.passwords.hashing_queue
     with live.http() as calm, live.http() as storm, ThreadPoolExecutor(sign_ins) as threads:
         oauth = OAuth(calm, app)
-        token, other = (held(oauth.sign_in(person)).refresh_token for _ in range(2))
+        token, other = (token_answer(oauth.sign_in(person)).refresh_token for _ in range(2))
         with blocked_hasher(stage):
             answers = [threads.submit(OAuth(storm, app).sign_in, person) for _ in range(sign_ins)]
             until(lambda: sum(answer.done() for answer in answers) >= sign_ins - held_back)

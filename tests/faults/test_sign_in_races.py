@@ -21,9 +21,9 @@ from authserver.refusals.reasons import Reason
 from authserver.settings.values import ServerSettings
 from tests.support.databases import on_both_databases
 from tests.support.hasher import blocked_hasher, make_patient, pool_of, until
-from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import CHEAP, Stage
+from tests.support.token_answer import reason, token_answer
 
 pytestmark = on_both_databases
 
@@ -97,7 +97,7 @@ def live_sessions(stage: Stage) -> list[Any]:
 
 def test_without_a_change_every_one_of_the_crowd_gets_in(node: Node):
     answers = node.sign_in_during(lambda _: None, node.people(PEOPLE))
-    assert {held(answer).body["scope"] for answer in answers} == {"read write"}
+    assert {token_answer(answer).body["scope"] for answer in answers} == {"read write"}
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_a_role_lost_during_the_hashing_is_in_no_token_100_times_of_100(node: No
         lose = node.sign_in_during(
             lambda person: admin_users.edit(node.admin, person.username, with_roles()), node.people(PEOPLE)
         )
-        for token in map(held, lose):
+        for token in map(token_answer, lose):
             assert token.body["scope"] == "read"
             assert "roles" not in token.claims
     assert {(row.scopes, row.roles) for row in live_sessions(node.stage)} == {("read", "")}
@@ -157,7 +157,7 @@ def test_a_role_gained_during_the_hashing_counts_too(node: Node):
     gained = node.sign_in_during(
         lambda person: admin_users.edit(node.admin, person.username, with_roles("editor")), people
     )
-    assert {held(answer).body["scope"] for answer in gained} == {"read write"}
+    assert {token_answer(answer).body["scope"] for answer in gained} == {"read write"}
 
 
 def test_a_client_disabled_during_the_hashing_gets_no_session(node: Node):
@@ -182,7 +182,7 @@ def race(node: Node, change: Callable[[Person], object], people: list[Person]) -
     """Let the sign-in and the change of each person wait for the same lock, and release it. Either may be first."""
     engine = node.app.extensions["authserver"].database.engine
     # The first sign-in of a node leases status indices. The others would wait for that write, at another place.
-    node.oauth.revoke(held(node.oauth.sign_in(node.stage.a_person())).refresh_token)
+    node.oauth.revoke(token_answer(node.oauth.sign_in(node.stage.a_person())).refresh_token)
     with ThreadPoolExecutor(len(people)) as changers, node.stage.database.transaction() as connection:
         if node.stage.kind == "postgresql":
             connection.exec_driver_sql("SELECT id FROM users FOR UPDATE")

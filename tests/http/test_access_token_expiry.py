@@ -26,10 +26,10 @@ from authserver.sessions.values import Session
 from authserver.settings.values import CacheSettings
 from authserver.tokens.scopes import Access
 from tests.support.databases import on_both_databases, on_sqlite
-from tests.support.held import Held, held
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.stage import STALE, ANode, Stage
 from tests.support.status import index_of, listed
+from tests.support.token_answer import TokenAnswer, token_answer
 
 pytestmark = on_both_databases
 
@@ -40,13 +40,13 @@ MS = 1_700_000_000_000
 times = st.integers(MS, MS + 5000) | st.integers(MS, MS + 100_000_000)
 
 
-def believed_longer(stage: Stage, token: Held) -> int:
+def believed_longer(stage: Stage, token: TokenAnswer) -> int:
     """The milliseconds by which a token outlives the time in its session's row; at most 0 is right."""
     expires_at: int = stage.session(token.session_id).access_expires_at
     return token.claims["exp"] * 1000 - expires_at
 
 
-def forget_tokens(stage: Stage, token: Held) -> None:
+def forget_tokens(stage: Stage, token: TokenAnswer) -> None:
     """Make the row say that all tokens have expired, so that only the next token changes it."""
     stage.sql("UPDATE sessions SET access_expires_at = created_at WHERE id = :id", id=UUID(token.session_id))
 
@@ -60,9 +60,9 @@ class Nodes:
     stage: Stage
     person: Person
 
-    def signed_in(self) -> Held:
+    def signed_in(self) -> TokenAnswer:
         """A session of the node with the present client. Its row says that all tokens have expired."""
-        token = held(self.fresh.sign_in(self.person))
+        token = token_answer(self.fresh.sign_in(self.person))
         forget_tokens(self.stage, token)
         return token
 
@@ -79,20 +79,20 @@ def rotate(nodes: Nodes) -> httpx.Response:
 
 
 def keep(nodes: Nodes) -> httpx.Response:
-    second = held(nodes.fresh.refresh(nodes.signed_in().refresh_token))
+    second = token_answer(nodes.fresh.refresh(nodes.signed_in().refresh_token))
     forget_tokens(nodes.stage, second)
     return nodes.behind.refresh(second.refresh_token)
 
 
 def retry(nodes: Nodes) -> httpx.Response:
     first = nodes.signed_in()
-    forget_tokens(nodes.stage, held(nodes.fresh.refresh(first.refresh_token)))
+    forget_tokens(nodes.stage, token_answer(nodes.fresh.refresh(first.refresh_token)))
     return nodes.behind.refresh(first.refresh_token)
 
 
 def retry_late(nodes: Nodes) -> httpx.Response:
     first = nodes.signed_in()
-    forget_tokens(nodes.stage, held(nodes.fresh.refresh(first.refresh_token)))
+    forget_tokens(nodes.stage, token_answer(nodes.fresh.refresh(first.refresh_token)))
     nodes.stage.back_date(first.session_id, 31)
     return nodes.behind.refresh(first.refresh_token)
 
@@ -146,7 +146,7 @@ def test_a_revoked_token_is_listed_for_as_long_as_it_could_be_believed(
     behind, fresh, other = (a_node(STALE).as_app(app) for _ in range(3))
     assert behind.own_token().status_code == 200, "it has the old copy of the client"
     change(stage, app)
-    token = held(way(Nodes(behind, fresh, stage, person)))
+    token = token_answer(way(Nodes(behind, fresh, stage, person)))
     row = stage.session(token.session_id)
     assert (row.generation, bool(row.current_presented), row.retries, row.late_retries) == expected
     assert believed_longer(stage, token) <= 0
@@ -206,8 +206,8 @@ def test_no_token_outlives_its_row_while_the_client_changes_all_the_time(a_node:
         chance, person = random.Random(seed), stage.a_person()
         seen = []
 
-        def got(answer: httpx.Response) -> Held:
-            token = held(answer)
+        def got(answer: httpx.Response) -> TokenAnswer:
+            token = token_answer(answer)
             seen.append((token.body["expires_in"], believed_longer(stage, token)))
             forget_tokens(stage, token)
             return token

@@ -9,9 +9,9 @@ from authserver.refusals.reasons import Reason
 from authserver.settings.values import CacheSettings
 from tests.support.databases import on_both_databases
 from tests.support.hasher import until
-from tests.support.held import held, reason
 from tests.support.oauth import App, Person, refused_as
 from tests.support.stage import STALE, ANode, Stage
+from tests.support.token_answer import reason, token_answer
 
 pytestmark = on_both_databases
 
@@ -34,7 +34,7 @@ def test_no_cache_may_be_older_than_5_seconds():
 
 def test_a_disabled_client_stops_within_the_age_of_the_cache(a_node: ANode, person: Person, stage: Stage):
     node = a_node(QUICK)
-    token = held(node.sign_in(person)).refresh_token
+    token = token_answer(node.sign_in(person)).refresh_token
     stage.end_epoch(node.app.client_id, enabled=False)
     until(lambda: node.own_token().status_code == 401)
     for answer in (node.own_token(), node.sign_in(person), node.refresh(token), node.revoke(token)):
@@ -51,28 +51,28 @@ def test_a_client_that_is_enabled_again_works_at_once(a_node: ANode, person: Per
 
 
 def test_enabling_a_client_again_restores_no_session(a_node: ANode, person: Person, stage: Stage):
-    token = held(a_node(STALE).sign_in(person))
+    token = token_answer(a_node(STALE).sign_in(person))
     stage.end_epoch(a_node(STALE).app.client_id, enabled=True)
     fresh = a_node(STALE)
     refused = fresh.refresh(token.refresh_token)
     assert refused_as(refused, "invalid_grant")
     assert reason(stage, refused) is Reason.SESSION_CLIENT_EPOCH, "no sweep has reached the row yet"
     assert stage.session(token.session_id).revoked_at is None
-    assert held(fresh.sign_in(person)).session_id != token.session_id
+    assert token_answer(fresh.sign_in(person)).session_id != token.session_id
 
 
 def test_the_sweep_of_a_disabled_client_ends_its_sessions_on_nodes_that_have_not_noticed(
     a_node: ANode, person: Person, admin: Administration, stage: Stage
 ):
     node = a_node(STALE)
-    token = held(node.sign_in(person))
+    token = token_answer(node.sign_in(person))
     assert admin_clients.disable(admin, node.app.client_id) == 1
     assert reason(stage, node.refresh(token.refresh_token)) is Reason.SESSION_REVOKED
     assert stage.session(token.session_id).revoked_because == "client_ended"
 
 
 def test_a_removed_client_is_gone_with_its_sessions(a_node: ANode, person: Person, admin: Administration, stage: Stage):
-    token = held(a_node(STALE).sign_in(person))
+    token = token_answer(a_node(STALE).sign_in(person))
     node = a_node(STALE)
     admin_clients.remove(admin, node.app.client_id)
     assert refused_as(node.refresh(token.refresh_token), "invalid_client", 401)
@@ -86,9 +86,9 @@ def test_a_node_that_has_not_noticed_a_new_epoch_signs_no_new_session_out(a_node
     behind, fresh = a_node(STALE), a_node(STALE)
     assert behind.own_token().status_code == 200, "it has the client of the first epoch now"
     stage.end_epoch(behind.app.client_id, enabled=True)
-    first = held(fresh.sign_in(person))
-    second = held(behind.refresh(first.refresh_token))
-    assert held(behind.refresh(first.refresh_token)).refresh_token == second.refresh_token
+    first = token_answer(fresh.sign_in(person))
+    second = token_answer(behind.refresh(first.refresh_token))
+    assert token_answer(behind.refresh(first.refresh_token)).refresh_token == second.refresh_token
     assert stage.session(first.session_id).revoked_at is None
 
 
@@ -98,7 +98,7 @@ def test_a_sign_in_on_a_node_that_is_behind_opens_a_session_of_the_present_epoch
     behind, fresh = a_node(STALE), a_node(STALE)
     assert behind.own_token().status_code == 200
     stage.end_epoch(behind.app.client_id, enabled=True)
-    token = held(behind.sign_in(person))
+    token = token_answer(behind.sign_in(person))
     assert fresh.refresh(token.refresh_token).status_code == 200
 
 
@@ -141,7 +141,7 @@ def test_two_secrets_are_valid_during_a_rotation_and_an_older_one_is_not(
 
 def test_a_client_that_lost_the_refresh_grant_refreshes_no_more(a_node: ANode, person: Person, stage: Stage):
     node = a_node(QUICK)
-    token = held(node.sign_in(person))
+    token = token_answer(node.sign_in(person))
     stage.sql("UPDATE clients SET grants = 'password'")
     until(lambda: node.refresh(token.refresh_token).status_code == 400)
     assert refused_as(node.refresh(token.refresh_token), "unauthorized_client")
@@ -161,7 +161,7 @@ def test_a_node_that_has_not_noticed_more_patience_ends_no_session_for_reuse(
     behind, other = a_node(STALE), a_node(STALE)
     app = stage.an_app(**before)
     behind, other = behind.as_app(app), other.as_app(app)
-    first = held(behind.sign_in(person))
+    first = token_answer(behind.sign_in(person))
     stage.change_app(app.client_id, **after)
     assert other.refresh(first.refresh_token).status_code == 200
     stage.back_date(first.session_id, age)
@@ -172,8 +172,8 @@ def test_a_node_that_has_not_noticed_more_patience_ends_no_session_for_reuse(
 def test_a_node_that_has_not_noticed_a_change_still_finds_reuse_out(a_node: ANode, person: Person, stage: Stage):
     behind = a_node(STALE)
     behind = behind.as_app(stage.an_app(retry_window=0))
-    first = held(behind.sign_in(person))
-    second = held(behind.refresh(first.refresh_token))
+    first = token_answer(behind.sign_in(person))
+    second = token_answer(behind.refresh(first.refresh_token))
     assert behind.refresh(second.refresh_token).status_code == 200
     stage.change_app(behind.app.client_id, retry_window=30)
     assert reason(stage, behind.refresh(first.refresh_token)) is Reason.TOKEN_REUSED
@@ -222,10 +222,10 @@ def test_a_refresh_that_met_a_newer_client_grants_no_more_than_that_one_may(
     behind, fresh = a_node(STALE), a_node(STALE)
     assert behind.own_token().status_code == 200, "it has the client of the first epoch now"
     stage.end_epoch(behind.app.client_id, enabled=True)
-    first = held(fresh.sign_in(person))
+    first = token_answer(fresh.sign_in(person))
     assert first.body["scope"] == "read write"
     stage.change_app(behind.app.client_id, scopes=frozenset({"read"}))
-    assert held(behind.refresh(first.refresh_token)).body["scope"] == "read"
+    assert token_answer(behind.refresh(first.refresh_token)).body["scope"] == "read"
 
 
 def test_a_second_look_at_scopes_changes_nothing_else_of_a_token(a_node: ANode, person: Person, stage: Stage):
@@ -233,7 +233,7 @@ def test_a_second_look_at_scopes_changes_nothing_else_of_a_token(a_node: ANode, 
     behind, fresh = a_node(STALE).as_app(app), a_node(STALE).as_app(app)
     assert behind.own_token().status_code == 200, "it has the client as it was"
     stage.change_app(app.client_id, access_token_lifetime=3600, scopes=frozenset({"read", "write"}))
-    first = held(fresh.sign_in(person))
-    refreshed = held(behind.refresh(first.refresh_token))
+    first = token_answer(fresh.sign_in(person))
+    refreshed = token_answer(behind.refresh(first.refresh_token))
     assert (first.body["scope"], first.body["expires_in"]) == ("read write", 3600)
     assert (refreshed.body["scope"], refreshed.body["expires_in"]) == ("read write", 60)

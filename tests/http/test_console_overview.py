@@ -11,9 +11,9 @@ from flask import Flask
 
 from authserver.apis.administration import SCOPES
 from tests.support.console import Elements, an_administrator, browser
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import Stage
+from tests.support.token_answer import token_answer
 from tests.support.visitor import Visitor
 
 OVERVIEW = "/admin/overview"
@@ -80,9 +80,9 @@ def words(page: httpx.Response) -> str:
 def test_the_figures_of_each_chart_stand_in_a_table(
     admin: Visitor, oauth: OAuth, person: Person, app: Flask, span: str
 ):
-    token = held(oauth.sign_in(person))
-    held(oauth.sign_in(person))
-    held(oauth.refresh(token.refresh_token))
+    token = token_answer(oauth.sign_in(person))
+    token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(token.refresh_token))
     assert oauth.refresh("asrt_nonsense").status_code == 400
     housekeeping = app.extensions["authserver"].housekeeping
     housekeeping.flush()
@@ -153,10 +153,10 @@ def test_what_the_doctor_warns_of_stands_on_the_first_page(admin: Visitor, oauth
 
 def test_a_stolen_token_stands_on_the_first_page(admin: Visitor, oauth: OAuth, person: Person, stage: Stage):
     assert "None: no stolen token was found" in words(admin.get(OVERVIEW))
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(second.session_id, 3600)
-    held(oauth.refresh(second.refresh_token))
+    token_answer(oauth.refresh(second.refresh_token))
     assert oauth.refresh(first.refresh_token).status_code == 400
     page = admin.get(OVERVIEW)
     assert "session.reuse" in page.text

@@ -9,10 +9,10 @@ from flask import Flask
 
 from authserver.app import create_app
 from tests.support.databases import on_both_databases
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.page import Page, set_cookies
 from tests.support.stage import ISSUER, Stage
+from tests.support.token_answer import token_answer
 
 ORIGIN = "http://127.0.0.1:8002"
 
@@ -145,7 +145,7 @@ def test_a_sign_in_ends_no_session_by_a_cookie_that_is_not_its_clients_own(
     page: Page, oauth: OAuth, person: Person, stage: Stage
 ):
     app = stage.an_app(public=True)
-    foreign = held(oauth.as_app(app).sign_in(person)).refresh_token
+    foreign = token_answer(oauth.as_app(app).sign_in(person)).refresh_token
     for value in (foreign, "asrt_" + "A" * 96, "nonsense", ""):
         page.cookies = {f"authserver-rt-{page.client_id}": value}
         assert page.sign_in(stage.a_person()).status_code == 200
@@ -168,7 +168,7 @@ def test_a_client_that_was_set_to_cookies_brings_its_old_token_once(
     page: Page, oauth: OAuth, person: Person, stage: Stage
 ):
     app = stage.an_app(public=True)
-    token = held(oauth.as_app(app).sign_in(person)).refresh_token
+    token = token_answer(oauth.as_app(app).sign_in(person)).refresh_token
     stage.sql(
         "UPDATE clients SET token_delivery = 'cookie', origins = :origin WHERE client_id = :id",
         origin=ORIGIN,

@@ -11,9 +11,9 @@ from authserver.keys.model import Kind
 from authserver.refusals.reasons import Reason
 from authserver.sessions.refresh_token import parse
 from tests.support.databases import on_both_databases
-from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage
+from tests.support.token_answer import reason, token_answer
 
 pytestmark = on_both_databases
 
@@ -33,8 +33,8 @@ def details(stage: Stage, event: str) -> list[dict[str, Any]]:
 
 
 def test_a_refresh_moves_the_session_one_generation_on(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     assert second.session_id == first.session_id
     assert [parse(token.refresh_token).generation for token in (first, second)] == [0, 1]
     assert second.claims["jti"] != first.claims["jti"]
@@ -43,8 +43,8 @@ def test_a_refresh_moves_the_session_one_generation_on(oauth: OAuth, person: Per
 
 
 def test_the_row_keeps_digests_and_never_a_token(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     row = stage.session(first.session_id)
     assert bytes(row.previous_digest) == parse(first.refresh_token).digest
     assert bytes(row.current_digest) == parse(second.refresh_token).digest
@@ -53,33 +53,33 @@ def test_the_row_keeps_digests_and_never_a_token(oauth: OAuth, person: Person, s
 
 
 def test_a_session_is_one_row_however_often_it_refreshes(oauth: OAuth, person: Person, stage: Stage):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     events = len(stage.sql("SELECT id FROM audit_events"))
     for _ in range(5):
         stage.back_date(token.session_id, 31)
-        token = held(oauth.refresh(token.refresh_token))
+        token = token_answer(oauth.refresh(token.refresh_token))
     assert len(stage.sql("SELECT id FROM sessions")) == 1
     assert stage.session(token.session_id).generation == 5
     assert len(stage.sql("SELECT id FROM audit_events")) == events, "plain rotations are counted, not recorded"
 
 
 def test_a_session_rotates_at_most_once_in_a_window(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
-    burst = [held(oauth.refresh(second.refresh_token)) for _ in range(5)]
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
+    burst = [token_answer(oauth.refresh(second.refresh_token)) for _ in range(5)]
     assert {token.refresh_token for token in burst} == {second.refresh_token}
     assert len({token.claims["jti"] for token in burst}) == 5, "each answer has a fresh access token"
     stage.back_date(first.session_id, 29)
-    assert held(oauth.refresh(second.refresh_token)).refresh_token == second.refresh_token
+    assert token_answer(oauth.refresh(second.refresh_token)).refresh_token == second.refresh_token
     stage.back_date(first.session_id, 2)
-    third = held(oauth.refresh(second.refresh_token))
+    third = token_answer(oauth.refresh(second.refresh_token))
     assert third.refresh_token != second.refresh_token
     assert stage.session(first.session_id).generation == 2
 
 
 def test_the_place_of_the_last_use_follows_the_client(oauth: OAuth, person: Person, stage: Stage, app: Flask):
-    first = held(oauth.sign_in(person))
-    held(from_elsewhere(oauth, app).refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    token_answer(from_elsewhere(oauth, app).refresh(first.refresh_token))
     row = stage.session(first.session_id)
     assert (row.last_address, row.last_user_agent) == ("198.51.100.9", "Thief/1.0")
 
@@ -88,9 +88,9 @@ def test_the_place_of_the_last_use_follows_the_client(oauth: OAuth, person: Pers
 
 
 def test_a_retry_gets_the_same_successor_and_a_fresh_access_token(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
-    again = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
+    again = token_answer(oauth.refresh(first.refresh_token))
     assert again.refresh_token == second.refresh_token
     assert again.claims["jti"] != second.claims["jti"]
     assert stage.session(first.session_id).generation == 1
@@ -98,15 +98,15 @@ def test_a_retry_gets_the_same_successor_and_a_fresh_access_token(oauth: OAuth, 
 
 def test_a_retry_after_the_successor_was_used_still_gets_the_same(oauth: OAuth, person: Person):
     # Requests that were delayed and overtake each other, within a window.
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
-    assert held(oauth.refresh(second.refresh_token)).refresh_token == second.refresh_token
-    assert held(oauth.refresh(first.refresh_token)).refresh_token == second.refresh_token
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
+    assert token_answer(oauth.refresh(second.refresh_token)).refresh_token == second.refresh_token
+    assert token_answer(oauth.refresh(first.refresh_token)).refresh_token == second.refresh_token
 
 
 def test_a_retry_never_extends_the_window(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, 20)
     assert oauth.refresh(first.refresh_token).status_code == 200
     stage.back_date(first.session_id, 11)
@@ -114,26 +114,26 @@ def test_a_retry_never_extends_the_window(oauth: OAuth, person: Person, stage: S
 
 
 def test_a_retry_is_answered_after_the_token_key_was_rotated(oauth: OAuth, person: Person, stage: Stage, app: Flask):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     stage.key_rotation().rotate(Kind.TOKEN, at_once=True, actor="cli:test")
     app.extensions["authserver"].keyring.refresh()
-    assert held(oauth.refresh(first.refresh_token)).refresh_token == second.refresh_token
+    assert token_answer(oauth.refresh(first.refresh_token)).refresh_token == second.refresh_token
     stage.back_date(first.session_id, 31)
-    third = held(oauth.refresh(second.refresh_token))
+    third = token_answer(oauth.refresh(second.refresh_token))
     assert parse(third.refresh_token).key_id != parse(second.refresh_token).key_id
 
 
 def test_retries_are_counted_and_at_most_8_of_a_generation_recorded(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     for _ in range(12):
-        held(oauth.refresh(first.refresh_token))
+        token_answer(oauth.refresh(first.refresh_token))
     assert stage.session(first.session_id).retries == 12
     assert len(stage.events("session.retry")) == 8
     stage.back_date(first.session_id, 31)
-    held(oauth.refresh(second.refresh_token))
-    held(oauth.refresh(second.refresh_token))
+    token_answer(oauth.refresh(second.refresh_token))
+    token_answer(oauth.refresh(second.refresh_token))
     assert stage.session(first.session_id).retries == 13
     assert len(stage.events("session.retry")) == 9
     assert details(stage, "session.retry")[-1] == {
@@ -144,9 +144,9 @@ def test_retries_are_counted_and_at_most_8_of_a_generation_recorded(oauth: OAuth
 
 
 def test_a_retry_from_elsewhere_is_answered_and_marked(oauth: OAuth, person: Person, stage: Stage, app: Flask):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
-    assert held(from_elsewhere(oauth, app).refresh(first.refresh_token)).refresh_token == second.refresh_token
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
+    assert token_answer(from_elsewhere(oauth, app).refresh(first.refresh_token)).refresh_token == second.refresh_token
     assert [detail["from_elsewhere"] for detail in details(stage, "session.retry")] == [True]
     assert stage.events("session.retry")[0].address == "198.51.100.9"
     assert stage.session(first.session_id).last_user_agent != "Thief/1.0", (
@@ -158,13 +158,13 @@ def test_a_use_of_the_current_token_from_elsewhere_inside_the_window_leaves_a_ma
     oauth: OAuth, person: Person, stage: Stage, app: Flask
 ):
     """It does not change the place that the owner's retries are compared with."""
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
-    held(oauth.refresh(second.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
+    token_answer(oauth.refresh(second.refresh_token))
     assert stage.events("session.kept") == []
-    held(from_elsewhere(oauth, app).refresh(second.refresh_token))
+    token_answer(from_elsewhere(oauth, app).refresh(second.refresh_token))
     assert [detail["from_elsewhere"] for detail in details(stage, "session.kept")] == [True]
-    held(oauth.refresh(first.refresh_token))
+    token_answer(oauth.refresh(first.refresh_token))
     assert [detail["from_elsewhere"] for detail in details(stage, "session.retry")] == [False]
 
 
@@ -173,8 +173,8 @@ def test_a_client_may_have_retries_from_elsewhere_refused(
     oauth: OAuth, person: Person, stage: Stage, app: Flask, seconds: int
 ):
     oauth = oauth.as_app(stage.an_app(refuse_foreign_retries=True, late_retries=1))
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, seconds)
     before = stage.session(first.session_id)
     refused = from_elsewhere(oauth, app).refresh(first.refresh_token)
@@ -182,14 +182,14 @@ def test_a_client_may_have_retries_from_elsewhere_refused(
     assert reason(stage, refused) is Reason.RETRY_FROM_ELSEWHERE
     assert stage.session(first.session_id) == before, "the session goes on unchanged"
     assert details(stage, "session.retry")[-1]["refused"]
-    assert held(oauth.refresh(second.refresh_token)).session_id == first.session_id
+    assert token_answer(oauth.refresh(second.refresh_token)).session_id == first.session_id
 
 
 def test_window_0_means_strict_single_use(oauth: OAuth, person: Person, stage: Stage):
     oauth = oauth.as_app(stage.an_app(retry_window=0))
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
-    third = held(oauth.refresh(second.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
+    third = token_answer(oauth.refresh(second.refresh_token))
     assert len({token.refresh_token for token in (first, second, third)}) == 3, "every refresh rotates"
     assert reason(stage, oauth.refresh(second.refresh_token)) is Reason.TOKEN_REUSED
     assert refused_as(oauth.refresh(third.refresh_token), "invalid_grant")
@@ -199,8 +199,8 @@ def test_window_0_means_strict_single_use(oauth: OAuth, person: Person, stage: S
 
 
 def test_a_reused_refresh_token_ends_its_session(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, 31)
     reused = oauth.refresh(first.refresh_token)
     assert refused_as(reused, "invalid_grant")
@@ -212,8 +212,8 @@ def test_a_reused_refresh_token_ends_its_session(oauth: OAuth, person: Person, s
 
 
 def test_reuse_says_who_and_where(oauth: OAuth, person: Person, stage: Stage, app: Flask):
-    first = held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, 31)
     assert refused_as(from_elsewhere(oauth, app).refresh(first.refresh_token), "invalid_grant")
     (event,) = stage.events("session.reuse")
@@ -225,16 +225,16 @@ def test_reuse_says_who_and_where(oauth: OAuth, person: Person, stage: Stage, ap
 
 
 def test_a_superseded_token_is_reuse_even_within_the_window_of_another(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, 31)
-    held(oauth.refresh(second.refresh_token))
+    token_answer(oauth.refresh(second.refresh_token))
     assert reason(stage, oauth.refresh(first.refresh_token)) is Reason.TOKEN_REUSED
 
 
 def test_reuse_ends_the_one_session_and_no_other(oauth: OAuth, person: Person, stage: Stage):
-    first, other = held(oauth.sign_in(person)), held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
+    first, other = token_answer(oauth.sign_in(person)), token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, 31)
     assert refused_as(oauth.refresh(first.refresh_token), "invalid_grant")
     assert oauth.refresh(other.refresh_token).status_code == 200
@@ -245,10 +245,10 @@ def test_reuse_ends_the_one_session_and_no_other(oauth: OAuth, person: Person, s
 
 def test_a_stable_client_keeps_its_refresh_token(oauth: OAuth, person: Person, stage: Stage):
     oauth = oauth.as_app(stage.an_app(refresh_policy="stable", refresh_idle_lifetime=1000, access_token_lifetime=60))
-    first = held(oauth.sign_in(person))
+    first = token_answer(oauth.sign_in(person))
     for _ in range(3):
         stage.back_date(first.session_id, 900)  # idle for nearly as long as it may be
-        again = held(oauth.refresh(first.refresh_token))
+        again = token_answer(oauth.refresh(first.refresh_token))
         assert again.refresh_token == first.refresh_token
         assert again.body["refresh_token_expires_in"] == 1000
     assert stage.session(first.session_id).generation == 0
@@ -260,7 +260,7 @@ def test_a_stable_client_keeps_its_refresh_token(oauth: OAuth, person: Person, s
 
 
 def test_no_refused_attempt_uses_up_a_token(oauth: OAuth, person: Person, stage: Stage):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     before = stage.session(token.session_id)
     stranger = oauth.as_app(stage.an_app())
     foreign = stranger.refresh(token.refresh_token)
@@ -275,10 +275,10 @@ def test_no_refused_attempt_uses_up_a_token(oauth: OAuth, person: Person, stage:
 
 
 def test_every_refused_token_is_told_the_same(oauth: OAuth, person: Person, stage: Stage):
-    revoked, expired, reused, pruned, genuine = (held(oauth.sign_in(person)) for _ in range(5))
+    revoked, expired, reused, pruned, genuine = (token_answer(oauth.sign_in(person)) for _ in range(5))
     oauth.revoke(revoked.refresh_token)
     stage.back_date(expired.session_id, 8 * 86_400)
-    held(oauth.refresh(reused.refresh_token))
+    token_answer(oauth.refresh(reused.refresh_token))
     stage.back_date(reused.session_id, 31)
     oauth.revoke(pruned.refresh_token)
     stage.sql("DELETE FROM sessions WHERE id = :id", id=parse(pruned.refresh_token).session_id)

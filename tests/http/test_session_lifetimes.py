@@ -12,9 +12,9 @@ from authserver.app import create_app
 from authserver.refusals.reasons import Reason
 from authserver.settings.values import TokenSettings
 from tests.support.databases import on_both_databases
-from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import Stage
+from tests.support.token_answer import reason, token_answer
 
 pytestmark = on_both_databases
 
@@ -25,8 +25,8 @@ DAY = 86_400
 
 
 def test_tokens_live_as_long_as_the_settings_say(oauth: OAuth, person: Person):
-    for answer in (oauth.sign_in(person), oauth.refresh(held(oauth.sign_in(person)).refresh_token)):
-        token = held(answer)
+    for answer in (oauth.sign_in(person), oauth.refresh(token_answer(oauth.sign_in(person)).refresh_token)):
+        token = token_answer(answer)
         assert token.body["expires_in"] == token.claims["exp"] - token.claims["iat"] == 900
         assert token.body["refresh_token_expires_in"] == 7 * DAY
 
@@ -35,7 +35,7 @@ def test_a_client_may_have_lifetimes_of_its_own(oauth: OAuth, person: Person, st
     oauth = oauth.as_app(
         stage.an_app(access_token_lifetime=60, refresh_idle_lifetime=1000, refresh_absolute_lifetime=1500)
     )
-    first = held(oauth.sign_in(person))
+    first = token_answer(oauth.sign_in(person))
     assert (first.body["expires_in"], first.body["refresh_token_expires_in"]) == (60, 1000)
     row = stage.session(first.session_id)
     assert row.absolute_expires_at - row.created_at == 1_500_000
@@ -53,7 +53,7 @@ def test_limits_that_were_lowered_hold_for_clients_registered_before(
     app = create_app(stage.with_settings(tokens=tokens))
     with httpx.Client(transport=httpx.WSGITransport(app), base_url=stage.settings.issuer) as http:
         oauth = OAuth(http, stage.an_app(**dict.fromkeys(names, 30 * DAY)))
-        token = held(oauth.sign_in(person))
+        token = token_answer(oauth.sign_in(person))
         assert (token.body["expires_in"], token.body["refresh_token_expires_in"]) == (60, 600)
         assert oauth.own_token().json()["expires_in"] == 60
     row = stage.session(token.session_id)
@@ -65,19 +65,19 @@ def test_a_refresh_puts_off_the_idle_end_and_never_the_absolute_one(oauth: OAuth
     oauth = oauth.as_app(
         stage.an_app(access_token_lifetime=60, refresh_idle_lifetime=1000, refresh_absolute_lifetime=1500)
     )
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     stage.back_date(token.session_id, 900)
-    token = held(oauth.refresh(token.refresh_token))
+    token = token_answer(oauth.refresh(token.refresh_token))
     assert 595 <= token.body["refresh_token_expires_in"] <= 600
     stage.back_date(token.session_id, 590)
-    token = held(oauth.refresh(token.refresh_token))
+    token = token_answer(oauth.refresh(token.refresh_token))
     assert 5 <= token.body["refresh_token_expires_in"] <= 10
     stage.back_date(token.session_id, 10)
     assert reason(stage, oauth.refresh(token.refresh_token)) is Reason.SESSION_EXPIRED
 
 
 def test_a_session_that_was_idle_for_too_long_is_over(oauth: OAuth, person: Person, stage: Stage):
-    kept, late = held(oauth.sign_in(person)), held(oauth.sign_in(person))
+    kept, late = token_answer(oauth.sign_in(person)), token_answer(oauth.sign_in(person))
     stage.back_date(kept.session_id, 7 * DAY - 30)
     assert oauth.refresh(kept.refresh_token).status_code == 200
     stage.back_date(late.session_id, 7 * DAY)
@@ -87,18 +87,18 @@ def test_a_session_that_was_idle_for_too_long_is_over(oauth: OAuth, person: Pers
 
 
 def test_a_retry_of_an_expired_session_is_refused(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
     stage.sql("UPDATE sessions SET idle_expires_at = rotated_at")
     assert reason(stage, oauth.refresh(first.refresh_token)) is Reason.SESSION_EXPIRED
 
 
 def test_at_the_end_of_a_session_expires_in_is_true_to_the_second(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
+    first = token_answer(oauth.sign_in(person))
     stage.sql("UPDATE sessions SET absolute_expires_at = created_at + 100000, access_expires_at = created_at")
     ends_at = stage.session(first.session_id).absolute_expires_at
     asked_at = stage.database.now()
-    last = held(oauth.refresh(first.refresh_token))
+    last = token_answer(oauth.refresh(first.refresh_token))
     answered_at = stage.database.now()
     assert last.claims["exp"] == ends_at // 1000, "an access token never outlives its session"
     assert last.body["expires_in"] == last.claims["exp"] - last.claims["iat"]
@@ -107,15 +107,15 @@ def test_at_the_end_of_a_session_expires_in_is_true_to_the_second(oauth: OAuth, 
 
 
 def test_the_row_knows_the_access_token_that_lives_longest(oauth: OAuth, person: Person, stage: Stage):
-    first = held(oauth.sign_in(person))
+    first = token_answer(oauth.sign_in(person))
     before = stage.session(first.session_id).access_expires_at
-    second = held(oauth.refresh(first.refresh_token))
+    second = token_answer(oauth.refresh(first.refresh_token))
     after = stage.session(first.session_id).access_expires_at
     assert before <= after
     assert second.claims["exp"] <= after / 1000 < second.claims["exp"] + 1
     # A shorter lifetime of the client does not shorten tokens that were issued before.
     stage.sql("UPDATE sessions SET access_expires_at = :later", later=after + 3_600_000)
-    held(oauth.refresh(second.refresh_token))
+    token_answer(oauth.refresh(second.refresh_token))
     assert stage.session(first.session_id).access_expires_at == after + 3_600_000
 
 
@@ -134,9 +134,9 @@ def test_a_session_that_cannot_be_refreshed_ends_with_its_access_token(oauth: OA
 @pytest.fixture
 def restored(oauth: OAuth, person: Person, stage: Stage) -> tuple[Any, Any, Any]:
     """A session whose row is one generation behind its client: the old row, the new row, and the client's token."""
-    first = held(oauth.sign_in(person))
+    first = token_answer(oauth.sign_in(person))
     before = stage.session(first.session_id)
-    token = held(oauth.refresh(first.refresh_token))
+    token = token_answer(oauth.refresh(first.refresh_token))
     since = stage.session(first.session_id)
     put(stage, before)
     return before, since, token
@@ -187,10 +187,10 @@ def leak_the_token_key(stage: Stage, app: Flask) -> None:
 
 
 def test_a_mismatch_under_a_leaked_key_ends_nothing(oauth: OAuth, person: Person, stage: Stage, app: Flask):
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, 31)
-    third = held(oauth.refresh(second.refresh_token))
+    third = token_answer(oauth.refresh(second.refresh_token))
     leak_the_token_key(stage, app)
     before = stage.session(first.session_id)
     refused = oauth.refresh(first.refresh_token)
@@ -202,8 +202,8 @@ def test_a_mismatch_under_a_leaked_key_ends_nothing(oauth: OAuth, person: Person
 
 def test_what_matches_under_a_leaked_key_is_held_to_the_rules(oauth: OAuth, person: Person, stage: Stage, app: Flask):
     # The digest in the row proves that the client has had the token.
-    first = held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
     leak_the_token_key(stage, app)
     assert oauth.refresh(first.refresh_token).status_code == 200
     stage.back_date(first.session_id, 31)

@@ -10,9 +10,9 @@ from authserver.administration import users as admin_users
 from authserver.administration.context import Administration
 from authserver.refusals.reasons import Reason
 from tests.support.databases import on_both_databases
-from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import API, Stage
+from tests.support.token_answer import reason, token_answer
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def as_named(person: Person, name: str) -> Person:
 )
 def test_a_user_signs_in_by_name_or_address_however_it_is_written(oauth: OAuth, stage: Stage, name: str):
     person = stage.a_person(username="Änne Straße", email="Anne.Strasse@example.com")
-    assert held(oauth.sign_in(as_named(person, name))).claims["sub"] == person.id
+    assert token_answer(oauth.sign_in(as_named(person, name))).claims["sub"] == person.id
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_every_wrong_sign_in_has_the_same_answer(oauth: OAuth, stage: Stage, adm
 def test_a_disabled_user_is_signed_out_and_enabling_restores_nothing(
     oauth: OAuth, person: Person, stage: Stage, admin: Administration
 ):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     admin_users.disable(admin, person.username)
     assert refused_as(oauth.refresh(token.refresh_token), "invalid_grant")
     admin_users.enable(admin, person.username)
@@ -93,8 +93,8 @@ def test_a_disabled_user_is_signed_out_and_enabling_restores_nothing(
 def test_a_new_password_ends_every_session_of_the_user(
     oauth: OAuth, person: Person, stage: Stage, admin: Administration
 ):
-    tokens = [held(oauth.sign_in(person)) for _ in range(3)]
-    other = held(oauth.sign_in(stage.a_person()))
+    tokens = [token_answer(oauth.sign_in(person)) for _ in range(3)]
+    other = token_answer(oauth.sign_in(stage.a_person()))
     assert admin_users.set_password(admin, person.username, "another password") == 3
     assert all(refused_as(oauth.refresh(token.refresh_token), "invalid_grant") for token in tokens)
     assert oauth.refresh(other.refresh_token).status_code == 200
@@ -107,9 +107,9 @@ def test_a_new_password_ends_every_session_of_the_user(
 
 def test_roles_decide_over_scopes_and_stand_in_the_token(oauth: OAuth, stage: Stage):
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
-    editor = held(oauth.sign_in(stage.a_person(roles="editor auditor")))
+    editor = token_answer(oauth.sign_in(stage.a_person(roles="editor auditor")))
     assert (editor.body["scope"], editor.claims["roles"]) == ("read write", ["auditor", "editor"])
-    reader = held(oauth.sign_in(stage.a_person()))
+    reader = token_answer(oauth.sign_in(stage.a_person()))
     assert reader.body["scope"] == "read"
     assert "roles" not in reader.claims
 
@@ -118,9 +118,9 @@ def test_roles_decide_over_scopes_and_stand_in_the_token(oauth: OAuth, stage: St
 def test_a_lost_role_takes_its_scopes_from_every_session_at_once(oauth: OAuth, stage: Stage, admin: Administration):
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     person = stage.a_person(roles="editor")
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     admin_users.edit(admin, person.username, lambda profile: admin_users.Profile(profile.username, None, frozenset()))
-    refreshed = held(oauth.refresh(token.refresh_token))
+    refreshed = token_answer(oauth.refresh(token.refresh_token))
     assert refreshed.body["scope"] == "read"
     assert "roles" not in refreshed.claims
     assert stage.session(token.session_id).scopes == "read"
@@ -130,13 +130,13 @@ def test_a_lost_role_takes_its_scopes_from_every_session_at_once(oauth: OAuth, s
 def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, stage: Stage, admin: Administration):
     stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     person = stage.a_person(roles="editor")
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     for roles in (frozenset[str](), frozenset({"editor"})):
         admin_users.edit(
             admin, person.username, lambda old, roles=roles: admin_users.Profile(old.username, None, roles)
         )
-    assert held(oauth.refresh(token.refresh_token)).body["scope"] == "read"
-    assert held(oauth.sign_in(person)).body["scope"] == "read write"
+    assert token_answer(oauth.refresh(token.refresh_token)).body["scope"] == "read"
+    assert token_answer(oauth.sign_in(person)).body["scope"] == "read write"
 
 
 # --- the rows that it writes -----------------------------------------------------------------------------------------
@@ -145,9 +145,9 @@ def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, stage
 @on_both_databases
 def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person: Person, stage: Stage):
     longest = "ü" * 100
-    assert stage.session(held(oauth.sign_in(person, device_name=longest)).session_id).device_name == longest
-    assert stage.session(held(oauth.sign_in(person, device_name="")).session_id).device_name is None
-    assert stage.session(held(oauth.sign_in(person)).session_id).device_name is None
+    assert stage.session(token_answer(oauth.sign_in(person, device_name=longest)).session_id).device_name == longest
+    assert stage.session(token_answer(oauth.sign_in(person, device_name="")).session_id).device_name is None
+    assert stage.session(token_answer(oauth.sign_in(person)).session_id).device_name is None
     for bad in (longest + "x", "a\nb", "a\u202eb"):
         refused = oauth.sign_in(person, device_name=bad)
         assert refused_as(refused, "invalid_request")
@@ -157,7 +157,7 @@ def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person
 @on_both_databases
 def test_a_sign_in_is_recorded_with_its_place(oauth: OAuth, person: Person, stage: Stage):
     before = stage.database.now()
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     (event,) = stage.events("session.opened")
     assert (event.actor, event.client_id) == (f"user:{person.id}", oauth.app.client_id)
     assert event.address == "127.0.0.1"
@@ -195,7 +195,7 @@ def test_refused_sign_ins_are_recorded_at_a_bounded_rate(oauth: OAuth, stage: St
 
 
 def test_a_sign_in_stores_no_password_and_no_token(oauth: OAuth, person: Person, stage: Stage):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     everything = "".join(
         str(tuple(row)) for table in ("users", "sessions") for row in stage.sql(f"SELECT * FROM {table}")
     )
@@ -207,4 +207,4 @@ def test_a_sign_in_stores_no_password_and_no_token(oauth: OAuth, person: Person,
 
 
 def test_the_audience_of_a_sign_in_is_the_api_that_owns_its_scopes(oauth: OAuth, person: Person):
-    assert held(oauth.sign_in(person)).claims["aud"] == API
+    assert token_answer(oauth.sign_in(person)).claims["aud"] == API

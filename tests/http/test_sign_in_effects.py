@@ -12,9 +12,9 @@ from authserver.app import create_app
 from authserver.settings.values import ServerSettings
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.hasher import blocked_hasher, make_patient, pool_of, until, waiting_for_locks
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.stage import CHEAP, Stage
+from tests.support.token_answer import token_answer
 
 pytestmark = on_both_databases
 
@@ -85,12 +85,12 @@ def live_sessions(stage: Stage) -> list[Any]:
 
 
 def test_the_cap_ends_the_oldest_session_of_the_user_with_the_client(oauth: OAuth, person: Person, stage: Stage):
-    elsewhere = held(oauth.sign_in(person))
+    elsewhere = token_answer(oauth.sign_in(person))
     oauth = oauth.as_app(stage.an_app(max_sessions_per_user=2))
-    somebody_else = held(oauth.sign_in(stage.a_person()))
-    tokens = [held(oauth.sign_in(person)) for _ in range(2)]
+    somebody_else = token_answer(oauth.sign_in(stage.a_person()))
+    tokens = [token_answer(oauth.sign_in(person)) for _ in range(2)]
     assert oauth.refresh(tokens[0].refresh_token).status_code == 200, "the oldest by sign-in, not by use"
-    tokens.append(held(oauth.sign_in(person)))
+    tokens.append(token_answer(oauth.sign_in(person)))
     assert refused_as(oauth.refresh(tokens[0].refresh_token), "invalid_grant")
     assert stage.session(tokens[0].session_id).revoked_because == "cap"
     assert json.loads(stage.events("session.opened")[-1].detail) == {"ended_by_cap": 1}
@@ -100,9 +100,9 @@ def test_the_cap_ends_the_oldest_session_of_the_user_with_the_client(oauth: OAut
 
 def test_ended_sessions_do_not_count_for_the_cap(oauth: OAuth, person: Person, stage: Stage):
     oauth = oauth.as_app(stage.an_app(max_sessions_per_user=2))
-    first, second, third = (held(oauth.sign_in(person)) for _ in range(3))
+    first, second, third = (token_answer(oauth.sign_in(person)) for _ in range(3))
     assert oauth.revoke(third.refresh_token).status_code == 200
-    held(oauth.sign_in(person))
+    token_answer(oauth.sign_in(person))
     assert stage.session(second.session_id).revoked_at is None
     assert stage.session(first.session_id).revoked_because == "cap"
 

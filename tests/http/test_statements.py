@@ -7,9 +7,9 @@ import argon2
 import pytest
 
 from tests.support.databases import on_both_databases
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import API, Stage
+from tests.support.token_answer import token_answer
 
 pytestmark = on_both_databases
 
@@ -17,7 +17,7 @@ pytestmark = on_both_databases
 @pytest.fixture(autouse=True)
 def warm(oauth: OAuth, person: Person) -> None:
     """Fill the caches, and lease a block of status indices."""
-    oauth.revoke(held(oauth.sign_in(person)).refresh_token)
+    oauth.revoke(token_answer(oauth.sign_in(person)).refresh_token)
 
 
 def ran(statements: Any, act: Any, status: int = 200) -> list[str]:
@@ -29,14 +29,14 @@ def ran(statements: Any, act: Any, status: int = 200) -> list[str]:
 
 
 def test_a_refresh_is_one_statement_whether_it_rotates_or_keeps(oauth: OAuth, person: Person, statements: Any):
-    first = held(oauth.sign_in(person))
+    first = token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.refresh(first.refresh_token))) == 1
-    second = held(oauth.refresh(first.refresh_token))
+    second = token_answer(oauth.refresh(first.refresh_token))
     assert len(ran(statements, lambda: oauth.refresh(second.refresh_token))) == 1
 
 
 def test_a_refresh_on_the_fast_path_begins_no_transaction(oauth: OAuth, person: Person, statements: Any):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     with statements.counted() as seen:
         assert oauth.refresh(token.refresh_token).status_code == 200
     assert len(seen) == 1
@@ -44,19 +44,19 @@ def test_a_refresh_on_the_fast_path_begins_no_transaction(oauth: OAuth, person: 
 
 
 def test_a_narrowing_refresh_is_one_statement_in_a_transaction(oauth: OAuth, person: Person, statements: Any):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.refresh(token.refresh_token, scope="read", resource=API))) == 1
 
 
 def test_a_stable_refresh_is_one_statement(oauth: OAuth, person: Person, stage: Stage, statements: Any):
     oauth = oauth.as_app(stage.an_app(refresh_policy="stable"))
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.refresh(token.refresh_token))) == 1
 
 
 def test_a_retry_is_four_statements_and_three_when_it_is_only_counted(oauth: OAuth, person: Person, statements: Any):
-    first = held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
     costs = [len(ran(statements, lambda: oauth.refresh(first.refresh_token))) for _ in range(10)]
     assert costs == [4] * 8 + [3] * 2
 
@@ -93,7 +93,7 @@ def test_a_clients_own_token_is_no_statement(oauth: OAuth, statements: Any):
 
 
 def test_signing_out_is_two_statements_by_either_token(oauth: OAuth, person: Person, statements: Any):
-    first, second = held(oauth.sign_in(person)), held(oauth.sign_in(person))
+    first, second = token_answer(oauth.sign_in(person)), token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.revoke(first.refresh_token))) == 2
     assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2
     assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2, (
@@ -103,7 +103,7 @@ def test_signing_out_is_two_statements_by_either_token(oauth: OAuth, person: Per
 
 @pytest.mark.parametrize("last", ["A", "B"])
 def test_a_forged_refresh_token_is_no_statement(oauth: OAuth, person: Person, statements: Any, last: str):
-    token = held(oauth.sign_in(person)).refresh_token
+    token = token_answer(oauth.sign_in(person)).refresh_token
     forged = token[:40] + ("A" if token[40] != "A" else "B") + token[41:-1] + last
     assert ran(statements, lambda: oauth.refresh(forged), 400) == []
     assert ran(statements, lambda: oauth.revoke(forged)) == []

@@ -13,10 +13,10 @@ from authserver.operations.housekeeping import Housekeeping
 from authserver.records import activity
 from authserver.records.activity import ACTIVE_SESSIONS, BUCKET_MS, Activity
 from tests.support.databases import on_both_databases, on_sqlite
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person
 from tests.support.server import ROOT, LiveServer
 from tests.support.stage import Stage
+from tests.support.token_answer import token_answer
 
 pytestmark = on_both_databases
 
@@ -38,9 +38,9 @@ def counts(stage: Stage) -> dict[str, int]:
 
 
 def test_what_happened_is_counted_by_its_name(oauth: OAuth, person: Person, stage: Stage, housekeeping: Housekeeping):
-    first = held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
-    held(oauth.refresh(first.refresh_token))  # the same token again: a retry
+    first = token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
+    token_answer(oauth.refresh(first.refresh_token))  # the same token again: a retry
     assert oauth.sign_in(Person(person.id, person.username, "wrong password")).status_code == 400
     assert oauth.refresh("asrt_nonsense").status_code == 400
     for _ in range(2):  # the second call ends nothing
@@ -127,7 +127,7 @@ def test_a_server_writes_what_it_holds_when_it_stops(live: LiveServer, person: P
     with live.http() as http:
         oauth = OAuth(http, stage.an_app())
         for _ in range(4):
-            held(oauth.sign_in(person))
+            token_answer(oauth.sign_in(person))
     live.stop()
     assert counts(stage)["sign_in"] == 4
     (row,) = stage.sql("SELECT secret_used_at FROM clients WHERE client_id = :id", id=oauth.app.client_id)
@@ -141,9 +141,9 @@ def test_a_server_writes_what_it_holds_when_it_stops(live: LiveServer, person: P
 def test_one_node_counts_the_live_sessions_of_a_bucket(
     oauth: OAuth, person: Person, stage: Stage, housekeeping: Housekeeping
 ):
-    held(oauth.sign_in(person))
+    token_answer(oauth.sign_in(person))
     housekeeping.sample()
-    held(oauth.sign_in(person))
+    token_answer(oauth.sign_in(person))
     rows = stage.sql("SELECT at, count FROM activity WHERE name = :name", name=ACTIVE_SESSIONS)
     assert rows[0].count == 1
     assert rows[0].at % BUCKET_MS == 0

@@ -26,9 +26,9 @@ from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from tests.support.databases import on_both_databases
-from tests.support.held import held
 from tests.support.oauth import App, OAuth, Person
 from tests.support.stage import Stage
+from tests.support.token_answer import token_answer
 
 pytestmark = on_both_databases
 
@@ -77,14 +77,14 @@ def refused_in_recorded_ways(oauth: OAuth, stage: Stage, person: Person) -> dict
     """Requests whose refusal is recorded: the event of each, and the reference that the caller got."""
     wrong = oauth.as_app(App(oauth.app.client_id, "wrong")).own_token()
     password = oauth.token(grant_type="password", username=person.username, password="wrong")
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
     stage.back_date(first.session_id, 100)  # out of the retry window
-    held(oauth.refresh(second.refresh_token))
+    token_answer(oauth.refresh(second.refresh_token))
     stolen = oauth.refresh(first.refresh_token)
-    restored = held(oauth.sign_in(person))
+    restored = token_answer(oauth.sign_in(person))
     row = stage.session(restored.session_id)
-    newer = held(oauth.refresh(restored.refresh_token))
+    newer = token_answer(oauth.refresh(restored.refresh_token))
     stage.sql(
         "UPDATE sessions SET generation = generation - 1, current_digest = :digest WHERE id = :id",
         digest=row.current_digest,
@@ -115,8 +115,8 @@ def test_a_retry_that_is_refused_because_it_came_from_elsewhere_has_its_referenc
     oauth: OAuth, stage: Stage, person: Person
 ):
     careful = oauth.as_app(stage.an_app(refuse_foreign_retries=True))
-    first = held(careful.sign_in(person))
-    held(careful.refresh(first.refresh_token))
+    first = token_answer(careful.sign_in(person))
+    token_answer(careful.refresh(first.refresh_token))
     stage.sql("UPDATE sessions SET last_address = '192.0.2.1', last_user_agent = 'another'")
     answer = careful.refresh(first.refresh_token)
     assert answer.status_code == 400
@@ -125,7 +125,7 @@ def test_a_retry_that_is_refused_because_it_came_from_elsewhere_has_its_referenc
 
 
 def test_what_is_done_says_so_and_has_no_reference(oauth: OAuth, stage: Stage, person: Person):
-    held(oauth.sign_in(person))
+    token_answer(oauth.sign_in(person))
     (event,) = stage.events("session.opened")
     assert (event.outcome, event.reference, event.address) == ("done", None, "127.0.0.1")
 

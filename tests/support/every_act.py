@@ -22,9 +22,9 @@ from authserver.records.audit import Caller
 from authserver.settings.values import CacheSettings
 from authserver.users.model import Proof
 from tests.support.foreign_hashes import HASHES
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person
 from tests.support.stage import API, Stage
+from tests.support.token_answer import token_answer
 
 ACTOR, CALLER = "user:01a1febe-70ec-7c74-a485-0129a8adee4e", Caller("192.0.2.7", "a browser")
 OTHER = "https://other.example.com"
@@ -45,7 +45,7 @@ class ActSetup:
         self.app = stage.an_app()
         self.person: Person = stage.a_person(password=PASSWORD)
         self.user_id = UUID(self.person.id)
-        token = held(oauth.as_app(self.app).sign_in(self.person))
+        token = token_answer(oauth.as_app(self.app).sign_in(self.person))
         self.session_id = UUID(token.session_id)
         #: The secrets of the act, which no event may hold.
         self.secrets = [PASSWORD, self.app.secret or "", token.refresh_token, token.access_token]

@@ -15,7 +15,7 @@ from tests.support.stage import Stage
 
 
 @dataclass(frozen=True)
-class Held:
+class TokenAnswer:
     """A good token response, taken apart."""
 
     refresh_token: str
@@ -33,11 +33,11 @@ class Held:
         return session_id
 
 
-def held(response: httpx.Response) -> Held:
+def token_answer(response: httpx.Response) -> TokenAnswer:
     """Take a response apart, which has to be a success."""
     assert response.status_code == 200, response.text
     body = response.json()
-    return Held(body["refresh_token"], body["access_token"], body)
+    return TokenAnswer(body["refresh_token"], body["access_token"], body)
 
 
 def reason(stage: Stage, response: httpx.Response) -> Reason:
