@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.chromium import PATIENCE_MS, chromium
 from tests.support.server import LiveServer
+from tests.support.setup import make_setup
 from tests.support.site import Site, open_site
-from tests.support.stage import make_stage
 
 #: The windows in which pages are checked: a light and a dark desktop, a phone, and the narrowest phone.
 LOOKS: dict[str, dict[str, Any]] = {
@@ -34,12 +34,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with an API, for all tests of a file: each has its own people and clients."""
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("server"))
-    stage.an_api()
-    started = LiveServer(stage).start()
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("server"))
+    setup.an_api()
+    started = LiveServer(setup).start()
     yield started
     started.stop()
-    stage.close()
+    setup.close()
 
 
 @pytest.fixture(scope="module")
@@ -74,10 +74,10 @@ def page(new_context: NewContext) -> Page:
 @pytest.fixture(scope="module")
 def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for a file, on one database."""
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("site"))
-    with open_site(stage) as opened:
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("site"))
+    with open_site(setup) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 @pytest.fixture

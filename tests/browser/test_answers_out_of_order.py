@@ -96,7 +96,7 @@ def test_a_sign_out_waits_for_the_refresh_under_way_and_has_the_last_word(
 
 def test_a_sign_in_waits_for_the_refresh_under_way(site: Site, holder: AnswerHolder, app_user: AppUser):
     second = site.open(app_user.page.context, app_user.client_id)
-    someone_else = site.stage.a_person()
+    someone_else = site.setup.a_person()
     signed_in = len(site.proxy.seen("password"))
     refresh = _refresh_held(holder, app_user)
     _sign_in(second, someone_else)
@@ -130,7 +130,7 @@ def test_without_locks_a_refresh_that_comes_after_somebody_elses_sign_in_mixes_n
 ):
     app_user = without_locks
     second = site.open(app_user.page.context, app_user.client_id)
-    someone_else = site.stage.a_person()
+    someone_else = site.setup.a_person()
     app_user.page.evaluate("() => { events.length = 0 }")
     refresh = _refresh_held(holder, app_user)
     _sign_in(second, someone_else)
@@ -154,7 +154,7 @@ def test_without_locks_the_sign_in_that_is_answered_last_counts_in_every_tab(
 ):
     app_user = without_locks
     second = site.open(app_user.page.context, app_user.client_id)
-    early, late = site.stage.a_person(), site.stage.a_person()
+    early, late = site.setup.a_person(), site.setup.a_person()
     answer = holder.hold("password")
     _sign_in(app_user.page, late)
     assert answer.arrived.wait(_PATIENCE)
@@ -173,7 +173,7 @@ def test_without_locks_a_sign_out_that_is_answered_late_leaves_nobody_signed_in_
     answer = holder.hold("/revoke")
     app_user.page.evaluate("() => { window.leaving = auth.signOut() }")
     assert answer.arrived.wait(_PATIENCE)
-    someone_else = site.stage.a_person()
+    someone_else = site.setup.a_person()
     _sign_in(second, someone_else)
     second.evaluate("entering")
     assert _all_ended(app_user, besides=someone_else)

@@ -27,7 +27,7 @@ PAYLOAD = "\"'><img src=x data-xss onerror=window.stolen=1><script>window.stolen
 
 @pytest.fixture
 def administrator(server: LiveServer) -> Person:
-    return server.stage.a_person(roles="administrator")
+    return server.setup.a_person(roles="administrator")
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ ATTACKERS = [FOREIGN_HOST, "127.0.0.1"]
 def test_no_form_of_another_origin_acts_for_an_administrator(
     server: LiveServer, signed_in: BrowserContext, host: str
 ) -> None:
-    client = server.stage.an_app(name="Shop").client_id
+    client = server.setup.an_app(name="Shop").client_id
     page = signed_in.new_page()
     # The same form from our own page works, and shows the fields that an attacker would have to know.
     page.goto(f"{server.url}/admin/clients/show?client={client}")
@@ -109,7 +109,7 @@ def test_no_post_of_another_origin_reaches_any_form_of_the_pages(
     page = signed_in.new_page()
     with _elsewhere("<p>Nice.</p>") as port:
         page.goto(f"http://{host}:{port}/")
-        for address in _acts(page_routes(server.stage.settings), server.url):
+        for address in _acts(page_routes(server.setup.settings), server.url):
             page.evaluate(
                 """address => fetch(address, {method: "POST", mode: "no-cors", credentials: "include",
                     body: new URLSearchParams({client: "app", name: "mine", login: "mine"})}).catch(() => "the answer is not to be read")""",
@@ -137,11 +137,11 @@ def test_no_page_can_be_framed(server: LiveServer, signed_in: BrowserContext, ho
 def test_no_text_that_somebody_stored_becomes_markup(
     server: LiveServer, signed_in: BrowserContext, administrator: Person
 ) -> None:
-    stage = server.stage
+    setup = server.setup
     scope = "orders:read"
-    stage.an_api("https://orders.example.com", scope)
-    stage.sql("UPDATE apis SET name = :name WHERE audience = 'https://orders.example.com'", name=PAYLOAD)
-    app = stage.an_app(name=PAYLOAD, contacts=frozenset({"a@example.com"}), scopes={"read", scope})
+    setup.an_api("https://orders.example.com", scope)
+    setup.sql("UPDATE apis SET name = :name WHERE audience = 'https://orders.example.com'", name=PAYLOAD)
+    app = setup.an_app(name=PAYLOAD, contacts=frozenset({"a@example.com"}), scopes={"read", scope})
     with server.http() as http:
         headers = {"User-Agent": PAYLOAD[:190]}
         auth = app.basic
@@ -151,7 +151,7 @@ def test_no_text_that_somebody_stored_becomes_markup(
         assert http.post(
             "/token", data={**form, "username": PAYLOAD, "password": "x" * 9}, headers={**headers, **auth}
         ).is_error
-    stage.sql("UPDATE users SET email = :email WHERE username = :name", email=PAYLOAD, name=administrator.username)
+    setup.sql("UPDATE users SET email = :email WHERE username = :name", email=PAYLOAD, name=administrator.username)
     page = signed_in.new_page()
     watched = WatchedPage(page)
     shown: list[str] = []
@@ -166,7 +166,7 @@ def test_no_text_that_somebody_stored_becomes_markup(
         if found:
             faults[address] = found
 
-    every = EveryPage(page_routes(stage.settings), server.url)
+    every = EveryPage(page_routes(setup.settings), server.url)
     every.visit(page, [f"/admin/clients/show?client={app.client_id}", "/admin/", "/account/"], look)
     assert faults == {}
     # Otherwise the test proves nothing: a client's name stands in its list, on its page and in its form.
@@ -191,15 +191,15 @@ def test_the_address_itself_becomes_no_markup(server: LiveServer, signed_in: Bro
 
 
 def _is_enabled(server: LiveServer, client_id: str) -> bool:
-    ((enabled,),) = server.stage.sql("SELECT enabled FROM clients WHERE client_id = :id", id=client_id)
+    ((enabled,),) = server.setup.sql("SELECT enabled FROM clients WHERE client_id = :id", id=client_id)
     return bool(enabled)
 
 
 def _everything(server: LiveServer) -> list[object]:
     """The rows that an act could change."""
     tables = ("clients", "users", "apis", "scopes", "sessions", "password_links", "signing_keys", "token_keys")
-    known = {name for (name,) in server.stage.sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return [(name, server.stage.sql(f"SELECT * FROM {name} ORDER BY 1")) for name in tables if name in known]
+    known = {name for (name,) in server.setup.sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [(name, server.setup.sql(f"SELECT * FROM {name} ORDER BY 1")) for name in tables if name in known]
 
 
 def _acts(app: Flask, url: str) -> list[str]:

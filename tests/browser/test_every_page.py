@@ -20,7 +20,7 @@ from tests.support.every_page import EveryPage, page_routes
 from tests.support.oauth import Person
 from tests.support.sample_data import TRUST_FORWARDED_ADDRESSES, fill
 from tests.support.server import LiveServer
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
 from tests.support.watched_page import WatchedPage, outline, overflow, unreachable_by_keyboard
 
 #: TESTS_SCREENSHOTS=DIRECTORY keeps a picture of each page.
@@ -39,31 +39,31 @@ NewContext = Callable[..., BrowserContext]
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with sample data, its administrator, its routes, and the first addresses."""
-    with _serving(tmp_path_factory.mktemp("full")) as (stage, server):
-        data = fill(stage, server)
-        admin = Administration(stage.database, stage.settings, "cli:ops")
+    with _serving(tmp_path_factory.mktemp("full")) as (setup, server):
+        data = fill(setup, server)
+        admin = Administration(setup.database, setup.settings, "cli:ops")
         link = urlsplit(password_links.issue(admin, data.person.username).url).path
         first = [f"/admin/clients/show?client={data.web.client_id}", "/admin/", "/account/", link]
-        yield server, data.administrator, page_routes(stage.settings), first
+        yield server, data.administrator, page_routes(setup.settings), first
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with an administrator and nothing else."""
-    with _serving(tmp_path_factory.mktemp("empty")) as (stage, server):
-        administrator = stage.a_person(username="olga", roles="administrator")
-        yield server, administrator, page_routes(stage.settings), ["/admin/", "/account/"]
+    with _serving(tmp_path_factory.mktemp("empty")) as (setup, server):
+        administrator = setup.a_person(username="olga", roles="administrator")
+        yield server, administrator, page_routes(setup.settings), ["/admin/", "/account/"]
 
 
 @contextmanager
-def _serving(directory: Path) -> Iterator[tuple[Stage, LiveServer]]:
-    stage = make_stage("sqlite", directory)
-    server = LiveServer(stage, **TRUST_FORWARDED_ADDRESSES).start()
+def _serving(directory: Path) -> Iterator[tuple[Setup, LiveServer]]:
+    setup = make_setup("sqlite", directory)
+    server = LiveServer(setup, **TRUST_FORWARDED_ADDRESSES).start()
     try:
-        yield stage, server
+        yield setup, server
     finally:
         server.stop()
-        stage.close()
+        setup.close()
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "small-phone"])

@@ -17,8 +17,8 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.support.oauth import Person, claims
 from tests.support.server import ROOT
+from tests.support.setup import make_setup
 from tests.support.site import CLIENT, Site, open_site
-from tests.support.stage import make_stage
 from tests.support.tls_proxy import Exchange
 
 #: The life of access tokens in seconds: long enough for a slow machine to use one, short enough to wait for.
@@ -39,16 +39,16 @@ _BY_HAND = """() => {
 @pytest.fixture
 def one_origin(tmp_path: Path) -> Iterator[Site]:
     """Page, API and server behind one origin, with both tokens in cookies."""
-    stage = make_stage("sqlite", tmp_path)
-    with open_site(stage, one_origin=True, client={"access_token_lifetime": LIFETIME, "retry_window": 0}) as opened:
+    setup = make_setup("sqlite", tmp_path)
+    with open_site(setup, one_origin=True, client={"access_token_lifetime": LIFETIME, "retry_window": 0}) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_checks_before_it_renews_them(
     one_origin: Site, visitors_browser: BrowserContext
 ):
-    site, person = one_origin, one_origin.stage.a_person()
+    site, person = one_origin, one_origin.setup.a_person()
     page = _by_hand(site, visitors_browser)
     signed_in = _token(page, site, grant_type="password", username=person.username, password=person.password)
     assert signed_in.keys() == {"status", "token_type", "expires_in", "scope", "refresh_token_expires_in"}
@@ -72,10 +72,10 @@ def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_chec
         visitors_browser.add_cookies([{**kept, "value": value, "url": site.app}])
 
     def expired() -> None:
-        site.stage.sql("UPDATE sessions SET idle_expires_at = 1 WHERE user_id = :id", id=UUID(person.id))
+        site.setup.sql("UPDATE sessions SET idle_expires_at = 1 WHERE user_id = :id", id=UUID(person.id))
 
     def another_digest() -> None:
-        site.stage.sql("UPDATE sessions SET current_digest = previous_digest WHERE user_id = :id", id=UUID(person.id))
+        site.setup.sql("UPDATE sessions SET current_digest = previous_digest WHERE user_id = :id", id=UUID(person.id))
 
     for spoil in (forged, expired, another_digest):
         assert _token(page, site, grant_type="password", username=person.username, password=person.password)
@@ -87,7 +87,7 @@ def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_chec
 def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_rotates_the_cookie(
     site: Site, visitors_browser: BrowserContext
 ):
-    person, client_id = site.stage.a_person(), site.a_client(retry_window=0)
+    person, client_id = site.setup.a_person(), site.a_client(retry_window=0)
     page = site.open(visitors_browser, client_id)
     _sign_in(page, person)
     (first,) = _cookies(visitors_browser).values()
@@ -128,7 +128,7 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
 def test_flow_c_a_sign_in_by_email_calls_profile_is_refused_after_expiry_refreshes_and_goes_on(
     site: Site, visitors_browser: BrowserContext, form: str
 ):
-    person = site.stage.a_person(email="ada@example.com" if form == "jwt" else "grace@example.com")
+    person = site.setup.a_person(email="ada@example.com" if form == "jwt" else "grace@example.com")
     client_id = site.a_client(access_token_lifetime=LIFETIME, access_token_format=form)
     page = _by_hand(site, visitors_browser)
     signed_in = _token(page, site, client_id, grant_type="password", username=person.email, password=person.password)
@@ -153,9 +153,9 @@ def test_flow_c_a_sign_in_by_email_calls_profile_is_refused_after_expiry_refresh
 
 
 def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_silently(site: Site, tmp_path: Path):
-    person = site.stage.a_person()
+    person = site.setup.a_person()
     # Authlib refreshes in the last minute of a token. These tokens live so short that it refreshes at each call.
-    app = site.stage.an_app(public=True, access_token_lifetime=30, retry_window=120, late_retries=1)
+    app = site.setup.an_app(public=True, access_token_lifetime=30, retry_window=120, late_retries=1)
     storage = tmp_path / "app" / "tokens.json"
 
     def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -206,7 +206,7 @@ def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_
 
     assert run("sign-out").stdout == "Signed out.\n"
     assert not storage.exists()
-    assert site.stage.session(session_id).revoked_because == "signed_out"
+    assert site.setup.session(session_id).revoked_because == "signed_out"
     assert "Sign in first" in run("profile").stderr
 
 

@@ -48,7 +48,7 @@ class Network:
 
     def _before(self, exchange: Exchange) -> bool:
         if exchange.is_a("refresh_token") and not self._owing:
-            self._site.stage.sql(
+            self._site.setup.sql(
                 "UPDATE sessions SET rotated_at = rotated_at - 31000 WHERE client_id = :client", client=self._client_id
             )
         return True
@@ -87,7 +87,7 @@ def page(site: Site, client: str, network: Network, visitors_browser: BrowserCon
     """A page that works for a signed-in user."""
     visitors_browser.set_default_timeout(PATIENCE * 1000)
     opened = site.open(visitors_browser, client)
-    someone = site.stage.a_person()
+    someone = site.setup.a_person()
     opened.evaluate(
         "([username, password]) => auth.signIn({ username, password })", [someone.username, someone.password]
     )
@@ -115,7 +115,7 @@ def test_the_same_network_signs_people_out_under_strict_single_use(
     site: Site, client: str, network: Network, page: Page
 ):
     """The network is bad enough: without this the other tests would prove nothing."""
-    site.stage.sql("UPDATE clients SET retry_window = 0, late_retries = 0 WHERE client_id = :client", client=client)
+    site.setup.sql("UPDATE clients SET retry_window = 0, late_retries = 0 WHERE client_id = :client", client=client)
     network.lose(2)
     page.wait_for_function("events.includes('signed-out')")
     network.loses = None
@@ -150,5 +150,5 @@ def _finish(page: Page) -> set[object]:
 
 
 def _session(site: Site, client: str) -> Any:
-    (row,) = site.stage.sql("SELECT * FROM sessions WHERE client_id = :client", client=client)
+    (row,) = site.setup.sql("SELECT * FROM sessions WHERE client_id = :client", client=client)
     return row

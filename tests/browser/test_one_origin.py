@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import BrowserContext
 
 from tests.support.app_user import PATIENCE_MS, SIBLING_HOST, AppUser, a_page_of
+from tests.support.setup import make_setup
 from tests.support.site import CLIENT, Site, open_site
-from tests.support.stage import make_stage
 
 _ASK = """([url, method, mode, name]) => fetch(url, {
     method, mode, credentials: "include", body: name && JSON.stringify({ display_name: name }),
@@ -18,10 +18,10 @@ _ASK = """([url, method, mode, name]) => fetch(url, {
 
 @pytest.fixture
 def one_origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("one-origin"))
-    with open_site(stage, one_origin=True) as opened:
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("one-origin"))
+    with open_site(setup, one_origin=True) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 def test_no_sibling_host_reads_or_writes_with_the_cookies_of_the_one_origin(
@@ -29,7 +29,7 @@ def test_no_sibling_host_reads_or_writes_with_the_cookies_of_the_one_origin(
 ):
     site = one_origin
     visitors_browser.set_default_timeout(PATIENCE_MS)
-    app_user = AppUser(site, CLIENT, site.stage.a_person(), site.open(visitors_browser))
+    app_user = AppUser(site, CLIENT, site.setup.a_person(), site.open(visitors_browser))
     app_user.sign_in(app_user.person)
     attacker = a_page_of(site, visitors_browser, SIBLING_HOST)
     profile, sessions = f"{site.api}/profile", f"{site.issuer}/sessions?client_id={CLIENT}"

@@ -68,9 +68,9 @@ def test_a_cookie_from_before_the_sign_in_is_of_no_use_after_it(
 ):
     """Fixation by an attacker who used the browser before: they know the token in its cookie, and wait."""
     client = site.a_client()
-    attacker = site.stage.a_person()
+    attacker = site.setup.a_person()
     page = site.open(visitors_browser, client)
-    app_user = AppUser(site, client, site.stage.a_person(), page)
+    app_user = AppUser(site, client, site.setup.a_person(), page)
     app_user.sign_in(attacker)
     planted = app_user.cookies()
     assert app_user.subject() == attacker.id

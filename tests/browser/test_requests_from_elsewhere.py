@@ -23,7 +23,7 @@ def app_user(site: Site, visitors_browser: BrowserContext) -> AppUser:
 @pytest.mark.parametrize("act", ACTS)
 def test_no_script_of_another_origin_acts_for_the_user(site: Site, app_user: AppUser, act: str, host: str):
     """This covers login CSRF: the sign-in uses the attacker's own password."""
-    path, form = acts(site.stage.a_person())[act]
+    path, form = acts(site.setup.a_person())[act]
     attacker = a_page_of(site, app_user.page.context, host)
     before = app_user.state()
     assert app_user.send(attacker, path, form, "cors") == "unreadable"
@@ -43,7 +43,7 @@ def test_no_script_of_another_origin_acts_for_the_user(site: Site, app_user: App
 @pytest.mark.parametrize("act", ACTS)
 def test_no_form_acts_for_the_user(site: Site, app_user: AppUser, act: str, host: str):
     """This includes a form in the app's own pages: its answer would show a token on the screen."""
-    path, form = acts(site.stage.a_person())[act]
+    path, form = acts(site.setup.a_person())[act]
     attacker = a_page_of(
         site, app_user.page.context, app_user.page.url.split("/")[2].split(":")[0] if host == "app" else host
     )
@@ -57,7 +57,7 @@ def test_no_form_acts_for_the_user(site: Site, app_user: AppUser, act: str, host
 @pytest.mark.parametrize("act", ACTS)
 def test_no_page_without_an_origin_acts_for_the_user(site: Site, app_user: AppUser, act: str):
     """In a sandbox or from a `data:` address, inside the app's own page: both have the origin `null`."""
-    path, form = acts(site.stage.a_person())[act]
+    path, form = acts(site.setup.a_person())[act]
     request = [site.issuer + path, {"client_id": app_user.client_id, **form}, "cors"]
     before = app_user.state()
     for frame in ("sandbox='allow-scripts' srcdoc", "src"):

@@ -29,7 +29,7 @@ def tabs(site: Site, visitors_browser: BrowserContext) -> list[Page]:
     visitors_browser.set_default_timeout(PATIENCE_MS)
     client = site.a_client()
     opened = [site.open(visitors_browser, client) for _ in range(3)]
-    person = site.stage.a_person()
+    person = site.setup.a_person()
     _sign_in(opened[0], person)
     for tab in opened:
         tab.wait_for_function("auth.session.status === 'signed-in'")
@@ -58,7 +58,7 @@ def test_who_signs_in_next_is_signed_in_in_every_tab(site: Site, tabs: list[Page
     for tab in tabs:
         tab.evaluate("() => { events.length = 0 }")
     second.evaluate("auth.signOut()")
-    someone_else = site.stage.a_person()
+    someone_else = site.setup.a_person()
     _sign_in(third, someone_else)
     for tab in (first, second):
         tab.wait_for_function("events.at(-1) === 'signed-in'")
@@ -68,7 +68,7 @@ def test_who_signs_in_next_is_signed_in_in_every_tab(site: Site, tabs: list[Page
 
 def test_a_session_that_was_ended_elsewhere_is_over_in_every_tab_at_the_first_refusal(site: Site, tabs: list[Page]):
     first, second, third = tabs
-    site.stage.sql("UPDATE sessions SET revoked_at = 1, revoked_because = 'signed_out' WHERE revoked_at IS NULL")
+    site.setup.sql("UPDATE sessions SET revoked_at = 1, revoked_because = 'signed_out' WHERE revoked_at IS NULL")
     assert first.evaluate("auth.sessions.list().catch(error => error.code)") == "signed_out"
     for tab in (second, third):
         tab.wait_for_function("events.at(-1) === 'signed-out'")

@@ -19,7 +19,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from tests.support.driving import PageDriver, fill_in, sign_in
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import LiveServer
-from tests.support.stage import API, make_stage
+from tests.support.setup import API, make_setup
 
 NewContext = Callable[..., BrowserContext]
 NewApp = Callable[..., OAuth]
@@ -29,11 +29,11 @@ OLGA = Person("", "olga", "seven grey herons at noon")
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[LiveServer]:
     """A fresh server without an API, a client or a user."""
-    stage = make_stage("sqlite", tmp_path)
-    server = LiveServer(stage).start()
+    setup = make_setup("sqlite", tmp_path)
+    server = LiveServer(setup).start()
     yield server
     server.stop()
-    stage.close()
+    setup.close()
 
 
 def test_a_first_administrator_makes_an_app_work(fresh: LiveServer, new_context: NewContext) -> None:
@@ -67,7 +67,7 @@ def test_a_first_administrator_makes_an_app_work(fresh: LiveServer, new_context:
     driver.page.reload()
     assert secret not in driver.page.content()
 
-    karim = fresh.stage.a_person(username="karim")
+    karim = fresh.setup.a_person(username="karim")
     given = {"CLIENT_SECRET": secret, "APP_USER": karim.username, "APP_PASSWORD": karim.password}
     said = _run_python(code["Python with httpx"], given)
     assert "signed in" in said
@@ -82,7 +82,7 @@ def admin(server: LiveServer, new_context: NewContext) -> PageDriver:
     """An administrator in the console."""
     context = new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    sign_in(page, server.url, server.stage.a_person(roles="administrator"), to="/admin/")
+    sign_in(page, server.url, server.setup.a_person(roles="administrator"), to="/admin/")
     return PageDriver(page, server.url)
 
 
@@ -90,12 +90,12 @@ def admin(server: LiveServer, new_context: NewContext) -> PageDriver:
 def new_app(server: LiveServer) -> Iterator[NewApp]:
     """Registers an app that speaks to the server."""
     with server.http() as http:
-        yield lambda **changes: OAuth(http, server.stage.an_app(**changes))
+        yield lambda **changes: OAuth(http, server.setup.an_app(**changes))
 
 
 @pytest.fixture
 def person(server: LiveServer) -> Person:
-    return server.stage.a_person()
+    return server.setup.a_person()
 
 
 def test_a_secret_is_rotated_while_it_is_in_use(admin: PageDriver, person: Person, new_app: NewApp) -> None:
@@ -226,9 +226,9 @@ def test_users_look_after_their_own_accounts(
 def test_the_second_of_two_administrators_is_told_what_the_first_changed(
     server: LiveServer, admin: PageDriver, new_context: NewContext
 ) -> None:
-    client = server.stage.an_app(name="Till").client_id
+    client = server.setup.an_app(name="Till").client_id
     second = PageDriver(new_context().new_page(), server.url)
-    sign_in(second.page, server.url, server.stage.a_person(roles="administrator"), to="/admin/")
+    sign_in(second.page, server.url, server.setup.a_person(roles="administrator"), to="/admin/")
     for driver in (admin, second):
         driver.open(f"/admin/clients/edit?client={client}")
 

@@ -13,8 +13,8 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page
 
 from tests.support.oauth import Person
+from tests.support.setup import make_setup
 from tests.support.site import CLIENT, Site, open_site
-from tests.support.stage import make_stage
 from tests.support.tls_proxy import Exchange, TlsProxy
 
 EXPIRIES = 20
@@ -42,17 +42,17 @@ _WORK = """([api]) => {
 @pytest.fixture
 def short_lived(tmp_path: Path) -> Iterator[Site]:
     """A site with access tokens of three seconds. Its API allows two seconds more, because a busy machine may stall."""
-    stage = make_stage("sqlite", tmp_path)
-    with open_site(stage, leeway=2, client={"access_token_lifetime": 3, "retry_window": 0}) as opened:
+    setup = make_setup("sqlite", tmp_path)
+    with open_site(setup, leeway=2, client={"access_token_lifetime": 3, "retry_window": 0}) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 @pytest.mark.slow
 def test_a_page_works_through_twenty_expiries_and_nothing_that_scripts_can_reach_holds_a_refresh_token(
     short_lived: Site, visitors_browser: BrowserContext
 ):
-    site, person, client_id = short_lived, short_lived.stage.a_person(), CLIENT
+    site, person, client_id = short_lived, short_lived.setup.a_person(), CLIENT
     page = site.open(visitors_browser)
     _sign_in(page, person)
     page.evaluate(_WORK, [site.api])
@@ -132,7 +132,7 @@ def _ten_tabs(site: Site, context: BrowserContext) -> tuple[str, list[Page]]:
     """Ten tabs of one user, on a device whose clock the test can put forward."""
     context.clock.install()
     # The window is long, because a slow machine may take more than 30 seconds to open and wake ten tabs.
-    person, client_id = site.stage.a_person(), site.a_client(retry_window=120)
+    person, client_id = site.setup.a_person(), site.a_client(retry_window=120)
     tabs = [site.open(context, client_id)]
     _sign_in(tabs[0], person)
     tabs += [site.open(context, client_id) for _ in range(TABS - 1)]

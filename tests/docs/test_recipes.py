@@ -61,7 +61,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     _name(copy / "authserver/oauth/endpoints/__init__.py", "token", "toy")
     _add(copy / "authserver/oauth/endpoints/__init__.py", "ENDPOINTS: tuple[Endpoint, ...] = (", "    toy.ENDPOINT,")
     run = subprocess.run(
-        [sys.executable, "-m", "tests.support.find_toys", str(tmp_path_factory.mktemp("stage"))],
+        [sys.executable, "-m", "tests.support.find_toys", str(tmp_path_factory.mktemp("setup"))],
         env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=copy, capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -24,7 +24,7 @@ from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
 from tests.support.session_model import Policy
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.watched_session import AT_ONCE, TOO_MUCH, Backup, Request, WatchedSession
 
 pytestmark = on_both_databases
@@ -37,8 +37,8 @@ class SharedServer:
     """The server and database that all examples share."""
 
     def __init__(self, server: LiveServer) -> None:
-        self.stage: Stage = server.stage
-        self.admin = Administration(self.stage.database, self.stage.settings, "test")
+        self.setup: Setup = server.setup
+        self.admin = Administration(self.setup.database, self.setup.settings, "test")
         # Every request on a connection of its own, so that both workers get their share.
         self.http = server.http(limits=httpx.Limits(max_keepalive_connections=0))
         self.threads = ThreadPoolExecutor(AT_ONCE)
@@ -57,14 +57,14 @@ class RotationMachine(RuleBasedStateMachine):
 
     @initialize(window=st.sampled_from([None, None, 0]), late=st.integers(0, 2), honest=st.booleans())
     def sign_in(self, *, window: int | None, late: int, honest: bool) -> None:
-        stage = self.shared.stage
+        setup = self.shared.setup
         self.policy = Policy(DEFAULT_WINDOW if window is None else window, late)
         self.honest = honest  # in these examples no party gives a reason to refuse the phone
         self.owed = True
-        self.oauth = OAuth(self.shared.http, stage.an_app(public=True, retry_window=window, late_retries=late))
-        self.stranger = OAuth(self.shared.http, stage.an_app(public=True))
-        self.person = stage.a_person()
-        self.watched = self.session = WatchedSession(stage, self.oauth, self.person, self.policy, self.shared.threads)
+        self.oauth = OAuth(self.shared.http, setup.an_app(public=True, retry_window=window, late_retries=late))
+        self.stranger = OAuth(self.shared.http, setup.an_app(public=True))
+        self.person = setup.a_person()
+        self.watched = self.session = WatchedSession(setup, self.oauth, self.person, self.policy, self.shared.threads)
         self.held = self.session.token(0)
         self.lost_at: float | None = None
         self.overslept = 0
@@ -221,9 +221,9 @@ class RotationMachine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def shared(stage: Stage) -> Iterator[SharedServer]:
+def shared(setup: Setup) -> Iterator[SharedServer]:
     """A server that notices a disabled client at once. Other tests check how long that may take."""
-    server = LiveServer(stage, AUTHSERVER_CACHES__MAX_AGE="0.001").start()
+    server = LiveServer(setup, AUTHSERVER_CACHES__MAX_AGE="0.001").start()
     shared = SharedServer(server)
     yield shared
     shared.threads.shutdown()

@@ -19,7 +19,7 @@ from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.secrecy import KnownSecrets, forms, traces
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 #: Looks different in every encoding: blanks, quotes, per cent, plus and letters beyond ASCII.
@@ -28,8 +28,8 @@ METRICS_TOKEN = "metrics-" + secrets.token_hex(16)
 
 
 @pytest.fixture
-def server(stage: Stage) -> Iterator[LiveServer]:
-    made = LiveServer(stage, AUTHSERVER_LOG__LEVEL="DEBUG", AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
+def server(setup: Setup) -> Iterator[LiveServer]:
+    made = LiveServer(setup, AUTHSERVER_LOG__LEVEL="DEBUG", AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
     yield made
     made.stop()
 
@@ -39,7 +39,7 @@ class BusyRun:
 
     def __init__(self, server: LiveServer, known: KnownSecrets) -> None:
         self.server = server
-        self.stage = server.stage
+        self.setup = server.setup
         self.known = known
         self.output = b""  # of commands, without the secrets that they show once
 
@@ -90,13 +90,13 @@ class BusyRun:
         keep = self.known.keep_tokens
         tokens = keep(oauth.sign_in(person, device_name="A phone"))
         session_id = claims(tokens["access_token"])["sid"]
-        self.stage.back_date(session_id, 60)
+        self.setup.back_date(session_id, 60)
         second = keep(oauth.refresh(tokens["refresh_token"], scope="read"))
         keep(oauth.refresh(second["refresh_token"]))
         keep(oauth.refresh(tokens["refresh_token"]))
-        self.stage.back_date(session_id, 60)
+        self.setup.back_date(session_id, 60)
         keep(oauth.refresh(second["refresh_token"]))
-        self.stage.back_date(session_id, 60)
+        self.setup.back_date(session_id, 60)
         assert oauth.refresh(tokens["refresh_token"]).status_code == 400, "reuse"
         other = keep(oauth.sign_in(person))
         assert oauth.revoke(other["refresh_token"]).status_code == 200
@@ -119,7 +119,7 @@ class BusyRun:
             assert visitor.post("/admin/clients/secret?client=busy", form).status_code == 303
             (secret,) = set(re.findall(r"ascs_[\w-]+", visitor.follow().text))
             self.known.keep("client secret", secret)
-            person = self.stage.a_person()
+            person = self.setup.a_person()
             visitor.post(f"/admin/users/{person.id}/password-link", form)
             assert visitor.page is not None
             (link,) = set(re.findall(r"http://[^/]+/account/password/[\w-]{43}", visitor.page.text))
@@ -143,7 +143,7 @@ class BusyRun:
     def use_admin_api(self) -> None:
         """Use the admin API as a program does. Each creation comes twice under one key: the server keeps its answer."""
         with self.server.http() as http:
-            api = a_program(self.stage, http)
+            api = a_program(self.setup, http)
             self.known.keep("access token", api.token)
             client = {"kind": "service", "client_name": "A service"}
             user = {"username": "beata", "password": self.a_password()}
@@ -175,7 +175,7 @@ class BusyRun:
             oauth.sign_in(Person("", "nobody", person.password)),
             as_another.sign_in(person),
             oauth.as_app(App(wrong, secret)).sign_in(person),
-            oauth.as_app(self.stage.an_app()).refresh(refresh_token),
+            oauth.as_app(self.setup.an_app()).refresh(refresh_token),
             oauth.refresh(refresh_token[:-4] + "AAAA"),
             oauth.refresh(access_token),
             oauth.refresh(refresh_token, scope=wrong),
@@ -199,12 +199,12 @@ class BusyRun:
         """Cause errors whose tracebacks and statements are logged."""
         tokens = self.known.keep_tokens(oauth.sign_in(person))
         for table in ("users", "sessions"):
-            self.stage.sql(f"ALTER TABLE {table} RENAME TO away")
+            self.setup.sql(f"ALTER TABLE {table} RENAME TO away")
             for attempt in (oauth.sign_in(person), oauth.refresh(tokens["refresh_token"])):
                 assert traces({"the answer": attempt.content}, self.known.secrets) == []
             if table == "sessions":
                 assert oauth.refresh(tokens["refresh_token"]).status_code >= 500
-            self.stage.sql(f"ALTER TABLE away RENAME TO {table}")
+            self.setup.sql(f"ALTER TABLE away RENAME TO {table}")
         self.known.keep_tokens(oauth.refresh(tokens["refresh_token"]))
 
     def rotate_keys(self) -> None:
@@ -222,8 +222,8 @@ class BusyRun:
 
     def keep_keys(self) -> None:
         """Keep the opened keys of the key table, and the key that opens them."""
-        vault = open_vault(self.stage.settings)
-        for row in self.stage.sql("SELECT kind, kid, sealed FROM keys WHERE sealed IS NOT NULL"):
+        vault = open_vault(self.setup.settings)
+        for row in self.setup.sql("SELECT kind, kid, sealed FROM keys WHERE sealed IS NOT NULL"):
             secret = vault.open(bytes(row.sealed), purpose=f"{row.kind}:{row.kid or ''}")
             if row.kind == "signing":
                 self.known.keep("private key", json.loads(secret)["d"])
@@ -233,7 +233,7 @@ class BusyRun:
             else:
                 self.known.keep("tag key", secret[:32])
                 self.known.keep("successor key", secret[32:])
-        master_key = self.stage.settings.master_key_file.read_text().strip()
+        master_key = self.setup.settings.master_key_file.read_text().strip()
         self.known.keep("master key", master_key)
         self.known.keep("master key, raw", base64.urlsafe_b64decode(master_key + "=="))
 
@@ -241,18 +241,18 @@ class BusyRun:
 def what_is_kept(server: LiveServer, run: BusyRun) -> dict[str, bytes]:
     """Everything that the run wrote: the database as a dump and on disk, the logs, and the output of commands."""
     written = {"the server's log": server.log.read_bytes(), "what commands printed": run.output}
-    stage = server.stage
-    if stage.kind == "postgresql":
+    setup = server.setup
+    if setup.kind == "postgresql":
         postgres = postgres_or_skip()
-        assert stage.settings.database.url is not None
-        written["the dump"] = postgres.dump(stage.settings.database.url.get_secret_value().replace("+psycopg", ""))
+        assert setup.settings.database.url is not None
+        written["the dump"] = postgres.dump(setup.settings.database.url.get_secret_value().replace("+psycopg", ""))
         if isinstance(postgres, Cluster):
             written["PostgreSQL's log"] = postgres.log.read_bytes()
         return written
-    with sqlite3.connect(stage.settings.data_dir / "authserver.db") as connection:
+    with sqlite3.connect(setup.settings.data_dir / "authserver.db") as connection:
         written["the dump"] = "\n".join(connection.iterdump()).encode()
     connection.close()
-    for path in sorted(Path(stage.settings.data_dir).iterdir()):
+    for path in sorted(Path(setup.settings.data_dir).iterdir()):
         written[path.name] = path.read_bytes()
     assert "authserver.db-wal" in written
     return written
@@ -268,8 +268,8 @@ def test_no_secret_is_in_the_database_or_in_a_log(server: LiveServer):
     # A planted value must be found: as the name of a device, and as the id of an unknown client.
     planted = "planted-" + secrets.token_hex(8)
     with server.http() as http:
-        person = server.stage.a_person()
-        assert OAuth(http, server.stage.an_app()).sign_in(person, device_name=planted).status_code == 200
+        person = server.setup.a_person()
+        assert OAuth(http, server.setup.an_app()).sign_in(person, device_name=planted).status_code == 200
         OAuth(http, App(planted, "x" * 8)).own_token()
     written = what_is_kept(server, run)
     assert len(known.secrets) > 80

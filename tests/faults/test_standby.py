@@ -16,7 +16,7 @@ from tests.support.forwarder import Forwarder
 from tests.support.oauth import OAuth, refused_as
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.server import LiveServer
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
 from tests.support.wsgi_server import wait_for
 
 pytestmark = pytest.mark.postgresql
@@ -40,9 +40,9 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def stage(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Stage]:
+def setup(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Setup]:
     """A database that the standby replicates."""
-    made = make_stage("postgresql", tmp_path, postgres=primary)
+    made = make_setup("postgresql", tmp_path, postgres=primary)
     made.an_api()
     with psycopg.connect(primary.admin_url) as leader, psycopg.connect(standby.admin_url, autocommit=True) as follower:
         written = leader.execute("SELECT pg_current_wal_lsn()").fetchone()
@@ -52,10 +52,10 @@ def stage(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Stage]
 
 
 @pytest.fixture
-def address(primary: Cluster, stage: Stage) -> Callable[[str], str]:
-    """The URL of the stage's database at another host and port."""
-    assert stage.settings.database.url is not None
-    url = stage.settings.database.url.get_secret_value()
+def address(primary: Cluster, setup: Setup) -> Callable[[str], str]:
+    """The URL of the setup's database at another host and port."""
+    assert setup.settings.database.url is not None
+    url = setup.settings.database.url.get_secret_value()
     return lambda place: url.replace(f"127.0.0.1:{primary.port}", place)
 
 
@@ -81,13 +81,13 @@ def name(primary: Cluster) -> Iterator[Forwarder]:
 
 @pytest.fixture(params=["", ANY_SERVER], ids=["a writable server", "any server"])
 def server(
-    request: pytest.FixtureRequest, name: Forwarder, stage: Stage, address: Callable[[str], str]
+    request: pytest.FixtureRequest, name: Forwarder, setup: Setup, address: Callable[[str], str]
 ) -> Iterator[LiveServer]:
     """A live server whose database has this address."""
     url = address(f"127.0.0.1:{name.port}") + request.param
     # One connection, because a second one, opened later, would hide that the first still leads to the standby.
     only_one = {"AUTHSERVER_DATABASE__URL": url, "AUTHSERVER_DATABASE__POOL_SIZE": "1"}
-    made = LiveServer(stage, workers=1, **only_one).start()
+    made = LiveServer(setup, workers=1, **only_one).start()
     yield made
     made.stop()
 
@@ -97,8 +97,8 @@ def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
 ):
     """Once it kept its connections to the standby, refused every refresh for good, and said that it was ready."""
     with server.http() as http:
-        app = OAuth(http, server.stage.an_app())
-        answer = app.refresh(app.sign_in(server.stage.a_person()).json()["refresh_token"])
+        app = OAuth(http, server.setup.an_app())
+        answer = app.refresh(app.sign_in(server.setup.a_person()).json()["refresh_token"])
         assert answer.status_code == 200
         token = answer.json()["refresh_token"]
 

@@ -16,7 +16,7 @@ from tests.support.postgres import HOW, Cluster
 from tests.support.postgres_programs import Unavailable, newest
 from tests.support.retrying_clients import RetryingClients
 from tests.support.server import LiveServer
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
 from tests.support.wsgi_server import wait_for
 
 pytestmark = on_both_databases
@@ -24,18 +24,18 @@ pytestmark = on_both_databases
 CLIENTS, EACH = 20, 100
 
 
-def everyone_is_signed_in(clients: RetryingClients, stage: Stage, each: int) -> bool:
+def everyone_is_signed_in(clients: RetryingClients, setup: Setup, each: int) -> bool:
     """Each refresh used exactly one generation, no session ended, and every token still works."""
     for client in clients.clients:
-        row = stage.session(client.session_id)
+        row = setup.session(client.session_id)
         assert (row.generation, row.revoked_because) == (each, None)
         with contextlib.closing(client):
             client.refresh()
-    return stage.events("session.reuse") == []
+    return setup.events("session.reuse") == []
 
 
 @pytest.mark.slow
-def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, stage: Stage, person: Person):
+def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, setup: Setup, person: Person):
     clients = RetryingClients(live, person, CLIENTS)
     killed: list[int] = []
 
@@ -49,7 +49,7 @@ def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, 
     assert clients.refreshes == CLIENTS * EACH
     assert len(set(killed)) >= 5
     assert clients.lost >= 5
-    assert everyone_is_signed_in(clients, stage, EACH)
+    assert everyone_is_signed_in(clients, setup, EACH)
 
 
 def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live: LiveServer):
@@ -75,19 +75,19 @@ def own_cluster() -> Iterator[Cluster]:
 @pytest.fixture
 def on_own_cluster(own_cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
     """A live server on a database that the test may kill."""
-    stage = make_stage("postgresql", tmp_path, postgres=own_cluster)
-    stage.an_api()
-    server = LiveServer(stage).start()
+    setup = make_setup("postgresql", tmp_path, postgres=own_cluster)
+    setup.an_api()
+    server = LiveServer(setup).start()
     yield server
     server.stop()
-    stage.close()
+    setup.close()
 
 
 @pytest.mark.slow
 @pytest.mark.postgresql
 def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: Cluster, on_own_cluster: LiveServer):
-    stage = on_own_cluster.stage
-    clients = RetryingClients(on_own_cluster, stage.a_person(), CLIENTS)
+    setup = on_own_cluster.setup
+    clients = RetryingClients(on_own_cluster, setup.a_person(), CLIENTS)
     crashes = 0
 
     def crash_the_database() -> None:
@@ -100,5 +100,5 @@ def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: 
     assert crashes >= 2
     assert clients.put_off >= 5
     crash_the_database()  # once more at the end, because on a slow machine the last crash may come that late
-    stage.database.dispose()  # the connections of this process died as well
-    assert everyone_is_signed_in(clients, stage, EACH // 2)
+    setup.database.dispose()  # the connections of this process died as well
+    assert everyone_is_signed_in(clients, setup, EACH // 2)

@@ -7,20 +7,20 @@ import pytest
 from tests.support.admin_api import AdminApi, a_program, refused
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 pytestmark = on_both_databases
 
 
 @pytest.fixture
-def api(stage: Stage, oauth: OAuth) -> AdminApi:
-    return a_program(stage, oauth.http)
+def api(setup: Setup, oauth: OAuth) -> AdminApi:
+    return a_program(setup, oauth.http)
 
 
 @pytest.fixture
-def path(stage: Stage, person: Person) -> str:
+def path(setup: Setup, person: Person) -> str:
     """The path of a user of yesterday, so that a change now has a later time than the last one."""
-    stage.sql("UPDATE users SET changed_at = changed_at - 86400000, created_at = created_at - 86400000")
+    setup.sql("UPDATE users SET changed_at = changed_at - 86400000, created_at = created_at - 86400000")
     return f"/users/{person.id}"
 
 

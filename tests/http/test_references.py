@@ -19,7 +19,7 @@ from authserver.refusals.public import Public
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
 from tests.support.oauth import App, OAuth, Person, claims
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 LENGTH = 110
 references = References(Vault(b"k" * 32).reference_key())
@@ -97,10 +97,10 @@ def test_no_two_reasons_have_the_same_number():
 # --- on the wire ------------------------------------------------------------------------------------------------------
 
 
-def refused_in_every_way(oauth: OAuth, stage: Stage, person: Person) -> dict[Reason, httpx.Response]:
+def refused_in_every_way(oauth: OAuth, setup: Setup, person: Person) -> dict[Reason, httpx.Response]:
     """Refusals with the same public text, by their reason."""
-    disabled = stage.an_app()
-    stage.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
+    disabled = setup.an_app()
+    setup.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
     unknown = App("nobody", "secret")
     ended = oauth.sign_in(person).json()["refresh_token"]
     assert oauth.revoke(ended).status_code == 200
@@ -113,24 +113,24 @@ def refused_in_every_way(oauth: OAuth, stage: Stage, person: Person) -> dict[Rea
         Reason.WRONG_PASSWORD: password(username=person.username, password="wrong"),
         Reason.UNKNOWN_USER: password(username="nobody", password="wrong"),
         Reason.SESSION_REVOKED: oauth.refresh(ended),
-        Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(stage.an_app()).refresh(live),
+        Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(setup.an_app()).refresh(live),
         Reason.TOKEN_MALFORMED: oauth.refresh("asrt_x"),
         Reason.SCOPE_NOT_ALLOWED: oauth.own_token(scope="invented"),
     }
 
 
-def test_a_reference_tells_the_administrator_which_check_failed(oauth: OAuth, stage: Stage, person: Person):
-    opened = References(open_vault(stage.settings).reference_key())
-    for reason, response in refused_in_every_way(oauth, stage, person).items():
+def test_a_reference_tells_the_administrator_which_check_failed(oauth: OAuth, setup: Setup, person: Person):
+    opened = References(open_vault(setup.settings).reference_key())
+    for reason, response in refused_in_every_way(oauth, setup, person).items():
         refusal = opened.open(response.json()["reference"])
         assert refusal.reason is reason
-        assert abs(refusal.at - stage.database.now()) < 60_000
+        assert abs(refusal.at - setup.database.now()) < 60_000
 
 
 def test_the_log_has_the_same_reference_beside_the_private_detail(
-    oauth: OAuth, stage: Stage, person: Person, caplog: pytest.LogCaptureFixture
+    oauth: OAuth, setup: Setup, person: Person, caplog: pytest.LogCaptureFixture
 ):
-    responses = refused_in_every_way(oauth, stage, person)
+    responses = refused_in_every_way(oauth, setup, person)
     lines: list[Any] = [record.msg for record in caplog.records if record.name == "authserver.refusals"]
     logged = {line["reference"]: line for line in lines}
     for reason, response in responses.items():
@@ -140,8 +140,8 @@ def test_the_log_has_the_same_reference_beside_the_private_detail(
         assert line["detail"] not in response.text
 
 
-def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, stage: Stage, person: Person):
-    responses = refused_in_every_way(oauth, stage, person)
+def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, setup: Setup, person: Person):
+    responses = refused_in_every_way(oauth, setup, person)
     alike = (
         (Reason.WRONG_SECRET, Reason.UNKNOWN_CLIENT, Reason.CLIENT_DISABLED),
         (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER),
@@ -158,7 +158,7 @@ def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, stage:
         assert len(seen) == 1, group
 
 
-def test_a_reference_names_the_session_to_the_administrator_only(oauth: OAuth, stage: Stage, person: Person):
+def test_a_reference_names_the_session_to_the_administrator_only(oauth: OAuth, setup: Setup, person: Person):
     tokens = oauth.sign_in(person).json()
     session_id = UUID(claims(tokens["access_token"])["sid"])
     oauth.revoke(tokens["refresh_token"])
@@ -168,17 +168,17 @@ def test_a_reference_names_the_session_to_the_administrator_only(oauth: OAuth, s
     for secret in (session_id.bytes, oauth.app.client_id.encode()):
         assert secret not in raw
     assert str(session_id) not in response.text
-    refusal = References(open_vault(stage.settings).reference_key()).open(reference)
+    refusal = References(open_vault(setup.settings).reference_key()).open(reference)
     assert (refusal.session_id, refusal.client_id) == (session_id, oauth.app.client_id)
 
 
-def test_what_cannot_be_a_client_id_is_in_no_reference(oauth: OAuth, stage: Stage):
+def test_what_cannot_be_a_client_id_is_in_no_reference(oauth: OAuth, setup: Setup):
     """People paste secrets into the wrong field."""
     pasted = oauth.as_app(App("My S3cret Password!", "x"))
     reference = pasted.own_token().json()["reference"]
-    assert References(open_vault(stage.settings).reference_key()).open(reference).client_id is None
+    assert References(open_vault(setup.settings).reference_key()).open(reference).client_id is None
 
 
-def test_every_node_opens_every_nodes_references(oauth: OAuth, stage: Stage, app: Flask):
-    first, second = (References(open_vault(stage.settings).reference_key()) for _ in range(2))
+def test_every_node_opens_every_nodes_references(oauth: OAuth, setup: Setup, app: Flask):
+    first, second = (References(open_vault(setup.settings).reference_key()) for _ in range(2))
     assert second.open(first.seal(Refusal(Reason.INTERNAL, 5))) == Refusal(Reason.INTERNAL, 5)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import API, Stage
+from tests.support.setup import API, Setup
 from tests.support.token_answer import token_answer
 
 pytestmark = on_both_databases
@@ -48,8 +48,8 @@ def test_a_narrowing_refresh_is_one_statement_in_a_transaction(oauth: OAuth, per
     assert len(ran(statements, lambda: oauth.refresh(token.refresh_token, scope="read", resource=API))) == 1
 
 
-def test_a_stable_refresh_is_one_statement(oauth: OAuth, person: Person, stage: Stage, statements: Any):
-    oauth = oauth.as_app(stage.an_app(refresh_policy="stable"))
+def test_a_stable_refresh_is_one_statement(oauth: OAuth, person: Person, setup: Setup, statements: Any):
+    oauth = oauth.as_app(setup.an_app(refresh_policy="stable"))
     token = token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.refresh(token.refresh_token))) == 1
 
@@ -62,27 +62,27 @@ def test_a_retry_is_four_statements_and_three_when_it_is_only_counted(oauth: OAu
 
 
 def test_a_sign_in_is_four_statements_and_five_with_a_rehash(
-    oauth: OAuth, person: Person, stage: Stage, statements: Any
+    oauth: OAuth, person: Person, setup: Setup, statements: Any
 ):
     assert len(ran(statements, lambda: oauth.sign_in(person))) == 4
     outdated = argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("correct horse")
-    other = stage.a_person(password="correct horse", password_hash=outdated)
+    other = setup.a_person(password="correct horse", password_hash=outdated)
     assert len(ran(statements, lambda: oauth.sign_in(other))) == 5
     assert len(ran(statements, lambda: oauth.sign_in(other))) == 4
 
 
-def test_a_cap_costs_a_sign_in_one_statement_more(oauth: OAuth, person: Person, stage: Stage, statements: Any):
-    oauth = oauth.as_app(stage.an_app(max_sessions_per_user=1))
+def test_a_cap_costs_a_sign_in_one_statement_more(oauth: OAuth, person: Person, setup: Setup, statements: Any):
+    oauth = oauth.as_app(setup.an_app(max_sessions_per_user=1))
     assert oauth.sign_in(person).status_code == 200
     assert len(ran(statements, lambda: oauth.sign_in(person))) == 5
 
 
 def test_the_cost_of_a_sign_in_does_not_grow_with_users_and_sessions(
-    oauth: OAuth, person: Person, stage: Stage, statements: Any
+    oauth: OAuth, person: Person, setup: Setup, statements: Any
 ):
     few = ran(statements, lambda: oauth.sign_in(person))
     for _ in range(20):
-        stage.a_person()
+        setup.a_person()
         oauth.sign_in(person)
     assert ran(statements, lambda: oauth.sign_in(person)) == few
 

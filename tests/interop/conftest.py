@@ -10,7 +10,7 @@ import pytest
 from tests.interop.programs import ExampleApi
 from tests.support.oauth import App, Person
 from tests.support.server import LiveServer
-from tests.support.stage import make_stage
+from tests.support.setup import make_setup
 
 AUDIENCE = "http://127.0.0.1:8001"
 OTHER_AUDIENCE = "https://other.example.com"
@@ -19,15 +19,15 @@ SCOPES = {"profile:read", "profile:write", "other:read"}
 
 @contextmanager
 def _serving(directories: pytest.TempPathFactory, algorithm: str = "ES256") -> Iterator[LiveServer]:
-    stage = make_stage("sqlite", directories.mktemp("server"))
-    stage.an_api(AUDIENCE, "profile:read profile:write")
-    stage.an_api(OTHER_AUDIENCE, "other:read")
-    server = LiveServer(stage, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
+    setup = make_setup("sqlite", directories.mktemp("server"))
+    setup.an_api(AUDIENCE, "profile:read profile:write")
+    setup.an_api(OTHER_AUDIENCE, "other:read")
+    server = LiveServer(setup, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
     try:
         yield server
     finally:
         server.stop()
-        stage.close()
+        setup.close()
 
 
 @pytest.fixture(scope="session")
@@ -55,9 +55,9 @@ def api(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 @pytest.fixture
 def app(server: LiveServer) -> App:
     """A confidential client. It has no retry window, so each refresh rotates and no test gets the same token twice."""
-    return server.stage.an_app(scopes=SCOPES, retry_window=0)
+    return server.setup.an_app(scopes=SCOPES, retry_window=0)
 
 
 @pytest.fixture
 def person(server: LiveServer) -> Person:
-    return server.stage.a_person()
+    return server.setup.a_person()

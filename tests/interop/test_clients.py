@@ -42,7 +42,7 @@ def stored_too_long(token: dict[str, Any]) -> dict[str, Any]:
 def test_authlib_refreshes_by_itself_each_time_the_access_token_has_expired(
     library: Any, method: str, server: LiveServer, api: ExampleApi, person: Person
 ) -> None:
-    app = server.stage.an_app(scopes=SCOPES, retry_window=0, public=method == "none")
+    app = server.setup.an_app(scopes=SCOPES, retry_window=0, public=method == "none")
     stored: list[dict[str, Any]] = []
     with library(
         app.client_id,

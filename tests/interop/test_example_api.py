@@ -83,7 +83,7 @@ def test_an_expired_token_is_refused_and_its_successor_accepted(
     api: ExampleApi, server: LiveServer, person: Person
 ) -> None:
     with server.http() as http:
-        oauth = OAuth(http, server.stage.an_app(scopes=SCOPES, access_token_lifetime=5, retry_window=0))
+        oauth = OAuth(http, server.setup.an_app(scopes=SCOPES, access_token_lifetime=5, retry_window=0))
         tokens = oauth.sign_in(person, scope="profile:read").json()
         assert ask(api, tokens["access_token"]).status_code == 200
 

@@ -32,7 +32,7 @@ MARKED = [
 @pytest.fixture(scope="module")
 def forger(signing_server: LiveServer) -> Iterator[Forger]:
     ours, stranger = Issuer(AUDIENCE), Issuer(AUDIENCE)
-    ours.url, ours.key = signing_server.url, the_servers_own_key(signing_server.stage)
+    ours.url, ours.key = signing_server.url, the_servers_own_key(signing_server.setup)
     stranger.key.kid = "strange"
     with stranger.online():
         yield Forger(ours, stranger)
@@ -50,9 +50,9 @@ def api(
 
 @ES256
 def test_it_accepts_a_real_token_for_it_and_no_other(api: ForeignApi, signing_server: LiveServer) -> None:
-    person = signing_server.stage.a_person(roles="editor")
+    person = signing_server.setup.a_person(roles="editor")
     with signing_server.http() as http:
-        oauth = OAuth(http, signing_server.stage.an_app(scopes=SCOPES))
+        oauth = OAuth(http, signing_server.setup.an_app(scopes=SCOPES))
         real = oauth.sign_in(person, scope="profile:read").json()["access_token"]
         for_another_api = oauth.sign_in(person, scope="other:read").json()["access_token"]
 

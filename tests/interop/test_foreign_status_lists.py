@@ -21,7 +21,7 @@ pytestmark = pytest.mark.node
 
 def test_their_reader_learns_from_our_list_who_signed_out(server: LiveServer, person: Person) -> None:
     with server.http() as http:
-        oauth = OAuth(http, server.stage.an_app(scopes=SCOPES))
+        oauth = OAuth(http, server.setup.an_app(scopes=SCOPES))
         stays, leaves = (oauth.sign_in(person, scope="profile:read").json() for _ in range(2))
         tokens = f"{stays['access_token']}\n{leaves['access_token']}\n"
         assert run_node("status.js", server.url, given=tokens) == [0, 0]

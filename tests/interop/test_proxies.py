@@ -20,7 +20,7 @@ import pytest
 from tests.support.missing_parts import missing
 from tests.support.page import Page
 from tests.support.server import LiveServer, free_port
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
 from tests.support.tls_proxy import make_certificate
 
 SAMPLES = Path(__file__).parents[2] / "config" / "proxies"
@@ -67,24 +67,24 @@ class Site:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
+def setup(tmp_path: Path) -> Iterator[Setup]:
     """On SQLite only: the tests look at the proxy in front of the server."""
-    made = make_stage("sqlite", tmp_path)
+    made = make_setup("sqlite", tmp_path)
     made.an_api()
     yield made
     made.close()
 
 
 @pytest.fixture(params=["nginx", "caddy"])
-def site(request: pytest.FixtureRequest, tmp_path: Path, stage: Stage) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path, setup: Setup) -> Iterator[Site]:
     """The one-origin sample of each proxy."""
     kind: str = request.param
     host = {"nginx": "shop.example.com", "caddy": "one.example.com"}[kind]
     if shutil.which(kind, path=f"{os.environ['PATH']}:/usr/sbin") is None:
         missing(kind, f"apt-get install {'nginx-light' if kind == 'nginx' else kind}")
     given = {"token_delivery": "both_cookies", "origins": frozenset({f"https://{host}"}), "kind": "browser"}
-    stage.an_app(public=True, client_id=CLIENT, **given)
-    server = LiveServer(stage, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
+    setup.an_app(public=True, client_id=CLIENT, **given)
+    server = LiveServer(setup, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
     api, app = Upstream(), Upstream()
     with contextlib.ExitStack() as stack:
         stack.callback(server.start().stop)
@@ -105,8 +105,8 @@ def browser(site: Site) -> Iterator[httpx.Client]:
         yield http
 
 
-def test_each_part_of_a_one_origin_site_gets_the_cookies_that_it_needs(site: Site, browser: httpx.Client, stage: Stage):
-    person = stage.a_person()
+def test_each_part_of_a_one_origin_site_gets_the_cookies_that_it_needs(site: Site, browser: httpx.Client, setup: Setup):
+    person = setup.a_person()
     page = site.page(browser)
     assert _auth(page, grant_type="password", username=person.username, password=person.password).status_code == 200
     assert page.cookies.keys() == {ACCESS, REFRESH}
@@ -128,12 +128,12 @@ def test_the_metadata_is_where_the_rfc_has_it(site: Site, browser: httpx.Client)
     assert document["issuer"] == f"https://{site.host}/auth"
 
 
-def test_an_address_that_the_caller_wrote_is_not_believed(site: Site, browser: httpx.Client, stage: Stage):
-    person = stage.a_person()
+def test_an_address_that_the_caller_wrote_is_not_believed(site: Site, browser: httpx.Client, setup: Setup):
+    person = setup.a_person()
     form = {"grant_type": "password", "username": person.username, "password": person.password}
     answer = site.page(browser).post("/auth/token", form, X_Forwarded_For="203.0.113.9")
     assert answer.status_code == 200
-    assert [row.last_address for row in stage.sql("SELECT last_address FROM sessions")] == ["127.0.0.1"]
+    assert [row.last_address for row in setup.sql("SELECT last_address FROM sessions")] == ["127.0.0.1"]
 
 
 def _auth(page: Page, **form: str) -> httpx.Response:

@@ -26,8 +26,8 @@ def metadata(server: LiveServer) -> dict[str, Any]:
 @pytest.fixture
 def signed(signing_server: LiveServer) -> Iterator[Callable[[str], str]]:
     """Gets an access token with a scope from the server."""
-    app = signing_server.stage.an_app(scopes=SCOPES)
-    person = signing_server.stage.a_person(roles="editor")
+    app = signing_server.setup.an_app(scopes=SCOPES)
+    person = signing_server.setup.a_person(roles="editor")
     with signing_server.http() as http:
         oauth = OAuth(http, app)
         yield lambda scope: str(oauth.sign_in(person, scope=scope).json()["access_token"])

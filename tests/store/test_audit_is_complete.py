@@ -20,10 +20,10 @@ from flask import Flask
 import authserver.administration
 from authserver.administration import apis, pruning
 from tests.support.databases import on_both_databases
-from tests.support.every_act import ACTOR, ACTS, CALLER, ActSetup
+from tests.support.every_act import ACTOR, ACTS, CALLER, ActContext
 from tests.support.oauth import OAuth
+from tests.support.setup import Setup
 from tests.support.snapshot import contents
-from tests.support.stage import Stage
 
 pytestmark = on_both_databases
 
@@ -58,10 +58,10 @@ def test_every_use_case_is_told_here_or_changes_nothing():
 
 
 @pytest.mark.parametrize("name", ACTS)
-def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth, stage: Stage, name: str):
-    setup = ActSetup(stage, oauth)
-    expected = ACTS[name](setup)
-    rows = stage.sql("SELECT * FROM audit_events WHERE actor = :actor ORDER BY id", actor=ACTOR)
+def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth, setup: Setup, name: str):
+    context = ActContext(setup, oauth)
+    expected = ACTS[name](context)
+    rows = setup.sql("SELECT * FROM audit_events WHERE actor = :actor ORDER BY id", actor=ACTOR)
     assert sorted(row.event for row in rows) == sorted(event for event, _ in expected)
     for event, thing in expected:
         found = [row for row in rows if row.event == event]
@@ -71,7 +71,7 @@ def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth
     for row in rows:
         assert (row.address, row.user_agent, row.outcome, row.reference) == (*_caller(), "done", None)
         assert isinstance(json.loads(row.detail), dict)
-    _assert_no_secret(stage, setup, repr([tuple(row) for row in rows]))
+    _assert_no_secret(setup, context, repr([tuple(row) for row in rows]))
 
 
 def _caller() -> tuple[str | None, str | None]:
@@ -83,20 +83,20 @@ def _ids(row: Any) -> Iterator[UUID]:
     yield from (UUID(str(value)) for value in (row.user_id, row.session_id) if value is not None)
 
 
-def _assert_no_secret(stage: Stage, setup: ActSetup, text: str) -> None:
-    digests = [row.secret_digest for row in stage.sql("SELECT secret_digest FROM clients") if row.secret_digest]
-    hashes = [row.password_hash for row in stage.sql("SELECT password_hash FROM users") if row.password_hash]
-    for secret in (*setup.secrets, *hashes, *(bytes(digest).hex() for digest in digests)):
+def _assert_no_secret(setup: Setup, context: ActContext, text: str) -> None:
+    digests = [row.secret_digest for row in setup.sql("SELECT secret_digest FROM clients") if row.secret_digest]
+    hashes = [row.password_hash for row in setup.sql("SELECT password_hash FROM users") if row.password_hash]
+    for secret in (*context.secrets, *hashes, *(bytes(digest).hex() for digest in digests)):
         assert not secret or secret not in text
     for mark in ("argon2", "ascs_", "asrt_", "$2b$"):
         assert mark not in text
 
 
 def test_housekeeping_of_a_quiet_server_leaves_nothing_in_an_administrators_name(
-    app: Flask, oauth: OAuth, stage: Stage
+    app: Flask, oauth: OAuth, setup: Setup
 ):
-    setup = ActSetup(stage, oauth)
-    before = contents(stage)["audit_events"]
-    list(pruning.prune(setup.admin))
-    apis.settle(setup.admin)
-    assert contents(stage)["audit_events"] == before
+    context = ActContext(setup, oauth)
+    before = contents(setup)["audit_events"]
+    list(pruning.prune(context.admin))
+    apis.settle(context.admin)
+    assert contents(setup)["audit_events"] == before

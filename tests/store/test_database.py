@@ -25,7 +25,7 @@ from authserver.settings.values import DatabaseSettings
 from tests.support.databases import on_postgresql
 from tests.support.hasher import until
 from tests.support.postgres import postgres_or_skip
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @pytest.fixture
@@ -105,13 +105,13 @@ def on_every_connection(database: Database, statement: str, count: int = 4) -> N
 
 
 @pytest.mark.parametrize("way", [Database.autocommit, Database.transaction], ids=lambda way: way.__name__)
-def test_a_refused_write_drops_all_connections_that_take_none(stage: Stage, way: Callable[[Database], Any]):
+def test_a_refused_write_drops_all_connections_that_take_none(setup: Setup, way: Callable[[Database], Any]):
     """Once a pool led to a standby for good after a failover, because open connections were never replaced."""
-    sqlite = stage.database.is_sqlite
-    on_every_connection(stage.database, "PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
-    with pytest.raises(Unavailable, match=r"read-?only"), way(stage.database) as connection:
+    sqlite = setup.database.is_sqlite
+    on_every_connection(setup.database, "PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
+    with pytest.raises(Unavailable, match=r"read-?only"), way(setup.database) as connection:
         connection.execute(text("UPDATE status_counter SET next_index = 1"))
-    on_every_connection(stage.database, "UPDATE status_counter SET next_index = 2")
+    on_every_connection(setup.database, "UPDATE status_counter SET next_index = 2")
 
 
 @pytest.mark.postgresql
@@ -127,18 +127,18 @@ def test_connections_that_a_server_ends_are_dropped_together(empty_postgresql: D
     on_every_connection(empty_postgresql, "SELECT 1")
 
 
-def test_the_proof_that_a_database_takes_writes_changes_nothing(stage: Stage):
-    stage.sql("UPDATE status_counter SET next_index = 7")
-    prove_writable(stage.database)
-    assert stage.sql("SELECT next_index FROM status_counter") == [(7,)]
+def test_the_proof_that_a_database_takes_writes_changes_nothing(setup: Setup):
+    setup.sql("UPDATE status_counter SET next_index = 7")
+    prove_writable(setup.database)
+    assert setup.sql("SELECT next_index FROM status_counter") == [(7,)]
 
 
 @pytest.mark.postgresql
 @on_postgresql
-def test_the_proof_writes_into_the_row_that_is_there(stage: Stage):
+def test_the_proof_writes_into_the_row_that_is_there(setup: Setup):
     """PostgreSQL would keep a new row version of each check as long as the longest transaction, such as a backup."""
-    ((place, locked_by),) = stage.sql("SELECT ctid, xmax FROM status_counter")
-    prove_writable(stage.database)
-    ((place_after, locked_by_after),) = stage.sql("SELECT ctid, xmax FROM status_counter")
+    ((place, locked_by),) = setup.sql("SELECT ctid, xmax FROM status_counter")
+    prove_writable(setup.database)
+    ((place_after, locked_by_after),) = setup.sql("SELECT ctid, xmax FROM status_counter")
     assert place_after == place
     assert locked_by_after != locked_by

@@ -1,4 +1,4 @@
-"""The doctor on a database: a healthy set-up has no finding, each fault has exactly its finding, and its cure works."""
+"""The doctor on a database: a healthy setup has no finding, each fault has exactly its finding, and its cure works."""
 
 from __future__ import annotations
 
@@ -15,43 +15,43 @@ from authserver.settings.values import PageSettings
 from tests.support.commands import parse, run
 from tests.support.databases import on_both_databases
 from tests.support.healthy import HASH, admin, findings
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 pytestmark = on_both_databases
 
 DAY_MS = 86_400_000
 
 
-def _mobile(stage: Stage, **changes: Any) -> None:
+def _mobile(setup: Setup, **changes: Any) -> None:
     """A public app with a sign-in and refreshes that the doctor accepts."""
-    stage.an_app(**{"client_id": "app", "public": True, "grants": {"refresh_token", "client_credentials"}, **changes})
+    setup.an_app(**{"client_id": "app", "public": True, "grants": {"refresh_token", "client_credentials"}, **changes})
 
 
-def _web(stage: Stage, **changes: Any) -> None:
-    stage.an_app(**{"client_id": "shop", "grants": {"refresh_token", "client_credentials"}, **changes})
+def _web(setup: Setup, **changes: Any) -> None:
+    setup.an_app(**{"client_id": "shop", "grants": {"refresh_token", "client_credentials"}, **changes})
 
 
-def _age_clients(stage: Stage) -> None:
-    stage.sql("UPDATE clients SET changed_at = changed_at - :ms", ms=2 * DAY_MS)
+def _age_clients(setup: Setup) -> None:
+    setup.sql("UPDATE clients SET changed_at = changed_at - :ms", ms=2 * DAY_MS)
 
 
-def _age_key(kind: str, ms: int) -> Callable[[Stage], None]:
-    def age(stage: Stage) -> None:
+def _age_key(kind: str, ms: int) -> Callable[[Setup], None]:
+    def age(setup: Setup) -> None:
         changes = "activated_at = activated_at - :ms, created_at = created_at - :ms"
-        stage.sql(f"UPDATE keys SET {changes} WHERE kind = :kind", ms=ms, kind=kind)
+        setup.sql(f"UPDATE keys SET {changes} WHERE kind = :kind", ms=ms, kind=kind)
 
     return age
 
 
-def _retire_leaked(stage: Stage) -> None:
+def _retire_leaked(setup: Setup) -> None:
     """An opaque key in the state of older versions, which erased only leaked signing keys at once."""
-    stage.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
-    stage.sql("UPDATE keys SET leaked = TRUE WHERE kind = 'opaque' AND state = 'retired'")
+    setup.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
+    setup.sql("UPDATE keys SET leaked = TRUE WHERE kind = 'opaque' AND state = 'retired'")
 
 
-def _uses_previous_secret(stage: Stage) -> None:
-    now = stage.database.now()
-    stage.sql(
+def _uses_previous_secret(setup: Setup) -> None:
+    now = setup.database.now()
+    setup.sql(
         "UPDATE clients SET previous_secret_digest = secret_digest, previous_secret_expires_at = :until, "
         "secret_used_at = NULL, previous_secret_used_at = :used WHERE client_id = 'job'",
         until=now + DAY_MS,
@@ -65,7 +65,7 @@ class Fault:
 
     check: str
     severity: Severity
-    make: Callable[[Stage], object]
+    make: Callable[[Setup], object]
     says: str
     words: dict[str, str] | None = None
 
@@ -121,12 +121,12 @@ FAULTS = [
 ]  # fmt: skip
 
 
-def test_a_healthy_setup_yields_nothing(healthy: Stage):
+def test_a_healthy_setup_yields_nothing(healthy: Setup):
     assert findings(healthy) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.check)
-def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, fault: Fault, monkeypatch: pytest.MonkeyPatch):
+def test_each_sickness_is_found_and_its_cure_works(healthy: Setup, fault: Fault, monkeypatch: pytest.MonkeyPatch):
     fault.make(healthy)
     mine = [one for one in findings(healthy) if one.check == fault.check]
     others = {one.check for one in findings(healthy)} - {fault.check}
@@ -146,20 +146,20 @@ def test_each_sickness_is_found_and_its_cure_works(healthy: Stage, fault: Fault,
     assert fault.check not in {one.check for one in findings(healthy)}
 
 
-def test_a_token_key_that_is_marked_as_leaked_is_read_on_and_yields_nothing(healthy: Stage):
+def test_a_token_key_that_is_marked_as_leaked_is_read_on_and_yields_nothing(healthy: Setup):
     (row,) = healthy.sql("SELECT id FROM keys WHERE kind = 'token' AND state = 'active'")
     healthy.key_rotation().mark_leaked(row.id, actor="cli:test")
     assert findings(healthy) == []
 
 
-def test_a_client_that_has_changed_over_to_its_new_secret_is_healthy(healthy: Stage):
+def test_a_client_that_has_changed_over_to_its_new_secret_is_healthy(healthy: Setup):
     _uses_previous_secret(healthy)
     assert [one.check for one in findings(healthy)] == ["client.previous-secret"]
     healthy.sql("UPDATE clients SET secret_used_at = previous_secret_used_at + 1")
     assert findings(healthy) == []
 
 
-def test_a_user_without_a_password_is_named_with_the_command_that_sets_one(healthy: Stage):
+def test_a_user_without_a_password_is_named_with_the_command_that_sets_one(healthy: Setup):
     user = healthy.a_person(username="ber ta")
     healthy.sql("UPDATE users SET password_hash = NULL WHERE username = 'ber ta'")
     (one,) = findings(healthy)
@@ -167,14 +167,14 @@ def test_a_user_without_a_password_is_named_with_the_command_that_sets_one(healt
     assert parse(str(one.command)) == ["users", "set-password", user.username]
 
 
-def test_names_in_commands_are_quoted_for_a_shell(healthy: Stage):
+def test_names_in_commands_are_quoted_for_a_shell(healthy: Setup):
     healthy.a_person(username="-x; touch $(id) 'y'")
     healthy.sql("UPDATE users SET password_hash = NULL WHERE username LIKE '-x%'")
     (one,) = findings(healthy)
     assert parse(str(one.command)) == ["users", "set-password", "--", "-x; touch $(id) 'y'"]
 
 
-def test_kinds_of_hashes_are_counted_in_one_statement_and_named_without_their_salt(healthy: Stage):
+def test_kinds_of_hashes_are_counted_in_one_statement_and_named_without_their_salt(healthy: Setup):
     imported = {
         "$scrypt": "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
         "pbkdf2_sha256": "pbkdf2_sha256$870000$salt$R29v",
@@ -191,7 +191,7 @@ def test_kinds_of_hashes_are_counted_in_one_statement_and_named_without_their_sa
     ] * 3  # a more expensive Argon2id is not a weakness
 
 
-def test_disabled_clients_and_users_are_left_alone(healthy: Stage):
+def test_disabled_clients_and_users_are_left_alone(healthy: Setup):
     healthy.an_app(client_id="shop", scopes={"gone"})
     healthy.a_person(username="berta", password_hash="$2b$12$" + "a" * 53)
     assert len(findings(healthy)) == 3
@@ -200,7 +200,7 @@ def test_disabled_clients_and_users_are_left_alone(healthy: Stage):
     assert findings(healthy) == []
 
 
-def test_nobody_needs_an_administrator_where_the_console_is_switched_off(healthy: Stage):
+def test_nobody_needs_an_administrator_where_the_console_is_switched_off(healthy: Setup):
     healthy.sql("UPDATE users SET roles = '' WHERE username = 'anna'")
     assert [one.check for one in findings(healthy)] == ["users.no-administrator"]
     healthy.settings = healthy.with_settings(pages=PageSettings(admin=False))
@@ -208,7 +208,7 @@ def test_nobody_needs_an_administrator_where_the_console_is_switched_off(healthy
 
 
 @pytest.mark.parametrize(("skew", "severity"), [(2.4, None), (2.6, Severity.WARNING), (5.1, Severity.ERROR)])
-def test_a_clock_that_differs_is_found(healthy: Stage, skew: float, severity: Severity | None):
+def test_a_clock_that_differs_is_found(healthy: Setup, skew: float, severity: Severity | None):
     seen = survey.take(admin(healthy))
     assert seen.skew < 2
     assert [one.severity for one in check(replace(seen, skew=skew))] == ([] if severity is None else [severity])

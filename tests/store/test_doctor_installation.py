@@ -17,17 +17,17 @@ from authserver.settings.values import DatabaseSettings, MetricsSettings
 from tests.support.commands import parse
 from tests.support.databases import on_both_databases
 from tests.support.healthy import admin, file_of, findings
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @on_both_databases
-def test_a_new_installation_is_told_to_start_the_server(stage: Stage, healthy: Stage):
+def test_a_new_installation_is_told_to_start_the_server(setup: Setup, healthy: Setup):
     healthy.sql("DELETE FROM keys")
     (one,) = findings(healthy)
     assert (one.check, one.severity, parse(str(one.command))) == ("key.none", Severity.NOTE, ["serve"])
 
 
-def test_files_that_others_can_read_are_found_and_closed(healthy: Stage):
+def test_files_that_others_can_read_are_found_and_closed(healthy: Setup):
     files = {"node.master-key": healthy.settings.master_key_file, "node.database-file": file_of(healthy)}
     for file in files.values():
         file.chmod(0o644)
@@ -38,7 +38,7 @@ def test_files_that_others_can_read_are_found_and_closed(healthy: Stage):
     assert findings(healthy) == []
 
 
-def test_keys_under_another_master_key_are_found(healthy: Stage):
+def test_keys_under_another_master_key_are_found(healthy: Setup):
     healthy.settings.master_key_file.write_text("A" * 43 + "\n")
     (one,) = findings(healthy)
     assert (one.check, one.severity, one.command) == ("node.master-key", Severity.ERROR, None)
@@ -46,7 +46,7 @@ def test_keys_under_another_master_key_are_found(healthy: Stage):
 
 
 @on_both_databases
-def test_keys_under_the_old_master_key_are_found(healthy: Stage, monkeypatch: pytest.MonkeyPatch):
+def test_keys_under_the_old_master_key_are_found(healthy: Setup, monkeypatch: pytest.MonkeyPatch):
     old = healthy.settings.master_key_file.read_text().strip()
     new = "B" * 42 + "A"
     healthy.settings = healthy.with_settings(master_key=SecretStr(new), old_master_key=SecretStr(old))
@@ -62,7 +62,7 @@ def test_keys_under_the_old_master_key_are_found(healthy: Stage, monkeypatch: py
 
 @on_both_databases
 def test_an_outdated_schema_is_found_and_ends_only_the_checks_of_the_database(
-    healthy: Stage, monkeypatch: pytest.MonkeyPatch
+    healthy: Setup, monkeypatch: pytest.MonkeyPatch
 ):
     healthy.sql("DELETE FROM alembic_version")
     healthy.settings = healthy.with_settings(metrics=MetricsSettings())
@@ -74,7 +74,7 @@ def test_an_outdated_schema_is_found_and_ends_only_the_checks_of_the_database(
 
 
 @on_both_databases
-def test_a_database_that_is_not_there_is_found_and_not_made(healthy: Stage, tmp_path: Path):
+def test_a_database_that_is_not_there_is_found_and_not_made(healthy: Setup, tmp_path: Path):
     if healthy.kind == "sqlite":
         file = file_of(healthy)
         healthy.database.dispose()

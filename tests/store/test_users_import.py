@@ -15,14 +15,14 @@ from authserver.administration.users_lines import FIELDS, Given, read
 from tests.support.databases import on_both_databases
 from tests.support.foreign_hashes import HASHES
 from tests.support.importing import CALLER, import_text, names
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 HASH = HASHES["pbkdf2_sha256, Django 5.2"]
 
 
 @pytest.fixture
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:tester", caller=CALLER)
+def admin(setup: Setup) -> Administration:
+    return Administration(setup.database, setup.settings, "cli:tester", caller=CALLER)
 
 
 # --- the contents of a line -------------------------------------------------------------------------------------------

@@ -39,7 +39,7 @@ class AppUser:
 
     def state(self) -> list[Any]:
         """The state that an attack would change: the browser's cookies and the client's sessions."""
-        rows = self.site.stage.sql(
+        rows = self.site.setup.sql(
             "SELECT id, user_id, generation, revoked_at FROM sessions WHERE client_id = :client ORDER BY id",
             client=self.client_id,
         )
@@ -71,7 +71,7 @@ def an_app_user(site: Site, context: BrowserContext, **client: Any) -> AppUser:
     """A new user, signed in through a new client. `client`: its columns."""
     context.set_default_timeout(PATIENCE_MS)
     client_id = site.a_client(**client)
-    app_user = AppUser(site, client_id, site.stage.a_person(), site.open(context, client_id))
+    app_user = AppUser(site, client_id, site.setup.a_person(), site.open(context, client_id))
     app_user.sign_in(app_user.person)
     return app_user
 

@@ -8,12 +8,12 @@ import httpx
 
 from tests.support.console import Elements
 from tests.support.forms import filled as fields_of
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 
-def client(stage: Stage, client_id: str) -> Any:
-    (row,) = stage.sql("SELECT * FROM clients WHERE client_id = :id", id=client_id)
+def client(setup: Setup, client_id: str) -> Any:
+    (row,) = setup.sql("SELECT * FROM clients WHERE client_id = :id", id=client_id)
     return row
 
 

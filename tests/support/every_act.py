@@ -23,7 +23,7 @@ from authserver.settings.values import CacheSettings
 from authserver.users.model import Proof
 from tests.support.foreign_hashes import HASHES
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import API, Stage
+from tests.support.setup import API, Setup
 from tests.support.token_answer import token_answer
 
 ACTOR, CALLER = "user:01a1febe-70ec-7c74-a485-0129a8adee4e", Caller("192.0.2.7", "a browser")
@@ -36,14 +36,14 @@ PASSWORD = "a password that no event may hold"
 Expected = list[tuple[str, object]]
 
 
-class ActSetup:
+class ActContext:
     """What every act starts with: an administrator, a client, and a user who is signed in."""
 
-    def __init__(self, stage: Stage, oauth: OAuth) -> None:
-        settings = stage.with_settings(caches=CacheSettings(max_age=0.1))
-        self.admin = Administration(stage.database, settings, ACTOR, authority=frozenset(SCOPES), caller=CALLER)
-        self.app = stage.an_app()
-        self.person: Person = stage.a_person(password=PASSWORD)
+    def __init__(self, setup: Setup, oauth: OAuth) -> None:
+        settings = setup.with_settings(caches=CacheSettings(max_age=0.1))
+        self.admin = Administration(setup.database, settings, ACTOR, authority=frozenset(SCOPES), caller=CALLER)
+        self.app = setup.an_app()
+        self.person: Person = setup.a_person(password=PASSWORD)
         self.user_id = UUID(self.person.id)
         token = token_answer(oauth.as_app(self.app).sign_in(self.person))
         self.session_id = UUID(token.session_id)
@@ -54,166 +54,166 @@ class ActSetup:
         return int(next(row.id for row in keys.find_all(self.admin) if (row.kind, row.state) == (kind, state)))
 
 
-def _registration(setup: ActSetup, **changes: Any) -> Registration:
-    return replace(registration_of(clients.find(setup.admin, setup.app.client_id)), **changes)
+def _registration(context: ActContext, **changes: Any) -> Registration:
+    return replace(registration_of(clients.find(context.admin, context.app.client_id)), **changes)
 
 
-def client_added(setup: ActSetup) -> Expected:
-    made = clients.add(setup.admin, _registration(setup, client_id="shop"))
-    setup.secrets.append(made.secret or "")
+def client_added(context: ActContext) -> Expected:
+    made = clients.add(context.admin, _registration(context, client_id="shop"))
+    context.secrets.append(made.secret or "")
     return [("client.added", "shop")]
 
 
-def client_changed(setup: ActSetup) -> Expected:
-    clients.edit(setup.admin, setup.app.client_id, lambda before: replace(before, name="Another"))
-    return [("client.changed", setup.app.client_id)]
+def client_changed(context: ActContext) -> Expected:
+    clients.edit(context.admin, context.app.client_id, lambda before: replace(before, name="Another"))
+    return [("client.changed", context.app.client_id)]
 
 
-def client_disabled(setup: ActSetup) -> Expected:
-    clients.disable(setup.admin, setup.app.client_id)
-    return [("client.disabled", setup.app.client_id)]
+def client_disabled(context: ActContext) -> Expected:
+    clients.disable(context.admin, context.app.client_id)
+    return [("client.disabled", context.app.client_id)]
 
 
-def client_enabled(setup: ActSetup) -> Expected:
-    return [*client_disabled(setup), *_enable(setup)]
+def client_enabled(context: ActContext) -> Expected:
+    return [*client_disabled(context), *_enable(context)]
 
 
-def _enable(setup: ActSetup) -> Expected:
-    clients.enable(setup.admin, setup.app.client_id)
-    return [("client.enabled", setup.app.client_id)]
+def _enable(context: ActContext) -> Expected:
+    clients.enable(context.admin, context.app.client_id)
+    return [("client.enabled", context.app.client_id)]
 
 
-def client_sessions_ended(setup: ActSetup) -> Expected:
-    clients.end_all(setup.admin, setup.app.client_id)
-    return [("session.revoked", setup.app.client_id)]
+def client_sessions_ended(context: ActContext) -> Expected:
+    clients.end_all(context.admin, context.app.client_id)
+    return [("session.revoked", context.app.client_id)]
 
 
-def client_secret_rotated(setup: ActSetup) -> Expected:
-    setup.secrets.append(clients.rotate_secret(setup.admin, setup.app.client_id, overlap=60))
-    return [("client.secret_rotated", setup.app.client_id)]
+def client_secret_rotated(context: ActContext) -> Expected:
+    context.secrets.append(clients.rotate_secret(context.admin, context.app.client_id, overlap=60))
+    return [("client.secret_rotated", context.app.client_id)]
 
 
-def client_removed(setup: ActSetup) -> Expected:
-    clients.remove(setup.admin, setup.app.client_id)
-    return [("client.removed", setup.app.client_id)]
+def client_removed(context: ActContext) -> Expected:
+    clients.remove(context.admin, context.app.client_id)
+    return [("client.removed", context.app.client_id)]
 
 
-def user_added(setup: ActSetup) -> Expected:
-    return [("user.added", users.add(setup.admin, Profile("anna", None, frozenset({"x"})), PASSWORD).id)]
+def user_added(context: ActContext) -> Expected:
+    return [("user.added", users.add(context.admin, Profile("anna", None, frozenset({"x"})), PASSWORD).id)]
 
 
-def user_added_hashed(setup: ActSetup) -> Expected:
+def user_added_hashed(context: ActContext) -> Expected:
     made = HASHES["bcrypt, Django 5.2"]
-    setup.secrets.append(made)
-    return [("user.added", users.add_hashed(setup.admin, Profile("anna", None, frozenset()), made).id)]
+    context.secrets.append(made)
+    return [("user.added", users.add_hashed(context.admin, Profile("anna", None, frozenset()), made).id)]
 
 
-def user_changed(setup: ActSetup) -> Expected:
-    users.edit(setup.admin, setup.person.id, lambda before: replace(before, roles=frozenset({"x"})))
-    return [("user.changed", setup.user_id)]
+def user_changed(context: ActContext) -> Expected:
+    users.edit(context.admin, context.person.id, lambda before: replace(before, roles=frozenset({"x"})))
+    return [("user.changed", context.user_id)]
 
 
-def user_password_set(setup: ActSetup) -> Expected:
-    users.set_password(setup.admin, setup.person.id, PASSWORD + " anew")
-    return [("session.revoked", setup.user_id), ("user.password_set", setup.user_id)]
+def user_password_set(context: ActContext) -> Expected:
+    users.set_password(context.admin, context.person.id, PASSWORD + " anew")
+    return [("session.revoked", context.user_id), ("user.password_set", context.user_id)]
 
 
-def user_signed_out_everywhere(setup: ActSetup) -> Expected:
-    visits = Visits(setup.admin.database, setup.admin.settings.pages)
-    setup.secrets.append(visits.open(Proof(setup.user_id, 1, 0, frozenset({"pwd"})), Caller()))
-    sessions.revoke_all(setup.admin, Whose(user_id=setup.user_id))
-    return [("session.revoked", setup.user_id), ("visit.ended", setup.user_id)]
+def user_signed_out_everywhere(context: ActContext) -> Expected:
+    visits = Visits(context.admin.database, context.admin.settings.pages)
+    context.secrets.append(visits.open(Proof(context.user_id, 1, 0, frozenset({"pwd"})), Caller()))
+    sessions.revoke_all(context.admin, Whose(user_id=context.user_id))
+    return [("session.revoked", context.user_id), ("visit.ended", context.user_id)]
 
 
-def password_link_issued(setup: ActSetup) -> Expected:
-    setup.secrets.append(password_links.issue(setup.admin, setup.person.username).url)
-    return [("user.password_link_issued", setup.user_id)]
+def password_link_issued(context: ActContext) -> Expected:
+    context.secrets.append(password_links.issue(context.admin, context.person.username).url)
+    return [("user.password_link_issued", context.user_id)]
 
 
-def administrator_created(setup: ActSetup) -> Expected:
-    return [("user.added", password_links.create_administrator(setup.admin, "root", None, PASSWORD).id)]
+def administrator_created(context: ActContext) -> Expected:
+    return [("user.added", password_links.create_administrator(context.admin, "root", None, PASSWORD).id)]
 
 
-def first_administrator_created(setup: ActSetup) -> Expected:
-    issued = password_links.first_administrator(setup.admin, "root")
+def first_administrator_created(context: ActContext) -> Expected:
+    issued = password_links.first_administrator(context.admin, "root")
     assert issued is not None
-    setup.secrets.append(issued.url)
-    user_id = users.find(setup.admin, "root").id
+    context.secrets.append(issued.url)
+    user_id = users.find(context.admin, "root").id
     return [("user.added", user_id), ("user.password_link_issued", user_id)]
 
 
-def user_disabled(setup: ActSetup) -> Expected:
-    users.disable(setup.admin, setup.person.id)
-    return [("session.revoked", setup.user_id), ("user.disabled", setup.user_id)]
+def user_disabled(context: ActContext) -> Expected:
+    users.disable(context.admin, context.person.id)
+    return [("session.revoked", context.user_id), ("user.disabled", context.user_id)]
 
 
-def user_enabled(setup: ActSetup) -> Expected:
-    before = user_disabled(setup)
-    users.enable(setup.admin, setup.person.id)
-    return [*before, ("user.enabled", setup.user_id)]
+def user_enabled(context: ActContext) -> Expected:
+    before = user_disabled(context)
+    users.enable(context.admin, context.person.id)
+    return [*before, ("user.enabled", context.user_id)]
 
 
-def user_removed(setup: ActSetup) -> Expected:
-    users.remove(setup.admin, setup.person.id)
-    return [("session.revoked", setup.user_id), ("user.removed", setup.user_id)]
+def user_removed(context: ActContext) -> Expected:
+    users.remove(context.admin, context.person.id)
+    return [("session.revoked", context.user_id), ("user.removed", context.user_id)]
 
 
-def users_imported(setup: ActSetup) -> Expected:
+def users_imported(context: ActContext) -> Expected:
     lines = f"username,password,password_hash\nanna,{PASSWORD},\nbob,,{HASHES['bcrypt, Django 5.2']}\n"
-    setup.secrets.append(HASHES["bcrypt, Django 5.2"])
-    list(users_import.import_users(setup.admin, io.BytesIO(lines.encode()), "csv"))
-    added = [("user.imported", users.find(setup.admin, name).id) for name in ("anna", "bob")]
+    context.secrets.append(HASHES["bcrypt, Django 5.2"])
+    list(users_import.import_users(context.admin, io.BytesIO(lines.encode()), "csv"))
+    added = [("user.imported", users.find(context.admin, name).id) for name in ("anna", "bob")]
     return [*added, ("users.imported", ...)]
 
 
-def users_exported(setup: ActSetup) -> Expected:
-    list(users_import.export_users(setup.admin, "csv"))
+def users_exported(context: ActContext) -> Expected:
+    list(users_import.export_users(context.admin, "csv"))
     return [("users.exported", "all")]
 
 
-def api_added(setup: ActSetup) -> Expected:
-    apis.add(setup.admin, Plan(OTHER, "Other", None, {"send": frozenset()}))
+def api_added(context: ActContext) -> Expected:
+    apis.add(context.admin, Plan(OTHER, "Other", None, {"send": frozenset()}))
     return [("api.added", OTHER)]
 
 
-def api_changed(setup: ActSetup) -> Expected:
-    apis.edit(setup.admin, API, lambda before: replace(before, name="Another"))
+def api_changed(context: ActContext) -> Expected:
+    apis.edit(context.admin, API, lambda before: replace(before, name="Another"))
     return [("api.changed", API)]
 
 
-def api_removed(setup: ActSetup) -> Expected:
-    apis.remove(setup.admin, API)
+def api_removed(context: ActContext) -> Expected:
+    apis.remove(context.admin, API)
     return [("api.changed", API), ("api.removed", API)]
 
 
-def session_revoked(setup: ActSetup) -> Expected:
-    assert sessions.revoke(setup.admin, setup.session_id)
-    return [("session.revoked", setup.session_id)]
+def session_revoked(context: ActContext) -> Expected:
+    assert sessions.revoke(context.admin, context.session_id)
+    return [("session.revoked", context.session_id)]
 
 
-def sessions_revoked(setup: ActSetup) -> Expected:
-    sessions.revoke_all(setup.admin, Whose(user_id=setup.user_id))
-    return [("session.revoked", setup.user_id)]
+def sessions_revoked(context: ActContext) -> Expected:
+    sessions.revoke_all(context.admin, Whose(user_id=context.user_id))
+    return [("session.revoked", context.user_id)]
 
 
-def key_rotated(setup: ActSetup) -> Expected:
-    following = setup.key_id(Kind.SIGNING, "next")
-    keys.rotate(setup.admin, Kind.SIGNING, at_once=True)
+def key_rotated(context: ActContext) -> Expected:
+    following = context.key_id(Kind.SIGNING, "next")
+    keys.rotate(context.admin, Kind.SIGNING, at_once=True)
     return [("key.promoted", str(following))]
 
 
-def key_leaked(setup: ActSetup) -> Expected:
-    following = setup.key_id(Kind.SIGNING, "next")
-    keys.mark_leaked(setup.admin, following)
+def key_leaked(context: ActContext) -> Expected:
+    following = context.key_id(Kind.SIGNING, "next")
+    keys.mark_leaked(context.admin, following)
     return [("key.leaked", str(following))]
 
 
-def keys_rewrapped(setup: ActSetup) -> Expected:
-    keys.rewrap(setup.admin)
+def keys_rewrapped(context: ActContext) -> Expected:
+    keys.rewrap(context.admin)
     return [("keys.rewrapped", "all")]
 
 
-ACTS: dict[str, Callable[[ActSetup], Expected]] = {
+ACTS: dict[str, Callable[[ActContext], Expected]] = {
     "apis.add": api_added,
     "apis.edit": api_changed,
     "apis.remove": api_removed,

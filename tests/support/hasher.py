@@ -1,4 +1,4 @@
-"""Blocks the password hashing of every process on a stage from outside, like a process that keeps all slots."""
+"""Blocks the password hashing of every process on a setup from outside, like a process that keeps all slots."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 from flask import Flask
 
 from authserver.passwords.pool import HashingPool
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 #: Seconds until a test gives up. It is not a measure of speed.
 PATIENCE = 60
 
 
 @contextmanager
-def blocked_hasher(stage: Stage) -> Iterator[Callable[[], None]]:
+def blocked_hasher(setup: Setup) -> Iterator[Callable[[], None]]:
     """Block all hashing until the block ends, or until the yielded function is called. Start the server before."""
-    slots = sorted((stage.directory / f"authserver-{os.getuid()}").glob("slot-*"))
+    slots = sorted((setup.directory / f"authserver-{os.getuid()}").glob("slot-*"))
     assert slots, "no server has made its slots yet"
     with ExitStack() as files:
         for slot in slots:
@@ -49,7 +49,7 @@ def until(condition: Callable[[], Any]) -> None:
         threading.Event().wait(0.002)
 
 
-def waiting_for_locks(stage: Stage) -> int:
-    """How many statements of the stage's PostgreSQL database wait for a row that another transaction holds."""
+def waiting_for_locks(setup: Setup) -> int:
+    """How many statements of the setup's PostgreSQL database wait for a row that another transaction holds."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
-    return int(stage.sql(f"SELECT count(*) AS n FROM pg_stat_activity WHERE {waiting}")[0].n)
+    return int(setup.sql(f"SELECT count(*) AS n FROM pg_stat_activity WHERE {waiting}")[0].n)

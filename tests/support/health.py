@@ -10,16 +10,16 @@ from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
 from authserver.operations import health
 from authserver.operations.health import Readiness
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
-def a_node(stage: Stage, *, vault: Vault | None = None) -> httpx.Client:
+def a_node(setup: Setup, *, vault: Vault | None = None) -> httpx.Client:
     """A new node, because an old one repeats its answer for a second and would hide what a test has just done."""
     app = Flask("node")
-    keyring = Keyring(stage.database, vault or open_vault(stage.settings), max_age=4)
-    skew = stage.settings.database.max_clock_skew
-    health.register(app, Readiness(stage.database, keyring, max_clock_skew=skew))
-    return httpx.Client(transport=httpx.WSGITransport(app), base_url=stage.settings.issuer)
+    keyring = Keyring(setup.database, vault or open_vault(setup.settings), max_age=4)
+    skew = setup.settings.database.max_clock_skew
+    health.register(app, Readiness(setup.database, keyring, max_clock_skew=skew))
+    return httpx.Client(transport=httpx.WSGITransport(app), base_url=setup.settings.issuer)
 
 
 def problem(node: httpx.Client) -> str:

@@ -13,7 +13,7 @@ from authserver.database.engine import Unavailable
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.parallel_refresh import post_refresh
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 WINDOW = 120  # seconds: a database that recovers on a slow disk is back by then
 #: Seconds until a client repeats a request. A real client would wait for the seconds of Retry-After.
@@ -87,8 +87,8 @@ class RetryingClients:
     """Clients at work, each on a session of its own."""
 
     def __init__(self, server: LiveServer, person: Person, count: int) -> None:
-        self._stage: Stage = server.stage
-        app = self._stage.an_app(public=True, retry_window=WINDOW)
+        self._setup: Setup = server.setup
+        app = self._setup.an_app(public=True, retry_window=WINDOW)
         self.clients = []
         with server.http() as http:
             for _ in range(count):
@@ -137,7 +137,7 @@ class RetryingClients:
         """Make the session older, as if the client had paused. No request of the client is under way."""
         while True:
             try:
-                self._stage.back_date(client.session_id, WINDOW + 1)
+                self._setup.back_date(client.session_id, WINDOW + 1)
             except Unavailable:  # the database is down just now
                 time.sleep(PAUSE)
             else:

@@ -21,7 +21,7 @@ from authserver.clients.fields import Registration
 from authserver.records.activity import BUCKET_MS, ActivityRecord
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 ORDERS = "https://orders.example.com"
 _FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -55,9 +55,9 @@ class SampleData:
     stolen: str = ""
 
 
-def fill(stage: Stage, server: LiveServer) -> SampleData:
+def fill(setup: Setup, server: LiveServer) -> SampleData:
     """Fill the database. The server needs the settings `TRUST_FORWARDED_ADDRESSES`."""
-    admin = Administration(stage.database, stage.settings, "cli:ops")
+    admin = Administration(setup.database, setup.settings, "cli:ops")
     apis.add(
         admin,
         Plan(
@@ -87,7 +87,7 @@ def fill(stage: Stage, server: LiveServer) -> SampleData:
             _person(admin, name, "manager" if number % 5 == 0 else "clerk" if number % 2 else "")
     users.disable(admin, "ivo")
     _make_sessions(server, data)
-    _make_activity(stage)
+    _make_activity(setup)
     return data
 
 
@@ -165,7 +165,7 @@ def _sign_in(oauth: OAuth, person: Person, device: str | None) -> tuple[str, str
     return str(claims(tokens["access_token"])["sid"]), str(tokens["refresh_token"])
 
 
-def _make_activity(stage: Stage) -> None:
+def _make_activity(setup: Setup) -> None:
     """The activity of a day: quiet at night, busy at noon, and a storm of wrong passwords some hours ago."""
     now = time.time_ns() // 1_000_000 // BUCKET_MS
     rows = []
@@ -183,4 +183,4 @@ def _make_activity(stage: Stage) -> None:
             "sessions.active": 420 + 160 * busy,
         }
         rows += [{"at": at, "name": name, "count": int(value)} for name, value in figures.items() if int(value)]
-    stage.transaction(lambda connection: connection.execute(insert(ActivityRecord), rows))
+    setup.transaction(lambda connection: connection.execute(insert(ActivityRecord), rows))

@@ -16,7 +16,7 @@ from playwright.sync_api import BrowserContext, Page
 from tests.support.chromium import DOMAIN, FOREIGN_HOST
 from tests.support.oauth import App
 from tests.support.server import ROOT, LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.tls_proxy import Route, TlsProxy
 
 APP, AUTH, API = f"app.{DOMAIN}", f"auth.{DOMAIN}", f"api.{DOMAIN}"
@@ -44,7 +44,7 @@ _START = """async ([issuer, clientId, apis]) => {
 class Site:
     """A running site. Addresses end without a slash. `app` has examples/web-app at `/`, a blank page at `/blank`."""
 
-    stage: Stage
+    setup: Setup
     proxy: TlsProxy
     server: LiveServer
     app: str
@@ -67,7 +67,7 @@ class Site:
             "default_api": self.api,
             **changes,
         }
-        return self.stage.an_app(public=True, **given).client_id
+        return self.setup.an_app(public=True, **given).client_id
 
     def open(self, context: BrowserContext, client_id: str = CLIENT) -> Page:
         """An empty page of the app in a new tab, with the module's `AuthClient` in `auth` and its events in `events`.
@@ -86,26 +86,26 @@ class Site:
 
 @contextmanager
 def open_site(
-    stage: Stage,
+    setup: Setup,
     *,
     one_origin: bool = False,
     workers: int = 1,
     leeway: float = 0,
     client: dict[str, Any] | None = None,
 ) -> Iterator[Site]:
-    """Start everything on a stage without an API. `client`: columns of `CLIENT`; `leeway`: the API's, in seconds.
+    """Start everything on a setup without an API. `client`: columns of `CLIENT`; `leeway`: the API's, in seconds.
 
     `one_origin`: authserver at `/auth` and the API at `/api` of the page's own host, with both tokens in cookies.
     """
     with ExitStack() as stack:
-        proxy = stack.enter_context(TlsProxy(stage.directory, f"*.{DOMAIN}", FOREIGN_HOST, HERE).running())
+        proxy = stack.enter_context(TlsProxy(setup.directory, f"*.{DOMAIN}", FOREIGN_HOST, HERE).running())
         app = f"https://{APP}:{proxy.port}"
         issuer = f"{app}/auth" if one_origin else f"https://{AUTH}:{proxy.port}"
         api = f"{app}/api" if one_origin else f"https://{API}:{proxy.port}"
-        stage.an_api(api, "read write")
-        server = LiveServer(stage, workers=workers, AUTHSERVER_ISSUER=issuer, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
-        site = Site(stage, proxy, server, app, issuer, api, stage.an_app(scopes=set(), default_api=api))
-        stage.sql("UPDATE apis SET client_id = :id WHERE audience = :api", id=site.asker.client_id, api=api)
+        setup.an_api(api, "read write")
+        server = LiveServer(setup, workers=workers, AUTHSERVER_ISSUER=issuer, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
+        site = Site(setup, proxy, server, app, issuer, api, setup.an_app(scopes=set(), default_api=api))
+        setup.sql("UPDATE apis SET client_id = :id WHERE audience = :api", id=site.asker.client_id, api=api)
         site.a_client(client_id=CLIENT, token_delivery="both_cookies" if one_origin else "cookie", **(client or {}))
         stack.callback(server.stop)
         server.start()
@@ -123,9 +123,9 @@ def open_site(
             shop += ["--cookie", f"__Host-authserver-at-{CLIENT}"]
         example = [str(ROOT / "examples" / "web-app" / "server.py"), "--issuer", issuer, "--client-id", CLIENT]
         trust = {"SSL_CERT_FILE": str(proxy.certificate), "PYTHONPATH": f"{ROOT / 'sdk' / 'python'}"}
-        api_port = stack.enter_context(_beside(shop, stage.directory / "api.log", trust))
+        api_port = stack.enter_context(_beside(shop, setup.directory / "api.log", trust))
         app_port = stack.enter_context(
-            _beside([*example, "--api", api, "--port", "0"], stage.directory / "app.log", {})
+            _beside([*example, "--api", api, "--port", "0"], setup.directory / "app.log", {})
         )
         proxy.routes = (
             [

@@ -11,7 +11,7 @@ from authserver.keys.setup import open_vault
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from tests.support.oauth import claims
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def token_answer(response: httpx.Response) -> TokenAnswer:
     return TokenAnswer(body["refresh_token"], body["access_token"], body)
 
 
-def reason(stage: Stage, response: httpx.Response) -> Reason:
+def reason(setup: Setup, response: httpx.Response) -> Reason:
     """The precise reason of a refusal, from its sealed reference."""
-    key = open_vault(stage.settings).reference_key()
+    key = open_vault(setup.settings).reference_key()
     return References(key).open(response.json()["reference"]).reason

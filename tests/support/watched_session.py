@@ -14,7 +14,7 @@ import httpx
 
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.session_model import Answer, ModelSession, Policy, Verdict
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 #: The most requests that may be sent at once, because every order of them is tried.
 AT_ONCE = 4
@@ -43,8 +43,8 @@ class Backup:
 class WatchedSession:
     """A session since its sign-in. Its clock is the test's own: time passes when the test makes the row older."""
 
-    def __init__(self, stage: Stage, oauth: OAuth, person: Person, policy: Policy, threads: ThreadPoolExecutor) -> None:
-        self.stage = stage
+    def __init__(self, setup: Setup, oauth: OAuth, person: Person, policy: Policy, threads: ThreadPoolExecutor) -> None:
+        self.setup = setup
         self.oauth = oauth
         self.policy = policy
         self.clock = 0.0
@@ -59,7 +59,7 @@ class WatchedSession:
     @property
     def row(self) -> Any:
         """The session's row, as it is now."""
-        return self.stage.session(self.id)
+        return self.setup.session(self.id)
 
     def token(self, which: int) -> str:
         """One of the refresh tokens that were sent so far, by any number."""
@@ -90,7 +90,7 @@ class WatchedSession:
         """Compare the row and the audit record with the model."""
         differences = self.model.differences(self.row)
         self.check(not differences, f"model and row differ: {differences}")
-        events = self.stage.sql("SELECT event FROM audit_events WHERE session_id = :id", id=UUID(self.id))
+        events = self.setup.sql("SELECT event FROM audit_events WHERE session_id = :id", id=UUID(self.id))
         names = [event for (event,) in events]
         noticed = (names.count("session.reuse"), names.count("session.late_retry"))
         expected = (self.model.reuses_recorded, self.model.late_retries_recorded)
@@ -103,7 +103,7 @@ class WatchedSession:
 
     def pass_time(self, seconds: float) -> None:
         self.clock += seconds
-        self.stage.back_date(self.id, seconds)
+        self.setup.back_date(self.id, seconds)
 
     def backup(self) -> Backup:
         return Backup(dict(self.row._mapping), self.model, self.clock)
@@ -111,8 +111,8 @@ class WatchedSession:
     def restore(self, backup: Backup) -> None:
         """Put the row back, and make it older by the time since the backup. The audit record stays."""
         columns = ", ".join(f"{name} = :{name}" for name in backup.row if name != "id")
-        self.stage.sql(f"UPDATE sessions SET {columns} WHERE id = :id", **backup.row)
-        self.stage.back_date(self.id, self.clock - backup.taken_at)
+        self.setup.sql(f"UPDATE sessions SET {columns} WHERE id = :id", **backup.row)
+        self.setup.back_date(self.id, self.clock - backup.taken_at)
         self.model = replace(
             backup.session,
             reuses_recorded=self.model.reuses_recorded,

@@ -1,4 +1,4 @@
-"""The stage of a test: one fresh database with the schema, settings for it, and factories that put rows into it.
+"""The setup of a test: one fresh database with the schema, settings for it, and factories that put rows into it.
 
 Factories write by the stores, so they serve an app in this process and a live server alike.
 """
@@ -44,7 +44,7 @@ ISSUER = "http://127.0.0.1:8000"
 
 
 @dataclass
-class Stage:
+class Setup:
     """A database, its settings, and functions that make and show rows. Closing it closes its connections."""
 
     kind: str
@@ -155,7 +155,7 @@ class Stage:
         return KeyRotation(self.database, vault, schedule(self.settings), algorithm=self.settings.tokens.algorithm)
 
     def with_settings(self, **changes: Any) -> Settings:
-        """The stage's settings with some changed."""
+        """The setup's settings with some changed."""
         return self.settings.model_copy(update=changes)
 
     def close(self) -> None:
@@ -164,8 +164,8 @@ class Stage:
             self.postgres.drop_database(_url(self.settings))
 
 
-def make_stage(kind: str, directory: Path, postgres: Postgres | None = None, **settings: Any) -> Stage:
-    """Make a stage on "sqlite" or "postgresql", by a copy of a database with the schema.
+def make_setup(kind: str, directory: Path, postgres: Postgres | None = None, **settings: Any) -> Setup:
+    """Make a setup on "sqlite" or "postgresql", by a copy of a database with the schema.
 
     `postgres` is a cluster of the test's own, which the test may kill.
     """
@@ -187,7 +187,7 @@ def make_stage(kind: str, directory: Path, postgres: Postgres | None = None, **s
     hasher = PasswordHasher(
         directory / "slots", memory_kib=8, time_cost=1, parallelism=1, concurrency=2, queue=64, patience=30
     )
-    return Stage(kind, directory, made, open_database(Flask("stage"), made), hasher, postgres)
+    return Setup(kind, directory, made, open_database(Flask("setup"), made), hasher, postgres)
 
 
 def _url(settings: Settings) -> str:
