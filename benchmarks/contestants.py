@@ -19,7 +19,7 @@ from benchmarks import textbook
 from benchmarks.kinds import Target
 from tests.support.postgres import Cluster
 from tests.support.server import LiveServer, free_port
-from tests.support.stage import API, make_stage
+from tests.support.setup import API, make_setup
 
 WORKERS = 2
 
@@ -39,18 +39,18 @@ def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
     passwords = PasswordSettings()
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         kind = "sqlite" if cluster is None else "postgresql"
-        stage = make_stage(kind, Path(directory), cluster, passwords=passwords)
+        setup = make_setup(kind, Path(directory), cluster, passwords=passwords)
         try:
-            stage.an_api()
-            app = stage.an_app(retry_window=0)
+            setup.an_api()
+            app = setup.an_app(retry_window=0)
             hasher = argon2.PasswordHasher(
                 time_cost=passwords.argon2_time_cost,
                 memory_cost=passwords.argon2_memory_kib,
                 parallelism=passwords.argon2_parallelism,
             )
             password = "correct horse battery"
-            person = stage.a_person(password=password, password_hash=hasher.hash(password))
-            server = LiveServer(stage, workers=WORKERS).start()
+            person = setup.a_person(password=password, password_hash=hasher.hash(password))
+            server = LiveServer(setup, workers=WORKERS).start()
             try:
                 assert server.process is not None
                 assert app.secret is not None
@@ -59,7 +59,7 @@ def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
             finally:
                 server.stop()
         finally:
-            stage.close()
+            setup.close()
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.support.postgres import Cluster
+from tests.support.setup import make_setup
 from tests.support.shell import Shell
-from tests.support.stage import make_stage
 from tests.support.users_file import measured, write_users
 
 TITLES = ["database", "users in the file", "seconds", "users /s", "peak memory, MiB"]
@@ -23,11 +23,11 @@ def measure(cluster: Cluster | None, *, many: int) -> Iterator[list[str]]:
         for count in (1000, many):
             with TemporaryDirectory(prefix="authserver-bench-") as name:
                 directory = Path(name)
-                stage = make_stage(kind, directory, cluster if kind == "postgresql" else None)
+                setup = make_setup(kind, directory, cluster if kind == "postgresql" else None)
                 write_users(directory / "users.csv", count)
                 started = time.monotonic()
-                done = measured(Shell(stage), "users", "import", str(directory / "users.csv"))
+                done = measured(Shell(setup), "users", "import", str(directory / "users.csv"))
                 seconds = time.monotonic() - started
-                stage.close()
+                setup.close()
                 assert done.status == 0, done
                 yield [kind, f"{count:,}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{done.memory:.0f}"]

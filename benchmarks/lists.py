@@ -18,7 +18,7 @@ from authserver.app import create_app
 from authserver.tokens.status_list import StatusLists
 from tests.support.oauth import claims
 from tests.support.postgres import Cluster
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
 
 TITLES = ["a list of 1,048,576 sessions, 1,000 of them revoked", "figure", "guide"]
 SESSIONS = 1_000_000
@@ -28,10 +28,10 @@ REVOKED = 1_000
 def measure(cluster: Cluster | None) -> Iterator[list[str]]:
     """Yield the figures, on PostgreSQL if there is a cluster."""
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
-        stage = make_stage("sqlite" if cluster is None else "postgresql", Path(directory), cluster)
+        setup = make_setup("sqlite" if cluster is None else "postgresql", Path(directory), cluster)
         try:
-            _fill(stage)
-            parts = create_app(stage.settings).extensions["authserver"]
+            _fill(setup)
+            parts = create_app(setup.settings).extensions["authserver"]
             statements: list[str] = []
             event.listen(parts.database.engine, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
             lists: StatusLists = parts.oauth.domain.status_lists
@@ -43,7 +43,7 @@ def measure(cluster: Cluster | None) -> Iterator[list[str]]:
                 present = lists._build(0)  # noqa: SLF001 - the server does this at most once a second
                 built.append(time.perf_counter() - started)
             assert jwt.get_unverified_header(present.token)["typ"] == "statuslist+jwt"
-            database = stage.kind
+            database = setup.kind
             yield ["over the wire, bytes", f"{len(present.token):,}", ""]
             yield ["over the wire, gzip, bytes", f"{len(present.gzipped):,}", ""]
             yield [f"build on {database}, ms", f"{min(built) * 1000:.0f}", "once a second and node"]
@@ -51,7 +51,7 @@ def measure(cluster: Cluster | None) -> Iterator[list[str]]:
             yield ["in a verifier's memory, KiB", f"{_memory(present.token.decode()):.0f}", "at most 1,024"]
             parts.database.dispose()
         finally:
-            stage.close()
+            setup.close()
 
 
 def _memory(token: str) -> float:
@@ -64,10 +64,10 @@ def _memory(token: str) -> float:
     return kept / 1024
 
 
-def _fill(stage: Stage) -> None:
+def _fill(setup: Setup) -> None:
     """Insert a million sessions, of which a thousand are ended."""
-    now = stage.database.now()
-    if stage.kind == "sqlite":
+    now = setup.database.now()
+    if setup.kind == "sqlite":
         numbers = "WITH RECURSIVE s(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM s WHERE n + 1 < :count)"
         source, identity = "s", "printf('%032x', n)"
     else:
@@ -78,8 +78,8 @@ def _fill(stage: Stage) -> None:
         "generation, current_presented, token_key_id, retries, recent_retries, late_retries, recent_late_retries, "
         "created_at, last_used_at, access_expires_at, idle_expires_at, absolute_expires_at"
     )
-    false = "0" if stage.kind == "sqlite" else "false"
-    stage.sql(
+    false = "0" if setup.kind == "sqlite" else "false"
+    setup.sql(
         f"INSERT INTO sessions ({columns}) {numbers} SELECT {identity}, {identity}, 'app', 1, 'read', 'api', '', "
         f":now, 'pwd', n, 0, {false}, 1, 0, 0, 0, 0, :now, :now, :later, :later, :later FROM {source}",
         count=SESSIONS,
@@ -88,7 +88,7 @@ def _fill(stage: Stage) -> None:
     )
     # They are chosen at random, because a regular pattern would compress to almost nothing.
     revoked = ", ".join(map(str, random.Random(1).sample(range(SESSIONS), REVOKED)))
-    stage.sql(f"UPDATE sessions SET revoked_at = :now WHERE status_index IN ({revoked})", now=now)
-    stage.sql("UPDATE status_counter SET next_index = :end", end=2**20)
-    if stage.kind == "postgresql":
-        stage.sql("ANALYZE sessions")
+    setup.sql(f"UPDATE sessions SET revoked_at = :now WHERE status_index IN ({revoked})", now=now)
+    setup.sql("UPDATE status_counter SET next_index = :end", end=2**20)
+    if setup.kind == "postgresql":
+        setup.sql("ANALYZE sessions")

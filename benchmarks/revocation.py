@@ -14,7 +14,7 @@ from authserver_resource import VerificationError, Verifier
 
 from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
-from tests.support.stage import API, make_stage
+from tests.support.setup import API, make_setup
 
 TITLES = ["who checks", "ttl, s", "revocations", "median, s", "slowest of all, s", "guide"]
 APIS = 4
@@ -25,19 +25,19 @@ def measure(ttls: tuple[int, ...], times: int) -> Iterator[list[str]]:
     """Yield a row for each ttl with our library, and one for introspection."""
     for ttl in ttls:
         with TemporaryDirectory(prefix="authserver-bench-") as directory:
-            stage = make_stage("sqlite", Path(directory))
-            stage.an_api()
-            server = LiveServer(stage, AUTHSERVER_STATUS__TTL=str(ttl)).start()
+            setup = make_setup("sqlite", Path(directory))
+            setup.an_api()
+            server = LiveServer(setup, AUTHSERVER_STATUS__TTL=str(ttl)).start()
             try:
                 with server.http() as http:
-                    oauth = OAuth(http, stage.an_app())
-                    person = stage.a_person()
+                    oauth = OAuth(http, setup.an_app())
+                    person = setup.a_person()
                     signed_in = [oauth.sign_in(person).json() for _ in range(times)]
                     delays = _with_apis(server.url, oauth, [tokens["access_token"] for tokens in signed_in], ttl)
                     asked = [_introspection(oauth, person) for _ in range(times)]
             finally:
                 server.stop()
-                stage.close()
+                setup.close()
         guide = f"at most {ttl + 2}"
         yield _row(f"{APIS} APIs with authserver_resource", str(ttl), delays, guide)
         yield _row("introspection", str(ttl), asked, "at once")

@@ -18,7 +18,7 @@ from authserver.sessions.model import End
 from authserver.users import store as users
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer
-from tests.support.stage import API, Stage, make_stage
+from tests.support.setup import API, Setup, make_setup
 
 TITLES = ["act", "refresh refused after, s", "introspection, s", "API with authserver_resource, s"]
 _SECRET = "the-secret-of-the-api"
@@ -29,7 +29,7 @@ _GIVE_UP_SECONDS = 30.0
 class Case:
     """One app, one user and their tokens."""
 
-    stage: Stage
+    setup: Setup
     oauth: OAuth
     person: Person
     access_token: str
@@ -40,7 +40,7 @@ class Case:
         return UUID(claims(self.access_token)["sid"])
 
     def commit(self, work: Callable[[Connection], object]) -> None:
-        self.stage.transaction(work)
+        self.setup.transaction(work)
 
     def disable_user(self, connection: Connection) -> None:
         user_id = UUID(self.person.id)
@@ -50,7 +50,7 @@ class Case:
     def reuse(self) -> None:
         assert self.refresh_token is not None
         self.oauth.refresh(self.refresh_token)
-        self.stage.back_date(str(self.session_id), 31)
+        self.setup.back_date(str(self.session_id), 31)
         assert self.oauth.refresh(self.refresh_token).status_code == 400
 
 
@@ -72,26 +72,26 @@ ACTS: dict[str, Callable[[Case], object]] = {
 def measure() -> Iterator[list[str]]:
     """Yield a row for each act, with the default `ttl` of 8 seconds."""
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
-        stage = make_stage("sqlite", Path(directory))
-        stage.an_api()
-        stage.an_app(client_id="the-api", secret=_SECRET, grants={"client_credentials"}, scopes=set())
-        stage.sql("UPDATE apis SET client_id = 'the-api' WHERE audience = :audience", audience=API)
-        server = LiveServer(stage).start()
+        setup = make_setup("sqlite", Path(directory))
+        setup.an_api()
+        setup.an_app(client_id="the-api", secret=_SECRET, grants={"client_credentials"}, scopes=set())
+        setup.sql("UPDATE apis SET client_id = 'the-api' WHERE audience = :audience", audience=API)
+        server = LiveServer(setup).start()
         try:
             with server.http() as http:
                 api = OAuth(http, App("the-api", _SECRET))
                 for name, act in ACTS.items():
-                    case = _case(stage, OAuth(http, stage.an_app(retry_window=30)), own="own token" in name)
+                    case = _case(setup, OAuth(http, setup.an_app(retry_window=30)), own="own token" in name)
                     yield [name, *_delays(server.url, api, case, act)]
         finally:
             server.stop()
-            stage.close()
+            setup.close()
 
 
-def _case(stage: Stage, oauth: OAuth, *, own: bool) -> Case:
-    person = stage.a_person()
+def _case(setup: Setup, oauth: OAuth, *, own: bool) -> Case:
+    person = setup.a_person()
     answer = (oauth.own_token() if own else oauth.sign_in(person)).json()
-    return Case(stage, oauth, person, answer["access_token"], answer.get("refresh_token"))
+    return Case(setup, oauth, person, answer["access_token"], answer.get("refresh_token"))
 
 
 def _delays(issuer: str, api: OAuth, case: Case, act: Callable[[Case], object]) -> Iterator[str]:

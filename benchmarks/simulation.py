@@ -10,7 +10,7 @@ from concurrent.futures import ProcessPoolExecutor
 from benchmarks.chart import bars
 from benchmarks.devices import DAYS, false_sign_outs
 from benchmarks.rules import POLICIES
-from benchmarks.thieves import THIEVES, Found, found
+from benchmarks.thieves import THIEVES, TheftResults, play_thefts
 
 LOSSES = (0.001, 0.005, 0.01, 0.05)
 _AT_A_TIME = 100
@@ -35,12 +35,12 @@ def sign_outs(*, quick: bool) -> tuple[list[list[float]], float]:
     return counted, refreshes / (devices * DAYS * len(LOSSES))
 
 
-def thefts(*, quick: bool) -> list[list[Found]]:
+def thefts(*, quick: bool) -> list[list[TheftResults]]:
     """Return the results of thefts, by thief and policy."""
     many = 100 if quick else 2_000
     with ProcessPoolExecutor() as pool:
         parts = [
-            [pool.submit(found, thief, policy, many) for policy in range(len(POLICIES))]
+            [pool.submit(play_thefts, thief, policy, many) for policy in range(len(POLICIES))]
             for thief in range(len(THIEVES))
         ]
         return [[part.result() for part in row] for row in parts]
@@ -53,7 +53,7 @@ def rows(counted: list[list[float]]) -> list[list[str]]:
     ]
 
 
-def thief_rows(played: list[list[Found]]) -> list[list[str]]:
+def thief_rows(played: list[list[TheftResults]]) -> list[list[str]]:
     return [
         [
             thief.name,

@@ -38,13 +38,13 @@ def measure(cluster: Cluster | None, *, seconds: int) -> Iterator[list[str]]:
         with (
             authserver(postgres) as contestant,
             Load(contestant.target, 8) as refreshes,
-            Load(contestant.target, _CONNECTIONS) as crowd,
+            Load(contestant.target, _CONNECTIONS) as sign_ins,
             ThreadPoolExecutor(1) as beside,
         ):
             rate = _STORM * PasswordSettings().hashing_limit * 1000 / bare_argon2()
             refreshes.run("refresh", 64)
             yield _row(database, "quiet", refreshes.paced("refresh", _REFRESHES, seconds))
-            signing_in = beside.submit(crowd.paced, "password", rate, seconds + 2)
+            signing_in = beside.submit(sign_ins.paced, "password", rate, seconds + 2)
             result = refreshes.paced("refresh", _REFRESHES, seconds)
             stormed = signing_in.result()
             yield _row(database, "storm", result, stormed, seconds + 2)

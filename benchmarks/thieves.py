@@ -90,7 +90,7 @@ def _answer(token: int | None) -> int:
 
 
 @dataclass(frozen=True)
-class Found:
+class TheftResults:
     """All thefts: the share that got in, seconds until half and nine of ten were found, the share never found."""
 
     got_in: float
@@ -99,11 +99,11 @@ class Found:
     never: float
 
 
-def found(thief: int, policy: int, thefts: int) -> Found:
+def play_thefts(thief: int, policy: int, thefts: int) -> TheftResults:
     """Play so many thefts. A theft that is never found lasts for ever."""
     all_of_them = [theft(thief, policy, number) for number in range(thefts)]
     times = sorted(_NEVER if one.found_after is None else one.found_after for one in all_of_them)
-    return Found(
+    return TheftResults(
         got_in=sum(one.got_in for one in all_of_them) / thefts,
         half=times[thefts // 2],
         nine_of_ten=times[thefts * 9 // 10],

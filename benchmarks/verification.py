@@ -21,7 +21,7 @@ from werkzeug.test import EnvironBuilder
 
 from tests.support.oauth import OAuth, claims
 from tests.support.server import LiveServer
-from tests.support.stage import API, make_stage
+from tests.support.setup import API, make_setup
 
 TITLES = ["verification", "µs a token (CPU)", "against", "guide"]
 
@@ -29,18 +29,18 @@ TITLES = ["verification", "µs a token (CPU)", "against", "guide"]
 def measure(tokens: int, rounds: int) -> Iterator[list[str]]:
     """Yield a row for each way. The cheapest round counts, because other work on the machine only adds to it."""
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
-        stage = make_stage("sqlite", Path(directory))
-        stage.an_api()
-        server = LiveServer(stage).start()
+        setup = make_setup("sqlite", Path(directory))
+        setup.an_api()
+        server = LiveServer(setup).start()
         try:
             with server.http() as http:
-                oauth = OAuth(http, stage.an_app())
+                oauth = OAuth(http, setup.an_app())
                 fresh = [oauth.own_token().json()["access_token"] for _ in range(tokens)]
                 jwks = http.get("/.well-known/jwks.json").json()
             yield from _rows(server.url, fresh, jwks, rounds)
         finally:
             server.stop()
-            stage.close()
+            setup.close()
 
 
 def _rows(issuer: str, tokens: list[str], jwks: dict[str, Any], rounds: int) -> Iterator[list[str]]:

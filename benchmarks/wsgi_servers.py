@@ -115,7 +115,7 @@ def measure(name: str, requests: int) -> list[str]:
         port = probe.getsockname()[1]
     command = [sys.executable, __file__, "--serve", name, "--port", str(port)]
     server = subprocess.Popen(command, cwd=Path(__file__).parent, stderr=subprocess.DEVNULL)
-    crowd: list[socket.socket] = []
+    clients: list[socket.socket] = []
     try:
         deadline = time.monotonic() + 20
         while True:
@@ -129,11 +129,11 @@ def measure(name: str, requests: int) -> list[str]:
         load(port, TOKEN, 800)
         token, keys = cost(server.pid, port, TOKEN, requests), cost(server.pid, port, JWKS, requests)
         memory = max(megabytes(pid) for pid in process_tree(server.pid)[1:])
-        crowd = [connect(port, HALF) for _ in range(100)]
+        clients = [connect(port, HALF) for _ in range(100)]
         half = quick(port, 20)
         for _ in range(200):
             client = connect(port)
-            crowd.append(client)
+            clients.append(client)
             client.settimeout(1)
             try:
                 exchange(client, JWKS)
@@ -141,11 +141,11 @@ def measure(name: str, requests: int) -> list[str]:
                 break
         idle = quick(port, 20)
         crowded = cost(server.pid, port, TOKEN, requests // 2) if idle.endswith("ms") else float("nan")
-        crowd += [connect(port, SLOW) for _ in range(64)]
+        clients += [connect(port, SLOW) for _ in range(64)]
         busy = quick(port, 20)
         return [name, f"{token:.3f}", f"{keys:.3f}", f"{crowded:.3f}", f"{memory:.0f}", half, idle, busy]
     finally:
-        for client in crowd:
+        for client in clients:
             client.close()
         for pid in reversed(process_tree(server.pid)):
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Fixtures: a stage on the marked databases, an app in this process, a live server, and the counting of SQL statements."""
+"""Fixtures: a setup on the marked databases, an app in this process, a live server, and a counter of SQL statements."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from sqlalchemy import event
 from authserver.app import RunningApp, create_app
 from authserver.settings.values import CacheSettings
 from tests.support.console import an_administrator
-from tests.support.needs import required
+from tests.support.missing_parts import required
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
+from tests.support.setup import STALE, ANode, Setup, make_setup
 from tests.support.sql_functions import SqlOnPostgresql
-from tests.support.stage import STALE, ANode, Stage, make_stage
 from tests.support.templates import CompiledOnce
 from tests.support.visitor import Visitor
 
-# How long an example takes says how busy the machine is, and nothing about the code.
+# No deadline: the time of an example depends on the load of the machine, not on the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
@@ -37,84 +37,84 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where everything is required, a test that was skipped is a failure of the run (TESTS_REQUIRE, as .ci/run sets it)."""
+    """Fail the run over a skipped test if everything is required (TESTS_REQUIRE, as .ci/run sets it)."""
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if "everything" in required() and reporter is not None and reporter.stats.get("skipped"):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test once on each database of its mark (tests/support/databases.py); its own counts before its file's."""
+    """Run a test once on each database of its mark (tests/support/databases.py). Its own mark wins over its file's."""
     mark = metafunc.definition.get_closest_marker("databases")
-    if mark is not None and "stage" in metafunc.fixturenames:
+    if mark is not None and "setup" in metafunc.fixturenames:
         marks = {"postgresql": [pytest.mark.postgresql]}
         kinds = [pytest.param(kind, marks=marks.get(kind, [])) for kind in mark.args]
-        metafunc.parametrize("stage", kinds, indirect=True)
+        metafunc.parametrize("setup", kinds, indirect=True)
 
 
 @pytest.fixture
-def stage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stage]:
-    """A fresh database with the schema and one API: on SQLite, or on those that the test's mark names."""
-    made = make_stage(getattr(request, "param", "sqlite"), tmp_path)
+def setup(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setup]:
+    """A fresh database with the schema and one API: SQLite, or the databases of the test's mark."""
+    made = make_setup(getattr(request, "param", "sqlite"), tmp_path)
     made.an_api()
     yield made
     made.close()
 
 
 @pytest.fixture
-def app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The application in this process. What it has cached it keeps: no test depends on how fast it runs."""
-    yield from _an_app(stage, monkeypatch, STALE)
+def app(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The application in this process. Its caches never expire, so no test depends on its speed."""
+    yield from _an_app(setup, monkeypatch, STALE)
 
 
 @pytest.fixture
-def quick_app(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """The same with short caches, for what waits until all caches have noticed a change: the removal of an API."""
-    yield from _an_app(stage, monkeypatch, CacheSettings(max_age=0.1))
+def quick_app(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
+    """The same with short caches, for acts that wait until all caches have noticed a change, as removing an API does."""
+    yield from _an_app(setup, monkeypatch, CacheSettings(max_age=0.1))
 
 
-def _an_app(stage: Stage, monkeypatch: pytest.MonkeyPatch, caches: CacheSettings) -> Iterator[Flask]:
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    made = create_app(stage.with_settings(caches=caches))
+def _an_app(setup: Setup, monkeypatch: pytest.MonkeyPatch, caches: CacheSettings) -> Iterator[Flask]:
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    made = create_app(setup.with_settings(caches=caches))
     made.jinja_env.bytecode_cache = _TEMPLATES
     yield made
     made.extensions["authserver"].database.dispose()
 
 
 @pytest.fixture
-def oauth(stage: Stage, app: Flask) -> Iterator[OAuth]:
-    """An app that speaks to the application in this process."""
+def oauth(setup: Setup, app: Flask) -> Iterator[OAuth]:
+    """A confidential client that speaks to the application in this process."""
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
-    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
-        yield OAuth(http, stage.an_app())
+    with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
+        yield OAuth(http, setup.an_app())
 
 
 @pytest.fixture
-def a_node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[ANode]:
-    """Makes nodes on one database, each with caches of its own; all speak as the same app."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    registered = stage.an_app()
+def a_node(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[ANode]:
+    """Makes nodes on one database, each with caches of its own. All serve the same client."""
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    registered = setup.an_app()
     with ExitStack() as opened:
 
         def make(caches: CacheSettings) -> OAuth:
-            app = create_app(stage.with_settings(caches=caches))
+            app = create_app(setup.with_settings(caches=caches))
             opened.callback(app.extensions["authserver"].database.dispose)
             transport = httpx.WSGITransport(app, raise_app_exceptions=False)
-            http = opened.enter_context(httpx.Client(transport=transport, base_url=stage.settings.issuer))
+            http = opened.enter_context(httpx.Client(transport=transport, base_url=setup.settings.issuer))
             return OAuth(http, registered)
 
         yield make
 
 
 @pytest.fixture
-def visitors(stage: Stage, app: Flask) -> Iterator[Callable[[], Visitor]]:
+def visitors(setup: Setup, app: Flask) -> Iterator[Callable[[], Visitor]]:
     """Browsers, each with cookies of its own, before the pages of the application in this process."""
     with ExitStack() as opened:
 
         def another() -> Visitor:
             transport = httpx.WSGITransport(app, raise_app_exceptions=False)
-            http = httpx.Client(transport=transport, base_url=stage.settings.issuer)
-            return Visitor(opened.enter_context(http), stage.settings.issuer)
+            http = httpx.Client(transport=transport, base_url=setup.settings.issuer)
+            return Visitor(opened.enter_context(http), setup.settings.issuer)
 
         yield another
 
@@ -126,22 +126,22 @@ def visitor(visitors: Callable[[], Visitor]) -> Visitor:
 
 
 @pytest.fixture
-def console(stage: Stage, visitor: Visitor) -> Visitor:
+def console(setup: Setup, visitor: Visitor) -> Visitor:
     """The browser of an administrator, signed in."""
-    visitor.sign_in(an_administrator(stage))
+    visitor.sign_in(an_administrator(setup))
     return visitor
 
 
 @pytest.fixture
-def person(stage: Stage) -> Person:
+def person(setup: Setup) -> Person:
     """A user."""
-    return stage.a_person()
+    return setup.a_person()
 
 
 @pytest.fixture
-def live(stage: Stage) -> Iterator[LiveServer]:
+def live(setup: Setup) -> Iterator[LiveServer]:
     """A live server with two workers."""
-    server = LiveServer(stage).start()
+    server = LiveServer(setup).start()
     yield server
     server.stop()
 
@@ -154,7 +154,7 @@ class Statements:
 
     @contextmanager
     def counted(self) -> Iterator[list[str]]:
-        """Collect the statements of the block; what begins or ends a transaction is none."""
+        """Collect the statements of the block, without the begin and the end of transactions."""
         seen: list[str] = []
 
         def note(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any) -> None:

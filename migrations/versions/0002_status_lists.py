@@ -21,7 +21,7 @@ def upgrade() -> None:
     op.create_index("ix_sessions_revoked", "sessions", ["status_index"], sqlite_where=revoked, postgresql_where=revoked)
     op.add_column("apis", sa.Column("access_token_format", sa.String(length=10)))
     op.add_column("clients", sa.Column("access_token_format", sa.String(length=10)))
-    # The first node of the new version that starts fills it: until then nodes of the old version may add clients.
+    # The first node of the new version fills it, because nodes of the old version may add clients until then.
     with op.batch_alter_table("clients") as clients:
         clients.add_column(sa.Column("status_index", sa.BigInteger()))
         clients.create_unique_constraint("uq_clients_status_index", ["status_index"])

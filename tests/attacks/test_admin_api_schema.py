@@ -11,7 +11,7 @@ import pytest
 
 from authserver.apis.administration import SCOPES
 from tests.support.server import ROOT, LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 # A request that fits the schema may still break a rule that no schema can say (422), or come without If-Match (428).
 _CONFIGURATION = """
@@ -22,15 +22,15 @@ missing_required_header.expected-statuses = [400, 401, 403, 406, 415, 422, 428]
 
 
 @pytest.mark.slow
-def test_no_generated_request_makes_the_server_fail_or_say_what_is_not_documented(stage: Stage):
-    program = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
-    other = stage.an_app(client_id="other-client")
+def test_no_generated_request_makes_the_server_fail_or_say_what_is_not_documented(setup: Setup):
+    program = setup.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
+    other = setup.an_app(client_id="other-client")
     for _ in range(3):
-        stage.a_person()
-    configuration = stage.directory / "schemathesis.toml"
+        setup.a_person()
+    configuration = setup.directory / "schemathesis.toml"
     configuration.write_text(_CONFIGURATION)
-    # Changes of scopes wait for caches: short ones, or each removal of an API takes seconds.
-    server = LiveServer(stage, AUTHSERVER_CACHES__MAX_AGE="0.1").start()
+    # Changes of scopes wait for caches. With long-lived caches each removal of an API takes seconds.
+    server = LiveServer(setup, AUTHSERVER_CACHES__MAX_AGE="0.1").start()
     try:
         environment = {
             **os.environ,
@@ -48,7 +48,7 @@ def test_no_generated_request_makes_the_server_fail_or_say_what_is_not_documente
             "--generation-database", "none", "--suppress-health-check", "all", "--request-timeout", "60",
         ]  # fmt: skip
         result = subprocess.run(
-            command, env=environment, capture_output=True, text=True, cwd=stage.directory, check=False
+            command, env=environment, capture_output=True, text=True, cwd=setup.directory, check=False
         )
     finally:
         server.stop()
@@ -58,5 +58,5 @@ def test_no_generated_request_makes_the_server_fail_or_say_what_is_not_documente
     cases = re.search(r"(\d+) generated", result.stdout)
     assert cases is not None
     assert int(cases[1]) > 2000, result.stdout
-    # A run that locked itself out would have proved nothing.
+    # A run that locked itself out proves nothing.
     assert "Authentication failed" not in result.stdout, result.stdout

@@ -1,4 +1,4 @@
-"""Attacks on clients with cookies, whose browser sends them by itself: each request is shown to succeed without the attack."""
+"""Attacks on clients with cookies, which browsers send by themselves. Each request succeeds without the attack."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from flask import Flask
 
 from tests.support.oauth import Person, refused_as
 from tests.support.page import Page, set_cookies
-from tests.support.stage import ISSUER, Stage
+from tests.support.setup import ISSUER, Setup
 
 ORIGIN = "https://app.example.com"
 ATTACKS = {
@@ -32,29 +32,29 @@ ATTACKS = {
 
 
 @pytest.fixture
-def page(stage: Stage, app: Flask) -> Iterator[Page]:
+def page(setup: Setup, app: Flask) -> Iterator[Page]:
     """The honest page."""
     given = {"token_delivery": "cookie", "origins": frozenset({ORIGIN}), "kind": "browser"}
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=ISSUER) as http:
-        yield Page(http, stage.an_app(public=True, **given).client_id, ORIGIN)
+        yield Page(http, setup.an_app(public=True, **given).client_id, ORIGIN)
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_what_no_page_of_the_app_sends_is_refused_everywhere(
-    page: Page, person: Person, stage: Stage, attack: dict[str, str | None]
+    page: Page, person: Person, setup: Setup, attack: dict[str, str | None]
 ):
     assert page.sign_in(person).status_code == 200
     assert page.refresh().status_code == 200
     sign_in = {"grant_type": "password", "username": person.username, "password": person.password}
-    (before,) = stage.sql("SELECT count(*) AS sessions, sum(generation) AS generation FROM sessions")
+    (before,) = setup.sql("SELECT count(*) AS sessions, sum(generation) AS generation FROM sessions")
     for path, form in (("/token", sign_in), ("/token", {"grant_type": "refresh_token"}), ("/revoke", {})):
         answer = page.post(path, form, **attack)
         assert refused_as(answer, "invalid_request", 403)
         assert not set_cookies(answer)
         if attack.get("Origin", ORIGIN) != ORIGIN:
             assert "access-control-allow-origin" not in answer.headers
-    assert stage.sql("SELECT count(*) AS sessions, sum(generation) AS generation FROM sessions") == [before]
+    assert setup.sql("SELECT count(*) AS sessions, sum(generation) AS generation FROM sessions") == [before]
     assert page.sign_out().status_code == 200
 
 
@@ -81,8 +81,8 @@ def test_a_cookie_that_is_there_twice_is_refused_and_nobody_is_signed_out(page: 
     assert page.refresh().status_code == 200
 
 
-def test_a_cookie_planted_before_the_sign_in_is_replaced(page: Page, person: Person, stage: Stage):
-    attacker = stage.a_person()
+def test_a_cookie_planted_before_the_sign_in_is_replaced(page: Page, person: Person, setup: Setup):
+    attacker = setup.a_person()
     thief = Page(page.http, page.client_id, ORIGIN)
     assert thief.sign_in(attacker).status_code == 200
     page.cookies = dict(thief.cookies)
@@ -90,17 +90,17 @@ def test_a_cookie_planted_before_the_sign_in_is_replaced(page: Page, person: Per
     assert page.cookies.keys() == thief.cookies.keys()
     assert page.cookies != thief.cookies
     assert page.refresh().status_code == 200
-    (row,) = stage.sql(
+    (row,) = setup.sql(
         "SELECT count(*) AS n FROM sessions WHERE user_id = (SELECT id FROM users WHERE username = :name) AND generation > 0",
         name=person.username,
     )
     assert row.n == 1
 
 
-def test_the_cookie_of_one_client_is_not_the_cookie_of_another(page: Page, person: Person, stage: Stage):
+def test_the_cookie_of_one_client_is_not_the_cookie_of_another(page: Page, person: Person, setup: Setup):
     page.sign_in(person)
     given = {"token_delivery": "cookie", "origins": frozenset({ORIGIN}), "kind": "browser"}
-    other = Page(page.http, stage.an_app(public=True, **given).client_id, ORIGIN, cookies=dict(page.cookies))
+    other = Page(page.http, setup.an_app(public=True, **given).client_id, ORIGIN, cookies=dict(page.cookies))
     assert refused_as(other.refresh(), "invalid_grant")
     (value,) = page.cookies.values()
     other.cookies = {f"authserver-rt-{other.client_id}": value}

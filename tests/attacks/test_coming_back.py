@@ -1,4 +1,4 @@
-"""What a thief holds when it is ended stays ended, whatever is switched on again later; and nobody waits for more."""
+"""Ended sessions, tokens and links stay ended when a client, user or role is switched on again."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from authserver.administration.context import Administration
 from authserver.administration.users import Profile
 from authserver.app import create_app
 from tests.support.oauth import App, OAuth, Person
-from tests.support.stage import API, Stage, make_stage
+from tests.support.setup import API, Setup, make_setup
 from tests.support.visitor import Visitor
 
 NEW = "a wholly new password"
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """One database: what counts here are decisions, not statements."""
-    made = make_stage("sqlite", tmp_path)
+def setup(tmp_path: Path) -> Iterator[Setup]:
+    """On SQLite only: these tests check decisions, not statements."""
+    made = make_setup("sqlite", tmp_path)
     made.an_api()
     yield made
     made.close()
 
 
 @pytest.fixture
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:tester")
+def admin(setup: Setup) -> Administration:
+    return Administration(setup.database, setup.settings, "cli:tester")
 
 
 def is_signed_in(visitor: Visitor) -> bool:
@@ -44,7 +44,7 @@ def link(admin: Administration, person: Person) -> str:
 
 
 def test_a_browser_that_a_disabled_user_left_signed_in_is_not_signed_in_again_by_enabling(
-    visitor: Visitor, person: Person, admin: Administration, stage: Stage
+    visitor: Visitor, person: Person, admin: Administration, setup: Setup
 ):
     visitor.sign_in(person)
     assert is_signed_in(visitor)
@@ -52,22 +52,22 @@ def test_a_browser_that_a_disabled_user_left_signed_in_is_not_signed_in_again_by
     assert not is_signed_in(visitor)
     users.enable(admin, person.username)
     assert not is_signed_in(visitor)
-    assert visitor.sign_in(person).status_code == 303, "who knows the password comes back"
+    assert visitor.sign_in(person).status_code == 303, "the password still signs in"
     assert is_signed_in(visitor)
-    assert [row.actor for row in stage.events("visit.ended")] == [admin.actor]
+    assert [row.actor for row in setup.events("visit.ended")] == [admin.actor]
 
 
 def test_ending_all_sessions_of_a_user_ends_the_thiefs_visit_too(
-    visitor: Visitor, person: Person, admin: Administration, stage: Stage
+    visitor: Visitor, person: Person, admin: Administration, setup: Setup
 ):
     visitor.sign_in(person)
     whose = sessions.whose(admin, user=person.username, client=None)
-    other = stage.a_person()
+    other = setup.a_person()
     sessions.revoke_all(admin, sessions.whose(admin, user=other.username, client=None))
-    assert is_signed_in(visitor), "another user's end is not this one's"
-    own = Administration(stage.database, stage.settings, f"user:{person.id}")
+    assert is_signed_in(visitor), "the end of another user's sessions does not touch this one"
+    own = Administration(setup.database, setup.settings, f"user:{person.id}")
     sessions.revoke_all(own, whose)
-    assert is_signed_in(visitor), "whoever ends their own sessions goes on"
+    assert is_signed_in(visitor), "a user who ends their own sessions stays signed in to the pages"
     sessions.revoke_all(admin, whose)
     assert not is_signed_in(visitor)
     visitor.sign_in(person)
@@ -87,15 +87,15 @@ def test_a_link_that_a_disabling_ended_does_not_work_again_after_enabling(
 
 
 def test_a_link_made_before_a_user_became_an_administrator_takes_no_administrator_over(
-    visitor: Visitor, person: Person, admin: Administration, stage: Stage
+    visitor: Visitor, person: Person, admin: Administration, setup: Setup
 ):
-    """Who may write users, and nothing else, makes a link for somebody who is about to be promoted, and waits."""
+    """An administrator who may only write users makes a link for a user who is about to be promoted, and waits."""
     helper = Administration(
-        stage.database, stage.settings, "user:helper", authority=frozenset({"authserver:users:write"})
+        setup.database, setup.settings, "user:helper", authority=frozenset({"authserver:users:write"})
     )
     path = link(helper, person)
     users.edit(admin, person.username, lambda before: Profile(before.username, before.email, frozenset({"reader"})))
-    assert visitor.get(path).status_code == 200, "a role that opens no administration changes nothing"
+    assert visitor.get(path).status_code == 200, "a role without administration changes nothing"
     users.edit(
         admin, person.username, lambda before: Profile(before.username, before.email, frozenset({"administrator"}))
     )
@@ -107,7 +107,7 @@ def test_a_link_made_before_a_user_became_an_administrator_takes_no_administrato
 
 
 def test_the_address_of_a_link_is_told_to_nobody(visitor: Visitor, person: Person, admin: Administration):
-    """Whatever the page loads or leads to: no Referer has the secret, and no answer about the link is kept."""
+    """No request from the page has the secret in its Referer, and no answer about the link may be cached."""
     path = link(admin, person)
     alive = visitor.get(path)
     visitor.get(path)
@@ -123,17 +123,17 @@ def test_the_address_of_a_link_is_told_to_nobody(visitor: Visitor, person: Perso
     assert secret not in gone.text
 
 
-def test_whoever_takes_the_id_of_a_removed_client_gets_nothing_that_was_its(
-    oauth: OAuth, person: Person, admin: Administration, stage: Stage
+def test_a_new_client_with_the_id_of_a_removed_one_gets_nothing_of_it(
+    oauth: OAuth, person: Person, admin: Administration, setup: Setup
 ):
-    """An API asked about its tokens as this client; the id is free once the last row of it is gone."""
-    asking = stage.an_app(client_id="asking", grants={"client_credentials"})
+    """An API introspected its tokens as this client. The id is free when the client's last row is gone."""
+    asking = setup.an_app(client_id="asking", grants={"client_credentials"})
     apis.edit(admin, API, lambda before: replace(before, client_id="asking"))
     token = oauth.sign_in(person).json()["access_token"]
-    server = stage.settings
+    server = setup.settings
 
     def is_told(app: App) -> bool:
-        node = create_app(server)  # with nothing cached
+        node = create_app(server)  # with empty caches
         with httpx.Client(transport=httpx.WSGITransport(node), base_url=server.issuer) as http:
             answer = OAuth(http, app).post("/introspect", {"token": token})
         node.extensions["authserver"].database.dispose()
@@ -143,8 +143,8 @@ def test_whoever_takes_the_id_of_a_removed_client_gets_nothing_that_was_its(
     assert is_told(asking)
     clients.remove(admin, "asking")
     assert apis.find(admin, API).client_id is None
-    stage.sql("DELETE FROM clients WHERE client_id = 'asking'")
-    assert not is_told(stage.an_app(client_id="asking", grants={"client_credentials"}))
+    setup.sql("DELETE FROM clients WHERE client_id = 'asking'")
+    assert not is_told(setup.an_app(client_id="asking", grants={"client_credentials"}))
 
 
 def _keeps_addresses_to_itself(page: httpx.Response) -> bool:

@@ -1,4 +1,4 @@
-"""Text from outside in every field, as seen on every page of the console: it is shown, and never becomes markup."""
+"""Every page of the console shows text from outside in every field, and never as markup."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from flask import Flask
 
 from tests.support.console import Elements, an_administrator, browser
 from tests.support.oauth import OAuth
-from tests.support.stage import API, Stage
+from tests.support.setup import API, Setup
 from tests.support.visitor import Visitor
 
-#: In each context of HTML: between tags, within a value of either quote, a comment, a script, a template's own signs.
+#: An attack for each context of HTML: between tags, in a value, a comment, a script and a template.
 MARKUP = "'\"><img/src=x/onerror=alert(1)><!--</title></textarea></script>{{11111*11111}}${11111*11111}"
 HARMLESS = "harmless"
-#: As invalid as the markup is, wherever that is not let in.
+#: Harmless, and refused wherever the markup is refused.
 INVALID = 'harmless\\"'
 AUDIENCE = "https://marked.example.com"
 
 
 @pytest.fixture
-def admin(stage: Stage, app: Flask) -> Iterator[Visitor]:
-    with browser(stage, app) as visitor:
-        assert visitor.sign_in(an_administrator(stage)).status_code == 303
+def admin(setup: Setup, app: Flask) -> Iterator[Visitor]:
+    with browser(setup, app) as visitor:
+        assert visitor.sign_in(an_administrator(setup)).status_code == 303
         yield visitor
 
 
 def pages(app: Flask) -> list[str]:
-    """Every page of the console that needs nothing in its path, asked about the marked things."""
+    """Every page of the console without a part in its path, with the objects that hold the text."""
     query = f"?client=marked&audience={AUDIENCE}"
     found = []
     for rule in app.url_map.iter_rules():
@@ -41,7 +41,7 @@ def pages(app: Flask) -> list[str]:
     return sorted(found)
 
 
-#: Every column that holds what somebody outside wrote, and how long that may be.
+#: Every column with text from outside, and its greatest length.
 COLUMNS = (
     ("clients", "name", 100),
     ("clients", "redirect_uris", 500),
@@ -66,28 +66,28 @@ COLUMNS = (
 ROWS = {"apis": f"audience = '{AUDIENCE}'", "scopes": f"audience = '{AUDIENCE}'", "clients": "client_id = 'marked'"}
 
 
-def fill_in(stage: Stage, text: str) -> None:
-    """Put a text into every such column."""
+def fill_in(setup: Setup, text: str) -> None:
+    """Put a text into every column with text from outside."""
     for table, column, length in COLUMNS:
         value = f"refusal.{text}" if table == "activity" else text
-        stage.sql(f"UPDATE {table} SET {column} = :value WHERE {ROWS.get(table, '1 = 1')}", value=value[:length])
+        setup.sql(f"UPDATE {table} SET {column} = :value WHERE {ROWS.get(table, '1 = 1')}", value=value[:length])
 
 
-def test_no_text_becomes_markup_on_any_page(admin: Visitor, stage: Stage, app: Flask, oauth: OAuth):
-    stage.an_api(AUDIENCE, "marked-scope")
-    person = stage.a_person()
-    oauth = oauth.as_app(stage.an_app(client_id="marked"))
+def test_no_text_becomes_markup_on_any_page(admin: Visitor, setup: Setup, app: Flask, oauth: OAuth):
+    setup.an_api(AUDIENCE, "marked-scope")
+    person = setup.a_person()
+    oauth = oauth.as_app(setup.an_app(client_id="marked"))
     first = oauth.sign_in(person).json()["refresh_token"]
     assert oauth.refresh("asrt_nonsense").status_code == 400
     assert first
-    stage.sql("UPDATE audit_events SET event = 'session.reuse' WHERE event = 'session.opened'")
+    setup.sql("UPDATE audit_events SET event = 'session.reuse' WHERE event = 'session.opened'")
     app.extensions["authserver"].housekeeping.flush()
-    stage.sql("DELETE FROM activity WHERE name <> 'refusal.token_malformed'")
+    setup.sql("DELETE FROM activity WHERE name <> 'refusal.token_malformed'")
 
     def looked_at() -> dict[str, Elements]:
         answers = {path: admin.get(path) for path in pages(app)}
         for path, answer in answers.items():
-            # What is no page is saved as a file, and no browser takes it for one.
+            # A download is saved as a file. No browser shows it as a page.
             is_page = answer.headers["content-type"].startswith("text/html")
             assert is_page or answer.headers["content-disposition"].startswith("attachment"), path
             assert answer.headers["x-content-type-options"] == "nosniff", path
@@ -97,10 +97,10 @@ def test_no_text_becomes_markup_on_any_page(admin: Visitor, stage: Stage, app: F
             if answer.headers["content-type"].startswith("text/html")
         }
 
-    fill_in(stage, HARMLESS)
+    fill_in(setup, HARMLESS)
     plain = looked_at()
     assert sum(HARMLESS in page.words for page in plain.values()) >= 5, "the texts are shown somewhere"
-    fill_in(stage, MARKUP)
+    fill_in(setup, MARKUP)
     marked = looked_at()
     for path, page in marked.items():
         assert page.found == plain[path].found, path
@@ -118,8 +118,8 @@ def test_no_text_becomes_markup_on_any_page(admin: Visitor, stage: Stage, app: F
         "/admin/overview?span={}",
     ],
 )
-def test_no_text_of_an_address_becomes_markup(admin: Visitor, stage: Stage, path: str):
-    stage.an_app(public=True, client_id="zzz")
+def test_no_text_of_an_address_becomes_markup(admin: Visitor, setup: Setup, path: str):
+    setup.an_app(public=True, client_id="zzz")
     harmless, marked = (path.replace("{}", quote(text, safe="")) for text in (HARMLESS, MARKUP))
     assert Elements(admin.get(marked).text).found == Elements(admin.get(harmless).text).found
 
@@ -140,15 +140,15 @@ def sent(admin: Visitor, path: str, form: dict[str, Any], text: str) -> Elements
         (f"/admin/apis/edit?audience={API}", "name scopes client version"),
     ],
 )
-def test_what_a_form_shows_again_is_text(admin: Visitor, stage: Stage, path: str, fields: str):
-    stage.an_app(client_id="marked")
+def test_what_a_form_shows_again_is_text(admin: Visitor, setup: Setup, path: str, fields: str):
+    setup.an_app(client_id="marked")
     form = dict.fromkeys(fields.split())
     assert sent(admin, path, form, MARKUP).found == sent(admin, path, form, INVALID).found
 
 
-def test_every_page_has_the_strict_policy_and_no_inline_code(admin: Visitor, stage: Stage, app: Flask):
-    stage.an_api(AUDIENCE, "marked-scope")
-    stage.an_app(client_id="marked")
+def test_every_page_has_the_strict_policy_and_no_inline_code(admin: Visitor, setup: Setup, app: Flask):
+    setup.an_api(AUDIENCE, "marked-scope")
+    setup.an_app(client_id="marked")
     for path in pages(app):
         page = admin.get(path)
         policy = page.headers["content-security-policy"]

@@ -1,4 +1,4 @@
-"""A forged access token signs nobody out (RFC 8725): /revoke is where this server reads access tokens itself."""
+"""A forged access token signs nobody out at /revoke, where the server itself reads access tokens (RFC 8725)."""
 
 import json
 from typing import Any
@@ -11,10 +11,10 @@ from flask import Flask
 from joserfc import jws
 
 from tests.support.oauth import OAuth, Person, claims, refused_as
+from tests.support.setup import Setup
 from tests.support.snapshot import contents
-from tests.support.stage import Stage
 
-# PyJWT warns of short HMAC keys; an attacker does not care.
+# PyJWT warns of short HMAC keys, which an attacker may use.
 pytestmark = pytest.mark.filterwarnings("ignore::jwt.warnings.InsecureKeyLengthWarning")
 
 
@@ -50,27 +50,27 @@ def forgeries(oauth: OAuth, token: str) -> dict[str, str]:
 
 
 def hmac_token(header: dict[str, Any], said: dict[str, Any], key: bytes) -> str:
-    """Sign with HMAC; PyJWT refuses to take a public key for it, so it is done by hand."""
+    """Sign with HMAC by hand, because PyJWT refuses a public key as its secret."""
     encoded = [jwt.utils.base64url_encode(json.dumps(part).encode()) for part in (header, said)]
     signing_input = b".".join(encoded)
     algorithm = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
     return b".".join([signing_input, jwt.utils.base64url_encode(algorithm.sign(signing_input, key))]).decode()
 
 
-def test_no_forged_access_token_ends_a_session(oauth: OAuth, stage: Stage, person: Person, statements: Any):
+def test_no_forged_access_token_ends_a_session(oauth: OAuth, setup: Setup, person: Person, statements: Any):
     token = oauth.sign_in(person).json()["access_token"]
     made = forgeries(oauth, token)
-    before = contents(stage)
+    before = contents(setup)
     for what, forged in made.items():
         with statements.counted() as seen:
             assert oauth.revoke(forged).status_code == 200, what
         assert not any("sessions" in statement for statement in seen), what
-    assert contents(stage) == before
+    assert contents(setup) == before
     assert oauth.revoke(token).status_code == 200
-    assert contents(stage) != before
+    assert contents(setup) != before
 
 
-def test_our_own_signature_over_something_else_ends_nothing(oauth: OAuth, stage: Stage, app: Flask, person: Person):
+def test_our_own_signature_over_something_else_ends_nothing(oauth: OAuth, setup: Setup, app: Flask, person: Person):
     token = oauth.sign_in(person).json()["access_token"]
     key, said = app.extensions["authserver"].keyring.current().signing, claims(token)
 
@@ -79,7 +79,7 @@ def test_our_own_signature_over_something_else_ends_nothing(oauth: OAuth, stage:
         payload = json.dumps({**said, **changed})
         return jws.serialize_compact(header, payload, key.key_set.keys[0], algorithms=[key.algorithm])
 
-    before = contents(stage)
+    before = contents(setup)
     wrong: list[tuple[str | None, dict[str, Any]]] = [
         ("JWT", {}),
         (None, {}),
@@ -91,9 +91,9 @@ def test_our_own_signature_over_something_else_ends_nothing(oauth: OAuth, stage:
     for typ, changed in wrong:
         assert oauth.revoke(signed(typ, changed)).status_code == 200, (typ, changed)
     assert refused_as(oauth.revoke(signed("at+jwt", {"client_id": "another"})), "invalid_grant")
-    assert contents(stage) == before
+    assert contents(setup) == before
     assert oauth.revoke(signed("at+jwt", {})).status_code == 200
-    assert contents(stage) != before
+    assert contents(setup) != before
 
 
 def test_a_header_nested_without_end_is_no_token(oauth: OAuth):

@@ -10,7 +10,7 @@ import pytest
 from authserver.app import create_app
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.server import LiveServer
-from tests.support.stage import ISSUER, Stage
+from tests.support.setup import ISSUER, Setup
 
 METADATA = "/.well-known/oauth-authorization-server"
 FORGED = {
@@ -29,21 +29,21 @@ FORGED = {
 
 
 @pytest.fixture
-def behind_a_proxy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
+def behind_a_proxy(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
     """An app at a server that trusts two networks of proxies; requests come from the inner one."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
     networks = (ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
-    made = create_app(stage.with_settings(trusted_proxies=networks))
+    made = create_app(setup.with_settings(trusted_proxies=networks))
     transport = httpx.WSGITransport(made, remote_addr="10.0.0.1")
     with httpx.Client(transport=transport, base_url=ISSUER) as http:
-        yield OAuth(http, stage.an_app())
+        yield OAuth(http, setup.an_app())
     made.extensions["authserver"].database.dispose()
 
 
 @pytest.fixture
-def live_behind_a_proxy(stage: Stage) -> Iterator[LiveServer]:
+def live_behind_a_proxy(setup: Setup) -> Iterator[LiveServer]:
     """A live server for which this machine is a trusted proxy."""
-    server = LiveServer(stage, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32").start()
+    server = LiveServer(setup, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32").start()
     yield server
     server.stop()
 
@@ -58,10 +58,10 @@ def chunked(form: dict[str, str], headers: dict[str, str], trailers: dict[str, s
     return f"POST /token HTTP/1.1\r\n{head}\r\n{len(body):x}\r\n{body}\r\n0\r\n{tail}\r\n".encode()
 
 
-def address_of_a_sign_in(oauth: OAuth, stage: Stage, person: Person, forwarded: str | None) -> str:
+def address_of_a_sign_in(oauth: OAuth, setup: Setup, person: Person, forwarded: str | None) -> str:
     oauth.headers = {} if forwarded is None else {"X-Forwarded-For": forwarded, "X-Real-IP": "6.6.6.6"}
     answer = oauth.sign_in(person)
-    address: str = stage.session(claims(answer.json()["access_token"])["sid"]).last_address
+    address: str = setup.session(claims(answer.json()["access_token"])["sid"]).last_address
     return address
 
 
@@ -107,15 +107,15 @@ def test_a_live_server_redirects_nobody_to_a_forged_host(live: LiveServer):
         assert "evil" not in answer.lower()
 
 
-def test_without_trusted_proxies_the_address_is_the_peers(oauth: OAuth, stage: Stage, person: Person):
-    honest = address_of_a_sign_in(oauth, stage, person, None)
+def test_without_trusted_proxies_the_address_is_the_peers(oauth: OAuth, setup: Setup, person: Person):
+    honest = address_of_a_sign_in(oauth, setup, person, None)
     assert honest == "127.0.0.1"
     for forwarded in ("6.6.6.6", "6.6.6.6, 127.0.0.1", "x" * 1000):
-        assert address_of_a_sign_in(oauth, stage, person, forwarded) == honest
+        assert address_of_a_sign_in(oauth, setup, person, forwarded) == honest
 
 
 def test_behind_trusted_proxies_the_address_is_the_last_that_they_wrote(
-    behind_a_proxy: OAuth, stage: Stage, person: Person
+    behind_a_proxy: OAuth, setup: Setup, person: Person
 ):
     expected = {
         None: "10.0.0.1",
@@ -124,11 +124,11 @@ def test_behind_trusted_proxies_the_address_is_the_last_that_they_wrote(
         "2001:db8:2::7,2001:DB8:1::9 , 10.9.9.9": "2001:db8:2::7",
     }
     for forwarded, address in expected.items():
-        assert address_of_a_sign_in(behind_a_proxy, stage, person, forwarded) == address
+        assert address_of_a_sign_in(behind_a_proxy, setup, person, forwarded) == address
 
 
-def test_what_the_client_wrote_before_its_proxy_does_not_count(behind_a_proxy: OAuth, stage: Stage, person: Person):
-    assert address_of_a_sign_in(behind_a_proxy, stage, person, "198.51.100.7") == "198.51.100.7"
+def test_what_the_client_wrote_before_its_proxy_does_not_count(behind_a_proxy: OAuth, setup: Setup, person: Person):
+    assert address_of_a_sign_in(behind_a_proxy, setup, person, "198.51.100.7") == "198.51.100.7"
     forged = {
         "6.6.6.6, 198.51.100.7": "198.51.100.7",
         "10.0.0.2, 198.51.100.7": "198.51.100.7",
@@ -138,21 +138,21 @@ def test_what_the_client_wrote_before_its_proxy_does_not_count(behind_a_proxy: O
         "6.6.6.6, 198.51.100.7:1234": "10.0.0.1",
     }
     for forwarded, address in forged.items():
-        assert address_of_a_sign_in(behind_a_proxy, stage, person, forwarded) == address, forwarded
+        assert address_of_a_sign_in(behind_a_proxy, setup, person, forwarded) == address, forwarded
 
 
-def test_credentials_in_a_trailer_authenticate_no_client(live: LiveServer, stage: Stage):
-    form, basic = {"grant_type": "client_credentials"}, stage.an_app().basic
+def test_credentials_in_a_trailer_authenticate_no_client(live: LiveServer, setup: Setup):
+    form, basic = {"grant_type": "client_credentials"}, setup.an_app().basic
     assert live.raw(chunked(form, basic, {}))[0] == 200
     assert live.raw(chunked(form, basic, {"X-Checksum": "1"}))[0] == 200
     for trailers in ({}, basic):
         assert live.raw(chunked(form, {}, trailers))[0] == 400
 
 
-def test_an_address_in_a_trailer_is_not_recorded(live_behind_a_proxy: LiveServer, stage: Stage, person: Person):
-    client = stage.an_app(public=True).client_id
+def test_an_address_in_a_trailer_is_not_recorded(live_behind_a_proxy: LiveServer, setup: Setup, person: Person):
+    client = setup.an_app(public=True).client_id
     form = {"grant_type": "password", "client_id": client, "username": person.username, "password": person.password}
     proxys, forged = {"X-Forwarded-For": "198.51.100.7"}, {"X-Forwarded-For": "6.6.6.6"}
     for trailers in ({}, forged):
         assert live_behind_a_proxy.raw(chunked(form, proxys, trailers))[0] == 200
-    assert {row.last_address for row in stage.sql("SELECT last_address FROM sessions")} == {"198.51.100.7"}
+    assert {row.last_address for row in setup.sql("SELECT last_address FROM sessions")} == {"198.51.100.7"}

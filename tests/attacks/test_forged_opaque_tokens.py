@@ -1,6 +1,6 @@
-"""Who has a leaked opaque key can seal claims of their own; once it is marked, that opens nothing.
+"""A thief with a leaked opaque key can forge tokens. After the key is marked, they open nothing.
 
-The attack needs no client with opaque tokens: the key is there, and every door reads both forms.
+The attack needs no client with opaque tokens: the key always exists, and every endpoint reads both forms.
 """
 
 from collections.abc import Iterator
@@ -21,15 +21,15 @@ from tests.support.admin_api import AdminApi, a_program, refused, token_of
 from tests.support.databases import on_both_databases
 from tests.support.hasher import until
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
+from tests.support.setup import Setup
 from tests.support.snapshot import contents
-from tests.support.stage import Stage
 
 pytestmark = on_both_databases
 
 
 @dataclass
 class Thief:
-    """Has the key table and the master key of one moment, and knows what stands in the tokens of others."""
+    """Has the key table and the master key of one moment, and knows the claims of others' tokens."""
 
     keyring: Keyring
 
@@ -39,23 +39,23 @@ class Thief:
 
 
 @pytest.fixture
-def thief(stage: Stage, app: Flask) -> Thief:
-    keyring = Keyring(stage.database, open_vault(stage.settings), max_age=3600)
+def thief(setup: Setup, app: Flask) -> Thief:
+    keyring = Keyring(setup.database, open_vault(setup.settings), max_age=3600)
     keyring.current()
     return Thief(keyring)
 
 
 @dataclass
-class Doors:
-    """Where an access token opens something: a program's at the admin API, a user's at /sessions, either at /introspect."""
+class ForgedTokens:
+    """A program's token for the admin API, and a user's for /sessions. Both can be introspected."""
 
     program: App
     program_token: str
     app: App
     user_token: str
 
-    def opened(self, http: httpx.Client) -> set[str]:
-        """Which of them the forged tokens open, at this node."""
+    def accepted_at(self, http: httpx.Client) -> set[str]:
+        """The endpoints of this node that accept the forged tokens."""
         administration = AdminApi(http, self.program_token).get("/clients")
         sessions = http.get("/sessions", headers={"Authorization": f"Bearer {self.user_token}"})
         assert administration.status_code == 200 or refused(administration, 401, "unauthenticated")
@@ -77,19 +77,19 @@ def introspected(http: httpx.Client, asking: App, token: str) -> Any:
 
 
 @pytest.fixture
-def forged(stage: Stage, oauth: OAuth, person: Person, thief: Thief) -> Doors:
+def forged(setup: Setup, oauth: OAuth, person: Person, thief: Thief) -> ForgedTokens:
     """Forged tokens of a program that may administrate, and of a user who is signed in. Both hold JWTs."""
-    program = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
-    app = stage.an_app(scopes={"sessions"})
+    program = setup.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
+    app = setup.an_app(scopes={"sessions"})
     user_token = oauth.as_app(app).sign_in(person).json()["access_token"]
-    return Doors(program, thief.forge(token_of(oauth.as_app(program))), app, thief.forge(user_token))
+    return ForgedTokens(program, thief.forge(token_of(oauth.as_app(program))), app, thief.forge(user_token))
 
 
 @pytest.fixture
-def other_node(stage: Stage, quick_app: Flask) -> Iterator[httpx.Client]:
+def other_node(setup: Setup, quick_app: Flask) -> Iterator[httpx.Client]:
     """Another node of the same database, whose caches are a tenth of a second old at most."""
     transport = httpx.WSGITransport(quick_app, raise_app_exceptions=False)
-    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
+    with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
         yield http
 
 
@@ -102,34 +102,34 @@ def mark(api: AdminApi, thief: Thief) -> dict[str, Any]:
 
 
 def test_a_token_forged_under_a_leaked_opaque_key_opens_no_door_once_it_is_marked(
-    stage: Stage, oauth: OAuth, thief: Thief, forged: Doors, other_node: httpx.Client
+    setup: Setup, oauth: OAuth, thief: Thief, forged: ForgedTokens, other_node: httpx.Client
 ):
-    """The node that marks it never looks at the key table by itself (its caches are STALE): it follows at once."""
-    assert forged.opened(oauth.http) == ALL, "the key is trusted: nobody has said that it leaked"
-    assert forged.opened(other_node) == ALL
-    assert mark(a_program(stage, oauth.http), thief)["state"] == "gone"
-    assert forged.opened(oauth.http) == set()
-    until(lambda: forged.opened(other_node) == set())
+    """The node that marks the key never reads the key table by itself (its caches are STALE), but refuses at once."""
+    assert forged.accepted_at(oauth.http) == ALL, "the key is trusted until it is marked"
+    assert forged.accepted_at(other_node) == ALL
+    assert mark(a_program(setup, oauth.http), thief)["state"] == "gone"
+    assert forged.accepted_at(oauth.http) == set()
+    until(lambda: forged.accepted_at(other_node) == set())
 
 
 def test_a_key_that_retired_before_it_is_marked_is_gone_as_well(
-    stage: Stage, oauth: OAuth, thief: Thief, forged: Doors
+    setup: Setup, oauth: OAuth, thief: Thief, forged: ForgedTokens
 ):
-    stage.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
-    assert forged.opened(oauth.http) == ALL
-    mark(a_program(stage, oauth.http), thief)
-    assert forged.opened(oauth.http) == set()
+    setup.key_rotation().rotate(Kind.OPAQUE, at_once=True, actor="cli:test")
+    assert forged.accepted_at(oauth.http) == ALL
+    mark(a_program(setup, oauth.http), thief)
+    assert forged.accepted_at(oauth.http) == set()
 
 
 def test_what_is_forged_under_a_leaked_opaque_key_signs_nobody_out(
-    stage: Stage, oauth: OAuth, person: Person, thief: Thief
+    setup: Setup, oauth: OAuth, person: Person, thief: Thief
 ):
-    """/revoke answers as to any foreign token. Before the key is marked it takes the token for one of ours."""
+    """/revoke answers as to any foreign token. Before the key is marked it accepts the token."""
     victim, other = (oauth.sign_in(person).json() for _ in range(2))
     assert oauth.revoke(thief.forge(other["access_token"])).status_code == 200
     assert refused_as(oauth.refresh(other["refresh_token"]), "invalid_grant")
-    mark(a_program(stage, oauth.http), thief)
-    before = contents(stage)
+    mark(a_program(setup, oauth.http), thief)
+    before = contents(setup)
     assert oauth.revoke(thief.forge(victim["access_token"])).status_code == 200
-    assert contents(stage) == before
+    assert contents(setup) == before
     assert oauth.refresh(victim["refresh_token"]).status_code == 200

@@ -1,4 +1,4 @@
-"""What an attacker puts into a cell, such as the own name in another system, to become an administrator when it moves in."""
+"""A cell of an imported file cannot make an administrator, for example a user's own name in the old system."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 from authserver.administration.csv_records import LONGEST
 from tests.support.admin_api import AdminApi, a_program
 from tests.support.oauth import OAuth
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 ROOT = b"root2,,administrator"
-#: Cells that a careful program has written: one record, which is refused for its name alone.
+#: Cells that are quoted correctly: one record, which is refused for its name only.
 IN_MARKS = [
     b'"x""\n' + ROOT + b'\n""y"',
     b'"x\n' + ROOT + b'\ny"',
@@ -24,7 +24,7 @@ IN_MARKS = [
     b'"x\x00\n' + ROOT + b'\ny"',
     b'"' + b"\n" * 5000 + ROOT + b'\ny"',
 ]
-#: Cells that readers end in different places, or whose end is too far away to be looked for.
+#: Cells whose end is ambiguous or too far away.
 BROKEN = [
     b'x"\n' + ROOT + b'\n"',
     b' "x\n' + ROOT + b'\ny"',
@@ -38,8 +38,8 @@ BROKEN = [
 
 
 @pytest.fixture
-def api(stage: Stage, oauth: OAuth) -> AdminApi:
-    return a_program(stage, oauth.http)
+def api(setup: Setup, oauth: OAuth) -> AdminApi:
+    return a_program(setup, oauth.http)
 
 
 def imported(api: AdminApi, cell: bytes, *, dry_run: bool = False) -> dict[str, Any]:
@@ -55,39 +55,39 @@ def imported(api: AdminApi, cell: bytes, *, dry_run: bool = False) -> dict[str, 
     return report
 
 
-def names(stage: Stage) -> set[str]:
-    return {row.username for row in stage.sql("SELECT username FROM users")}
+def names(setup: Setup) -> set[str]:
+    return {row.username for row in setup.sql("SELECT username FROM users")}
 
 
-def test_a_file_makes_users_of_its_records_with_the_roles_that_they_name(api: AdminApi, stage: Stage):
-    """What stands in the cells of the attacks is good enough to make this administrator, were it a record."""
+def test_a_file_makes_users_of_its_records_with_the_roles_that_they_name(api: AdminApi, setup: Setup):
+    """The cells of the attacks would make this administrator if they were records."""
     assert imported(api, ROOT + b'\n"y"')["added"] == 4
-    assert names(stage) == {"before", "root2", "y", "after"}
+    assert names(setup) == {"before", "root2", "y", "after"}
 
 
 @pytest.mark.parametrize("cell", IN_MARKS, ids=range(len(IN_MARKS)))
-def test_no_user_is_made_of_the_inside_of_a_cell(api: AdminApi, stage: Stage, cell: bytes):
+def test_no_user_is_made_of_the_inside_of_a_cell(api: AdminApi, setup: Setup, cell: bytes):
     assert imported(api, b'"x"', dry_run=True)["added"] == 3
     report = imported(api, cell)
-    assert names(stage) == {"before", "after"}
+    assert names(setup) == {"before", "after"}
     assert [problem["line"] for problem in report["problems"]] == [3]
     assert (report["lines"], report["added"], report["refused"], report["stopped_at"]) == (3, 2, 1, None)
 
 
 @pytest.mark.parametrize("cell", BROKEN, ids=range(len(BROKEN)))
-def test_no_user_is_made_of_what_follows_a_broken_record(api: AdminApi, stage: Stage, cell: bytes):
+def test_no_user_is_made_of_what_follows_a_broken_record(api: AdminApi, setup: Setup, cell: bytes):
     assert imported(api, b'"x"', dry_run=True)["added"] == 3
     report = imported(api, cell)
-    assert names(stage) == {"before"}
+    assert names(setup) == {"before"}
     assert [(problem["line"], problem["field"]) for problem in report["problems"]] == [(3, "line")]
     assert (report["lines"], report["added"], report["refused"], report["stopped_at"]) == (2, 1, 1, 3)
 
 
-def test_no_user_is_made_of_the_end_of_a_long_line_of_json_behind_a_byte_order_mark(api: AdminApi, stage: Stage):
-    """Such a line was measured without its mark, taken for a whole one, and read on in its middle."""
+def test_no_user_is_made_of_the_end_of_a_long_line_of_json_behind_a_byte_order_mark(api: AdminApi, setup: Setup):
+    """Once the reader measured such a line without its mark, took it for a whole one, and read on in its middle."""
     root = b'{"username": "root2", "roles": ["administrator"]}'
     for before, added in ((b"\n", 1), (b'{"username": "', 0)):
         body = b"\xef\xbb\xbf" + before.rjust(LONGEST - 3) + root + b"\n"
         response = api.send("POST", "/users/import", content=body, headers={"Content-Type": "application/jsonl"})
         assert (response.status_code, response.json()["added"]) == (200, added)
-        stage.sql("DELETE FROM users")
+        setup.sql("DELETE FROM users")

@@ -1,4 +1,4 @@
-"""What a request leaves in logs and takes away in its reference: no token, no forged line, nothing to read or alter."""
+"""A request leaves no token and no forged line in the logs, and nobody can read or alter a reference."""
 
 import io
 import logging
@@ -15,22 +15,22 @@ from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from authserver.settings.values import LogSettings
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
-from tests.support.stage import ISSUER, Stage
+from tests.support.setup import ISSUER, Setup
 
 
 @pytest.fixture(params=["json", "console"])
 def log(
-    request: pytest.FixtureRequest, stage: Stage, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, setup: Setup, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[OAuth, io.StringIO]]:
-    """An app, and the log of its server in either form, at DEBUG for every library that is not pinned."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    made = create_app(stage.with_settings(log=LogSettings(level="DEBUG", format=request.param)))
+    """An app and the log of its server in both forms, with every library that is not pinned at DEBUG."""
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    made = create_app(setup.with_settings(log=LogSettings(level="DEBUG", format=request.param)))
     written = io.StringIO()
     (handler,) = logging.getLogger().handlers
     assert isinstance(handler, logging.StreamHandler)
     handler.setStream(written)
     with httpx.Client(transport=httpx.WSGITransport(made), base_url=ISSUER) as http:
-        yield OAuth(http, stage.an_app()), written
+        yield OAuth(http, setup.an_app()), written
     made.extensions["authserver"].database.dispose()
     logging.getLogger().setLevel(logging.WARNING)
 
@@ -64,15 +64,15 @@ def test_no_token_secret_or_password_is_logged_even_at_debug(log: tuple[OAuth, i
         assert secret not in text
 
 
-def test_a_failure_of_the_server_logs_no_variables(log: tuple[OAuth, io.StringIO], stage: Stage, person: Person):
+def test_a_failure_of_the_server_logs_no_variables(log: tuple[OAuth, io.StringIO], setup: Setup, person: Person):
     oauth, written = log
-    stage.sql("DELETE FROM status_counter")  # what no sign-in is prepared for
+    setup.sql("DELETE FROM status_counter")  # a failure that no sign-in expects
     assert refused_as(oauth.sign_in(person), "server_error", 500)
     text = written.getvalue()
     assert "Traceback (most recent call last)" in text
     assert "NoResultFound" in text
     for secret in (person.password, oauth.app.secret or ""):
-        assert secret[:12] not in text  # a variable that is printed may be cut
+        assert secret[:12] not in text  # a traceback may cut the values that it prints
 
 
 def test_authlibs_loggers_stay_above_debug(app: Flask):
@@ -90,7 +90,7 @@ def test_authlibs_loggers_stay_above_debug(app: Flask):
         root.setLevel(before)
 
 
-def test_a_request_cannot_write_log_lines_of_its_own(log: tuple[OAuth, io.StringIO], stage: Stage):
+def test_a_request_cannot_write_log_lines_of_its_own(log: tuple[OAuth, io.StringIO], setup: Setup):
     oauth, written = log
     assert refused_as(oauth.as_app(App("honest", "x")).own_token(), "invalid_client", 401)
     honest = written.getvalue().count("\n")
@@ -104,15 +104,15 @@ def test_a_request_cannot_write_log_lines_of_its_own(log: tuple[OAuth, io.String
     assert "FORGED" not in written.getvalue()
 
 
-def test_a_user_agent_cannot_write_lines_into_the_audit_record(app: Flask, stage: Stage, person: Person, oauth: OAuth):
+def test_a_user_agent_cannot_write_lines_into_the_audit_record(app: Flask, setup: Setup, person: Person, oauth: OAuth):
     form = {"grant_type": "password", "username": person.username, "password": person.password}
     environ = {"HTTP_USER_AGENT": "Mozilla\r\nFORGED\x1b[2J\x85" + "x" * 1000, **_wsgi(oauth.app)}
     signed_in = app.test_client().post("/token", data=form, environ_overrides=environ)
     assert signed_in.status_code == 200
-    (event,) = stage.events("session.opened")
+    (event,) = setup.events("session.opened")
     assert event.user_agent.startswith("Mozilla??FORGED?[2J?x")
     assert len(event.user_agent) == 200
-    assert stage.session(claims(signed_in.json["access_token"])["sid"]).last_user_agent == event.user_agent
+    assert setup.session(claims(signed_in.json["access_token"])["sid"]).last_user_agent == event.user_agent
 
 
 def _wsgi(app: App) -> dict[str, str]:
@@ -120,7 +120,7 @@ def _wsgi(app: App) -> dict[str, str]:
 
 
 @pytest.fixture
-def refusals(oauth: OAuth, stage: Stage, person: Person) -> dict[Reason, Any]:
+def refusals(oauth: OAuth, setup: Setup, person: Person) -> dict[Reason, Any]:
     """Refusals of many reasons."""
     signed_in = oauth.sign_in(person).json()
     wrong_password = {"grant_type": "password", "username": person.username, "password": "wrong password"}
@@ -129,15 +129,15 @@ def refusals(oauth: OAuth, stage: Stage, person: Person) -> dict[Reason, Any]:
         Reason.UNKNOWN_USER: oauth.token(**{**wrong_password, "username": "nobody"}),
         Reason.UNKNOWN_CLIENT: oauth.as_app(App("nobody", "x")).own_token(),
         Reason.WRONG_SECRET: oauth.as_app(App(oauth.app.client_id, "x")).own_token(),
-        Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(stage.an_app()).refresh(signed_in["refresh_token"]),
+        Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(setup.an_app()).refresh(signed_in["refresh_token"]),
         Reason.TOKEN_MALFORMED: oauth.refresh("x"),
         Reason.MALFORMED_REQUEST: oauth.post("/token?x=y", {}),
         Reason.SCOPE_NOT_ALLOWED: oauth.own_token(scope="no-such-scope"),
     }
 
 
-def test_a_reference_is_opened_by_the_master_key_alone(stage: Stage, refusals: dict[Reason, Any]):
-    ours, foreign = References(open_vault(stage.settings).reference_key()), References(bytes(range(64)))
+def test_a_reference_is_opened_by_the_master_key_alone(setup: Setup, refusals: dict[Reason, Any]):
+    ours, foreign = References(open_vault(setup.settings).reference_key()), References(bytes(range(64)))
     for reason, answer in refusals.items():
         reference = answer.json()["reference"]
         assert ours.open(reference).reason is reason
@@ -150,14 +150,14 @@ def test_references_are_of_one_length_and_never_alike(oauth: OAuth, refusals: di
     references += [oauth.refresh("x").json()["reference"] for _ in range(20)]
     assert {len(reference) for reference in references} == {110}
     assert len(set(references)) == len(references)
-    assert len({reference[:16] for reference in references}) == len(references)  # not even in their beginnings
+    assert len({reference[:16] for reference in references}) == len(references)  # their beginnings differ, too
 
 
-def test_an_altered_reference_says_nothing(stage: Stage, refusals: dict[Reason, Any]):
-    ours = References(open_vault(stage.settings).reference_key())
+def test_an_altered_reference_says_nothing(setup: Setup, refusals: dict[Reason, Any]):
+    ours = References(open_vault(setup.settings).reference_key())
     reference: str = refusals[Reason.WRONG_SECRET].json()["reference"]
     assert ours.open(reference).client_id is not None
-    # The last character has four bits that stand for nothing, so it is left out.
+    # The last character is left out, because four of its bits have no meaning.
     for place in range(len(reference) - 1):
         altered = reference[:place] + ("A" if reference[place] != "A" else "B") + reference[place + 1 :]
         with pytest.raises(ValueError, match="not a reference"):

@@ -1,4 +1,4 @@
-"""Attacks on the pages from other sites and other hands: forged forms, planted cookies, frames, redirects, markup."""
+"""Attacks on the pages by forged forms, planted cookies, frames, redirects and markup."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from authserver.administration import password_links
 from authserver.administration.context import Administration
 from authserver.app import create_app
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
-# Whether a form is heard is decided before any statement that differs between databases.
+# A form is refused before any statement that differs between databases.
 SIGN_IN = "/account/sign-in"
 FOREIGN = [
     {"Origin": "https://evil.example"},
@@ -35,10 +35,10 @@ MARKUP = "<script>alert(1)</script><img src=x onerror=alert(1)>\"'"
 
 
 @contextmanager
-def behind_https(stage: Stage) -> Iterator[Visitor]:
-    """A browser before a server whose issuer is https."""
+def behind_https(setup: Setup) -> Iterator[Visitor]:
+    """A browser of a server whose issuer is https."""
     issuer = "https://id.example.com"
-    app = create_app(stage.with_settings(issuer=issuer))
+    app = create_app(setup.with_settings(issuer=issuer))
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=issuer) as http:
         yield Visitor(http, issuer)
@@ -66,11 +66,11 @@ def test_a_form_from_elsewhere_changes_nothing(visitor: Visitor, person: Person,
 
 
 def test_a_form_without_the_token_of_this_visit_changes_nothing(
-    visitors: Callable[[], Visitor], person: Person, stage: Stage
+    visitors: Callable[[], Visitor], person: Person, setup: Setup
 ):
     visitor, thief = visitors(), visitors()
     before = thief.token()  # of a browser that is not signed in
-    thief.sign_in(stage.a_person())
+    thief.sign_in(setup.a_person())
     thief.follow()
     foreign = dict(thief.form("/account/sign-out").fields)["csrf_token"]
     for path, form in forms_that_change_something(visitor, person):
@@ -109,13 +109,13 @@ def test_nobody_signs_a_browser_in_with_a_form_of_another(visitors: Callable[[],
     assert victim.post(SIGN_IN, {**credentials, "csrf_token": own}).status_code == 303
 
 
-def test_a_planted_cookie_is_never_adopted(visitors: Callable[[], Visitor], person: Person, stage: Stage):
+def test_a_planted_cookie_is_never_adopted(visitors: Callable[[], Visitor], person: Person, setup: Setup):
     thief, victim = visitors(), visitors()
-    thief.sign_in(stage.a_person())
+    thief.sign_in(setup.a_person())
     planted = thief.http.cookies["authserver"]
     victim.http.cookies.set("authserver", planted, domain="127.0.0.1", path="/")
     victim.http.cookies.set("authserver-form", "A" * 43, domain="127.0.0.1", path="/")
-    # The victim is shown the thief's account, which the page says; signing in there is another visit.
+    # The page tells the victim whose account it shows. A new sign-in opens another visit.
     victim.get("/account/")
     victim.submit("/account/sign-out")
     victim.sign_in(person)
@@ -143,10 +143,10 @@ def test_the_right_id_with_another_secret_signs_nobody_in(visitor: Visitor, pers
     assert visitor.get("/account/", Cookie=f"authserver={right}").status_code == 200
 
 
-def test_two_cookies_of_one_name_count_as_none(visitors: Callable[[], Visitor], person: Person, stage: Stage):
+def test_two_cookies_of_one_name_count_as_none(visitors: Callable[[], Visitor], person: Person, setup: Setup):
     honest, thief = visitors(), visitors()
     honest.sign_in(person)
-    thief.sign_in(stage.a_person())
+    thief.sign_in(setup.a_person())
     own, planted = (who.http.cookies["authserver"] for who in (honest, thief))
     honest.http.cookies.clear()
     assert honest.get("/account/", Cookie=f"authserver={own}").status_code == 200
@@ -163,8 +163,8 @@ def test_a_cookie_is_worth_nothing_after_signing_out(visitor: Visitor, person: P
     assert visitor.get("/account/", Cookie=f"authserver={stolen}").status_code == 303
 
 
-def test_cookies_of_an_https_server_are_for_this_host_alone(stage: Stage, person: Person):
-    with behind_https(stage) as visitor:
+def test_cookies_of_an_https_server_are_for_this_host_alone(setup: Setup, person: Person):
+    with behind_https(setup) as visitor:
         answer = visitor.sign_in(person)
         assert answer.status_code == 303
         (cookie,) = [c for c in answer.headers.get_list("set-cookie") if c.startswith("__Host-authserver=")]
@@ -215,7 +215,7 @@ def test_a_sign_in_leads_to_no_other_place(visitor: Visitor, person: Person, add
     assert page.status_code == 400
 
 
-def test_the_host_header_gets_into_no_page(visitor: Visitor, person: Person, stage: Stage):
+def test_the_host_header_gets_into_no_page(visitor: Visitor, person: Person, setup: Setup):
     visitor.sign_in(person)
     paths = [
         SIGN_IN,
@@ -227,16 +227,16 @@ def test_the_host_header_gets_into_no_page(visitor: Visitor, person: Person, sta
         "/admin",
         "/nothing",
     ]
-    link = password_links.issue(Administration(stage.database, stage.settings, "cli:tester"), person.username).url
-    assert link.startswith(stage.settings.issuer + "/account/password/")
-    for path in [*paths, link.removeprefix(stage.settings.issuer)]:
+    link = password_links.issue(Administration(setup.database, setup.settings, "cli:tester"), person.username).url
+    assert link.startswith(setup.settings.issuer + "/account/password/")
+    for path in [*paths, link.removeprefix(setup.settings.issuer)]:
         answer = visitor.get(path, Host="evil.example", X_Forwarded_Host="evil.example")
         assert "evil.example" not in answer.text + str(answer.headers), path
         assert answer.status_code < 500
 
 
 def pages_of(app: Flask) -> list[str]:
-    """Every address below /account and /admin that is read, of the app itself."""
+    """Every address below /account and /admin that answers GET, from the app's own routes."""
     known = {"secret": "x", "session_id": "0" * 32, "visit_id": "0" * 32}
     found = []
     for rule in app.url_map.iter_rules():
@@ -246,8 +246,8 @@ def pages_of(app: Flask) -> list[str]:
     return found
 
 
-def test_no_page_can_be_framed_cached_or_run_foreign_script(visitor: Visitor, app: Flask, stage: Stage):
-    administrator = stage.a_person(roles="administrator")
+def test_no_page_can_be_framed_cached_or_run_foreign_script(visitor: Visitor, app: Flask, setup: Setup):
+    administrator = setup.a_person(roles="administrator")
     addresses = pages_of(app)
     assert len(addresses) >= 6
     for signed_in in (False, True):
@@ -266,19 +266,19 @@ def test_no_page_can_be_framed_cached_or_run_foreign_script(visitor: Visitor, ap
             assert not re.search(r"<script(?![^>]*\bsrc=)|\son\w+=|\sstyle=|javascript:", answer.text), path
 
 
-def test_markup_in_names_is_text_on_every_page(visitor: Visitor, oauth: OAuth, stage: Stage, app: Flask):
+def test_markup_in_names_is_text_on_every_page(visitor: Visitor, oauth: OAuth, setup: Setup, app: Flask):
     name = "<b>anna</b><script>x</script>"
-    person = stage.a_person(username=name)
-    stage.sql("UPDATE clients SET name = :name", name=MARKUP)
+    person = setup.a_person(username=name)
+    setup.sql("UPDATE clients SET name = :name", name=MARKUP)
     oauth.headers["User-Agent"] = MARKUP
     assert oauth.sign_in(person, device_name=MARKUP).status_code == 200
     visitor.http.headers["User-Agent"] = MARKUP
     visitor.sign_in(person, login=name, password="wrong one")
     assert "&lt;b&gt;anna" in visitor.page.text  # type: ignore[union-attr]
     visitor.sign_in(person)
-    link = password_links.issue(Administration(stage.database, stage.settings, "cli:tester"), name)
+    link = password_links.issue(Administration(setup.database, setup.settings, "cli:tester"), name)
     shown = 0
-    for path in [*pages_of(app), link.url.removeprefix(stage.settings.issuer)]:
+    for path in [*pages_of(app), link.url.removeprefix(setup.settings.issuer)]:
         page = visitor.get(path)
         for raw in ("<script>", "<b>", "<img"):
             assert raw not in page.text, path

@@ -1,4 +1,4 @@
-"""Nobody learns which users and clients there are: the same answer for the same work, counted and not timed."""
+"""No answer tells which users and clients exist: it is the same, for the same work, which is counted and not timed."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.console import an_administrator
 from tests.support.oauth import App, OAuth, Person, refused_as
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 _TABLE = re.compile(r"(?:\nFROM|^INSERT INTO|^UPDATE) (\w+)")
@@ -20,7 +20,7 @@ _TABLE = re.compile(r"(?:\nFROM|^INSERT INTO|^UPDATE) (\w+)")
 
 @pytest.fixture
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Every password hash that is computed, as it happens: the parameters of each."""
+    """The parameters of every password hash that is computed."""
     computed: list[str] = []
     verify, make = argon2.PasswordHasher.verify, argon2.PasswordHasher.hash
 
@@ -39,7 +39,7 @@ def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 @contextmanager
 def work(statements: Any, hashes: list[str]) -> Iterator[dict[str, Any]]:
-    """What a request costs: the tables of its statements, in their order, and its hashes."""
+    """The cost of a request: the tables of its statements, in order, and its hashes."""
     hashes.clear()
     cost: dict[str, Any] = {}
     with statements.counted() as seen:
@@ -48,7 +48,7 @@ def work(statements: Any, hashes: list[str]) -> Iterator[dict[str, Any]]:
 
 
 def told(answer: httpx.Response) -> tuple[Any, ...]:
-    """All that an answer tells, but for the sealed reference, of which the length is told."""
+    """All parts of an answer, with the length of the sealed reference in its place."""
     body = answer.json()
     headers = {name: value for name, value in answer.headers.items() if name != "date"}
     return answer.status_code, headers, {**body, "reference": len(body["reference"])}
@@ -59,10 +59,10 @@ def sign_in(oauth: OAuth, username: str, password: str) -> httpx.Response:
 
 
 def test_an_unknown_user_costs_and_says_what_a_wrong_password_does(
-    oauth: OAuth, stage: Stage, person: Person, statements: Any, hashes: list[str]
+    oauth: OAuth, setup: Setup, person: Person, statements: Any, hashes: list[str]
 ):
-    disabled = stage.a_person()
-    stage.sql("UPDATE users SET enabled = :no WHERE username = :name", no=False, name=disabled.username)
+    disabled = setup.a_person()
+    setup.sql("UPDATE users SET enabled = :no WHERE username = :name", no=False, name=disabled.username)
     assert oauth.sign_in(person).status_code == 200
     attempts = {
         "a wrong password": (person.username, "wrong password"),
@@ -84,13 +84,13 @@ def test_an_unknown_user_costs_and_says_what_a_wrong_password_does(
     assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
 
 
-def test_the_sign_in_form_costs_and_says_the_same_whoever_is_unknown(
-    visitor: Visitor, stage: Stage, person: Person, statements: Any, hashes: list[str]
+def test_the_sign_in_form_costs_and_says_the_same_for_unknown_users(
+    visitor: Visitor, setup: Setup, person: Person, statements: Any, hashes: list[str]
 ):
-    """What a clock could tell apart is the work; so the work is compared, and every byte that is not the visitor's own."""
-    disabled, without = stage.a_person(), stage.a_person()
-    stage.sql("UPDATE users SET enabled = :no WHERE username = :name", no=False, name=disabled.username)
-    stage.sql("UPDATE users SET password_hash = NULL WHERE username = :name", name=without.username)
+    """A clock could measure the work, so the test compares the work, and every byte that is not the visitor's own."""
+    disabled, without = setup.a_person(), setup.a_person()
+    setup.sql("UPDATE users SET enabled = :no WHERE username = :name", no=False, name=disabled.username)
+    setup.sql("UPDATE users SET password_hash = NULL WHERE username = :name", name=without.username)
     assert visitor.sign_in(person).status_code == 303
     visitor.http.cookies.clear()
     attempts = {
@@ -118,14 +118,14 @@ def test_the_sign_in_form_costs_and_says_the_same_whoever_is_unknown(
 
 
 def test_every_door_makes_the_same_check_of_a_password(
-    oauth: OAuth, visitors: Callable[[], Visitor], stage: Stage, statements: Any, hashes: list[str]
+    oauth: OAuth, visitors: Callable[[], Visitor], setup: Setup, statements: Any, hashes: list[str]
 ):
-    """Doors differ in what they open, not in how they learn who somebody is."""
-    person, other = an_administrator(stage), stage.a_person()
+    """Every place that takes a password checks it in the same way."""
+    person, other = an_administrator(setup), setup.a_person()
     outside, inside = visitors(), visitors()
     assert inside.sign_in(person).status_code == 303
     new = {"new_password": "a wholly new password", "repeated_password": "a wholly new password"}
-    # The browser, a page with a form, where the form goes, the field of the password, and the other fields.
+    # The browser, the page with the form, the form's address, its password field, and its other fields.
     pages = [
         (outside, "/account/sign-in", "/account/sign-in", "password", {"login": person.username}),
         (inside, "/account/data", "/account/confirm", "confirm_password", {}),
@@ -136,7 +136,7 @@ def test_every_door_makes_the_same_check_of_a_password(
     for browser, shown, path, field, more in pages:
         form = {"csrf_token": browser.token_of(shown), field: person.password, **more}
         assert browser.post(path, form).status_code == 303, path
-    assert stage.events("sign_in.refused") == []
+    assert setup.events("sign_in.refused") == []
     outside.http.cookies.clear()
 
     with work(statements, hashes) as cost:
@@ -148,11 +148,11 @@ def test_every_door_makes_the_same_check_of_a_password(
         form = {"csrf_token": browser.token_of(shown), field: "wrong password", **more}
         with work(statements, hashes) as cost_here:
             assert browser.post(path, form).status_code in (403, 422), path
-        # Besides these a page asks for its visit, and for what its navigation shows.
+        # A page also reads its visit, and the rows that its navigation shows.
         of_the_check = [tables for tables in cost_here["statements"] if tables in cost["statements"]]
         assert of_the_check == cost["statements"], path
         assert cost_here["hashes"] == cost["hashes"], path
-    events = stage.events("sign_in.refused")
+    events = setup.events("sign_in.refused")
     assert [event.actor for event in events] == [f"client:{oauth.app.client_id}", *["browser"] * len(pages)]
     assert [event.reference for event in events] == [answer.json()["reference"], *[None] * len(pages)]
     assert {(UUID(str(event.user_id)), event.outcome, event.detail) for event in events} == {
@@ -161,7 +161,7 @@ def test_every_door_makes_the_same_check_of_a_password(
 
 
 def test_the_work_of_a_sign_in_does_not_grow_with_the_number_of_users(
-    oauth: OAuth, stage: Stage, person: Person, statements: Any, hashes: list[str]
+    oauth: OAuth, setup: Setup, person: Person, statements: Any, hashes: list[str]
 ):
     assert oauth.sign_in(person).status_code == 200
     costs = []
@@ -170,24 +170,24 @@ def test_the_work_of_a_sign_in_does_not_grow_with_the_number_of_users(
             assert oauth.sign_in(person).status_code == 200
         costs.append(cost)
         for _ in range(20):
-            stage.a_person(password_hash="$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA")
+            setup.a_person(password_hash="$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA")
     assert costs[0] == costs[1]
     assert len(costs[0]["hashes"]) == 1
 
 
 def test_an_unknown_client_costs_and_says_what_a_wrong_secret_does(
-    oauth: OAuth, stage: Stage, statements: Any, hashes: list[str]
+    oauth: OAuth, setup: Setup, statements: Any, hashes: list[str]
 ):
     assert oauth.own_token().status_code == 200
-    in_use, idle = oauth.app, stage.an_app()
-    disabled = stage.an_app()
-    stage.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
+    in_use, idle = oauth.app, setup.an_app()
+    disabled = setup.an_app()
+    setup.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
     attempts = {
         "a wrong secret": App(idle.client_id, "wrong"),
         "a wrong secret of a client in use": App(in_use.client_id, "wrong"),
         "an unknown client": App("nobody", "wrong"),
         "a disabled client": disabled,
-        "a method that is not the client's": App(stage.an_app(public=True).client_id, "wrong"),
+        "a method that is not the client's": App(setup.an_app(public=True).client_id, "wrong"),
     }
     seen = {}
     for what, app in attempts.items():
@@ -206,15 +206,15 @@ def test_no_password_hash_is_spent_on_a_client_secret(oauth: OAuth, hashes: list
     assert hashes == []
 
 
-def test_every_bad_refresh_token_is_refused_in_the_same_words(oauth: OAuth, stage: Stage, person: Person):
+def test_every_bad_refresh_token_is_refused_in_the_same_words(oauth: OAuth, setup: Setup, person: Person):
     ended, current = (oauth.sign_in(person).json()["refresh_token"] for _ in range(2))
     assert oauth.refresh(current).status_code == 200
     assert oauth.revoke(ended).status_code == 200
     answers = [oauth.refresh(ended), oauth.refresh("x"), oauth.refresh("asrt_" + "A" * 96)]
-    answers.append(oauth.as_app(stage.an_app()).refresh(current))
-    stage.sql("UPDATE sessions SET idle_expires_at = 1")
+    answers.append(oauth.as_app(setup.an_app()).refresh(current))
+    setup.sql("UPDATE sessions SET idle_expires_at = 1")
     answers.append(oauth.refresh(current))
-    stage.sql("DELETE FROM sessions")
+    setup.sql("DELETE FROM sessions")
     answers.append(oauth.refresh(current))
     assert all(refused_as(answer, "invalid_grant") for answer in answers)
     assert len({str(told(answer)) for answer in answers}) == 1

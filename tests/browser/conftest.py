@@ -10,10 +10,10 @@ from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.chromium import PATIENCE_MS, chromium
 from tests.support.server import LiveServer
+from tests.support.setup import make_setup
 from tests.support.site import Site, open_site
-from tests.support.stage import make_stage
 
-#: What a page is looked at in: a desk by day, a desk by night, a phone, and the narrowest phone there is.
+#: The windows in which pages are checked: a light and a dark desktop, a phone, and the narrowest phone.
 LOOKS: dict[str, dict[str, Any]] = {
     "light": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "light"},
     "dark": {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"},
@@ -34,24 +34,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with an API, for all tests of a file: each has its own people and clients."""
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("server"))
-    stage.an_api()
-    started = LiveServer(stage).start()
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("server"))
+    setup.an_api()
+    started = LiveServer(setup).start()
     yield started
     started.stop()
-    stage.close()
+    setup.close()
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A Chromium. One a file and not one a run: while Playwright runs, other tests could have no event loop."""
+    """A Chromium for each file, not for the run: while Playwright runs, other tests cannot have an event loop."""
     with chromium() as started:
         yield started
 
 
 @pytest.fixture
 def new_context(browser: Browser) -> Iterator[NewContext]:
-    """Makes browsers that know nothing of each other: `new_context("phone")`. All are closed in the end."""
+    """Makes separate browsers: `new_context("phone")`. All are closed in the end."""
     opened: list[BrowserContext] = []
 
     def make(look: str = "light", **more: Any) -> BrowserContext:
@@ -67,27 +67,27 @@ def new_context(browser: Browser) -> Iterator[NewContext]:
 
 @pytest.fixture
 def page(new_context: NewContext) -> Page:
-    """A page on a desk by day, in a browser without a past."""
+    """A page on a light desktop, in a fresh browser."""
     return new_context().new_page()
 
 
 @pytest.fixture(scope="module")
 def running_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """One for a file, on one database."""
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("site"))
-    with open_site(stage) as opened:
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("site"))
+    with open_site(setup) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 @pytest.fixture
 def site(running_site: Site) -> Iterator[Site]:
-    """A page, an API and a live server on hosts of one name; tests make own clients. What watched the front is let go."""
+    """A page, an API and a live server on hosts of one name; tests make own clients. No test watches the proxy yet."""
     yield running_site
-    running_site.front.on_request = running_site.front.on_answer = lambda _: True
+    running_site.proxy.on_request = running_site.proxy.on_answer = lambda _: True
 
 
 @pytest.fixture
 def visitors_browser(new_context: NewContext) -> BrowserContext:
-    """A browser before the site, whose certificate nobody vouches for."""
+    """A browser that accepts the site's self-signed certificate."""
     return new_context(ignore_https_errors=True)

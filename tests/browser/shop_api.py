@@ -1,4 +1,4 @@
-"""An API with our library, behind the front of tests/support/site.py: a profile, in memory. Prints its port."""
+"""An API with our library, behind the proxy of tests/support/site.py. It keeps a profile and prints its port."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def create_app(gate: Gate, origin: str) -> flask.Flask:
     def show() -> dict[str, object]:
         return profile()
 
-    # POST too, and whatever the body calls itself: browsers send such a request for any page without asking first.
+    # It also takes POST with any content type: browsers send such a request for any page without a preflight.
     @app.route("/profile", methods=["PUT", "POST"])
     @api.require("write")
     def change() -> dict[str, object]:
@@ -50,7 +50,7 @@ def create_app(gate: Gate, origin: str) -> flask.Flask:
 
 
 def find_hosts_here(domain: str) -> None:
-    """What a line for each host in /etc/hosts would do: every name under the domain is this machine."""
+    """Resolve every name under the domain to this machine, like lines in /etc/hosts."""
     ask = socket.getaddrinfo
 
     def answer(host: Any, *arguments: Any, **named: Any) -> Any:
@@ -84,7 +84,7 @@ def main() -> None:
     gate = Gate(verifier, cookie=options.cookie, origins=[options.origin])
     server = make_server("127.0.0.1", 0, create_app(gate, options.origin), threaded=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    print(server.server_port, flush=True)  # noqa: T201 - whoever started it waits for this
+    print(server.server_port, flush=True)  # noqa: T201 - the starting process waits for this line
     try:
         server.serve_forever()
     except KeyboardInterrupt:

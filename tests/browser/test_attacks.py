@@ -17,17 +17,17 @@ from tests.support.driving import sign_in
 from tests.support.every_page import EveryPage, page_routes
 from tests.support.oauth import Person
 from tests.support.server import LiveServer
-from tests.support.watched_page import Watched
+from tests.support.watched_page import WatchedPage
 
 NewContext = Callable[..., BrowserContext]
 
-#: Each would set `stolen` if any of it were taken for markup or script, in an element, an attribute or an address.
+#: Each sets `stolen` if a page treats it as markup or script, in an element, an attribute or an address.
 PAYLOAD = "\"'><img src=x data-xss onerror=window.stolen=1><script>window.stolen=1</script>{{7*7}}"
 
 
 @pytest.fixture
 def administrator(server: LiveServer) -> Person:
-    return server.stage.a_person(roles="administrator")
+    return server.setup.a_person(roles="administrator")
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def signed_in(server: LiveServer, administrator: Person, new_context: NewContext
 
 @contextmanager
 def _elsewhere(page: str) -> Iterator[int]:
-    """Somebody else's server with one page; yields its port."""
+    """A foreign server with one page; yields its port."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -79,7 +79,7 @@ ATTACKERS = [FOREIGN_HOST, "127.0.0.1"]
 def test_no_form_of_another_origin_acts_for_an_administrator(
     server: LiveServer, signed_in: BrowserContext, host: str
 ) -> None:
-    client = server.stage.an_app(name="Shop").client_id
+    client = server.setup.an_app(name="Shop").client_id
     page = signed_in.new_page()
     # The same form from our own page works, and shows the fields that an attacker would have to know.
     page.goto(f"{server.url}/admin/clients/show?client={client}")
@@ -87,7 +87,7 @@ def test_no_form_of_another_origin_acts_for_an_administrator(
     action = form.evaluate("form => form.action")
     fields = form.evaluate("form => Object.fromEntries(new FormData(form))")
     for guess in ({}, fields):
-        # Even with the token of the victim's own form, which nobody can read, the origin is wrong.
+        # The origin is wrong even with the token of the victim's own form, which no attacker can read.
         with _elsewhere(_form(action, guess)) as port:
             page.goto(f"http://{host}:{port}/")
             page.get_by_role("button", name="Win a prize").click()
@@ -104,12 +104,12 @@ def test_no_form_of_another_origin_acts_for_an_administrator(
 def test_no_post_of_another_origin_reaches_any_form_of_the_pages(
     server: LiveServer, signed_in: BrowserContext, host: str
 ) -> None:
-    """All routes that change something, with nothing but the cookies that the browser sends by itself."""
+    """All routes that change something, with the cookies that the browser sends by itself."""
     before = _everything(server)
     page = signed_in.new_page()
     with _elsewhere("<p>Nice.</p>") as port:
         page.goto(f"http://{host}:{port}/")
-        for address in _acts(page_routes(server.stage.settings), server.url):
+        for address in _acts(page_routes(server.setup.settings), server.url):
             page.evaluate(
                 """address => fetch(address, {method: "POST", mode: "no-cors", credentials: "include",
                     body: new URLSearchParams({client: "app", name: "mine", login: "mine"})}).catch(() => "the answer is not to be read")""",
@@ -137,11 +137,11 @@ def test_no_page_can_be_framed(server: LiveServer, signed_in: BrowserContext, ho
 def test_no_text_that_somebody_stored_becomes_markup(
     server: LiveServer, signed_in: BrowserContext, administrator: Person
 ) -> None:
-    stage = server.stage
+    setup = server.setup
     scope = "orders:read"
-    stage.an_api("https://orders.example.com", scope)
-    stage.sql("UPDATE apis SET name = :name WHERE audience = 'https://orders.example.com'", name=PAYLOAD)
-    app = stage.an_app(name=PAYLOAD, contacts=frozenset({"a@example.com"}), scopes={"read", scope})
+    setup.an_api("https://orders.example.com", scope)
+    setup.sql("UPDATE apis SET name = :name WHERE audience = 'https://orders.example.com'", name=PAYLOAD)
+    app = setup.an_app(name=PAYLOAD, contacts=frozenset({"a@example.com"}), scopes={"read", scope})
     with server.http() as http:
         headers = {"User-Agent": PAYLOAD[:190]}
         auth = app.basic
@@ -151,9 +151,9 @@ def test_no_text_that_somebody_stored_becomes_markup(
         assert http.post(
             "/token", data={**form, "username": PAYLOAD, "password": "x" * 9}, headers={**headers, **auth}
         ).is_error
-    stage.sql("UPDATE users SET email = :email WHERE username = :name", email=PAYLOAD, name=administrator.username)
+    setup.sql("UPDATE users SET email = :email WHERE username = :name", email=PAYLOAD, name=administrator.username)
     page = signed_in.new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     shown: list[str] = []
     faults: dict[str, list[str]] = {}
 
@@ -166,16 +166,16 @@ def test_no_text_that_somebody_stored_becomes_markup(
         if found:
             faults[address] = found
 
-    every = EveryPage(page_routes(stage.settings), server.url)
+    every = EveryPage(page_routes(setup.settings), server.url)
     every.visit(page, [f"/admin/clients/show?client={app.client_id}", "/admin/", "/account/"], look)
     assert faults == {}
-    # Or else nothing was attacked: a client's name alone stands in its list, on its page and in its form.
+    # Otherwise the test proves nothing: a client's name stands in its list, on its page and in its form.
     assert len(shown) >= 3, every.pages
 
 
 def test_the_address_itself_becomes_no_markup(server: LiveServer, signed_in: BrowserContext) -> None:
     page = signed_in.new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     page.goto(server.url + "/admin/clients")
     assert watched.complaints() == []
     for path in (
@@ -191,15 +191,15 @@ def test_the_address_itself_becomes_no_markup(server: LiveServer, signed_in: Bro
 
 
 def _is_enabled(server: LiveServer, client_id: str) -> bool:
-    ((enabled,),) = server.stage.sql("SELECT enabled FROM clients WHERE client_id = :id", id=client_id)
+    ((enabled,),) = server.setup.sql("SELECT enabled FROM clients WHERE client_id = :id", id=client_id)
     return bool(enabled)
 
 
 def _everything(server: LiveServer) -> list[object]:
-    """What an act could change."""
+    """The rows that an act could change."""
     tables = ("clients", "users", "apis", "scopes", "sessions", "password_links", "signing_keys", "token_keys")
-    known = {name for (name,) in server.stage.sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
-    return [(name, server.stage.sql(f"SELECT * FROM {name} ORDER BY 1")) for name in tables if name in known]
+    known = {name for (name,) in server.setup.sql("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    return [(name, server.setup.sql(f"SELECT * FROM {name} ORDER BY 1")) for name in tables if name in known]
 
 
 def _acts(app: Flask, url: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The checks of pages are each shown a page with the fault that they must find, and one without any fault."""
+"""Each check of pages finds its fault on a page that has it, and nothing on a page without a fault."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.support.chromium import violations
-from tests.support.watched_page import Watched, outline, overflow, unreachable_by_keyboard
+from tests.support.watched_page import WatchedPage, outline, overflow, unreachable_by_keyboard
 
 GOOD = """<!doctype html><html lang="en"><title>Good</title><link rel="icon" href="data:,">
 <main><h1>Good</h1><p>Text <a href="/there">a link</a></p>
@@ -43,7 +43,7 @@ def _served(html: str, policy: str = "default-src 'none'; img-src data:; form-ac
 
 
 def _faults(page: Page, html: str) -> list[str]:
-    watched = Watched(page)
+    watched = WatchedPage(page)
     with _served(html) as url:
         page.goto(url)
         found = overflow(page) + outline(page) + violations(page) + unreachable_by_keyboard(page)
@@ -91,14 +91,14 @@ def test_what_the_keyboard_cannot_reach_is_found(page: Page) -> None:
 
 
 def test_a_dialog_is_found(page: Page) -> None:
-    watched = Watched(page)
+    watched = WatchedPage(page)
     with _served(GOOD.replace("</html>", "<script>alert(1)</script></html>"), "script-src 'unsafe-inline'") as url:
         page.goto(url)
     assert watched.complaints() == ["dialog: 1"]
 
 
 def test_nothing_outside_can_be_reached(page: Page) -> None:
-    watched = Watched(page)
+    watched = WatchedPage(page)
     html = GOOD.replace("<p>", "<p><img alt='' src='http://example.com/a.png'>")
     with _served(html, "default-src *") as url:
         page.goto(url)

@@ -1,4 +1,4 @@
-"""Every page that there is, in every look, full and empty: axe, width, policy, console, keyboard, headings."""
+"""Every page, in every window, with and without data: axe, width, policy, console, keyboard, headings."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from tests.support.chromium import violations
 from tests.support.driving import sign_in
 from tests.support.every_page import EveryPage, page_routes
 from tests.support.oauth import Person
+from tests.support.sample_data import TRUST_FORWARDED_ADDRESSES, fill
 from tests.support.server import LiveServer
-from tests.support.stage import Stage, make_stage
-from tests.support.town import TRUSTING, settle
-from tests.support.watched_page import Watched, outline, overflow, unreachable_by_keyboard
+from tests.support.setup import Setup, make_setup
+from tests.support.watched_page import WatchedPage, outline, overflow, unreachable_by_keyboard
 
-#: TESTS_SCREENSHOTS=DIRECTORY keeps what was looked at.
+#: TESTS_SCREENSHOTS=DIRECTORY keeps a picture of each page.
 SCREENSHOTS = os.environ.get("TESTS_SCREENSHOTS")
 
 #: Routes that no link leads to, each with its reason.
@@ -38,32 +38,32 @@ NewContext = Callable[..., BrowserContext]
 
 @pytest.fixture(scope="module")
 def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server with a day behind it, its administrator, its routes, and where to begin so that much is to be seen."""
-    with _serving(tmp_path_factory.mktemp("full")) as (stage, server):
-        town = settle(stage, server)
-        admin = Administration(stage.database, stage.settings, "cli:ops")
-        link = urlsplit(password_links.issue(admin, town.person.username).url).path
-        first = [f"/admin/clients/show?client={town.web.client_id}", "/admin/", "/account/", link]
-        yield server, town.administrator, page_routes(stage.settings), first
+    """A server with sample data, its administrator, its routes, and the first addresses."""
+    with _serving(tmp_path_factory.mktemp("full")) as (setup, server):
+        data = fill(setup, server)
+        admin = Administration(setup.database, setup.settings, "cli:ops")
+        link = urlsplit(password_links.issue(admin, data.person.username).url).path
+        first = [f"/admin/clients/show?client={data.web.client_id}", "/admin/", "/account/", link]
+        yield server, data.administrator, page_routes(setup.settings), first
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A server with an administrator and nothing else."""
-    with _serving(tmp_path_factory.mktemp("empty")) as (stage, server):
-        administrator = stage.a_person(username="olga", roles="administrator")
-        yield server, administrator, page_routes(stage.settings), ["/admin/", "/account/"]
+    with _serving(tmp_path_factory.mktemp("empty")) as (setup, server):
+        administrator = setup.a_person(username="olga", roles="administrator")
+        yield server, administrator, page_routes(setup.settings), ["/admin/", "/account/"]
 
 
 @contextmanager
-def _serving(directory: Path) -> Iterator[tuple[Stage, LiveServer]]:
-    stage = make_stage("sqlite", directory)
-    server = LiveServer(stage, **TRUSTING).start()
+def _serving(directory: Path) -> Iterator[tuple[Setup, LiveServer]]:
+    setup = make_setup("sqlite", directory)
+    server = LiveServer(setup, **TRUST_FORWARDED_ADDRESSES).start()
     try:
-        yield stage, server
+        yield setup, server
     finally:
         server.stop()
-        stage.close()
+        setup.close()
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "small-phone"])
@@ -82,7 +82,7 @@ def test_no_page_has_a_fault_where_there_is_nothing_yet(empty: Site, new_context
 @pytest.mark.parametrize("look", ["dark", "small-phone"])
 def test_the_documentation_of_the_admin_api_has_no_fault(empty: Site, new_context: NewContext, look: str) -> None:
     page = new_context(look).new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     page.goto(empty[0].url + "/admin/api/docs")
     _keep(page, f"empty-{look}", "admin/api/docs")
     faults = overflow(page) + outline(page) + violations(page) + unreachable_by_keyboard(page)
@@ -92,14 +92,14 @@ def test_the_documentation_of_the_admin_api_has_no_fault(empty: Site, new_contex
 def _looked_at(context: BrowserContext, site: Site, folder: str) -> tuple[EveryPage, dict[str, list[str]]]:
     server, administrator, app, first = site
     page = context.new_page()
-    watched = Watched(page)
+    watched = WatchedPage(page)
     faults: dict[str, list[str]] = {}
     titles: dict[str, str] = {}
 
     def look(page: Page, address: str) -> None:
         _keep(page, folder, address)
         found = overflow(page) + outline(page) + violations(page)
-        # The order of focus is the same by night.
+        # The order of focus is the same in the dark.
         if not folder.endswith("dark"):
             found += unreachable_by_keyboard(page)
         found += watched.complaints()

@@ -1,4 +1,4 @@
-"""The four ways to stay signed in, each as it is told: in a real Chromium, against live servers on hosts of one site."""
+"""The four documented ways to stay signed in, in a real Chromium, against live servers on hosts of one site."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from uuid import UUID
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.support.front import Exchange
 from tests.support.oauth import Person, claims
 from tests.support.server import ROOT
+from tests.support.setup import make_setup
 from tests.support.site import CLIENT, Site, open_site
-from tests.support.stage import make_stage
+from tests.support.tls_proxy import Exchange
 
-#: Of access tokens whose expiry is waited for, in seconds: longer than a slow machine takes to use one.
+#: The life of access tokens in seconds: long enough for a slow machine to use one, short enough to wait for.
 LIFETIME = 6
-#: What a page without the module writes: docs/browsers.md, "Ten minutes".
+#: The code of a page without the module: docs/browsers.md, "Ten minutes".
 _BY_HAND = """() => {
     window.send = async (url, fields) => {
         const answer = await fetch(url, { method: "POST", body: new URLSearchParams(fields), credentials: "include" });
@@ -39,16 +39,16 @@ _BY_HAND = """() => {
 @pytest.fixture
 def one_origin(tmp_path: Path) -> Iterator[Site]:
     """Page, API and server behind one origin, with both tokens in cookies."""
-    stage = make_stage("sqlite", tmp_path)
-    with open_site(stage, one_origin=True, client={"access_token_lifetime": LIFETIME, "retry_window": 0}) as opened:
+    setup = make_setup("sqlite", tmp_path)
+    with open_site(setup, one_origin=True, client={"access_token_lifetime": LIFETIME, "retry_window": 0}) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_checks_before_it_renews_them(
     one_origin: Site, visitors_browser: BrowserContext
 ):
-    site, person = one_origin, one_origin.stage.a_person()
+    site, person = one_origin, one_origin.setup.a_person()
     page = _by_hand(site, visitors_browser)
     signed_in = _token(page, site, grant_type="password", username=person.username, password=person.password)
     assert signed_in.keys() == {"status", "token_type", "expires_in", "scope", "refresh_token_expires_in"}
@@ -64,7 +64,7 @@ def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_chec
     assert after.keys() == before.keys()
     assert not {one["value"] for one in after.values()} & {one["value"] for one in before.values()}
 
-    # What the server checks: that it made the token, that the session has not expired, that the digest is the stored one.
+    # The server checks that it made the token, that the session has not expired, and that the digest is the stored one.
     def forged() -> None:
         cookie = _cookies(visitors_browser)[f"__Host-authserver-rt-{CLIENT}"]
         value = cookie["value"][:-4] + ("AAAA" if cookie["value"][-4:] != "AAAA" else "BBBB")
@@ -72,10 +72,10 @@ def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_chec
         visitors_browser.add_cookies([{**kept, "value": value, "url": site.app}])
 
     def expired() -> None:
-        site.stage.sql("UPDATE sessions SET idle_expires_at = 1 WHERE user_id = :id", id=UUID(person.id))
+        site.setup.sql("UPDATE sessions SET idle_expires_at = 1 WHERE user_id = :id", id=UUID(person.id))
 
     def another_digest() -> None:
-        site.stage.sql("UPDATE sessions SET current_digest = previous_digest WHERE user_id = :id", id=UUID(person.id))
+        site.setup.sql("UPDATE sessions SET current_digest = previous_digest WHERE user_id = :id", id=UUID(person.id))
 
     for spoil in (forged, expired, another_digest):
         assert _token(page, site, grant_type="password", username=person.username, password=person.password)
@@ -87,7 +87,7 @@ def test_flow_a_both_tokens_are_cookies_that_no_script_reads_and_the_server_chec
 def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_rotates_the_cookie(
     site: Site, visitors_browser: BrowserContext
 ):
-    person, client_id = site.stage.a_person(), site.a_client(retry_window=0)
+    person, client_id = site.setup.a_person(), site.a_client(retry_window=0)
     page = site.open(visitors_browser, client_id)
     _sign_in(page, person)
     (first,) = _cookies(visitors_browser).values()
@@ -97,14 +97,14 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
     values, sent = [first["value"]], []
 
     def refuse_once(exchange: Exchange) -> bool:
-        """As an API does whose clock is ahead."""
+        """Refuse a good token, as an API does whose clock is ahead."""
         if exchange.path == "/profile" and exchange.method == "PUT":
             sent.append((exchange.body, exchange.headers["authorization"]))
             if len(sent) % 2:
                 exchange.status = 401
         return True
 
-    site.front.on_answer = refuse_once
+    site.proxy.on_answer = refuse_once
     for name in ("Ada", "Grace"):
         answer = page.evaluate(
             """async ([api, display_name]) => {
@@ -117,10 +117,10 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
         assert answer == {"sub": person.id, "display_name": name}
         (cookie,) = _cookies(visitors_browser).values()
         values.append(cookie["value"])
-    site.front.on_answer = lambda _: True
+    site.proxy.on_answer = lambda _: True
     assert len(set(values)) == 3, "each refresh rotates"
     assert [body for body, _ in sent] == [b'{"display_name":"Ada"}'] * 2 + [b'{"display_name":"Grace"}'] * 2
-    assert len({token for _, token in sent}) == 3, "the access token of the repetition is the next request's"
+    assert len({token for _, token in sent}) == 3, "the next request uses the access token of the repetition"
     assert page.evaluate("events") == ["signed-out", "signed-in", "refreshed", "refreshed"]
 
 
@@ -128,7 +128,7 @@ def test_flow_b_the_page_repeats_a_refused_request_after_a_silent_refresh_that_r
 def test_flow_c_a_sign_in_by_email_calls_profile_is_refused_after_expiry_refreshes_and_goes_on(
     site: Site, visitors_browser: BrowserContext, form: str
 ):
-    person = site.stage.a_person(email="ada@example.com" if form == "jwt" else "grace@example.com")
+    person = site.setup.a_person(email="ada@example.com" if form == "jwt" else "grace@example.com")
     client_id = site.a_client(access_token_lifetime=LIFETIME, access_token_format=form)
     page = _by_hand(site, visitors_browser)
     signed_in = _token(page, site, client_id, grant_type="password", username=person.email, password=person.password)
@@ -147,24 +147,24 @@ def test_flow_c_a_sign_in_by_email_calls_profile_is_refused_after_expiry_refresh
         } catch { /* Without a client that it can read the server answers no page in particular. */ } }""",
         [f"{site.issuer}/token", json.dumps({"client_id": client_id, "grant_type": "password"})],
     )
-    json_request = site.front.exchanges[-1]
+    json_request = site.proxy.exchanges[-1]
     assert (json_request.method, json_request.status) == ("POST", 400)
     assert json.loads(json_request.answer)["error"] == "invalid_request"
 
 
 def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_silently(site: Site, tmp_path: Path):
-    person = site.stage.a_person()
-    # Authlib refreshes within the last minute of a token: with these at each call.
-    app = site.stage.an_app(public=True, access_token_lifetime=30, retry_window=120, late_retries=1)
+    person = site.setup.a_person()
+    # Authlib refreshes in the last minute of a token. These tokens live so short that it refreshes at each call.
+    app = site.setup.an_app(public=True, access_token_lifetime=30, retry_window=120, late_retries=1)
     storage = tmp_path / "app" / "tokens.json"
 
     def run(*command: str, given: str = "") -> subprocess.CompletedProcess[str]:
-        base = f"https://127.0.0.1:{site.front.port}"
+        base = f"https://127.0.0.1:{site.proxy.port}"
         options = ["--issuer", base, "--api", base, "--client-id", app.client_id, "--storage", str(storage)]
         return subprocess.run(
             [sys.executable, str(ROOT / "examples" / "mobile" / "app.py"), *options, *command],
             input=given,
-            env={**os.environ, "REQUESTS_CA_BUNDLE": str(site.front.certificate), "NO_PROXY": "*"},
+            env={**os.environ, "REQUESTS_CA_BUNDLE": str(site.proxy.certificate), "NO_PROXY": "*"},
             capture_output=True,
             text=True,
             timeout=240,
@@ -193,11 +193,11 @@ def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_
         return True
 
     used: list[str] = []
-    site.front.on_answer, site.front.on_request = lose_one_refresh, note_storage
+    site.proxy.on_answer, site.proxy.on_request = lose_one_refresh, note_storage
     shown = run("profile", "--name", "Ada")
     assert json.loads(shown.stdout) == {"sub": person.id, "display_name": "Ada"}, shown.stderr
     assert json.loads(run("profile").stdout)["display_name"] == "Ada"
-    site.front.on_answer = site.front.on_request = lambda _: True
+    site.proxy.on_answer = site.proxy.on_request = lambda _: True
     assert len(lost) == 1
     assert len({first["access_token"], *used}) == 3
     now = json.loads(storage.read_text())
@@ -206,7 +206,7 @@ def test_flow_d_a_mobile_app_keeps_both_tokens_in_its_own_storage_and_refreshes_
 
     assert run("sign-out").stdout == "Signed out.\n"
     assert not storage.exists()
-    assert site.stage.session(session_id).revoked_because == "signed_out"
+    assert site.setup.session(session_id).revoked_because == "signed_out"
     assert "Sign in first" in run("profile").stderr
 
 
@@ -218,7 +218,7 @@ def _by_hand(site: Site, context: BrowserContext) -> Page:
 
 
 def _token(page: Page, site: Site, client_id: str = CLIENT, **fields: Any) -> dict[str, Any]:
-    """What the token endpoint answers the page."""
+    """The token endpoint's answer to the page."""
     answer: dict[str, Any] = page.evaluate(
         "([url, fields]) => send(url, fields)", [f"{site.issuer}/token", {"client_id": client_id, **fields}]
     )
@@ -231,7 +231,7 @@ def _profile(page: Page, site: Site, token: str | None = None) -> dict[str, Any]
 
 
 def _wait_until_refused(page: Page, site: Site, token: str | None = None) -> dict[str, Any]:
-    """Wait until the access token has expired, by what the API says."""
+    """Wait until the API refuses the access token as expired."""
     refused: dict[str, Any] = page.evaluate(
         """async ([url, token]) => {
             for (let left = 240; left; left--) {
@@ -251,5 +251,5 @@ def _sign_in(page: Page, person: Person) -> None:
 
 
 def _cookies(context: BrowserContext) -> dict[str, Any]:
-    """All cookies of the browser by name, those that no script sees included."""
+    """All cookies of the browser by name, HttpOnly cookies included."""
     return {str(cookie["name"]): cookie for cookie in context.cookies()}

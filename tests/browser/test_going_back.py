@@ -1,4 +1,4 @@
-"""The way back in a browser that keeps the pages that it left, as people's browsers do."""
+"""The back button in a browser that keeps the pages that it left, as people's browsers do."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.chromium import chromium
 from tests.support.driving import sign_in
 from tests.support.server import LiveServer
-from tests.support.stage import make_stage
+from tests.support.setup import make_setup
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """In place of the one of all other files, which keeps no page."""
+    """A Chromium with the back-forward cache, unlike the fixture of the other files."""
     with chromium(keeps_pages=True) as started:
         yield started
 
 
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("back"))
-    started = LiveServer(stage).start()
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("back"))
+    started = LiveServer(setup).start()
     yield started
     started.stop()
-    stage.close()
+    setup.close()
 
 
 def test_nothing_is_to_be_seen_by_going_back_after_the_sign_out(server: LiveServer, page: Page) -> None:
-    administrator = server.stage.a_person(roles="administrator")
+    administrator = server.setup.a_person(roles="administrator")
     sign_in(page, server.url, administrator, to="/admin/")
     page.goto(server.url + "/admin/clients")
     page.goto(server.url + "/account/")

@@ -1,4 +1,4 @@
-"""A network that loses answers and a server that dies in between sign nobody out: real pages, the built module."""
+"""Lost answers and a killed server sign nobody out: real pages, the built module."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
-from tests.support.front import Exchange
 from tests.support.site import API, Site
+from tests.support.tls_proxy import Exchange
 
 #: Lost answers that a test wants to see, and how long it waits for each.
 ENOUGH, PATIENCE = 4, 60
-#: Loads the profile over and over, as a page does whose user is at work; notes each answer, and each failure by its code.
+#: Loads the profile over and over, as a busy page does. Notes the status or the error code of each answer.
 _WORK = """api => {
     window.answers = [];
     window.work = (async () => {
@@ -28,27 +28,27 @@ _WORK = """api => {
 
 
 class Network:
-    """Between page and server. The API refuses each token at its second use, so that the page refreshes all the time.
+    """Loses answers between page and server. The API refuses each token at its second use, so the page refreshes.
 
     Each refresh is a rotation: the session is made older, unless the request repeats one whose answer got lost.
     """
 
     def __init__(self, site: Site, client_id: str) -> None:
-        #: Of the answers of the token endpoint, this one of so many is lost; None: none is.
+        #: One in so many answers of the token endpoint is lost; None: every answer arrives.
         self.loses: int | None = None
-        #: Counts the lost ones.
+        #: Counts the lost answers.
         self.lost = threading.Semaphore(0)
         self._site, self._client_id = site, client_id
         self._answers, self._owing = 0, False
         self._used: set[str] = set()
-        site.front.on_request, site.front.on_answer = self._before, self._after
+        site.proxy.on_request, site.proxy.on_answer = self._before, self._after
 
     def lose(self, one_in: int) -> None:
         self._answers, self.loses = 0, one_in
 
     def _before(self, exchange: Exchange) -> bool:
         if exchange.is_a("refresh_token") and not self._owing:
-            self._site.stage.sql(
+            self._site.setup.sql(
                 "UPDATE sessions SET rotated_at = rotated_at - 31000 WHERE client_id = :client", client=self._client_id
             )
         return True
@@ -79,15 +79,15 @@ def client(site: Site) -> str:
 @pytest.fixture
 def network(site: Site, client: str) -> Iterator[Network]:
     yield Network(site, client)
-    site.front.on_request = site.front.on_answer = lambda _: True
+    site.proxy.on_request = site.proxy.on_answer = lambda _: True
 
 
 @pytest.fixture
 def page(site: Site, client: str, network: Network, visitors_browser: BrowserContext) -> Page:
-    """A page whose user is signed in and at work."""
+    """A page that works for a signed-in user."""
     visitors_browser.set_default_timeout(PATIENCE * 1000)
     opened = site.open(visitors_browser, client)
-    someone = site.stage.a_person()
+    someone = site.setup.a_person()
     opened.evaluate(
         "([username, password]) => auth.signIn({ username, password })", [someone.username, someone.password]
     )
@@ -114,8 +114,8 @@ def test_lost_answers_sign_nobody_out_and_fail_no_request(
 def test_the_same_network_signs_people_out_under_strict_single_use(
     site: Site, client: str, network: Network, page: Page
 ):
-    """Or else the tests here would show nothing."""
-    site.stage.sql("UPDATE clients SET retry_window = 0, late_retries = 0 WHERE client_id = :client", client=client)
+    """The network is bad enough: without this the other tests would prove nothing."""
+    site.setup.sql("UPDATE clients SET retry_window = 0, late_retries = 0 WHERE client_id = :client", client=client)
     network.lose(2)
     page.wait_for_function("events.includes('signed-out')")
     network.loses = None
@@ -135,13 +135,13 @@ def test_a_server_that_dies_between_commit_and_answer_signs_nobody_out(
         assert network.lost.acquire(timeout=PATIENCE)
     page.wait_for_function("answers.filter(answer => answer === 200).length > before")
     network.loses = None
-    # While nobody listened the page was told so; it was never told that nobody is signed in.
+    # The page learned that the server was away. It was never told that its user is signed out.
     assert {200, "offline"} <= _finish(page) <= {200, "offline", "try_later"}
     assert _session(site, client).revoked_at is None
 
 
 def _finish(page: Page) -> set[object]:
-    """What the page's requests came to. It has to be signed in, and to have been so all the time."""
+    """The answers to the page's requests. The page must have been signed in all the time."""
     answers: list[object] = page.evaluate("async () => { window.finished = true; await work; return answers }")
     events: list[str] = page.evaluate("events")
     assert page.evaluate("auth.session.status") == "signed-in"
@@ -150,5 +150,5 @@ def _finish(page: Page) -> set[object]:
 
 
 def _session(site: Site, client: str) -> Any:
-    (row,) = site.stage.sql("SELECT * FROM sessions WHERE client_id = :client", client=client)
+    (row,) = site.setup.sql("SELECT * FROM sessions WHERE client_id = :client", client=client)
     return row

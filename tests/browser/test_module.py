@@ -11,8 +11,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page
 
 from authserver.web_apps.module import read_modules
-from tests.support.front import Exchange
 from tests.support.site import APP, Site
+from tests.support.tls_proxy import Exchange
 
 GUIDE = Path(__file__).parents[2] / "docs" / "browsers.md"
 MODULE = read_modules()[0]
@@ -36,11 +36,11 @@ def _preload(address: str) -> str:
 
 @pytest.fixture(params=[_import_map, _preload], ids=["import map", "modulepreload"])
 def page(request: pytest.FixtureRequest, site: Site, visitors_browser: BrowserContext) -> Iterator[Page]:
-    """A page that takes the module from the server, not yet loaded. What it got is in `outcome`."""
+    """A page that imports the module from the server, not yet loaded. The result is in `outcome`."""
     markup = request.param(site.issuer + MODULE.path)
-    site.front.pages[APP, "/pinned"] = ("text/html", f"<!doctype html><title>Pinned</title>{markup}".encode())
+    site.proxy.pages[APP, "/pinned"] = ("text/html", f"<!doctype html><title>Pinned</title>{markup}".encode())
     yield visitors_browser.new_page()
-    site.front.on_answer = lambda _: True
+    site.proxy.on_answer = lambda _: True
 
 
 def test_a_page_runs_the_module_that_it_pinned(site: Site, page: Page):
@@ -53,7 +53,7 @@ def test_a_page_does_not_run_a_module_that_was_tampered_with(site: Site, page: P
             exchange.answer += b"\nwindow.stolen = true;"
         return True
 
-    site.front.on_answer = tamper
+    site.proxy.on_answer = tamper
     assert _outcome(site, page) == "TypeError"
     assert page.evaluate("window.stolen") is None
 

@@ -1,4 +1,4 @@
-"""Page, API and server behind one origin, with both tokens in cookies: the browser sends them for pages of siblings too."""
+"""Page, API and server on one origin, with both tokens in cookies, which browsers also send for sibling hosts."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import BrowserContext
 
+from tests.support.app_user import PATIENCE_MS, SIBLING_HOST, AppUser, a_page_of
+from tests.support.setup import make_setup
 from tests.support.site import CLIENT, Site, open_site
-from tests.support.stage import make_stage
-from tests.support.victim import PATIENCE_MS, SIBLING_HOST, Victim, a_page_of
 
 _ASK = """([url, method, mode, name]) => fetch(url, {
     method, mode, credentials: "include", body: name && JSON.stringify({ display_name: name }),
@@ -18,10 +18,10 @@ _ASK = """([url, method, mode, name]) => fetch(url, {
 
 @pytest.fixture
 def one_origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("one-origin"))
-    with open_site(stage, one_origin=True) as opened:
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("one-origin"))
+    with open_site(setup, one_origin=True) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 def test_no_sibling_host_reads_or_writes_with_the_cookies_of_the_one_origin(
@@ -29,32 +29,32 @@ def test_no_sibling_host_reads_or_writes_with_the_cookies_of_the_one_origin(
 ):
     site = one_origin
     visitors_browser.set_default_timeout(PATIENCE_MS)
-    victim = Victim(site, CLIENT, site.stage.a_person(), site.open(visitors_browser))
-    victim.sign_in(victim.person)
+    app_user = AppUser(site, CLIENT, site.setup.a_person(), site.open(visitors_browser))
+    app_user.sign_in(app_user.person)
     attacker = a_page_of(site, visitors_browser, SIBLING_HOST)
     profile, sessions = f"{site.api}/profile", f"{site.issuer}/sessions?client_id={CLIENT}"
-    before = victim.state()
+    before = app_user.state()
 
-    assert victim.page.evaluate(_ASK, [profile, "POST", "cors", "mine"]) == 200
+    assert app_user.page.evaluate(_ASK, [profile, "POST", "cors", "mine"]) == 200
     assert attacker.evaluate(_ASK, [profile, "POST", "cors", "theirs"]) == "unreadable"
     assert attacker.evaluate(_ASK, [profile, "POST", "no-cors", "theirs"]) == "opaque"
-    for tried in [one for one in site.front.exchanges if one.path == "/api/profile"][-2:]:
-        # The token came along. Where it came from did not please the library.
+    for tried in [one for one in site.proxy.exchanges if one.path == "/api/profile"][-2:]:
+        # The browser sent the token, and the library refused the origin.
         assert f"authserver-at-{CLIENT}=" in tried.headers["cookie"]
         assert tried.status == 403
     name = "async url => (await (await auth.fetch(url)).json()).display_name"
-    assert victim.page.evaluate(name, profile) == "mine"
+    assert app_user.page.evaluate(name, profile) == "mine"
 
     assert attacker.evaluate(_ASK, [profile, "GET", "cors", None]) == "unreadable"
     assert attacker.evaluate(_ASK, [sessions, "GET", "cors", None]) == "unreadable"
     assert attacker.evaluate(_ASK, [sessions + "&all=true", "DELETE", "cors", None]) == "unreadable"
-    assert victim.send(attacker, "/token", {"grant_type": "refresh_token"}) == "unreadable"
-    assert victim.send(attacker, "/revoke", {}) == "unreadable"
-    assert victim.state() == before
+    assert app_user.send(attacker, "/token", {"grant_type": "refresh_token"}) == "unreadable"
+    assert app_user.send(attacker, "/revoke", {}) == "unreadable"
+    assert app_user.state() == before
 
-    # The page itself can do all of it, and holds no token.
-    assert [one["current"] for one in victim.page.evaluate("auth.sessions.list()")] == [True]
-    assert victim.send(victim.page, "/token", {"grant_type": "refresh_token"}) == 200
-    victim.page.evaluate("auth.signOut({ everywhere: true })")
-    assert victim.cookies() == {}
-    assert all(row.revoked_at is not None for row in victim.state()[1:])
+    # The app's own page can do all of it without holding a token.
+    assert [one["current"] for one in app_user.page.evaluate("auth.sessions.list()")] == [True]
+    assert app_user.send(app_user.page, "/token", {"grant_type": "refresh_token"}) == 200
+    app_user.page.evaluate("auth.signOut({ everywhere: true })")
+    assert app_user.cookies() == {}
+    assert all(row.revoked_at is not None for row in app_user.state()[1:])

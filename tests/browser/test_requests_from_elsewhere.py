@@ -1,4 +1,4 @@
-"""Pages of others that would refresh, sign in or sign out for an app's user. The app's own page can do all of it."""
+"""Foreign pages cannot refresh, sign in or sign out for an app's user. The app's own page can."""
 
 from __future__ import annotations
 
@@ -8,88 +8,88 @@ import json
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from tests.support.app_user import ELSEWHERE, SEND, AppUser, a_page_of, acts, an_app_user
 from tests.support.site import Site
-from tests.support.victim import ELSEWHERE, SEND, Victim, a_page_of, a_victim, acts
 
 ACTS = ["refresh", "sign-in", "sign-out"]
 
 
 @pytest.fixture
-def victim(site: Site, visitors_browser: BrowserContext) -> Victim:
-    return a_victim(site, visitors_browser)
+def app_user(site: Site, visitors_browser: BrowserContext) -> AppUser:
+    return an_app_user(site, visitors_browser)
 
 
 @pytest.mark.parametrize("host", ELSEWHERE.values(), ids=ELSEWHERE)
 @pytest.mark.parametrize("act", ACTS)
-def test_no_script_of_another_origin_acts_for_the_user(site: Site, victim: Victim, act: str, host: str):
-    """Login CSRF too: the sign-in is one with the attacker's own password."""
-    path, form = acts(site.stage.a_person())[act]
-    attacker = a_page_of(site, victim.page.context, host)
-    before = victim.state()
-    assert victim.send(attacker, path, form, "cors") == "unreadable"
-    assert victim.send(attacker, path, form, "no-cors") == "opaque"
-    tried = victim.answers(path)[-2:]
+def test_no_script_of_another_origin_acts_for_the_user(site: Site, app_user: AppUser, act: str, host: str):
+    """This covers login CSRF: the sign-in uses the attacker's own password."""
+    path, form = acts(site.setup.a_person())[act]
+    attacker = a_page_of(site, app_user.page.context, host)
+    before = app_user.state()
+    assert app_user.send(attacker, path, form, "cors") == "unreadable"
+    assert app_user.send(attacker, path, form, "no-cors") == "opaque"
+    tried = app_user.answers(path)[-2:]
     assert [one.status for one in tried] == [403, 403]
     for one in tried:
         assert not {"access-control-allow-origin", "set-cookie"} & {name.lower() for name, _ in one.answer_headers}
-        # Where the cookie comes along, it is the origin alone that refuses.
+        # If the browser sends the cookie, only the origin check refuses the request.
         assert ("cookie" in one.headers) == (host == ELSEWHERE["a sibling host"])
-    assert victim.state() == before
-    assert victim.send(victim.page, path, form) == 200
-    assert victim.state() != before
+    assert app_user.state() == before
+    assert app_user.send(app_user.page, path, form) == 200
+    assert app_user.state() != before
 
 
 @pytest.mark.parametrize("host", [*ELSEWHERE.values(), "app"], ids=[*ELSEWHERE, "the app itself"])
 @pytest.mark.parametrize("act", ACTS)
-def test_no_form_acts_for_the_user(site: Site, victim: Victim, act: str, host: str):
-    """Not even one in the app's own pages: what it would put there is a token on the screen."""
-    path, form = acts(site.stage.a_person())[act]
+def test_no_form_acts_for_the_user(site: Site, app_user: AppUser, act: str, host: str):
+    """This includes a form in the app's own pages: its answer would show a token on the screen."""
+    path, form = acts(site.setup.a_person())[act]
     attacker = a_page_of(
-        site, victim.page.context, victim.page.url.split("/")[2].split(":")[0] if host == "app" else host
+        site, app_user.page.context, app_user.page.url.split("/")[2].split(":")[0] if host == "app" else host
     )
-    before = victim.state()
-    answer = _submit(attacker, site.issuer + path, {"client_id": victim.client_id, **form})
+    before = app_user.state()
+    answer = _submit(attacker, site.issuer + path, {"client_id": app_user.client_id, **form})
     assert answer == 403
-    assert victim.state() == before
-    assert victim.send(victim.page, path, form) == 200
+    assert app_user.state() == before
+    assert app_user.send(app_user.page, path, form) == 200
 
 
 @pytest.mark.parametrize("act", ACTS)
-def test_no_page_without_an_origin_acts_for_the_user(site: Site, victim: Victim, act: str):
-    """In a sandbox or from a `data:` address, inside the app's own page: the browser calls both `null`."""
-    path, form = acts(site.stage.a_person())[act]
-    request = [site.issuer + path, {"client_id": victim.client_id, **form}, "cors"]
-    before = victim.state()
+def test_no_page_without_an_origin_acts_for_the_user(site: Site, app_user: AppUser, act: str):
+    """In a sandbox or from a `data:` address, inside the app's own page: both have the origin `null`."""
+    path, form = acts(site.setup.a_person())[act]
+    request = [site.issuer + path, {"client_id": app_user.client_id, **form}, "cors"]
+    before = app_user.state()
     for frame in ("sandbox='allow-scripts' srcdoc", "src"):
-        assert _from_a_frame(victim.page, frame, request) == "unreadable"
-        tried = victim.answers(path)[-1]
+        assert _from_a_frame(app_user.page, frame, request) == "unreadable"
+        tried = app_user.answers(path)[-1]
         assert (tried.headers["origin"], tried.status) == ("null", 403)
-    assert victim.state() == before
-    # The same frame, neither in a sandbox nor from elsewhere, is the app.
-    assert _from_a_frame(victim.page, "srcdoc", request) == 200
+    assert app_user.state() == before
+    # The same frame without a sandbox and with the app's address belongs to the app.
+    assert _from_a_frame(app_user.page, "srcdoc", request) == 200
 
 
 @pytest.mark.parametrize("host", ELSEWHERE.values(), ids=ELSEWHERE)
-def test_cors_answers_the_registered_origin_and_no_other(site: Site, victim: Victim, host: str):
-    token = "Bearer " + json.loads(site.front.seen("password")[-1].answer)["access_token"]
+def test_cors_answers_the_registered_origin_and_no_other(site: Site, app_user: AppUser, host: str):
+    token = "Bearer " + json.loads(site.proxy.seen("password")[-1].answer)["access_token"]
     ask = """([url, headers, credentials]) => fetch(url, { headers, credentials }).then(
         answer => answer.status, () => "unreadable")"""
-    attacker = a_page_of(site, victim.page.context, host)
+    attacker = a_page_of(site, app_user.page.context, host)
     sessions = [f"{site.issuer}/sessions", {"Authorization": token}, "include"]
-    assert victim.page.evaluate(ask, sessions) == 200
+    assert app_user.page.evaluate(ask, sessions) == 200
     assert attacker.evaluate(ask, sessions) == "unreadable"
-    *_, preflight = victim.answers("/sessions")
-    # The browser asked first, was told nothing, and sent nothing.
+    *_, preflight = app_user.answers("/sessions")
+    # The preflight of the browser got no permission, so the browser sent nothing.
     assert preflight.method == "OPTIONS"
     assert "access-control-allow-origin" not in {name.lower() for name, _ in preflight.answer_headers}
-    # What is public is open to all, but to nobody with their cookies.
+    # Public documents are open to every page, but without cookies.
     for path in ("/.well-known/oauth-authorization-server", "/.well-known/jwks.json"):
         assert attacker.evaluate(ask, [site.issuer + path, {}, "omit"]) == 200
         assert attacker.evaluate(ask, [site.issuer + path, {}, "include"]) == "unreadable"
 
 
 def _submit(page: Page, action: str, fields: dict[str, str]) -> int:
-    """Post a form as a click on it does; the status of the page that comes."""
+    """Post a form as a click does; returns the status of the next page."""
     hidden = "".join(
         f'<input type="hidden" name="{html.escape(n)}" value="{html.escape(v)}">' for n, v in fields.items()
     )
@@ -100,7 +100,7 @@ def _submit(page: Page, action: str, fields: dict[str, str]) -> int:
 
 
 def _from_a_frame(page: Page, attribute: str, request: list[object]) -> object:
-    """Send a request from a script in a frame of the page, and return what the frame says of its answer."""
+    """Send a request from a script in a frame of the page; returns what the frame learns of the answer."""
     return page.evaluate(
         """([attribute, send, request]) => new Promise(resolve => {
             addEventListener("message", ({ data }) => resolve(data.answer), { once: true });

@@ -1,4 +1,4 @@
-"""A foreign script in the app's own page (XSS): what it can find there, and what it can make the page fetch for it."""
+"""A foreign script in the app's own page (XSS): which secrets it finds, and what the page fetches for it."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import json
 import pytest
 from playwright.sync_api import BrowserContext
 
+from tests.support.app_user import AppUser, an_app_user
 from tests.support.site import Site
-from tests.support.victim import Victim, a_victim
 
-#: Looks for texts in all that a script of the page can read, and names the places where it found one.
+#: Looks for texts in everything that a script can read, and names the places where it finds one.
 _SEARCH = """async (texts) => {
     const found = new Set(), seen = new Set();
     const look = (place, value) => texts.forEach(text => String(value).includes(text) && found.add(place));
@@ -66,7 +66,7 @@ _CARELESS = """async (secret) => {
     await new Promise(resolve => { writing.oncomplete = resolve; });
     database.close();
 }"""
-#: Makes the page refresh, and takes down all that a script gets to see of it.
+#: Makes the page refresh, and notes everything that a script can see of it.
 _SPY = """async ([issuer, clientId, otherClient]) => {
     const heard = [], send = window.fetch;
     window.fetch = async (...given) => {
@@ -94,32 +94,32 @@ _SPY = """async ([issuer, clientId, otherClient]) => {
 
 
 @pytest.fixture
-def victim(site: Site, visitors_browser: BrowserContext) -> Victim:
-    return a_victim(site, visitors_browser)
+def app_user(site: Site, visitors_browser: BrowserContext) -> AppUser:
+    return an_app_user(site, visitors_browser)
 
 
-def test_no_script_finds_a_token_by_looking(site: Site, victim: Victim):
-    (refresh_token,) = victim.cookies().values()
-    access_token = json.loads(site.front.seen("password")[-1].answer)["access_token"]
-    assert victim.subject() == victim.person.id
-    assert victim.page.evaluate(_SEARCH, ["asrt_", refresh_token, access_token]) == []
-    # The same search finds what a careless app leaves lying about.
-    victim.page.evaluate(_CARELESS, "asrt_careless")
-    places = set(victim.page.evaluate(_SEARCH, ["asrt_careless"]))
+def test_no_script_finds_a_token_by_looking(site: Site, app_user: AppUser):
+    (refresh_token,) = app_user.cookies().values()
+    access_token = json.loads(site.proxy.seen("password")[-1].answer)["access_token"]
+    assert app_user.subject() == app_user.person.id
+    assert app_user.page.evaluate(_SEARCH, ["asrt_", refresh_token, access_token]) == []
+    # The same search finds the secrets of a careless app.
+    app_user.page.evaluate(_CARELESS, "asrt_careless")
+    places = set(app_user.page.evaluate(_SEARCH, ["asrt_careless"]))
     assert places >= {"localStorage", "document.cookie", "cookieStore", "indexedDB", "window.app.session.tokens.0"}
 
 
-def test_a_script_that_stays_gets_access_tokens_and_never_the_refresh_token(site: Site, victim: Victim):
-    """What no delivery can prevent, and docs/browsers.md says so. What it carries away is good for minutes."""
+def test_a_script_that_stays_gets_access_tokens_and_never_the_refresh_token(site: Site, app_user: AppUser):
+    """No delivery can prevent this (docs/browsers.md). The stolen access tokens are good for minutes."""
     other = site.a_client(token_delivery="json", origins=frozenset())
-    before = set(victim.cookies().values())
-    heard = "\n".join(victim.page.evaluate(_SPY, [site.issuer, victim.client_id, other]))
-    answers = [exchange for exchange in victim.answers("/token") if exchange.is_a("refresh_token")]
+    before = set(app_user.cookies().values())
+    heard = "\n".join(app_user.page.evaluate(_SPY, [site.issuer, app_user.client_id, other]))
+    answers = [exchange for exchange in app_user.answers("/token") if exchange.is_a("refresh_token")]
     assert json.loads(answers[-2].answer)["access_token"] in heard
-    # The client that gets its tokens in a body has no use for a cookie.
+    # A client that gets its tokens in a body cannot use the cookie.
     assert answers[-1].form["client_id"] == other
     assert answers[-1].status == 400
-    for token in before | set(victim.cookies().values()):
+    for token in before | set(app_user.cookies().values()):
         assert token.startswith("asrt_")
         assert token not in heard
     assert "asrt_" not in heard

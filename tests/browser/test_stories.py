@@ -1,4 +1,4 @@
-"""Whole stories through the console, as an administrator lives them, on a live server."""
+"""Whole stories of administrators in the console, on a live server."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ import pytest
 from authserver_resource import VerificationError, Verifier
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.driving import Walk, fill_in, sign_in
+from tests.support.driving import PageDriver, fill_in, sign_in
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import LiveServer
-from tests.support.stage import API, make_stage
+from tests.support.setup import API, make_setup
 
 NewContext = Callable[..., BrowserContext]
 NewApp = Callable[..., OAuth]
@@ -28,44 +28,46 @@ OLGA = Person("", "olga", "seven grey herons at noon")
 
 @pytest.fixture
 def fresh(tmp_path: Path) -> Iterator[LiveServer]:
-    """A server on its first day: no API, no client, no user."""
-    stage = make_stage("sqlite", tmp_path)
-    server = LiveServer(stage).start()
+    """A fresh server without an API, a client or a user."""
+    setup = make_setup("sqlite", tmp_path)
+    server = LiveServer(setup).start()
     yield server
     server.stop()
-    stage.close()
+    setup.close()
 
 
 def test_a_first_administrator_makes_an_app_work(fresh: LiveServer, new_context: NewContext) -> None:
     context = new_context(permissions=["clipboard-read", "clipboard-write"])
-    walk = Walk(context.new_page(), fresh.url)
+    driver = PageDriver(context.new_page(), fresh.url)
 
-    _the_first_administrator_sets_a_password_by_link(fresh, walk.page)
-    walk.open("/admin/")
-    fill_in(walk.page, OLGA)
-    walk.heading("Overview")
-    walk.sees("What to do first")
+    _the_first_administrator_sets_a_password_by_link(fresh, driver.page)
+    driver.open("/admin/")
+    fill_in(driver.page, OLGA)
+    driver.heading("Overview")
+    driver.sees("What to do first")
 
-    walk.section("APIs")
-    walk.follow("Register an API")
-    walk.fill(Audience="https://orders.example.com", Name="Orders", Scopes_and_their_roles="orders:read\norders:write")
-    walk.press("Register")
-    walk.sees("https://orders.example.com")
+    driver.section("APIs")
+    driver.follow("Register an API")
+    driver.fill(
+        Audience="https://orders.example.com", Name="Orders", Scopes_and_their_roles="orders:read\norders:write"
+    )
+    driver.press("Register")
+    driver.sees("https://orders.example.com")
 
-    walk.section("Clients")
-    walk.follow("Register a client")
-    walk.follow("Web app")
-    walk.fill(Name="Shop")
-    walk.page.get_by_label("orders:read", exact=True).check()
-    walk.page.get_by_label("The app takes the user's name and password itself").check()
-    walk.press("Register")
-    walk.heading("The secret of Shop")
-    secret = walk.copied("Copy the secret")
-    code = {title: walk.code(title) for title in ("curl", "Python with httpx")}
-    walk.page.reload()
-    assert secret not in walk.page.content()
+    driver.section("Clients")
+    driver.follow("Register a client")
+    driver.follow("Web app")
+    driver.fill(Name="Shop")
+    driver.page.get_by_label("orders:read", exact=True).check()
+    driver.page.get_by_label("The app takes the user's name and password itself").check()
+    driver.press("Register")
+    driver.heading("The secret of Shop")
+    secret = driver.copied("Copy the secret")
+    code = {title: driver.code(title) for title in ("curl", "Python with httpx")}
+    driver.page.reload()
+    assert secret not in driver.page.content()
 
-    karim = fresh.stage.a_person(username="karim")
+    karim = fresh.setup.a_person(username="karim")
     given = {"CLIENT_SECRET": secret, "APP_USER": karim.username, "APP_PASSWORD": karim.password}
     said = _run_python(code["Python with httpx"], given)
     assert "signed in" in said
@@ -76,27 +78,27 @@ def test_a_first_administrator_makes_an_app_work(fresh: LiveServer, new_context:
 
 
 @pytest.fixture
-def admin(server: LiveServer, new_context: NewContext) -> Walk:
+def admin(server: LiveServer, new_context: NewContext) -> PageDriver:
     """An administrator in the console."""
     context = new_context(permissions=["clipboard-read", "clipboard-write"])
     page = context.new_page()
-    sign_in(page, server.url, server.stage.a_person(roles="administrator"), to="/admin/")
-    return Walk(page, server.url)
+    sign_in(page, server.url, server.setup.a_person(roles="administrator"), to="/admin/")
+    return PageDriver(page, server.url)
 
 
 @pytest.fixture
 def new_app(server: LiveServer) -> Iterator[NewApp]:
     """Registers an app that speaks to the server."""
     with server.http() as http:
-        yield lambda **changes: OAuth(http, server.stage.an_app(**changes))
+        yield lambda **changes: OAuth(http, server.setup.an_app(**changes))
 
 
 @pytest.fixture
 def person(server: LiveServer) -> Person:
-    return server.stage.a_person()
+    return server.setup.a_person()
 
 
-def test_a_secret_is_rotated_while_it_is_in_use(admin: Walk, person: Person, new_app: NewApp) -> None:
+def test_a_secret_is_rotated_while_it_is_in_use(admin: PageDriver, person: Person, new_app: NewApp) -> None:
     before = new_app(name="Till")
     assert before.sign_in(person).status_code == 200
 
@@ -114,7 +116,7 @@ def test_a_secret_is_rotated_while_it_is_in_use(admin: Walk, person: Person, new
     assert str(after.app.secret) not in admin.page.content()
 
 
-def test_a_stolen_token_is_found_and_explained(admin: Walk, person: Person, new_app: NewApp) -> None:
+def test_a_stolen_token_is_found_and_explained(admin: PageDriver, person: Person, new_app: NewApp) -> None:
     victim = new_app(name="Shop for phones", public=True, retry_window=0)
     stolen = victim.sign_in(person, device_name="A phone").json()["refresh_token"]
     kept = victim.refresh(victim.refresh(stolen).json()["refresh_token"]).json()["refresh_token"]
@@ -137,12 +139,12 @@ def test_a_stolen_token_is_found_and_explained(admin: Walk, person: Person, new_
     expect(
         admin.page.get_by_role("main").get_by_role("row", name=re.compile("had been used before")).first
     ).to_be_visible()
-    # Nobody knows which of the two is the thief: the victim signs in again.
+    # The server cannot know which of the two is the thief. The victim signs in again.
     assert victim.refresh(kept).json()["error"] == "invalid_grant"
 
 
 def test_an_api_refuses_the_session_that_an_administrator_ended(
-    server: LiveServer, admin: Walk, person: Person, new_app: NewApp
+    server: LiveServer, admin: PageDriver, person: Person, new_app: NewApp
 ) -> None:
     oauth = new_app()
     token = oauth.sign_in(person, device_name="Lost laptop").json()["access_token"]
@@ -164,7 +166,7 @@ def test_an_api_refuses_the_session_that_an_administrator_ended(
 
 
 def test_a_forgotten_password_is_set_by_a_link(
-    server: LiveServer, admin: Walk, person: Person, new_app: NewApp, new_context: NewContext
+    server: LiveServer, admin: PageDriver, person: Person, new_app: NewApp, new_context: NewContext
 ) -> None:
     oauth = new_app()
     refresh_token = oauth.sign_in(person).json()["refresh_token"]
@@ -192,7 +194,7 @@ def test_users_look_after_their_own_accounts(
 ) -> None:
     oauth = new_app(name="Shop")
     tokens = [oauth.sign_in(person, device_name=name).json()["refresh_token"] for name in ("Old phone", "Laptop")]
-    here, there = (Walk(new_context(look).new_page(), server.url) for look in ("phone", "light"))
+    here, there = (PageDriver(new_context(look).new_page(), server.url) for look in ("phone", "light"))
     sign_in(there.page, server.url, person)
     sign_in(here.page, server.url, person)
 
@@ -222,13 +224,13 @@ def test_users_look_after_their_own_accounts(
 
 
 def test_the_second_of_two_administrators_is_told_what_the_first_changed(
-    server: LiveServer, admin: Walk, new_context: NewContext
+    server: LiveServer, admin: PageDriver, new_context: NewContext
 ) -> None:
-    client = server.stage.an_app(name="Till").client_id
-    second = Walk(new_context().new_page(), server.url)
-    sign_in(second.page, server.url, server.stage.a_person(roles="administrator"), to="/admin/")
-    for walk in (admin, second):
-        walk.open(f"/admin/clients/edit?client={client}")
+    client = server.setup.an_app(name="Till").client_id
+    second = PageDriver(new_context().new_page(), server.url)
+    sign_in(second.page, server.url, server.setup.a_person(roles="administrator"), to="/admin/")
+    for driver in (admin, second):
+        driver.open(f"/admin/clients/edit?client={client}")
 
     admin.fill(Name="Till, ground floor")
     admin.press("Save")
@@ -258,7 +260,7 @@ def _set_password(page: Page, password: str) -> None:
 
 
 def _refusal_at_last(verifier: Verifier, token: str) -> str:
-    """The code with which the API refuses the token, once it has read of it."""
+    """The code with which the API refuses the token, after the API has read the new status list."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
@@ -270,12 +272,12 @@ def _refusal_at_last(verifier: Verifier, token: str) -> str:
 
 
 def _run_python(code: str, given: dict[str, str]) -> str:
-    """Run a snippet as it is, as a developer who pastes it."""
+    """Run a snippet unchanged, like a developer who pastes it."""
     return _run([sys.executable, "-c", code], given)
 
 
 def _run_shell(code: str, given: dict[str, str]) -> str:
-    """Run the first command of a snippet; what it exports is to be replaced, and is."""
+    """Run the first command of a snippet, with the exported values replaced."""
     commands = "".join(line for line in code.splitlines(keepends=True) if not line.startswith("export "))
     return _run(["bash", "-ec", commands.strip().split("\n\n")[0]], given)
 

@@ -1,4 +1,4 @@
-"""The promise, from the page's side: expiries that nobody notices, many tabs that wake at once, and no token to steal."""
+"""The promise from the page's side: silent expiries, many tabs that wake at once, and no token to steal."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page
 
-from tests.support.front import Exchange, Front
 from tests.support.oauth import Person
+from tests.support.setup import make_setup
 from tests.support.site import CLIENT, Site, open_site
-from tests.support.stage import make_stage
+from tests.support.tls_proxy import Exchange, TlsProxy
 
 EXPIRIES = 20
 TABS = 10
-#: How long a condition is waited for, in seconds.
+#: Seconds until a test gives up a condition.
 PATIENCE = 60
 
-#: Calls the API without a pause for breath, and writes down what failed.
+#: Calls the API without a pause, and notes each failure.
 _WORK = """([api]) => {
     window.calls = 0;
     window.failures = [];
@@ -41,39 +41,39 @@ _WORK = """([api]) => {
 
 @pytest.fixture
 def short_lived(tmp_path: Path) -> Iterator[Site]:
-    """A site with access tokens of three seconds. Its API allows for two more, in which a busy machine may do nothing."""
-    stage = make_stage("sqlite", tmp_path)
-    with open_site(stage, leeway=2, client={"access_token_lifetime": 3, "retry_window": 0}) as opened:
+    """A site with access tokens of three seconds. Its API allows two seconds more, because a busy machine may stall."""
+    setup = make_setup("sqlite", tmp_path)
+    with open_site(setup, leeway=2, client={"access_token_lifetime": 3, "retry_window": 0}) as opened:
         yield opened
-    stage.close()
+    setup.close()
 
 
 @pytest.mark.slow
 def test_a_page_works_through_twenty_expiries_and_nothing_that_scripts_can_reach_holds_a_refresh_token(
     short_lived: Site, visitors_browser: BrowserContext
 ):
-    site, person, client_id = short_lived, short_lived.stage.a_person(), CLIENT
+    site, person, client_id = short_lived, short_lived.setup.a_person(), CLIENT
     page = site.open(visitors_browser)
     _sign_in(page, person)
     page.evaluate(_WORK, [site.api])
     devtools = visitors_browser.new_cdp_session(page)
     for expired in (1, EXPIRIES // 2, EXPIRIES):
-        # A token is replaced before it expires: so many have expired when their successors have been replaced as well.
+        # The page replaces a token before it expires. A token has expired when its successor has been replaced, too.
         page.wait_for_function(
             "n => events.filter((type) => type === 'refreshed').length > n", arg=expired, timeout=240_000
         )
-        refresh_tokens = _refresh_tokens(site.front, client_id)
+        refresh_tokens = _refresh_tokens(site.proxy, client_id)
         assert len(refresh_tokens) > expired
         reachable = _stored(visitors_browser) + _heap(devtools)
         assert not [token for token in refresh_tokens if token in reachable]
-    assert not [one for one in list(site.front.exchanges) if b"asrt_" in one.answer], "scripts can read a body"
+    assert not [one for one in list(site.proxy.exchanges) if b"asrt_" in one.answer], "scripts can read a body"
     assert page.evaluate("failures") == []
     assert page.evaluate("calls") > EXPIRIES
-    # The search would have found one: it finds the access tokens that the page works with, and what is in storage.
+    # The search works: it finds the page's access tokens and the contents of the storage.
     page.evaluate("token => localStorage.setItem('planted', token)", refresh_tokens[0])
     assert refresh_tokens[0] in _stored(visitors_browser)
     heap = _heap(devtools)
-    answers = [json.loads(one.answer) for one in _refreshes(site.front, client_id)]
+    answers = [json.loads(one.answer) for one in _refreshes(site.proxy, client_id)]
     access_tokens = [answer["access_token"] for answer in answers if "access_token" in answer]
     assert [token for token in access_tokens if token in heap]
     page.evaluate("window.enough = true")
@@ -81,7 +81,7 @@ def test_a_page_works_through_twenty_expiries_and_nothing_that_scripts_can_reach
 
 def test_ten_tabs_that_wake_at_once_send_one_refresh_and_all_go_on(site: Site, visitors_browser: BrowserContext):
     client_id, tabs = _ten_tabs(site, visitors_browser)
-    before = len(_refreshes(site.front, client_id))
+    before = len(_refreshes(site.proxy, client_id))
     all_are_waiting = threading.Event()
 
     def hold(exchange: Exchange) -> bool:
@@ -89,12 +89,12 @@ def test_ten_tabs_that_wake_at_once_send_one_refresh_and_all_go_on(site: Site, v
             assert all_are_waiting.wait(PATIENCE)
         return True
 
-    site.front.on_answer = hold
+    site.proxy.on_answer = hold
     _wake(visitors_browser, tabs, site.api)
     all_are_waiting.set()
     assert [_outcome(tab) for tab in tabs] == [200] * TABS
-    site.front.on_answer = lambda _: True
-    assert len(_refreshes(site.front, client_id)) == before + 1
+    site.proxy.on_answer = lambda _: True
+    assert len(_refreshes(site.proxy, client_id)) == before + 1
 
 
 def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
@@ -105,7 +105,7 @@ def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
     together = threading.Barrier(3)
 
     def hold(exchange: Exchange) -> bool:
-        """Three at a time: none of them knows of the others."""
+        """Hold three at a time, so that none of them knows of the others."""
         if exchange.is_a("refresh_token") and not together.broken:
             try:
                 together.wait(PATIENCE)
@@ -114,15 +114,15 @@ def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
             together.abort()
         return True
 
-    before = len(_refreshes(site.front, client_id))
-    site.front.on_request = hold
+    before = len(_refreshes(site.proxy, client_id))
+    site.proxy.on_request = hold
     _wake(visitors_browser, tabs, site.api)
     assert [_outcome(tab) for tab in tabs] == [200] * TABS
-    site.front.on_request = lambda _: True
-    sent = _refreshes(site.front, client_id)[before:]
+    site.proxy.on_request = lambda _: True
+    sent = _refreshes(site.proxy, client_id)[before:]
     assert len(sent) >= 3
     assert {one.status for one in sent} == {200}
-    # Nor later: whichever token the browser was left with, it is the session's.
+    # It stays signed in later, because the browser has kept a token of the session.
     _wake(visitors_browser, tabs, site.api)
     assert [_outcome(tab) for tab in tabs] == [200] * TABS
     assert {tab.evaluate("auth.session.status") for tab in tabs} == {"signed-in"}
@@ -131,8 +131,8 @@ def test_without_web_locks_ten_tabs_refresh_at_once_and_nobody_is_signed_out(
 def _ten_tabs(site: Site, context: BrowserContext) -> tuple[str, list[Page]]:
     """Ten tabs of one user, on a device whose clock the test can put forward."""
     context.clock.install()
-    # A slow machine may take longer to open and wake ten tabs than the window of 30 seconds.
-    person, client_id = site.stage.a_person(), site.a_client(retry_window=120)
+    # The window is long, because a slow machine may take more than 30 seconds to open and wake ten tabs.
+    person, client_id = site.setup.a_person(), site.a_client(retry_window=120)
     tabs = [site.open(context, client_id)]
     _sign_in(tabs[0], person)
     tabs += [site.open(context, client_id) for _ in range(TABS - 1)]
@@ -141,7 +141,7 @@ def _ten_tabs(site: Site, context: BrowserContext) -> tuple[str, list[Page]]:
 
 
 def _wake(context: BrowserContext, tabs: list[Page], api: str) -> None:
-    """Open the lid after a while: every access token has expired, every timer is due, and every tab wants something."""
+    """Wake the device: every access token has expired, every timer is due, and every tab calls the API."""
     for tab in tabs:
         tab.evaluate(
             """api => {
@@ -170,14 +170,14 @@ def _sign_in(page: Page, person: Person) -> None:
     page.evaluate("([username, password]) => auth.signIn({ username, password })", [person.username, person.password])
 
 
-def _refreshes(front: Front, client_id: str) -> list[Exchange]:
-    """The refreshes of a client that were answered."""
-    return [one for one in front.seen("refresh_token") if one.form["client_id"] == client_id and one.status]
+def _refreshes(proxy: TlsProxy, client_id: str) -> list[Exchange]:
+    """The refreshes of a client with an answer."""
+    return [one for one in proxy.seen("refresh_token") if one.form["client_id"] == client_id and one.status]
 
 
-def _refresh_tokens(front: Front, client_id: str) -> list[str]:
-    """Every refresh token that the browser was ever given."""
-    given = [one for one in list(front.exchanges) if one.form.get("client_id") == client_id]
+def _refresh_tokens(proxy: TlsProxy, client_id: str) -> list[str]:
+    """Every refresh token that the browser was given."""
+    given = [one for one in list(proxy.exchanges) if one.form.get("client_id") == client_id]
     headers = " ".join(value for one in given for name, value in one.answer_headers if name.lower() == "set-cookie")
     found = list(dict.fromkeys(re.findall(r"asrt_[\w-]+", headers)))
     assert found
@@ -185,7 +185,7 @@ def _refresh_tokens(front: Front, client_id: str) -> list[str]:
 
 
 def _stored(context: BrowserContext) -> str:
-    """What the browser stores where scripts can read it: all but HttpOnly cookies."""
+    """Everything in the browser's storage that scripts can read: not the HttpOnly cookies."""
     stored: dict[str, Any] = dict(context.storage_state(indexed_db=True))
     stored["cookies"] = [cookie for cookie in stored["cookies"] if not cookie["httpOnly"]]
     return json.dumps(stored)

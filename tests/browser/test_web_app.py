@@ -1,4 +1,4 @@
-"""The example page, as people use it: by keyboard, on a desk, at night and on a phone, in several tabs and browsers."""
+"""The example page, as people use it: by keyboard, in the dark, on a phone, in several tabs and browsers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NewContext = Callable[..., BrowserContext]
 
 @pytest.mark.parametrize("look", LOOKS)
 def test_the_example_page_serves_every_look_and_needs_no_mouse(site: Site, new_context: NewContext, look: str):
-    person = site.stage.a_person()
+    person = site.setup.a_person()
     page = _open(site, new_context(look, ignore_https_errors=True))
     _is_well_made(page)
     _sign_in(page, Person(person.id, person.username, "not the password"))
@@ -39,7 +39,7 @@ def test_the_example_page_serves_every_look_and_needs_no_mouse(site: Site, new_c
 
 
 def test_the_example_page_shows_every_device_and_signs_the_others_out(site: Site, new_context: NewContext):
-    person = site.stage.a_person()
+    person = site.setup.a_person()
     here = _open(site, new_context(ignore_https_errors=True))
     there = _open(site, new_context("phone", ignore_https_errors=True))
     for page in (there, here):

@@ -22,16 +22,16 @@ from authserver.settings.model import Settings
 from authserver.settings.values import PasswordSettings
 from tests.support.oauth import Person
 from tests.support.server import ROOT, LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 NEW = "a wholly new password"
 
 
-def run(stage: Stage, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+def run(setup: Setup, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "authserver", *arguments],
-        env=LiveServer(stage, port=8000).environment(),
+        env=LiveServer(setup, port=8000).environment(),
         input=given,
         capture_output=True,
         text=True,
@@ -46,67 +46,67 @@ def use(visitor: Visitor, url: str) -> int:
     return visitor.submit(path, {"new_password": NEW, "repeated_password": NEW}).status_code
 
 
-def test_an_administrator_begins_with_a_link(stage: Stage, visitor: Visitor):
-    done = run(stage, "admin", "create", "root", "--email", "root@example.com", "--link")
+def test_an_administrator_begins_with_a_link(setup: Setup, visitor: Visitor):
+    done = run(setup, "admin", "create", "root", "--email", "root@example.com", "--link")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("http://127.0.0.1:8000/account/password/")
     assert len(done.stdout.splitlines()) == 1, "the link alone, so that it can be piped"
     assert use(visitor, done.stdout.strip()) == 303
     assert visitor.sign_in(Person("", "root", NEW), next="/admin/").headers["location"] == "/admin/"
-    (row,) = stage.sql("SELECT roles FROM users")
+    (row,) = setup.sql("SELECT roles FROM users")
     assert row.roles == "administrator"
 
 
-def test_an_administrator_begins_with_a_password_from_standard_input(stage: Stage, visitor: Visitor):
-    done = run(stage, "admin", "create", "root", "--password-stdin", given=f"{NEW}\n")
+def test_an_administrator_begins_with_a_password_from_standard_input(setup: Setup, visitor: Visitor):
+    done = run(setup, "admin", "create", "root", "--password-stdin", given=f"{NEW}\n")
     assert done.returncode == 0, done.stderr
     assert "http://127.0.0.1:8000/admin/" in done.stdout
     assert NEW not in done.stdout
     assert visitor.sign_in(Person("", "root", NEW)).status_code == 303
 
 
-def test_nobody_becomes_an_administrator_twice_or_without_a_password(stage: Stage):
-    assert run(stage, "admin", "create", "root", "--password-stdin").returncode == 1
-    assert run(stage, "admin", "create", "root", "--password-stdin", "--link", given=f"{NEW}\n").returncode == 2
-    assert stage.sql("SELECT id FROM users") == []
-    assert run(stage, "admin", "create", "root", "--password-stdin", given=f"{NEW}\n").returncode == 0
-    again = run(stage, "admin", "create", "Root", "--link")
+def test_nobody_becomes_an_administrator_twice_or_without_a_password(setup: Setup):
+    assert run(setup, "admin", "create", "root", "--password-stdin").returncode == 1
+    assert run(setup, "admin", "create", "root", "--password-stdin", "--link", given=f"{NEW}\n").returncode == 2
+    assert setup.sql("SELECT id FROM users") == []
+    assert run(setup, "admin", "create", "root", "--password-stdin", given=f"{NEW}\n").returncode == 0
+    again = run(setup, "admin", "create", "Root", "--link")
     assert again.returncode == 1
     assert "is taken" in again.stderr
 
 
-def test_a_command_prints_a_link_for_any_user(stage: Stage, visitor: Visitor, person: Person):
-    done = run(stage, "users", "password-link", person.username, "--json")
+def test_a_command_prints_a_link_for_any_user(setup: Setup, visitor: Visitor, person: Person):
+    done = run(setup, "users", "password-link", person.username, "--json")
     printed = json.loads(done.stdout)
     assert printed["username"] == person.username
     assert use(visitor, printed["url"]) == 303
     assert visitor.sign_in(Person("", person.username, NEW)).status_code == 303
-    assert run(stage, "users", "password-link", "nobody").returncode == 1
-    added = run(stage, "users", "add", "bea", "--link")
+    assert run(setup, "users", "password-link", "nobody").returncode == 1
+    added = run(setup, "users", "add", "bea", "--link")
     assert use(visitor, added.stdout.strip()) == 303
     assert visitor.sign_in(Person("", "bea", NEW)).status_code == 303
 
 
-def test_a_first_start_makes_the_administrator_and_prints_a_link(stage: Stage):
-    assert "authserver admin create NAME --link" in _said_at_start(stage), "the way, where nobody asked for it"
-    assert stage.sql("SELECT id FROM users") == []
-    first = _said_at_start(stage, "--first-administrator", "root")
-    second = _said_at_start(stage, "--first-administrator", "root")
+def test_a_first_start_makes_the_administrator_and_prints_a_link(setup: Setup):
+    assert "authserver admin create NAME --link" in _said_at_start(setup), "it shows the command instead of a link"
+    assert setup.sql("SELECT id FROM users") == []
+    first = _said_at_start(setup, "--first-administrator", "root")
+    second = _said_at_start(setup, "--first-administrator", "root")
     links = [re.findall(r"http://\S+/account/password/[\w-]{43}", said) for said in (first, second)]
-    assert [len(found) for found in links] == [1, 1], "on standard output, and in no line of the log"
-    assert links[0] != links[1], "nobody has used the first one, and whoever starts the server may have lost it"
-    (row,) = stage.sql("SELECT username, roles, password_hash FROM users")
+    assert [len(found) for found in links] == [1, 1], "it stands on standard output, and not in the log"
+    assert links[0] != links[1], "nobody has used the first link, and the operator may have lost it"
+    (row,) = setup.sql("SELECT username, roles, password_hash FROM users")
     assert tuple(row) == ("root", "administrator", None)
-    admin = Administration(stage.database, stage.settings, "cli:tester")
+    admin = Administration(setup.database, setup.settings, "cli:tester")
     users.set_password(admin, "root", NEW)
-    later = _said_at_start(stage, "--first-administrator", "root")
+    later = _said_at_start(setup, "--first-administrator", "root")
     assert "/account/password/" not in later
     assert "no administrator" not in later
 
 
-def _said_at_start(stage: Stage, *arguments: str) -> str:
+def _said_at_start(setup: Setup, *arguments: str) -> str:
     """What the server prints, its log with it, from the start to the end."""
-    server = LiveServer(stage, workers=1)
+    server = LiveServer(setup, workers=1)
     server.start(*arguments)
     server.stop()
     return server.log.read_text()
@@ -130,7 +130,7 @@ def test_a_first_start_prints_a_link_and_later_ones_until_it_is_used(settings: S
         visitor = Visitor(http, settings.issuer)
         for guess in ("", "admin", demo.PASSWORD):
             assert visitor.sign_in(Person("", demo.ADMINISTRATOR, guess)).status_code == 403
-        assert visitor.get(urlsplit(first.url).path).status_code == 410, "the newer one counts"
+        assert visitor.get(urlsplit(first.url).path).status_code == 410, "the newer link counts"
         assert use(visitor, second.url) == 303
         assert visitor.sign_in(Person("", demo.ADMINISTRATOR, NEW)).status_code == 303
     app.extensions["authserver"].database.dispose()

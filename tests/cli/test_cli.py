@@ -1,4 +1,4 @@
-"""The command as people and scripts run it: a process of its own, on a database of its own."""
+"""The command as people and scripts run it: in a process of its own, on a database of its own."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
 from tests.support.databases import on_both_databases
 from tests.support.server import ROOT
+from tests.support.setup import API, Setup
 from tests.support.shell import COMMAND, Shell
-from tests.support.stage import API, Stage
 
 
 @pytest.fixture
-def shell(stage: Stage) -> Shell:
-    return Shell(stage)
+def shell(setup: Setup) -> Shell:
+    return Shell(setup)
 
 
 @pytest.fixture
 def bare(tmp_path: Path) -> dict[str, str]:
-    """The variables of a machine on which nothing has been made yet."""
+    """The environment of a fresh machine."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
     return {**inherited, "AUTHSERVER_DATA_DIR": str(tmp_path / "data"), "AUTHSERVER_KEY_DIR": str(tmp_path / "keys")}
 
@@ -84,14 +84,14 @@ def test_every_problem_of_a_registration_is_one_line(shell: Shell):
     assert "authserver apis add" in said
 
 
-def test_a_password_comes_from_standard_input_and_signs_in(shell: Shell, stage: Stage):
+def test_a_password_comes_from_standard_input_and_signs_in(shell: Shell, setup: Setup):
     made = shell.json("users", "add", "anna", "--email", "anna@example.com", given="correct horse\n")
     assert (made["username"], made["roles"]) == ("anna", [])
-    (row,) = stage.sql("SELECT password_hash FROM users WHERE username = 'anna'")
-    assert stage.hasher.verify("correct horse", row.password_hash).matches
+    (row,) = setup.sql("SELECT password_hash FROM users WHERE username = 'anna'")
+    assert setup.hasher.verify("correct horse", row.password_hash).matches
 
 
-def test_a_password_is_asked_for_twice_on_a_terminal_and_not_shown(shell: Shell, stage: Stage):
+def test_a_password_is_asked_for_twice_on_a_terminal_and_not_shown(shell: Shell, setup: Setup):
     terminal, other_end = pty.openpty()
     process = subprocess.Popen(
         [*COMMAND, "users", "add", "anna"],
@@ -111,7 +111,7 @@ def test_a_password_is_asked_for_twice_on_a_terminal_and_not_shown(shell: Shell,
     os.close(terminal)
     assert process.wait() == 0
     assert b"correct horse" not in seen
-    assert stage.sql("SELECT username FROM users") == [("anna",)]
+    assert setup.sql("SELECT username FROM users") == [("anna",)]
 
 
 @pytest.mark.parametrize(("option", "value"), [("--kind", "web"), ("--name", "Shop")])
@@ -127,8 +127,8 @@ def test_a_password_that_is_missing_or_too_short_is_refused(shell: Shell, given:
     assert said in shell.refused("users", "add", "anna", given=given)
 
 
-def test_a_change_that_signs_people_out_is_not_made_without_an_answer(shell: Shell, stage: Stage):
-    client_id = stage.an_app().client_id
+def test_a_change_that_signs_people_out_is_not_made_without_an_answer(shell: Shell, setup: Setup):
+    client_id = setup.an_app().client_id
     assert "--yes" in shell.refused("clients", "disable", client_id)
     assert shell.json("clients", "show", client_id)["enabled"] is True
 
@@ -141,9 +141,9 @@ def test_an_api_is_registered_bound_to_a_role_and_removed(shell: Shell):
     assert shell.json("apis", "remove", other, "--yes")["removed"] is True
 
 
-def test_a_reference_is_explained_with_what_the_database_knows(shell: Shell, stage: Stage):
-    app = stage.an_app()
-    vault = stage.key_rotation()._vault
+def test_a_reference_is_explained_with_what_the_database_knows(shell: Shell, setup: Setup):
+    app = setup.an_app()
+    vault = setup.key_rotation()._vault
     reference = References(vault.reference_key()).seal(Refusal(Reason.CLIENT_DISABLED, 1, app.client_id))
     explained = shell.json("why", reference)
     assert (explained["reason"], explained["client_enabled"]) == ("client_disabled", True)
@@ -152,8 +152,8 @@ def test_a_reference_is_explained_with_what_the_database_knows(shell: Shell, sta
     assert "not a reference" in shell.refused("why", reference[:-4] + "AAAA")
 
 
-def test_a_reference_is_explained_while_the_database_is_away(shell: Shell, stage: Stage):
-    reference = References(stage.key_rotation()._vault.reference_key()).seal(Refusal(Reason.DATABASE_UNAVAILABLE, 1))
+def test_a_reference_is_explained_while_the_database_is_away(shell: Shell, setup: Setup):
+    reference = References(setup.key_rotation()._vault.reference_key()).seal(Refusal(Reason.DATABASE_UNAVAILABLE, 1))
     done = shell.run("why", reference, AUTHSERVER_DATABASE__URL="postgresql://u:p@127.0.0.1:1/nowhere")
     assert done.returncode == 0
     assert "could not be reached" in done.stdout
@@ -167,16 +167,16 @@ def test_the_audit_record_names_who_acted(shell: Shell):
     assert "there is no event" in shell.refused("audit", "list", "--event", "user.befriended")
 
 
-def test_what_comes_from_outside_cannot_drive_the_terminal(shell: Shell, stage: Stage):
-    stage.a_person(username="mallory")
-    stage.sql("UPDATE users SET email = :email", email="\x1b]0;owned\x07@x")
+def test_what_comes_from_outside_cannot_drive_the_terminal(shell: Shell, setup: Setup):
+    setup.a_person(username="mallory")
+    setup.sql("UPDATE users SET email = :email", email="\x1b]0;owned\x07@x")
     done = shell.run("users", "list")
     assert "\x1b" not in done.stdout
     assert r"\x1b]0;owned\x07@x" in done.stdout
 
 
-def test_keys_are_listed_rotated_and_marked_as_leaked(shell: Shell, stage: Stage):
-    stage.key_rotation().ensure()
+def test_keys_are_listed_rotated_and_marked_as_leaked(shell: Shell, setup: Setup):
+    setup.key_rotation().ensure()
     assert "wait" in shell.refused("keys", "rotate")
     rotated = shell.json("keys", "rotate", "--now")["keys"]
     assert [key["state"] for key in rotated] == ["retired", "active", "next"]
@@ -185,9 +185,9 @@ def test_keys_are_listed_rotated_and_marked_as_leaked(shell: Shell, stage: Stage
     assert shell.json("keys", "rewrap") == {"keys": 0}
 
 
-def test_keys_without_their_master_key_are_refused_and_no_new_one_is_made(shell: Shell, stage: Stage):
+def test_keys_without_their_master_key_are_refused_and_no_new_one_is_made(shell: Shell, setup: Setup):
     assert "there is no master key" in shell.refused("keys", "rotate")
-    assert not stage.settings.master_key_file.exists()
+    assert not setup.settings.master_key_file.exists()
 
 
 def test_pruning_says_what_it_deleted(shell: Shell):
@@ -196,10 +196,10 @@ def test_pruning_says_what_it_deleted(shell: Shell):
 
 
 @on_both_databases
-def test_pruning_stops_after_the_batch_under_way_when_it_is_interrupted(shell: Shell, stage: Stage):
+def test_pruning_stops_after_the_batch_under_way_when_it_is_interrupted(shell: Shell, setup: Setup):
     # While this transaction lasts, the command waits for a lock, so it cannot have finished before the signal.
-    with stage.database.transaction() as connection:
-        if stage.kind == "postgresql":
+    with setup.database.transaction() as connection:
+        if setup.kind == "postgresql":
             connection.execute(text("LOCK TABLE audit_events IN ACCESS EXCLUSIVE MODE"))
         process = subprocess.Popen(
             [*COMMAND, "prune", "--json"],

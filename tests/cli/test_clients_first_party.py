@@ -1,15 +1,15 @@
-"""Whose app it is, from the command line."""
+"""First-party and third-party clients, from the command line."""
 
 from __future__ import annotations
 
 import json
 
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
-def test_an_app_of_somebody_else_never_gets_the_password_grant(stage: Stage):
-    run = LiveServer(stage).run
+def test_an_app_of_somebody_else_never_gets_the_password_grant(setup: Setup):
+    run = LiveServer(setup).run
     named = ("clients", "add", "--kind", "web", "--name", "Shop", "--scope", "read", "--json")
     own = run(*named, "--allow-password-grant", "--redirect-uri", "https://shop.example.com/back")
     assert own.returncode == 0, own.stderr

@@ -1,4 +1,4 @@
-"""Whole systems move in: a hundred thousand users in one command, and each signs in with the password of before."""
+"""Whole systems move in: a hundred thousand users in one command, and each user signs in with the old password."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ import pytest
 from tests.support.foreign_hashes import HASHES, PASSWORD
 from tests.support.oauth import OAuth, Person
 from tests.support.server import ROOT
+from tests.support.setup import Setup
 from tests.support.shell import COMMAND, Shell
-from tests.support.stage import Stage
 from tests.support.users_file import measured, password_of, write_users
 
 MANY = 100_000
 SIGNING_IN = 500
-#: The command takes about 95 MiB whatever the file is. Had it held 100,000 users at once, it would take 150 MB more.
+#: The command takes about 95 MiB for a file of any size. If it held 100,000 users at once, it would take 150 MB more.
 MOST_MEMORY_MB = 200
 OUR_OWN = "$argon2id$v=19$m=8,t=1,p=1$"
 
 
 @pytest.fixture
-def shell(stage: Stage) -> Shell:
-    return Shell(stage)
+def shell(setup: Setup) -> Shell:
+    return Shell(setup)
 
 
-def count(stage: Stage) -> int:
-    return int(stage.sql("SELECT count(*) AS n FROM users")[0].n)
+def count(setup: Setup) -> int:
+    return int(setup.sql("SELECT count(*) AS n FROM users")[0].n)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
 def test_a_hundred_thousand_users_move_in_with_one_command_in_bounded_memory(
-    shell: Shell, stage: Stage, oauth: OAuth, tmp_path: Path
+    shell: Shell, setup: Setup, oauth: OAuth, tmp_path: Path
 ):
     bad = (17, 50_000, 99_999)
     few, many, report = tmp_path / "few.csv", tmp_path / "many.csv", tmp_path / "report.jsonl"
@@ -54,16 +54,16 @@ def test_a_hundred_thousand_users_move_in_with_one_command_in_bounded_memory(
     assert (status, tally["lines"], tally["added"], tally["present"], tally["refused"]) == (1, MANY, MANY - 13, 10, 3)
     problems = [json.loads(line) for line in report.read_text().splitlines()]
     assert [(problem["line"], problem["field"]) for problem in problems] == [(n + 2, "username") for n in bad]
-    assert count(stage) == MANY - 3
+    assert count(setup) == MANY - 3
     assert most < MOST_MEMORY_MB
-    assert most - little < 60, "it holds a batch, not the file"
+    assert most - little < 60, "it holds one batch in memory, not the file"
 
     for number in random.sample([n for n in range(MANY) if n not in bad], SIGNING_IN):
         login = f"user {number}" if number % 2 else f"user.{number}@example.com"
         assert oauth.sign_in(Person("", login, password_of(number))).status_code == 200, number
     wrong = oauth.sign_in(Person("", "user 1", password_of(2)))
-    assert wrong.status_code == 400, "and with no other"
-    rehashed = stage.sql("SELECT count(*) AS n FROM users WHERE password_hash LIKE :own", own=OUR_OWN + "%")
+    assert wrong.status_code == 400, "no other password signs in"
+    rehashed = setup.sql("SELECT count(*) AS n FROM users WHERE password_hash LIKE :own", own=OUR_OWN + "%")
     assert rehashed[0].n == SIGNING_IN
 
     status, output, most = measured(shell, "users", "export", "--output", str(tmp_path / "all.csv"))
@@ -73,7 +73,7 @@ def test_a_hundred_thousand_users_move_in_with_one_command_in_bounded_memory(
 
 
 def test_every_form_of_hash_signs_in_with_the_old_password_and_is_replaced(
-    shell: Shell, stage: Stage, oauth: OAuth, tmp_path: Path
+    shell: Shell, setup: Setup, oauth: OAuth, tmp_path: Path
 ):
     file = tmp_path / "users.jsonl"
     users = {f"user {number}": made for number, made in enumerate(HASHES.values())}
@@ -82,17 +82,17 @@ def test_every_form_of_hash_signs_in_with_the_old_password_and_is_replaced(
     assert shell.json("users", "import", str(file))["added"] == len(HASHES)
     for name, made in users.items():
         assert oauth.sign_in(Person("", name, PASSWORD + "x")).status_code == 400, made
-        assert stored(stage, name) == made, "a wrong password replaces nothing"
+        assert stored(setup, name) == made, "a wrong password replaces nothing"
         assert oauth.sign_in(Person("", name, PASSWORD)).status_code == 200, made
-        assert stored(stage, name).startswith(OUR_OWN), made
+        assert stored(setup, name).startswith(OUR_OWN), made
         assert oauth.sign_in(Person("", name, PASSWORD)).status_code == 200, made
 
 
-def stored(stage: Stage, name: str) -> str:
-    return str(stage.sql("SELECT password_hash FROM users WHERE username = :name", name=name)[0].password_hash)
+def stored(setup: Setup, name: str) -> str:
+    return str(setup.sql("SELECT password_hash FROM users WHERE username = :name", name=name)[0].password_hash)
 
 
-def test_an_import_that_was_killed_goes_on_when_it_is_run_again(shell: Shell, stage: Stage, tmp_path: Path):
+def test_an_import_that_was_killed_goes_on_when_it_is_run_again(shell: Shell, setup: Setup, tmp_path: Path):
     file = tmp_path / "users.csv"
     write_users(file, 2500)
     with subprocess.Popen(
@@ -101,26 +101,26 @@ def test_an_import_that_was_killed_goes_on_when_it_is_run_again(shell: Shell, st
     ) as process:  # fmt: skip
         assert process.stdin is not None
         process.stdin.write(b"".join(file.read_bytes().splitlines(keepends=True)[:1700]))
-        process.stdin.flush()  # and the rest never comes
+        process.stdin.flush()  # the rest never comes
         deadline = time.monotonic() + 60
-        while count(stage) < 1000 and time.monotonic() < deadline:
+        while count(setup) < 1000 and time.monotonic() < deadline:
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.stdin.close()
-    there = count(stage)
+    there = count(setup)
     assert there in (1000, 1500), "whole batches"
-    assert stage.events("users.imported") == []
+    assert setup.events("users.imported") == []
     tally = shell.json("users", "import", str(file))
     assert (tally["added"], tally["present"], tally["refused"]) == (2500 - there, there, 0)
-    assert count(stage) == 2500
-    assert len(stage.events("user.imported")) == 2500, "one for each user, whichever run added it"
+    assert count(setup) == 2500
+    assert len(setup.events("user.imported")) == 2500, "one event for each user, from either run"
 
 
-def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell: Shell, stage: Stage, tmp_path: Path):
+def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell: Shell, setup: Setup, tmp_path: Path):
     file = tmp_path / "users.csv"
     file.write_text("username,password_hash,password\nanna,,\nb@d,,\ncarl,md5$abc$123,\ndora,,correct horse\n")
     dry = shell.run("users", "import", str(file), "--dry-run")
-    assert (dry.returncode, count(stage)) == (1, 0)
+    assert (dry.returncode, count(setup)) == (1, 0)
     assert "Would add 2 users; 0 were there already; 2 lines refused." in dry.stdout
     done = shell.run("users", "import", str(file))
     assert done.returncode == 1
@@ -141,7 +141,7 @@ def test_bad_lines_are_printed_with_what_is_wrong_and_the_rest_is_imported(shell
 
 
 def test_a_cell_with_line_ends_is_read_as_one_and_a_file_with_a_broken_one_is_not_read_further(
-    shell: Shell, stage: Stage, tmp_path: Path
+    shell: Shell, setup: Setup, tmp_path: Path
 ):
     file = tmp_path / "users.csv"
     file.write_text('username,roles\n"x""\nroot2,administrator\n""y",\nanna,"editor\nwriter"\n"bob,\ncarl,\n')
@@ -151,7 +151,7 @@ def test_a_cell_with_line_ends_is_read_as_one_and_a_file_with_a_broken_one_is_no
     assert said[0].startswith("line 2: username: a user name has no control")
     assert said[1].startswith("line 7: line: is no CSV: a quotation mark is left open")
     assert said[2] == "warning: nothing after line 7 was read: mend it, and run the import again"
-    (row,) = stage.sql("SELECT username, roles FROM users")
+    (row,) = setup.sql("SELECT username, roles FROM users")
     assert (row.username, row.roles) == ("anna", "editor writer")
 
 
@@ -165,14 +165,14 @@ def test_a_file_whose_first_line_cannot_be_read_is_refused_with_the_reason(shell
         assert said in shell.refused("users", "import", str(file))
 
 
-def test_a_file_as_excel_writes_it_with_semicolons_is_imported(shell: Shell, stage: Stage, tmp_path: Path):
+def test_a_file_as_excel_writes_it_with_semicolons_is_imported(shell: Shell, setup: Setup, tmp_path: Path):
     file = tmp_path / "users.csv"
     file.write_bytes('\ufeffusername;email;enabled\r\nJürgen;j@example.com;TRUE\r\n"a;b";;FALSE\r\n'.encode())
     assert shell.json("users", "import", str(file))["added"] == 2
-    assert {row.username for row in stage.sql("SELECT username FROM users")} == {"Jürgen", "a;b"}
+    assert {row.username for row in setup.sql("SELECT username FROM users")} == {"Jürgen", "a;b"}
 
 
-def test_a_file_of_another_kind_prints_no_more_than_anybody_reads(shell: Shell, tmp_path: Path):
+def test_a_file_of_another_kind_prints_a_readable_number_of_problems(shell: Shell, tmp_path: Path):
     file = tmp_path / "users.jsonl"
     file.write_text("no JSON\n" * 200)
     done = shell.run("users", "import", str(file))
@@ -181,8 +181,8 @@ def test_a_file_of_another_kind_prints_no_more_than_anybody_reads(shell: Shell, 
     assert "the ending of the file does not tell its format" in shell.refused("users", "import", "-")
 
 
-def test_an_export_with_hashes_is_a_file_for_its_owner_alone(shell: Shell, stage: Stage, tmp_path: Path):
-    stage.a_person(username="anna")
+def test_an_export_with_hashes_is_a_file_for_its_owner_alone(shell: Shell, setup: Setup, tmp_path: Path):
+    setup.a_person(username="anna")
     target = tmp_path / "users.csv"
     target.write_text("what was there before, and readable to all")
     target.chmod(0o644)
@@ -191,12 +191,12 @@ def test_an_export_with_hashes_is_a_file_for_its_owner_alone(shell: Shell, stage
     assert '"anna","","","true","$argon2id$' in target.read_text()
     plain = shell.run("users", "export")
     assert plain.stdout == '"username","email","roles","enabled"\n"anna","","","true"\n'
-    (with_hashes, without) = (json.loads(row.detail)["with_password_hashes"] for row in stage.events("users.exported"))
+    (with_hashes, without) = (json.loads(row.detail)["with_password_hashes"] for row in setup.events("users.exported"))
     assert (with_hashes, without) == (True, False)
 
 
 def on_a_terminal(shell: Shell, *arguments: str) -> str:
-    """What a person sees who runs a command."""
+    """The output of a command on a terminal."""
     leader, follower = pty.openpty()
     with subprocess.Popen(
         [*COMMAND, *arguments], env=shell.environment, cwd=ROOT, stdout=follower, stderr=follower
@@ -216,7 +216,7 @@ def on_a_terminal(shell: Shell, *arguments: str) -> str:
     return seen.decode()
 
 
-def test_whoever_waits_sees_how_far_it_is_and_no_line_of_a_log(shell: Shell, tmp_path: Path):
+def test_an_import_on_a_terminal_shows_its_progress_and_no_line_of_a_log(shell: Shell, tmp_path: Path):
     file = tmp_path / "users.csv"
     write_users(file, 1200)
     seen = on_a_terminal(shell, "users", "import", str(file))
@@ -232,7 +232,7 @@ def test_commands_log_their_audit_events_for_what_collects_their_errors(shell: S
     assert "correct horse" not in done.stderr
 
 
-def test_the_audit_record_is_exported_as_json_lines(shell: Shell, stage: Stage):
+def test_the_audit_record_is_exported_as_json_lines(shell: Shell, setup: Setup):
     shell.run("users", "add", "anna", "--password-stdin", given="correct horse\n")
     shell.run("users", "disable", "anna")
     done = shell.run("audit", "export", "--event", "user", "--actor", "cli", "--since", "1d", USER="")

@@ -1,4 +1,4 @@
-"""What `make run` prepares: found on a fresh directory, and made up for where a first start was cut off."""
+"""`make run` prepares a fresh directory, and completes one whose first start was cut off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The documents say what is true of the code: links, commands, settings, metrics, tests and samples that they name exist."""
+"""The documents are true: the links, commands, settings, metrics, tests and samples that they name exist."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ PAGES = sorted(
 )
 GROUPS = {name.split(".")[0] for name in fields_of(Settings) if "." in name}
 COMMAND = re.compile(r"(?<![\w./@-])authserver (?=[a-z-])[^`\n|]*")
-#: Where a command ends and the shell, a comment or a sentence goes on.
+#: Ends a command: the shell, a comment or a sentence goes on.
 _PROSE_END = re.compile(r"\s(?:#|\u2026).*$|[)(;<>]\s.*$|\$\(.*$")
 
 
@@ -213,7 +213,7 @@ def test_a_wrong_command_would_be_found(line: str, problem: str | None):
 
 
 def command_problem(line: str) -> str | None:
-    """What keeps a command line of a page from being one, if anything does. Values are not looked at, but choices are."""
+    """What is wrong with a command line of a page, or None. Checks choices, but no other values."""
     words = shlex.split(line)[1:]
     node: click.Command = authserver
     while isinstance(node, click.Group) and words and not words[0].startswith("-"):

@@ -29,7 +29,7 @@ def test_every_command_of_the_page_works(tmp_path: Path):
     servers = [text for is_server, text in blocks if is_server]
     assert len(servers) == 2
 
-    # The servers start in the middle of the page; the shell is told to go on when the page has reached them.
+    # The servers start in the middle of the page, so the script is cut in two.
     first, second = script.split("curl -fsS --retry", 1)
     _install(tmp_path)
     before = _run(first, tmp_path)
@@ -57,13 +57,13 @@ def _on_free_ports() -> str:
 
 
 def _adapted(text: str) -> str:
-    """With the programs of the tests in place of those that the page installs."""
+    """The page's commands, with the programs of the tests in place of the installed ones."""
     text = text.replace("examples/api/.venv/bin/python", str(_example_python()))
     return text.replace("examples/api/app.py", str(ROOT / "examples/api/app.py")).replace(". .venv/bin/activate\n", "")
 
 
 def _install(directory: Path) -> None:
-    """Put the command `authserver` of this checkout there, whether or not it is installed."""
+    """Write a command `authserver` that runs this checkout."""
     (directory / "bin").mkdir()
     command = directory / "bin" / "authserver"
     command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -m authserver "$@"\n')

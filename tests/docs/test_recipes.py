@@ -1,6 +1,6 @@
-"""A grant, a client authentication method and an endpoint are one file and one line each: added to a copy of the server.
+"""A grant, a client authentication method and an endpoint take one file and one line each, in a copy of the server.
 
-The copy is started in a process of its own, which tells where it found them.
+The copy runs in a process of its own, which prints where it found them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ ENDPOINT = Endpoint("toy", "/toy", ("GET",), lambda context, request: Answer(200
 
 @pytest.fixture(scope="module")
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What `tests.support.with_toys` tells of a copy of the server that has the toys."""
+    """The output of `tests.support.find_toys` for a copy of the server with the toys."""
     copy = tmp_path_factory.mktemp("copy")
     unneeded = shutil.ignore_patterns("__pycache__", "node_modules")
     for folder in ("authserver", "migrations", "config", "sdk/browser"):
@@ -61,13 +61,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     _name(copy / "authserver/oauth/endpoints/__init__.py", "token", "toy")
     _add(copy / "authserver/oauth/endpoints/__init__.py", "ENDPOINTS: tuple[Endpoint, ...] = (", "    toy.ENDPOINT,")
     run = subprocess.run(
-        [sys.executable, "-m", "tests.support.with_toys", str(tmp_path_factory.mktemp("stage"))],
+        [sys.executable, "-m", "tests.support.find_toys", str(tmp_path_factory.mktemp("setup"))],
         env={**os.environ, "PYTHONPATH": f"{copy}{os.pathsep}{ROOT}", "PYTHONDONTWRITEBYTECODE": "1"},
         cwd=copy, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert run.returncode == 0, run.stderr
     told: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
-    assert told["server"] == str(copy / "authserver"), "the copy is what was looked at"
+    assert told["server"] == str(copy / "authserver"), "the program ran the copy"
     return told
 
 
@@ -78,7 +78,7 @@ def _add(file: Path, after: str, line: str) -> None:
 
 
 def _name(file: Path, neighbour: str, name: str) -> None:
-    """Name a file beside its neighbour, in the import and wherever the neighbours are listed by name."""
+    """Add a file's name beside its neighbour's, in the import and in the list of names."""
     lines = [
         line.replace(neighbour, f"{neighbour}, {name}") if line.endswith((neighbour, f"{neighbour})}}")) else line
         for line in file.read_text().split("\n")

@@ -1,4 +1,4 @@
-"""Administration at the same time: nobody's change is lost untold, and a repeated creation creates once."""
+"""Parallel administration: no change is lost silently, and a repeated creation creates once."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.admin_api import AdminApi, a_program, refused
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 pytestmark = on_both_databases
 
@@ -25,10 +25,10 @@ _THREADS = 25
 
 
 @pytest.fixture
-def servers(stage: Stage) -> Iterator[list[LiveServer]]:
-    """Two live servers of two workers each, on one database, with one name: so a token of one is good at the other."""
-    first = LiveServer(stage)
-    second = LiveServer(stage, AUTHSERVER_ISSUER=first.url)
+def servers(setup: Setup) -> Iterator[list[LiveServer]]:
+    """Two live servers of two workers each, on one database. They have the same issuer, so both accept the tokens."""
+    first = LiveServer(setup)
+    second = LiveServer(setup, AUTHSERVER_ISSUER=first.url)
     started = [first.start(), second.start()]
     yield started
     for server in started:
@@ -39,15 +39,15 @@ Programs = Callable[[list[LiveServer], int], list[AdminApi]]
 
 
 @pytest.fixture
-def programs(stage: Stage) -> Iterator[Programs]:
-    """One program with so many connections of its own, at each of the servers in turn."""
+def programs(setup: Setup) -> Iterator[Programs]:
+    """One program with so many connections, to the two servers in turn."""
     with ExitStack() as opened:
 
         def connect(servers: list[LiveServer], count: int) -> list[AdminApi]:
             https = [
                 opened.enter_context(server.http()) for server, _ in zip(cycle(servers), range(count), strict=False)
             ]
-            token = a_program(stage, https[0]).token
+            token = a_program(setup, https[0]).token
             return [AdminApi(http, token) for http in https]
 
         yield connect
@@ -55,7 +55,7 @@ def programs(stage: Stage) -> Iterator[Programs]:
 
 @pytest.mark.slow
 def test_two_hundred_registrations_with_one_key_make_one_client_and_all_get_its_secret(
-    stage: Stage, servers: list[LiveServer], programs: Programs
+    setup: Setup, servers: list[LiveServer], programs: Programs
 ):
     apis = programs(servers, _THREADS)
     together = threading.Barrier(_THREADS)
@@ -72,15 +72,15 @@ def test_two_hundred_registrations_with_one_key_make_one_client_and_all_get_its_
     assert {response.status_code for response in responses} == {201}
     assert len({response.text for response in responses}) == 1
     assert len({response.headers["etag"] for response in responses}) == 1
-    assert [row.n for row in stage.sql("SELECT count(*) AS n FROM clients WHERE name = 'Once'")] == [1]
-    assert len([event for event in stage.events("client.added") if event.actor.startswith("client:")]) == 1
+    assert [row.n for row in setup.sql("SELECT count(*) AS n FROM clients WHERE name = 'Once'")] == [1]
+    assert len([event for event in setup.events("client.added") if event.actor.startswith("client:")]) == 1
     made = responses[0].json()
     with servers[1].http() as http:
         assert OAuth(http, App(made["client_id"], made["client_secret"])).own_token().status_code == 200
 
 
 def patiently(api: AdminApi, body: dict[str, str], key: str) -> httpx.Response:
-    """As a good client does it: it comes back when the server says that it is busy."""
+    """Repeat a request while the server answers that it is busy."""
     while True:
         response = api.post("/clients", body, key=key)
         if response.status_code != 503:
@@ -89,9 +89,9 @@ def patiently(api: AdminApi, body: dict[str, str], key: str) -> httpx.Response:
 
 
 def test_of_two_administrators_who_edit_one_client_the_second_is_told(
-    stage: Stage, live: LiveServer, programs: Programs
+    setup: Setup, live: LiveServer, programs: Programs
 ):
-    client_id = stage.an_app().client_id
+    client_id = setup.an_app().client_id
     writers = programs([live], 8)
     together = threading.Barrier(len(writers))
     seen = writers[0].get(f"/clients/{client_id}").headers["etag"]
@@ -110,13 +110,13 @@ def test_of_two_administrators_who_edit_one_client_the_second_is_told(
 
 @pytest.mark.parametrize("what", ["client", "api", "user"])
 def test_no_change_is_lost_when_everybody_reads_again_and_tries_again(
-    what: str, stage: Stage, live: LiveServer, programs: Programs
+    what: str, setup: Setup, live: LiveServer, programs: Programs
 ):
     writers = programs([live], 6)
     path, member = {
-        "client": (f"/clients/{stage.an_app(contacts=frozenset()).client_id}", "contacts"),
+        "client": (f"/clients/{setup.an_app(contacts=frozenset()).client_id}", "contacts"),
         "api": (f"/apis/{writers[0].post('/apis', {'audience': 'urn:shared'}).json()['id']}", "scopes"),
-        "user": (f"/users/{stage.a_person().id}", "roles"),
+        "user": (f"/users/{setup.a_person().id}", "roles"),
     }[what]
     together = threading.Barrier(len(writers))
 

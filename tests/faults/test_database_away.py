@@ -1,4 +1,4 @@
-"""A database that does not answer, or takes no writes: nobody waits longer than one time-out, and readiness says so."""
+"""If the database does not answer or takes no writes, no request waits for two time-outs, and readiness says so."""
 
 import threading
 import time
@@ -19,25 +19,25 @@ from tests.support.databases import on_both_databases
 from tests.support.hasher import PATIENCE, until
 from tests.support.health import a_node, problem
 from tests.support.oauth import refused_as
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 pytestmark = on_both_databases
 
 METADATA = "/.well-known/oauth-authorization-server"
-CALLERS = 30  # so many that one after the other cannot be mistaken for a slow machine
+CALLERS = 30  # with so many, a queue cannot be mistaken for a slow machine
 
 Get = Callable[[str], httpx.Response]
 
 
 @pytest.fixture
-def get(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Get, Callable[[], Connection]]]:
-    """An app with one connection, caches that are always too old, and what takes that connection away."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    database = stage.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
-    app = create_app(stage.with_settings(database=database, caches=CacheSettings(max_age=1e-6)))
+def get(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Get, Callable[[], Connection]]]:
+    """An app with one connection and caches that are always too old, and a function that takes the connection."""
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    database = setup.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
+    app = create_app(setup.with_settings(database=database, caches=CacheSettings(max_age=1e-6)))
     engine = app.extensions["authserver"].database.engine
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
-    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
+    with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
         yield http.get, engine.connect
     engine.dispose()
 
@@ -55,23 +55,23 @@ def test_the_metadata_are_temporarily_unavailable_and_nobody_waits_for_the_other
     for answer in answers:
         assert refused_as(answer, "temporarily_unavailable", 503)
         assert answer.headers["retry-after"] == "1"
-    assert waited < CALLERS / 2, "one after the other: each waited for the time-outs of all before it"
+    assert waited < CALLERS / 2, "each waited for the time-outs of all requests before it"
     assert get_one(METADATA).status_code == 200
 
 
 # --- Readiness --------------------------------------------------------------------------------------------------------
 
-Reopen = Callable[..., Stage]
+Reopen = Callable[..., Setup]
 
 
 @pytest.fixture
-def reopened(stage: Stage, app: Flask) -> Iterator[Reopen]:
-    """The stage as another node has it, with connections of its own and other settings of the database."""
-    opened: list[Stage] = []
+def reopened(setup: Setup, app: Flask) -> Iterator[Reopen]:
+    """The setup for another node, with its own connections and other settings of the database."""
+    opened: list[Setup] = []
 
-    def reopen(**changes: object) -> Stage:
-        settings = stage.with_settings(database=stage.settings.database.model_copy(update=changes))
-        opened.append(replace(stage, settings=settings, database=open_database(Flask("another"), settings)))
+    def reopen(**changes: object) -> Setup:
+        settings = setup.with_settings(database=setup.settings.database.model_copy(update=changes))
+        opened.append(replace(setup, settings=settings, database=open_database(Flask("another"), settings)))
         return opened[-1]
 
     yield reopen
@@ -79,20 +79,20 @@ def reopened(stage: Stage, app: Flask) -> Iterator[Reopen]:
         another.database.dispose()
 
 
-def test_a_node_whose_database_takes_no_writes_is_not_ready(stage: Stage, reopened: Reopen):
-    """It said that it was ready, and every sign-in and every refresh was answered 503."""
+def test_a_node_whose_database_takes_no_writes_is_not_ready(setup: Setup, reopened: Reopen):
+    """Once it said that it was ready, and answered every sign-in and every refresh with 503."""
     assert a_node(reopened()).get("/readyz").status_code == 200
-    name = stage.settings.database_url.database
-    if stage.kind == "sqlite":
+    name = setup.settings.database_url.database
+    if setup.kind == "sqlite":
         read_only = reopened(url=SecretStr(f"sqlite:///file:{name}?mode=ro&uri=true"))
     else:
-        stage.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")  # counts for new connections
+        setup.sql(f"ALTER DATABASE {name} SET default_transaction_read_only = on")  # counts for new connections
         read_only = reopened()
     assert problem(a_node(read_only)) == "the database takes no writes"
 
 
-def test_a_result_of_readiness_expires_while_the_next_check_hangs(stage: Stage, reopened: Reopen):
-    """Who asked meanwhile got the last result, for as long as the database hung."""
+def test_a_result_of_readiness_expires_while_the_next_check_hangs(setup: Setup, reopened: Reopen):
+    """Once other callers got the last result as long as the database hung."""
     node = a_node(reopened(timeout=PATIENCE))
     assert node.get("/readyz").status_code == 200
     over = threading.Event()
@@ -102,7 +102,7 @@ def test_a_result_of_readiness_expires_while_the_next_check_hangs(stage: Stage, 
         return node.get("/readyz").json().get("problems", [])
 
     with ThreadPoolExecutor(2) as asking:
-        with stage.database.transaction() as holder:
+        with setup.database.transaction() as holder:
             holder.execute(text("UPDATE status_counter SET next_index = next_index"))
             done, hanging = wait([asking.submit(until_unready) for _ in range(2)], PATIENCE, FIRST_COMPLETED)
             assert [answer.result() for answer in done] == [["the database answers too slowly"]]
@@ -111,17 +111,19 @@ def test_a_result_of_readiness_expires_while_the_next_check_hangs(stage: Stage, 
     assert node.get("/readyz").status_code == 200
 
 
-def test_those_who_ask_during_the_first_check_get_its_result(stage: Stage, reopened: Reopen):
-    """While the first check of a node ran, all others were told that it was not ready."""
+def test_parallel_questions_during_the_first_check_get_its_result(setup: Setup, reopened: Reopen):
+    """Once all other callers learned that the node was not ready while its first check ran."""
     another = reopened()
 
     def all_were_told_that_it_is_ready() -> bool:
         node = a_node(another)
         with ThreadPoolExecutor(4) as balancers:
-            with stage.database.transaction() as holder:
+            with setup.database.transaction() as holder:
                 holder.execute(text("UPDATE status_counter SET next_index = next_index"))
                 asked = [balancers.submit(node.get, "/readyz") for _ in range(4)]
-                wait(asked, 0.3, FIRST_COMPLETED)  # the check hangs for so long, or until somebody has an answer
+                wait(asked, 0.3, FIRST_COMPLETED)  # the check hangs this long, or until one caller has an answer
             return {answer.result().status_code for answer in asked} == {200}
 
-    until(all_were_told_that_it_is_ready)  # a slow machine takes a few tries: nobody waits longer than a second
+    until(
+        all_were_told_that_it_is_ready
+    )  # a slow machine needs a few tries, because no caller waits longer than a second

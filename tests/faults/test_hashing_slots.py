@@ -1,4 +1,4 @@
-"""The machine's hashing slots under real processes: killed, stopped, forked, and many at once."""
+"""The machine's hashing slots under real processes, which are killed, stopped, forked, and many at once."""
 
 import contextlib
 import signal
@@ -30,8 +30,8 @@ with pool.slot():
     hear()
 """
 
-# Each slot goes with one witness, another set of locked files: more holders than slots find all witnesses taken.
-CROWD = """
+# Each holder of a slot also locks a witness file. More holders than slots would find all witnesses taken.
+MANY_THREADS = """
 def come():
     files = [os.open(f"{argument}-{number}", os.O_RDWR | os.O_CREAT, 0o600) for number in range(capacity)]
     for _ in range(50):
@@ -54,7 +54,7 @@ for thread in threads: thread.join()
 say("done")
 """
 
-# Threads that come again and again; a line with a number asks for the count of the served once it is that high.
+# Threads that ask again and again. A line with a number asks for the count of served calls when it is that high.
 STORM = """
 import argon2
 hasher = argon2.PasswordHasher(time_cost=2, memory_cost=8192, parallelism=1)
@@ -74,7 +74,7 @@ while line := hear():
         say(len(served))
 """
 
-# A child is forked while another thread holds the slot, a second one waits, and the lock of the queue is taken.
+# Forks a child while one thread holds the slot, a second one waits, and the queue's lock is taken.
 FORK = """
 held, let_go = threading.Event(), threading.Event()
 def hold():
@@ -104,7 +104,7 @@ threading.Event().wait(60) if argument == "stay" else None
 
 
 class Process:
-    """A Python process with a pool of its own, spoken with by lines."""
+    """A Python process with a pool of its own. The test exchanges lines with it."""
 
     def __init__(self, script: str, slots: Path, capacity: int, argument: str = "") -> None:
         command = [sys.executable, "-W", "ignore", "-c", PREAMBLE + script, str(slots), str(capacity), argument]
@@ -132,7 +132,7 @@ class Process:
                 pipe.close()
 
 
-class Crowd:
+class Processes:
     """Starts processes on one directory of slots, and ends them all with the test."""
 
     def __init__(self, slots: Path) -> None:
@@ -154,14 +154,14 @@ def slots(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def crowd(slots: Path) -> Iterator[Crowd]:
-    crowd = Crowd(slots)
-    yield crowd
-    crowd.end()
+def processes(slots: Path) -> Iterator[Processes]:
+    processes = Processes(slots)
+    yield processes
+    processes.end()
 
 
 def refused(pool: HashingPool) -> bool:
-    """Whether there is no slot to be had within a moment."""
+    """Whether the pool has no free slot within a moment."""
     patience, pool.patience = pool.patience, 0.05
     try:
         with pool.slot():
@@ -172,10 +172,10 @@ def refused(pool: HashingPool) -> bool:
         pool.patience = patience
 
 
-def test_kill_9_of_the_holder_leaks_no_slot(slots: Path, crowd: Crowd):
+def test_kill_9_of_the_holder_leaks_no_slot(slots: Path, processes: Processes):
     pool = HashingPool(slots, capacity=2, queue=8, patience=60)
     for _ in range(3):
-        holders = [crowd.start(HOLD, capacity=2) for _ in range(2)]
+        holders = [processes.start(HOLD, capacity=2) for _ in range(2)]
         assert [holder.hear() for holder in holders] == ["held", "held"]
         assert refused(pool)
         for holder in holders:
@@ -184,25 +184,25 @@ def test_kill_9_of_the_holder_leaks_no_slot(slots: Path, crowd: Crowd):
             assert pool.running == 2
 
 
-def test_kill_9_of_the_holder_wakes_who_waits(crowd: Crowd):
-    holder = crowd.start(HOLD)
+def test_kill_9_of_the_holder_wakes_who_waits(processes: Processes):
+    holder = processes.start(HOLD)
     assert holder.hear() == "held"
-    waiting = crowd.start(HOLD)
+    waiting = processes.start(HOLD)
     holder.signal(signal.SIGKILL)
     assert waiting.hear() == "held"
 
 
-def test_kill_9_of_who_waits_keeps_the_slot_for_others(slots: Path, crowd: Crowd):
+def test_kill_9_of_who_waits_keeps_the_slot_for_others(slots: Path, processes: Processes):
     pool = HashingPool(slots, capacity=1, queue=8, patience=60)
     with pool.slot():
-        waiting = [crowd.start(f"say('waits')\n{HOLD}") for _ in range(2)]
+        waiting = [processes.start(f"say('waits')\n{HOLD}") for _ in range(2)]
         assert [process.hear() for process in waiting] == ["waits", "waits"]
         waiting[0].signal(signal.SIGKILL)
     assert waiting[1].hear() == "held"
 
 
-def test_a_stopped_holder_blocks_nobody_for_ever(slots: Path, crowd: Crowd):
-    holder = crowd.start(HOLD)
+def test_a_stopped_holder_blocks_nobody_for_ever(slots: Path, processes: Processes):
+    holder = processes.start(HOLD)
     assert holder.hear() == "held"
     holder.signal(signal.SIGSTOP)
     pool = HashingPool(slots, capacity=1, queue=8, patience=0.3)
@@ -217,16 +217,16 @@ def test_a_stopped_holder_blocks_nobody_for_ever(slots: Path, crowd: Crowd):
 
 
 @pytest.mark.parametrize("capacity", [1, 2, 3])
-def test_many_processes_never_hold_more_than_the_capacity(tmp_path: Path, crowd: Crowd, capacity: int):
-    processes = [crowd.start(CROWD, capacity=capacity, argument=str(tmp_path / "witness")) for _ in range(4)]
-    assert [process.hear() for process in processes] == ["ready"] * 4
-    for process in processes:
+def test_many_processes_never_hold_more_than_the_capacity(tmp_path: Path, processes: Processes, capacity: int):
+    started = [processes.start(MANY_THREADS, capacity=capacity, argument=str(tmp_path / "witness")) for _ in range(4)]
+    assert [process.hear() for process in started] == ["ready"] * 4
+    for process in started:
         process.say()
-    assert [process.hear() for process in processes] == ["done"] * 4
+    assert [process.hear() for process in started] == ["done"] * 4
 
 
-def test_a_storm_on_one_worker_leaves_another_its_share(crowd: Crowd):
-    big, small = crowd.start(STORM, argument="16"), crowd.start(STORM, argument="2")
+def test_a_storm_on_one_worker_leaves_another_its_share(processes: Processes):
+    big, small = processes.start(STORM, argument="16"), processes.start(STORM, argument="2")
 
     def served(process: Process, *, at_least: int = 0) -> int:
         process.say(str(at_least))
@@ -234,14 +234,14 @@ def test_a_storm_on_one_worker_leaves_another_its_share(crowd: Crowd):
 
     by_big, by_small = served(big, at_least=5), served(small, at_least=5)
     served(big, at_least=by_big + 40)
-    # By threads the small one would have had 5 meanwhile; by processes it had 40, give or take chance.
+    # Shared by threads, the small process would get about 5 meanwhile. Shared by processes, it gets about 40.
     assert served(small) - by_small > 10
 
 
-def test_a_forked_child_has_neither_the_slots_nor_the_queue_of_its_parent(crowd: Crowd):
-    parent = crowd.start(FORK, argument="stay")
+def test_a_forked_child_has_neither_the_slots_nor_the_queue_of_its_parent(processes: Processes):
+    parent = processes.start(FORK, argument="stay")
     assert parent.hear() == "child 0 0"
     assert parent.hear() == "child waits"
-    parent.signal(signal.SIGKILL)  # its child is alive, and does not keep the lock alive
+    parent.signal(signal.SIGKILL)  # its child lives on, and does not keep the lock
     assert parent.hear() == "child held"
     parent.say()

@@ -20,7 +20,7 @@ from authserver.settings.values import CacheSettings, KeySettings
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import LiveServer
-from tests.support.stage import API, ISSUER, Stage
+from tests.support.setup import API, ISSUER, Setup
 
 pytestmark = on_both_databases
 
@@ -34,28 +34,28 @@ FAST = {
 
 
 @pytest.fixture
-def nodes(stage: Stage) -> Iterator[list[LiveServer]]:
+def nodes(setup: Setup) -> Iterator[list[LiveServer]]:
     """Two nodes on PostgreSQL; on SQLite, which has one host, two workers."""
-    count = 2 if stage.kind == "postgresql" else 1
-    servers = [LiveServer(stage, workers=2 // count, **FAST).start() for _ in range(count)]
+    count = 2 if setup.kind == "postgresql" else 1
+    servers = [LiveServer(setup, workers=2 // count, **FAST).start() for _ in range(count)]
     yield servers
     for server in servers:
         server.stop()
 
 
 @pytest.fixture
-def rotation(stage: Stage) -> KeyRotation:
-    """The rotation by age, as a node's housekeeping runs it, with keys that are worn out at once.
+def rotation(setup: Setup) -> KeyRotation:
+    """The rotation by age, as a node's housekeeping runs it, with keys that are due at once.
 
-    So nothing holds a next key back but the time that it must have been published for.
+    So a next key waits only for the time that it must have been published.
     """
-    settings = stage.with_settings(keys=KeySettings(jwks_max_age=MAX_AGE), caches=CacheSettings(max_age=NODE_CACHE))
+    settings = setup.with_settings(keys=KeySettings(jwks_max_age=MAX_AGE), caches=CacheSettings(max_age=NODE_CACHE))
     at_once = replace(schedule(settings), lifetime=dict.fromkeys(Kind, 0))
-    return KeyRotation(stage.database, open_vault(settings), at_once, algorithm="ES256")
+    return KeyRotation(setup.database, open_vault(settings), at_once, algorithm="ES256")
 
 
 class Verifier:
-    """An API that caches the key set for just as long as it may, and fetches it for no other reason."""
+    """An API that caches the key set as long as it may, and fetches it for no other reason."""
 
     def __init__(self, nodes: list[LiveServer]) -> None:
         self._nodes = itertools.cycle(nodes)
@@ -70,7 +70,7 @@ class Verifier:
         return jwt.decode(token, self._keys[kid], algorithms=["ES256"], audience=API, issuer=ISSUER)
 
     def fetch(self) -> None:
-        asked_at = time.monotonic()  # the answer is as old as its way took (RFC 9111 section 4.2.3)
+        asked_at = time.monotonic()  # the age of an answer includes its transit (RFC 9111 section 4.2.3)
         with next(self._nodes).http() as http:
             answer = http.get("/.well-known/jwks.json")
         self._good_until = asked_at + int(answer.headers["cache-control"].rpartition("=")[2])
@@ -78,7 +78,7 @@ class Verifier:
 
 
 def work(nodes: list[LiveServer], app: App, person: Person, made: list[str], stop: threading.Event) -> None:
-    """Refresh at one node after the other, checking every access token at once, and add it to those that were made."""
+    """Refresh at one node after the other. Check every access token at once, and add it to the list."""
     verifier = Verifier(nodes)
     refresh_token = ""
     for node in itertools.cycle(nodes):
@@ -98,38 +98,38 @@ def work(nodes: list[LiveServer], app: App, person: Person, made: list[str], sto
 
 @pytest.mark.slow
 def test_nobody_is_signed_out_and_no_token_is_refused_while_keys_rotate(
-    stage: Stage, nodes: list[LiveServer], rotation: KeyRotation, person: Person
+    setup: Setup, nodes: list[LiveServer], rotation: KeyRotation, person: Person
 ):
-    app, stop = stage.an_app(retry_window=0), threading.Event()
+    app, stop = setup.an_app(retry_window=0), threading.Event()
     deadline = time.monotonic() + PATIENCE
     made: list[str] = []
     with ThreadPoolExecutor(CLIENTS) as pool:
         clients = [pool.submit(work, nodes, app, person, made, stop) for _ in range(CLIENTS)]
         # On a busy machine a key may come and go before a client has had a token under it.
-        while min(rotated(stage, kind) for kind in Kind) < ROTATIONS or len(kids_of(made)) < ROTATIONS:
+        while min(rotated(setup, kind) for kind in Kind) < ROTATIONS or len(kids_of(made)) < ROTATIONS:
             rotation.maintain()
             if wait(clients, timeout=0.1, return_when="FIRST_COMPLETED").done or time.monotonic() > deadline:
                 break
         stop.set()
         for client in clients:
             client.result()
-    assert min(rotated(stage, kind) for kind in Kind) >= ROTATIONS
+    assert min(rotated(setup, kind) for kind in Kind) >= ROTATIONS
     verifier = Verifier(nodes)
     for token in made:
         verifier.check(token)
-    assert len(kids_of(made)) >= ROTATIONS, "the nodes went along"
-    used = {row.token_key_id for row in stage.sql("SELECT token_key_id FROM sessions")}
-    known = Keyring(stage.database, open_vault(stage.settings), max_age=1).current().token_keys
+    assert len(kids_of(made)) >= ROTATIONS, "every node took over the keys"
+    used = {row.token_key_id for row in setup.sql("SELECT token_key_id FROM sessions")}
+    known = Keyring(setup.database, open_vault(setup.settings), max_age=1).current().token_keys
     assert used <= set(known)
-    assert stage.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []
+    assert setup.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []
 
 
 @pytest.mark.slow
 def test_rotations_at_once_sign_nobody_out_either(
-    stage: Stage, nodes: list[LiveServer], rotation: KeyRotation, person: Person
+    setup: Setup, nodes: list[LiveServer], rotation: KeyRotation, person: Person
 ):
-    """`keys rotate --now` of the token key, time and again: nodes meet tokens under keys that they have never seen."""
-    app = stage.an_app(retry_window=0)
+    """Repeated `keys rotate --now` of the token key: nodes meet tokens under keys that they have never seen."""
+    app = setup.an_app(retry_window=0)
     refresh_token = ""
     at = itertools.cycle(nodes)
     for number in range(60):
@@ -142,15 +142,15 @@ def test_rotations_at_once_sign_nobody_out_either(
             if answer.status_code != 503:
                 break
             assert answer.headers["retry-after"] == "1"
-            time.sleep(1)  # as it was told
+            time.sleep(1)  # the Retry-After of the answer
         assert answer.status_code == 200, answer.text
         refresh_token = answer.json()["refresh_token"]
-    assert stage.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []
+    assert setup.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []
 
 
 def kids_of(tokens: list[str]) -> set[str]:
     return {jwt.get_unverified_header(token)["kid"] for token in list(tokens)}
 
 
-def rotated(stage: Stage, kind: Kind) -> int:
-    return len(stage.sql("SELECT id FROM keys WHERE kind = :kind AND state = 'retired'", kind=kind.value))
+def rotated(setup: Setup, kind: Kind) -> int:
+    return len(setup.sql("SELECT id FROM keys WHERE kind = :kind AND state = 'retired'", kind=kind.value))

@@ -1,11 +1,11 @@
-"""Rotation against a model, step by step, over HTTP: whatever happens to a session, in whatever order.
+"""Rotation against a model, step by step, over HTTP: any events of a session, in any order.
 
-A phone that behaves, a thief, an administrator and a failing network act on a session of a live server. After each step
-the answers, the row and the audit record are compared with the model; three promises are checked on their own:
+An honest phone, a thief, an administrator and a failing network act on a session of a live server. After each step
+the answers, the row and the audit record are compared with the model. Three promises are also checked:
 
-- the phone is never refused unless somebody else gave a reason (`owed`);
+- the phone is never refused unless another party gave a reason (`owed`);
 - a token that is neither current nor within the retry rules ends the session, and the audit record says so;
-- there are never two live refresh tokens: each known one is presented to the same state of the session.
+- there are never two live refresh tokens: each known token is presented to the same state of the session.
 """
 
 from collections.abc import Iterator
@@ -24,32 +24,32 @@ from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
 from tests.support.session_model import Policy
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.watched_session import AT_ONCE, TOO_MUCH, Backup, Request, WatchedSession
 
 pytestmark = on_both_databases
 
 DEFAULT_WINDOW = 30
-WHICH = st.integers(0, 31)  # an index into whatever there is: the draw must not depend on how a race went
+WHICH = st.integers(0, 31)  # an index into any list: the draw must not depend on how a race went
 
 
-class World:
-    """What all examples share: a server and its database."""
+class SharedServer:
+    """The server and database that all examples share."""
 
     def __init__(self, server: LiveServer) -> None:
-        self.stage: Stage = server.stage
-        self.admin = Administration(self.stage.database, self.stage.settings, "test")
+        self.setup: Setup = server.setup
+        self.admin = Administration(self.setup.database, self.setup.settings, "test")
         # Every request on a connection of its own, so that both workers get their share.
         self.http = server.http(limits=httpx.Limits(max_keepalive_connections=0))
         self.threads = ThreadPoolExecutor(AT_ONCE)
 
 
 class RotationMachine(RuleBasedStateMachine):
-    """One example: one session, its phone, and what befalls them."""
+    """One example: one session, its phone, and their events."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, shared: SharedServer) -> None:
         super().__init__()
-        self.world = world
+        self.shared = shared
         self.delayed: list[tuple[str, float]] = []  # requests of the phone under way: token, sent at
         self.backups: list[Backup] = []
         self.went_back = False
@@ -57,14 +57,14 @@ class RotationMachine(RuleBasedStateMachine):
 
     @initialize(window=st.sampled_from([None, None, 0]), late=st.integers(0, 2), honest=st.booleans())
     def sign_in(self, *, window: int | None, late: int, honest: bool) -> None:
-        stage = self.world.stage
+        setup = self.shared.setup
         self.policy = Policy(DEFAULT_WINDOW if window is None else window, late)
-        self.honest = honest  # in these examples nobody gives a reason to refuse the phone
+        self.honest = honest  # in these examples no party gives a reason to refuse the phone
         self.owed = True
-        self.oauth = OAuth(self.world.http, stage.an_app(public=True, retry_window=window, late_retries=late))
-        self.stranger = OAuth(self.world.http, stage.an_app(public=True))
-        self.person = stage.a_person()
-        self.watched = self.session = WatchedSession(stage, self.oauth, self.person, self.policy, self.world.threads)
+        self.oauth = OAuth(self.shared.http, setup.an_app(public=True, retry_window=window, late_retries=late))
+        self.stranger = OAuth(self.shared.http, setup.an_app(public=True))
+        self.person = setup.a_person()
+        self.watched = self.session = WatchedSession(setup, self.oauth, self.person, self.policy, self.shared.threads)
         self.held = self.session.token(0)
         self.lost_at: float | None = None
         self.overslept = 0
@@ -73,12 +73,12 @@ class RotationMachine(RuleBasedStateMachine):
 
     @rule(lost=st.booleans(), scope=st.sampled_from([None, None, "read", TOO_MUCH]))
     def refresh(self, *, lost: bool, scope: str | None) -> None:
-        """Also the retry, where the last answer was lost."""
+        """If the last answer was lost, this is its retry."""
         self._phone_sends(self.held, lost=lost, scope=scope)
 
     @rule(count=st.integers(2, AT_ONCE), lost=st.booleans())
     def refresh_in_several_tabs_at_once(self, *, count: int, lost: bool) -> None:
-        # A phone that behaves does not do it under strict single use.
+        # An honest phone does not do it under strict single use.
         if self.policy.window or self._give_a_reason():
             self._phone_sends(self.held, lost=lost, times=count)
 
@@ -90,14 +90,14 @@ class RotationMachine(RuleBasedStateMachine):
 
     @rule(which=WHICH, lost=st.booleans())
     def deliver_a_delayed_request(self, *, which: int, lost: bool) -> None:
-        """In any order: the last may be the first."""
+        """Delayed requests may arrive in any order."""
         if self.delayed:
             token, _ = self.delayed.pop(which % len(self.delayed))
             self._phone_sends(token, lost=lost)
 
     @rule(seconds=st.sampled_from([10, 10, 30, 40, 100_000]))
     def let_time_pass(self, *, seconds: float) -> None:
-        """The phone repeats what was not answered before the window is over."""
+        """The phone repeats a request without an answer before the window ends."""
         if self.lost_at is not None and self.session.clock + seconds >= self.lost_at + self.policy.window:
             self._phone_sends(self.held)
         self._pass(seconds)
@@ -118,7 +118,7 @@ class RotationMachine(RuleBasedStateMachine):
             holds = not self.owed or served or kept_for_later
             self.session.check(holds, f"a phone that behaves was refused: {answer}")
         if lost and self.policy.window == 0:
-            self._oversleep()  # any retry is a late one
+            self._oversleep()  # every retry is late now
         elif not lost and token == self.held:
             self.lost_at = None
             self.overslept = 0
@@ -133,7 +133,7 @@ class RotationMachine(RuleBasedStateMachine):
         self.owed = self.owed and self.overslept <= self.policy.late_retries
 
     def _pass(self, seconds: float) -> None:
-        """Let time pass. The network keeps no request for as long as a window: it arrives before, its answer is lost."""
+        """Let time pass. The network delays no request for a whole window: it arrives before, its answer is lost."""
         end = self.session.clock + seconds
         for token, sent_at in [late for late in self.delayed if end >= late[1] + self.policy.window]:
             self.delayed.remove((token, sent_at))
@@ -172,9 +172,9 @@ class RotationMachine(RuleBasedStateMachine):
     @rule()
     def disable_the_user_and_enable_again(self) -> None:
         if self._give_a_reason():
-            users.disable(self.world.admin, self.person.username)
-            users.enable(self.world.admin, self.person.username)
-            self.backups.clear()  # a real one would bring the user back as well
+            users.disable(self.shared.admin, self.person.username)
+            users.enable(self.shared.admin, self.person.username)
+            self.backups.clear()  # a real restore would bring the user back as well
             self.session.end("user_disabled")
 
     @rule()
@@ -184,10 +184,10 @@ class RotationMachine(RuleBasedStateMachine):
         client_id, session = self.oauth.app.client_id, self.session
         session.client_enabled = not session.client_enabled
         if session.client_enabled:
-            clients.enable(self.world.admin, client_id)
+            clients.enable(self.shared.admin, client_id)
             session.compare()
         else:
-            clients.disable(self.world.admin, client_id)
+            clients.disable(self.shared.admin, client_id)
             self.backups = [replace(it, session=replace(it.session, dead=True)) for it in self.backups]
             session.end("client_ended", of_its_epoch=True)
 
@@ -197,7 +197,7 @@ class RotationMachine(RuleBasedStateMachine):
 
     @rule(which=WHICH)
     def the_database_goes_back_in_time(self, *, which: int) -> None:
-        """What is under way is lost with its connections; newer backups belong to a future that is none any more."""
+        """Requests under way are lost with their connections, and so are the backups after the restored one."""
         if self.backups:
             del self.backups[which % len(self.backups) + 1 :]
             self.delayed.clear()
@@ -221,21 +221,21 @@ class RotationMachine(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def world(stage: Stage) -> Iterator[World]:
-    """A server that notices a disabled client at once: how long that may take is another test's concern."""
-    server = LiveServer(stage, AUTHSERVER_CACHES__MAX_AGE="0.001").start()
-    world = World(server)
-    yield world
-    world.threads.shutdown()
-    world.http.close()
+def shared(setup: Setup) -> Iterator[SharedServer]:
+    """A server that notices a disabled client at once. Other tests check how long that may take."""
+    server = LiveServer(setup, AUTHSERVER_CACHES__MAX_AGE="0.001").start()
+    shared = SharedServer(server)
+    yield shared
+    shared.threads.shutdown()
+    shared.http.close()
     server.stop()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # a failure takes minutes to be shrunk
-def test_whatever_happens_to_a_session_the_server_answers_as_the_model_does(world: World):
+def test_a_server_answers_as_the_model_does_after_any_events(shared: SharedServer):
     run_state_machine_as_test(
-        lambda: RotationMachine(world),
+        lambda: RotationMachine(shared),
         settings=settings(
             max_examples=40,
             stateful_step_count=30,

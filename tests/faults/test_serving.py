@@ -1,4 +1,4 @@
-"""The server that stands behind `authserver serve`: crowds of slow clients, and processes that stop, die or never start."""
+"""The server behind `authserver serve`: many slow clients, and processes that stop, die or never start."""
 
 import os
 import select
@@ -30,7 +30,7 @@ def test_half_sent_bodies_idle_connections_and_busy_threads_stop_no_refresh(serv
         return len(list(server.release.parent.glob("release.*"))) == 8
 
     wait_for(all_are_busy)
-    wait_for(lambda: len(select.select(slow, [], [], 0)[0]) == len(slow) - 8)  # the others are told that all are busy
+    wait_for(lambda: len(select.select(slow, [], [], 0)[0]) == len(slow) - 8)  # the others get "busy"
     for _ in range(20):
         assert " 200 " in server.ask(REFRESH)
     server.release.touch()

@@ -1,4 +1,4 @@
-"""What the server behind `authserver serve` makes of HTTP that is too large, too slow, malformed or ambiguous (RFC 9112)."""
+"""The server behind `authserver serve` under HTTP that is too large, too slow, malformed or ambiguous (RFC 9112)."""
 
 import contextlib
 import re
@@ -19,14 +19,14 @@ BEFORE_TRAILERS = CHUNKED.encode() + ONE_BYTE
 
 @pytest.fixture(scope="module")
 def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One for all the tests that only send requests."""
+    """One server for all tests that only send requests."""
     with serving(tmp_path_factory.mktemp("serving")) as server:
         yield server
 
 
 @pytest.fixture
 def impatient_server(tmp_path: Path) -> Iterator[Server]:
-    """One that gives a client two seconds to send a request; the other gives it longer than any test takes."""
+    """A server that gives a client two seconds to send a request. The other server never runs out of patience."""
     with serving(tmp_path, "--impatient") as server:
         yield server
 
@@ -103,7 +103,7 @@ def test_what_is_too_large_or_malformed_is_refused_and_the_server_goes_on(
 def test_trailers_and_chunk_extensions_without_end_are_cut_off(
     lasting_server: Server, start: bytes, more: bytes
 ) -> None:
-    """60 MB of one trailer stopped a worker for 10 seconds."""
+    """Once 60 MB of one trailer stopped a worker for 10 seconds."""
     client = lasting_server.connect(start)
     with pytest.raises(ConnectionError):
         client.sendall(more * (30_000_000 // len(more)))
@@ -152,14 +152,14 @@ def test_a_connection_serves_on_after_trailers_and_without_them(lasting_server: 
 def test_a_trailer_that_asks_to_close_the_connection_closes_it(
     lasting_server: Server, body: bytes, status: int
 ) -> None:
-    """It stayed open and took no request any more: HAProxy sent those of other clients into it."""
+    """Once it stayed open and took no further request, and HAProxy sent the requests of other clients into it."""
     with lasting_server.connect(CHUNKED.encode() + body + b"Connection: close\r\n\r\n") as client:
         assert f" {status} " in answer(client)
         assert client.recv(1) == b""
 
 
 def test_a_client_that_sends_too_slowly_is_let_go(impatient_server: Server) -> None:
-    """Drop by drop, so that there is always something new."""
+    """The client always sends a little more in time."""
     body, head, silent = (impatient_server.connect(sent) for sent in (HALF, HALF[:30], b""))
     ended = threading.Event()
 

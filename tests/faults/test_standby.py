@@ -1,4 +1,4 @@
-"""A database's address that leads to a hot standby for a while, as in a failover: refreshes wait, nobody is signed out."""
+"""The database's address leads to a hot standby for a while, as in a failover: refreshes wait, nobody is signed out."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.support.forwarder import Forwarder
 from tests.support.oauth import OAuth, refused_as
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.server import LiveServer
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
 from tests.support.wsgi_server import wait_for
 
 pytestmark = pytest.mark.postgresql
@@ -40,9 +40,9 @@ def standby(primary: Cluster) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def stage(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Stage]:
-    """A database that the standby has as well."""
-    made = make_stage("postgresql", tmp_path, postgres=primary)
+def setup(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Setup]:
+    """A database that the standby replicates."""
+    made = make_setup("postgresql", tmp_path, postgres=primary)
     made.an_api()
     with psycopg.connect(primary.admin_url) as leader, psycopg.connect(standby.admin_url, autocommit=True) as follower:
         written = leader.execute("SELECT pg_current_wal_lsn()").fetchone()
@@ -52,10 +52,10 @@ def stage(primary: Cluster, standby: Cluster, tmp_path: Path) -> Iterator[Stage]
 
 
 @pytest.fixture
-def address(primary: Cluster, stage: Stage) -> Callable[[str], str]:
-    """The URL of the stage's database at another host and port."""
-    assert stage.settings.database.url is not None
-    url = stage.settings.database.url.get_secret_value()
+def address(primary: Cluster, setup: Setup) -> Callable[[str], str]:
+    """The URL of the setup's database at another host and port."""
+    assert setup.settings.database.url is not None
+    url = setup.settings.database.url.get_secret_value()
     return lambda place: url.replace(f"127.0.0.1:{primary.port}", place)
 
 
@@ -81,13 +81,13 @@ def name(primary: Cluster) -> Iterator[Forwarder]:
 
 @pytest.fixture(params=["", ANY_SERVER], ids=["a writable server", "any server"])
 def server(
-    request: pytest.FixtureRequest, name: Forwarder, stage: Stage, address: Callable[[str], str]
+    request: pytest.FixtureRequest, name: Forwarder, setup: Setup, address: Callable[[str], str]
 ) -> Iterator[LiveServer]:
-    """A live server that knows its database by that name."""
+    """A live server whose database has this address."""
     url = address(f"127.0.0.1:{name.port}") + request.param
-    # One connection: a second one, opened later, would hide that the first stays where it is.
+    # One connection, because a second one, opened later, would hide that the first still leads to the standby.
     only_one = {"AUTHSERVER_DATABASE__URL": url, "AUTHSERVER_DATABASE__POOL_SIZE": "1"}
-    made = LiveServer(stage, workers=1, **only_one).start()
+    made = LiveServer(setup, workers=1, **only_one).start()
     yield made
     made.stop()
 
@@ -95,10 +95,10 @@ def server(
 def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
     server: LiveServer, name: Forwarder, primary: Cluster, standby: Cluster
 ):
-    """It kept its connections to the standby, refused every refresh for good, and said that it was ready."""
+    """Once it kept its connections to the standby, refused every refresh for good, and said that it was ready."""
     with server.http() as http:
-        app = OAuth(http, server.stage.an_app())
-        answer = app.refresh(app.sign_in(server.stage.a_person()).json()["refresh_token"])
+        app = OAuth(http, server.setup.an_app())
+        answer = app.refresh(app.sign_in(server.setup.a_person()).json()["refresh_token"])
         assert answer.status_code == 200
         token = answer.json()["refresh_token"]
 
@@ -112,7 +112,7 @@ def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
             assert not server.is_ready()
         assert '"detail": "ReadOnlySqlTransaction"' in server.log.read_text()
 
-        app.own_token()  # reads only: where any server will do, its connection to the standby stays open
+        app.own_token()  # only reads, so its connection to the standby may stay open
         name.lead_to(primary.port)
         wait_for(lambda: all(app.refresh(token).status_code == 200 for _ in range(10)))
         wait_for(server.is_ready)

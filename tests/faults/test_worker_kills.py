@@ -1,4 +1,4 @@
-"""Any process may die at any instant, a worker or the database: no client that behaves is signed out."""
+"""A worker or the database may die at any instant, and no honest client is signed out."""
 
 import contextlib
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.databases import on_both_databases
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 from tests.support.oauth import Person
 from tests.support.postgres import HOW, Cluster
 from tests.support.postgres_programs import Unavailable, newest
+from tests.support.retrying_clients import RetryingClients
 from tests.support.server import LiveServer
-from tests.support.stage import Stage, make_stage
-from tests.support.well_behaved import Herd
+from tests.support.setup import Setup, make_setup
 from tests.support.wsgi_server import wait_for
 
 pytestmark = on_both_databases
@@ -24,36 +24,36 @@ pytestmark = on_both_databases
 CLIENTS, EACH = 20, 100
 
 
-def everyone_is_signed_in(herd: Herd, stage: Stage, each: int) -> bool:
+def everyone_is_signed_in(clients: RetryingClients, setup: Setup, each: int) -> bool:
     """Each refresh used exactly one generation, no session ended, and every token still works."""
-    for client in herd.clients:
-        row = stage.session(client.session_id)
+    for client in clients.clients:
+        row = setup.session(client.session_id)
         assert (row.generation, row.revoked_because) == (each, None)
         with contextlib.closing(client):
             client.refresh()
-    return stage.events("session.reuse") == []
+    return setup.events("session.reuse") == []
 
 
 @pytest.mark.slow
-def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, stage: Stage, person: Person):
-    herd = Herd(live, person, CLIENTS)
+def test_workers_killed_during_2000_refreshes_sign_nobody_out(live: LiveServer, setup: Setup, person: Person):
+    clients = RetryingClients(live, person, CLIENTS)
     killed: list[int] = []
 
     def kill_a_worker() -> None:
-        # One that is being replaced counts as dead; both may be.
+        # A worker that is being replaced counts as dead. Both may be.
         with contextlib.suppress(IndexError, ProcessLookupError):
             killed.append(random.choice(live.worker_pids()))
             os.kill(killed[-1], signal.SIGKILL)
 
-    herd.work(EACH, meanwhile=kill_a_worker, every=200)
-    assert herd.refreshes == CLIENTS * EACH
+    clients.work(EACH, meanwhile=kill_a_worker, every=200)
+    assert clients.refreshes == CLIENTS * EACH
     assert len(set(killed)) >= 5
-    assert herd.lost >= 5
-    assert everyone_is_signed_in(herd, stage, EACH)
+    assert clients.lost >= 5
+    assert everyone_is_signed_in(clients, setup, EACH)
 
 
 def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live: LiveServer):
-    for _ in range(3):  # the pause before a new start doubles each time
+    for _ in range(3):  # the pause before each new start doubles
         gone = live.worker_pids()
         for worker in gone:
             os.kill(worker, signal.SIGKILL)
@@ -63,7 +63,7 @@ def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live:
 
 @pytest.fixture
 def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL that may be killed: nobody else's."""
+    """A PostgreSQL of this test alone, which it may kill."""
     try:
         cluster = Cluster(newest())
     except Unavailable as reason:
@@ -74,20 +74,20 @@ def own_cluster() -> Iterator[Cluster]:
 
 @pytest.fixture
 def on_own_cluster(own_cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
-    """A live server on a database that may be killed."""
-    stage = make_stage("postgresql", tmp_path, postgres=own_cluster)
-    stage.an_api()
-    server = LiveServer(stage).start()
+    """A live server on a database that the test may kill."""
+    setup = make_setup("postgresql", tmp_path, postgres=own_cluster)
+    setup.an_api()
+    server = LiveServer(setup).start()
     yield server
     server.stop()
-    stage.close()
+    setup.close()
 
 
 @pytest.mark.slow
 @pytest.mark.postgresql
 def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: Cluster, on_own_cluster: LiveServer):
-    stage = on_own_cluster.stage
-    herd = Herd(on_own_cluster, stage.a_person(), CLIENTS)
+    setup = on_own_cluster.setup
+    clients = RetryingClients(on_own_cluster, setup.a_person(), CLIENTS)
     crashes = 0
 
     def crash_the_database() -> None:
@@ -96,9 +96,9 @@ def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: 
         own_cluster.start()
         crashes += 1
 
-    herd.work(EACH // 2, meanwhile=crash_the_database, every=200)
+    clients.work(EACH // 2, meanwhile=crash_the_database, every=200)
     assert crashes >= 2
-    assert herd.put_off >= 5
-    crash_the_database()  # once more when all is done: on a slow machine the last one may come as late
-    stage.database.dispose()  # the connections of this process died as well
-    assert everyone_is_signed_in(herd, stage, EACH // 2)
+    assert clients.put_off >= 5
+    crash_the_database()  # once more at the end, because on a slow machine the last crash may come that late
+    setup.database.dispose()  # the connections of this process died as well
+    assert everyone_is_signed_in(clients, setup, EACH // 2)

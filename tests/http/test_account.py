@@ -1,4 +1,4 @@
-"""Self-service: users see and end what is theirs, change their password, and take their data along."""
+"""Self-service: users see and end their own sessions, change their password, and export their data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -66,7 +66,7 @@ def test_the_list_of_sessions_costs_four_statements_however_many_there_are(
 
 
 @on_both_databases
-def test_one_session_is_ended_and_the_others_stay(visitor: Visitor, oauth: OAuth, person: Person, stage: Stage):
+def test_one_session_is_ended_and_the_others_stay(visitor: Visitor, oauth: OAuth, person: Person, setup: Setup):
     ended, its_token = open_session(oauth, person)
     _, other_token = open_session(oauth, person)
     visitor.sign_in(person)
@@ -76,15 +76,15 @@ def test_one_session_is_ended_and_the_others_stay(visitor: Visitor, oauth: OAuth
     assert "Ended the session" in visitor.follow().text
     assert oauth.refresh(its_token).json()["error"] == "invalid_grant"
     assert oauth.refresh(other_token).status_code == 200
-    (event,) = stage.events("session.revoked")
+    (event,) = setup.events("session.revoked")
     assert event.actor == f"user:{person.id}"
     assert json.loads(event.detail)["because"] == "ended_by_user"
 
 
 @on_both_databases
-def test_a_session_of_somebody_else_is_not_ended(visitor: Visitor, oauth: OAuth, person: Person, stage: Stage):
+def test_a_session_of_somebody_else_is_not_ended(visitor: Visitor, oauth: OAuth, person: Person, setup: Setup):
     own, _ = open_session(oauth, person)
-    theirs, token = open_session(oauth, stage.a_person())
+    theirs, token = open_session(oauth, setup.a_person())
     visitor.sign_in(person)
     visitor.follow()
     fields = dict(visitor.form(f"/account/sessions/{own}/end").fields)
@@ -97,10 +97,10 @@ def test_a_session_of_somebody_else_is_not_ended(visitor: Visitor, oauth: OAuth,
 
 @on_both_databases
 def test_everything_but_this_browser_is_ended(
-    visitors: Callable[[], Visitor], oauth: OAuth, person: Person, stage: Stage
+    visitors: Callable[[], Visitor], oauth: OAuth, person: Person, setup: Setup
 ):
     tokens = [open_session(oauth, person)[1] for _ in range(3)]
-    _, strangers = open_session(oauth, stage.a_person())
+    _, strangers = open_session(oauth, setup.a_person())
     here, elsewhere = visitors(), visitors()
     elsewhere.sign_in(person)
     here.sign_in(person)
@@ -114,11 +114,11 @@ def test_everything_but_this_browser_is_ended(
 
 
 @on_both_databases
-def test_another_browser_is_signed_out_from_here(visitors: Callable[[], Visitor], person: Person, stage: Stage):
+def test_another_browser_is_signed_out_from_here(visitors: Callable[[], Visitor], person: Person, setup: Setup):
     here, elsewhere = visitors(), visitors()
     elsewhere.sign_in(person)
     here.sign_in(person)
-    other, own = [row.id for row in stage.sql("SELECT id FROM visits ORDER BY id")]
+    other, own = [row.id for row in setup.sql("SELECT id FROM visits ORDER BY id")]
     page = here.follow()
     assert f"/account/visits/{UUID(str(own))}/end" not in page.text
     here.submit(f"/account/visits/{UUID(str(other))}/end")
@@ -128,7 +128,7 @@ def test_another_browser_is_signed_out_from_here(visitors: Callable[[], Visitor]
 
 @on_both_databases
 def test_a_changed_password_ends_all_sessions_and_other_visits(
-    visitors: Callable[[], Visitor], oauth: OAuth, person: Person, stage: Stage
+    visitors: Callable[[], Visitor], oauth: OAuth, person: Person, setup: Setup
 ):
     tokens = [open_session(oauth, person)[1] for _ in range(2)]
     here, elsewhere = visitors(), visitors()
@@ -145,8 +145,8 @@ def test_a_changed_password_ends_all_sessions_and_other_visits(
     assert oauth.sign_in(Person(person.id, person.username, NEW)).status_code == 200
     here.http.cookies["authserver"] = before
     assert here.get("/account/").status_code == 303, "the old value of the cookie is dead"
-    assert len(stage.events("user.password_changed")) == 1
-    assert json.loads(stage.events("session.revoked")[0].detail) == {"because": "password_changed", "sessions": 2}
+    assert len(setup.events("user.password_changed")) == 1
+    assert json.loads(setup.events("session.revoked")[0].detail) == {"because": "password_changed", "sessions": 2}
 
 
 @pytest.mark.parametrize(
@@ -177,10 +177,10 @@ def test_a_refused_change_changes_nothing(
     assert change(visitor, person.password, NEW).status_code == 303
 
 
-def test_events_are_told_in_plain_words(visitor: Visitor, oauth: OAuth, person: Person, stage: Stage):
+def test_events_are_told_in_plain_words(visitor: Visitor, oauth: OAuth, person: Person, setup: Setup):
     session, token = open_session(oauth, person)
     oauth.refresh(token)
-    stage.back_date(session, 600)
+    setup.back_date(session, 600)
     assert oauth.refresh(token).status_code == 400
     visitor.sign_in(person, password="not it at all")
     visitor.sign_in(person)
@@ -196,9 +196,9 @@ def test_events_are_told_in_plain_words(visitor: Visitor, oauth: OAuth, person: 
         assert words in text
 
 
-def test_the_place_of_an_administrator_is_not_told_to_users(visitor: Visitor, person: Person, stage: Stage):
+def test_the_place_of_an_administrator_is_not_told_to_users(visitor: Visitor, person: Person, setup: Setup):
     visitor.sign_in(person)
-    stage.sql(
+    setup.sql(
         "UPDATE audit_events SET actor = 'user:somebody-else', address = '203.0.113.9', event = 'user.changed' "
         "WHERE event = 'visit.opened'"
     )
@@ -210,9 +210,9 @@ def test_the_place_of_an_administrator_is_not_told_to_users(visitor: Visitor, pe
 
 
 @on_both_databases
-def test_own_data_is_complete_and_has_no_secrets(visitor: Visitor, oauth: OAuth, stage: Stage):
-    person = stage.a_person(email="anna@example.com", roles="editor")
-    stranger = stage.a_person()
+def test_own_data_is_complete_and_has_no_secrets(visitor: Visitor, oauth: OAuth, setup: Setup):
+    person = setup.a_person(email="anna@example.com", roles="editor")
+    stranger = setup.a_person()
     session, token = open_session(oauth, person, device_name="Anna's phone")
     open_session(oauth, stranger)
     visitor.sign_in(person)
@@ -236,10 +236,10 @@ def test_own_data_is_complete_and_has_no_secrets(visitor: Visitor, oauth: OAuth,
     assert stranger.username not in answer.text
 
 
-def test_pages_name_an_administrators_scopes_in_words(visitor: Visitor, oauth: OAuth, stage: Stage):
+def test_pages_name_an_administrators_scopes_in_words(visitor: Visitor, oauth: OAuth, setup: Setup):
     scope = "authserver:clients:read"
-    person = stage.a_person(roles="administrator")
-    app = stage.an_app(scopes={scope})
+    person = setup.a_person(roles="administrator")
+    app = setup.an_app(scopes={scope})
     open_session(oauth.as_app(app), person, scope=scope)
     visitor.sign_in(person)
     assert "Administration:</strong> See clients" in visitor.follow().text

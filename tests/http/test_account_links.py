@@ -16,7 +16,7 @@ from authserver.administration.password_links import Issued
 from authserver.settings.values import PageSettings
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 pytestmark = on_both_databases
@@ -25,8 +25,8 @@ NEW = "a wholly new password"
 
 
 @pytest.fixture
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:tester")
+def admin(setup: Setup) -> Administration:
+    return Administration(setup.database, setup.settings, "cli:tester")
 
 
 def path_of(issued: Issued) -> str:
@@ -39,14 +39,14 @@ def use(visitor: Visitor, path: str, password: str = NEW) -> int:
 
 
 def test_a_link_sets_the_password_and_ends_everything(
-    visitors: Callable[[], Visitor], oauth: OAuth, person: Person, admin: Administration, stage: Stage
+    visitors: Callable[[], Visitor], oauth: OAuth, person: Person, admin: Administration, setup: Setup
 ):
     token = oauth.sign_in(person).json()["refresh_token"]
     before, visitor = visitors(), visitors()
     before.sign_in(person)
     path = path_of(password_links.issue(admin, person.username))
     assert person.username in visitor.get(path).text
-    assert oauth.refresh(token).status_code == 200, "looking at the link changes nothing"
+    assert oauth.refresh(token).status_code == 200, "opening the link changes nothing"
     token = oauth.sign_in(person).json()["refresh_token"]
 
     assert use(visitor, path) == 303
@@ -55,9 +55,9 @@ def test_a_link_sets_the_password_and_ends_everything(
     assert before.get("/account/").status_code == 303
     assert oauth.sign_in(person).status_code == 400
     assert visitor.sign_in(Person(person.id, person.username, NEW)).headers["location"] == "/account/"
-    (issued,) = stage.events("user.password_link_issued")
+    (issued,) = setup.events("user.password_link_issued")
     assert issued.actor == "cli:tester"
-    (used,) = stage.events("user.password_link_used")
+    (used,) = setup.events("user.password_link_used")
     assert used.actor == f"user:{person.id}"
 
 
@@ -85,15 +85,15 @@ def test_a_link_works_once(visitor: Visitor, person: Person, admin: Administrati
     ],
 )
 def test_a_link_ends_with_time_user_or_password(
-    visitor: Visitor, person: Person, admin: Administration, stage: Stage, end: str
+    visitor: Visitor, person: Person, admin: Administration, setup: Setup, end: str
 ):
     path = path_of(password_links.issue(admin, person.username))
     visitor.get(path)
     fields = dict(visitor.form(path).fields) | {"new_password": NEW, "repeated_password": NEW}
-    stage.sql(end)
+    setup.sql(end)
     assert visitor.post(path, fields).status_code == 410
     assert visitor.get(path).status_code == 410
-    assert stage.events("user.password_link_used") == []
+    assert setup.events("user.password_link_used") == []
 
 
 def test_a_newer_link_ends_the_older_one(visitor: Visitor, person: Person, admin: Administration):
@@ -112,7 +112,7 @@ def test_a_refused_password_does_not_use_the_link_up(visitor: Visitor, person: P
 
 
 def test_of_parallel_uses_of_one_link_one_wins(
-    visitors: Callable[[], Visitor], person: Person, admin: Administration, stage: Stage
+    visitors: Callable[[], Visitor], person: Person, admin: Administration, setup: Setup
 ):
     path = path_of(password_links.issue(admin, person.username))
     browsers = [visitors() for _ in range(8)]
@@ -126,42 +126,42 @@ def test_of_parallel_uses_of_one_link_one_wins(
     def race(number: int) -> int:
         barrier.wait(60)
         while (status := browsers[number].post(path, forms[number]).status_code) == 503:
-            pass  # the queue for hashing is full, and says so
+            pass  # the queue for hashing is full
         return status
 
     with ThreadPoolExecutor(len(browsers)) as pool:
         answers = list(pool.map(race, range(len(browsers))))
     assert sorted(answers) == [303] + [410] * 7
-    assert len(stage.events("user.password_link_used")) == 1
+    assert len(setup.events("user.password_link_used")) == 1
     winner = answers.index(303)
     signed_in = visitors().sign_in(Person(person.id, person.username, f"password number {winner}"))
     assert signed_in.status_code == 303
 
 
-def test_a_link_ends_the_visit_of_whoever_is_signed_in_there(
-    visitor: Visitor, person: Person, admin: Administration, stage: Stage
+def test_a_link_ends_the_visit_of_the_browser_that_opens_it(
+    visitor: Visitor, person: Person, admin: Administration, setup: Setup
 ):
-    other = stage.a_person()
+    other = setup.a_person()
     visitor.sign_in(other)
     path = path_of(password_links.issue(admin, person.username))
     visitor.get(path)
     fields = dict(visitor.form(path).fields) | {"new_password": NEW, "repeated_password": NEW}
     assert visitor.post(path, fields).status_code == 303
     assert "authserver" not in visitor.http.cookies
-    assert stage.sql("SELECT id FROM visits") == []
+    assert setup.sql("SELECT id FROM visits") == []
 
 
-def test_the_database_has_no_secret_of_a_link(person: Person, admin: Administration, stage: Stage):
+def test_the_database_has_no_secret_of_a_link(person: Person, admin: Administration, setup: Setup):
     secret = path_of(password_links.issue(admin, person.username)).rsplit("/", 1)[1]
     assert len(secret) == 43
     assert not secret.startswith("-")
     for table in ("password_links", "audit_events", "users"):
-        assert secret not in str(stage.sql(f"SELECT * FROM {table}"))
+        assert secret not in str(setup.sql(f"SELECT * FROM {table}"))
 
 
-def test_a_link_names_the_issuers_host(person: Person, stage: Stage):
-    settings = stage.with_settings(issuer="https://id.example.com/auth")
-    issued = password_links.issue(Administration(stage.database, settings, "cli:tester"), person.username)
+def test_a_link_names_the_issuers_host(person: Person, setup: Setup):
+    settings = setup.with_settings(issuer="https://id.example.com/auth")
+    issued = password_links.issue(Administration(setup.database, settings, "cli:tester"), person.username)
     assert issued.url.startswith("https://id.example.com/account/password/")
 
 
@@ -172,35 +172,35 @@ def test_a_user_without_a_password_begins_with_a_link(visitor: Visitor, admin: A
     assert oauth.sign_in(Person("", "bea", NEW)).status_code == 200
 
 
-def test_no_link_for_the_disabled_nor_for_those_who_may_more_nor_without_pages(
-    person: Person, admin: Administration, stage: Stage
+def test_no_link_for_disabled_users_nor_for_users_with_more_authority_nor_without_pages(
+    person: Person, admin: Administration, setup: Setup
 ):
     password_links.issue(admin, person.username)
-    administrator = stage.a_person(roles="administrator")
+    administrator = setup.a_person(roles="administrator")
     helper = Administration(
-        stage.database, stage.settings, "user:helper", authority=frozenset({"authserver:users:write"})
+        setup.database, setup.settings, "user:helper", authority=frozenset({"authserver:users:write"})
     )
     password_links.issue(helper, person.username)
     with pytest.raises(Forbidden):
         password_links.issue(helper, administrator.username)
-    closed = stage.with_settings(pages=PageSettings(admin=False, account=False))
+    closed = setup.with_settings(pages=PageSettings(admin=False, account=False))
     with pytest.raises(Conflict):
-        password_links.issue(Administration(stage.database, closed, "cli:tester"), person.username)
+        password_links.issue(Administration(setup.database, closed, "cli:tester"), person.username)
     users.disable(admin, person.username)
     with pytest.raises(Conflict):
         password_links.issue(admin, person.username)
 
 
 def test_what_has_expired_is_deleted(
-    visitors: Callable[[], Visitor], person: Person, admin: Administration, stage: Stage
+    visitors: Callable[[], Visitor], person: Person, admin: Administration, setup: Setup
 ):
     password_links.issue(admin, person.username)
     visitors().sign_in(person)
-    stage.sql("UPDATE visits SET expires_at = 1")
-    stage.sql("UPDATE password_links SET expires_at = 1")
-    fresh, other = visitors(), stage.a_person()
+    setup.sql("UPDATE visits SET expires_at = 1")
+    setup.sql("UPDATE password_links SET expires_at = 1")
+    fresh, other = visitors(), setup.a_person()
     fresh.sign_in(other)
     password_links.issue(admin, other.username)
     list(pruning.prune(admin))
-    assert len(stage.sql("SELECT id FROM visits")) == len(stage.sql("SELECT digest FROM password_links")) == 1
+    assert len(setup.sql("SELECT id FROM visits")) == len(setup.sql("SELECT digest FROM password_links")) == 1
     assert fresh.get("/account/").status_code == 200

@@ -1,4 +1,4 @@
-"""Clients over the admin API: what a program registers is what apps then meet."""
+"""Clients over the admin API: a program registers them, and apps use them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 from tests.support.admin_api import AdminApi, a_program, refused
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @pytest.fixture
-def api(stage: Stage, oauth: OAuth) -> AdminApi:
-    return a_program(stage, oauth.http)
+def api(setup: Setup, oauth: OAuth) -> AdminApi:
+    return a_program(setup, oauth.http)
 
 
 def registered(api: AdminApi, **members: object) -> httpx.Response:

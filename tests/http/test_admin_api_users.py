@@ -1,4 +1,4 @@
-"""Users over the admin API: read, changed and removed by whoever has seen what is there, however long ago it was made."""
+"""Users over the admin API: read, changed and removed by a program that has read their present state."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ import pytest
 from tests.support.admin_api import AdminApi, a_program, refused
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 pytestmark = on_both_databases
 
 
 @pytest.fixture
-def api(stage: Stage, oauth: OAuth) -> AdminApi:
-    return a_program(stage, oauth.http)
+def api(setup: Setup, oauth: OAuth) -> AdminApi:
+    return a_program(setup, oauth.http)
 
 
 @pytest.fixture
-def path(stage: Stage, person: Person) -> str:
-    """A user of yesterday: nothing that happens now has the time of the last change."""
-    stage.sql("UPDATE users SET changed_at = changed_at - 86400000, created_at = created_at - 86400000")
+def path(setup: Setup, person: Person) -> str:
+    """The path of a user of yesterday, so that a change now has a later time than the last one."""
+    setup.sql("UPDATE users SET changed_at = changed_at - 86400000, created_at = created_at - 86400000")
     return f"/users/{person.id}"
 
 
-def test_a_user_of_yesterday_is_changed_by_whoever_has_read_it(api: AdminApi, path: str):
+def test_a_user_of_yesterday_is_changed_with_the_etag_that_was_read(api: AdminApi, path: str):
     before = api.get(path)
     changed = api.patch(path, {"roles": ["editor"]}, etag=before.headers["etag"])
     assert changed.status_code == 200, changed.text
@@ -40,7 +40,9 @@ def test_a_refused_change_leaves_the_time_of_the_last_one(api: AdminApi, path: s
     assert api.get(path).json() == before.json()
 
 
-def test_a_user_of_yesterday_is_removed_by_whoever_has_read_it(api: AdminApi, path: str, oauth: OAuth, person: Person):
+def test_a_user_of_yesterday_is_removed_with_the_etag_that_was_read(
+    api: AdminApi, path: str, oauth: OAuth, person: Person
+):
     etag = api.get(path).headers["etag"]
     assert api.delete(path, etag='"another"').status_code == 412
     assert api.delete(path, etag=etag).status_code == 204

@@ -1,4 +1,4 @@
-"""The module for web pages, as the server hands it out: the committed file, under its version, to every page."""
+"""The server serves the committed module for web pages to every page, under its version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ INTEGRITY = "sha384-" + base64.b64encode(hashlib.sha384(CONTENT).digest()).decod
 
 @pytest.fixture
 def http() -> Iterator[httpx.Client]:
-    """An application with nothing but the module, for an issuer with a path: it asks no database."""
+    """An application with nothing but the module, for an issuer with a path. It reads no database."""
     app = Flask("module", static_folder=None)
     register(app, "/tenant")
     with httpx.Client(transport=httpx.WSGITransport(app), base_url="https://id.example.com") as client:

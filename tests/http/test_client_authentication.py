@@ -10,7 +10,7 @@ import pytest
 from authserver.clients.secrets import digest, new_secret
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, refused_as
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 OWN = {"grant_type": "client_credentials"}
 
@@ -34,17 +34,17 @@ def unauthenticated(answer: httpx.Response) -> bool:
     return refused_as(answer, "invalid_client", 401) and answer.headers["www-authenticate"].startswith("Basic ")
 
 
-def test_each_method_works_for_a_client_that_has_it(oauth: OAuth, stage: Stage, person: Person):
+def test_each_method_works_for_a_client_that_has_it(oauth: OAuth, setup: Setup, person: Person):
     assert ask(oauth, oauth.app.basic).status_code == 200
     assert ask(oauth, **in_body(oauth.app)).status_code == 200
-    assert oauth.as_app(stage.an_app(public=True)).sign_in(person).status_code == 200
+    assert oauth.as_app(setup.an_app(public=True)).sign_in(person).status_code == 200
 
 
-def test_basic_credentials_are_form_decoded(oauth: OAuth, stage: Stage):
-    app = stage.an_app(secret="a+b %:&é=/?#")
+def test_basic_credentials_are_form_decoded(oauth: OAuth, setup: Setup):
+    app = setup.an_app(secret="a+b %:&é=/?#")
     assert ask(oauth, app.basic).status_code == 200
     assert ask(oauth, **in_body(app)).status_code == 200
-    assert unauthenticated(ask(oauth, basic(f"{app.client_id}:{app.secret}")))  # as it is, "+" says a space
+    assert unauthenticated(ask(oauth, basic(f"{app.client_id}:{app.secret}")))  # not encoded: "+" means a space
 
 
 def test_the_scheme_has_no_case(oauth: OAuth):
@@ -80,11 +80,11 @@ def test_a_confidential_client_cannot_leave_its_secret_out(oauth: OAuth, person:
         assert refused_as(oauth.http.post("/token", data={**form, **authentication}), "invalid_client")
 
 
-def test_two_authentications_at_once_are_a_bad_request(oauth: OAuth, stage: Stage):
-    app, other = oauth.app, stage.an_app()
+def test_two_authentications_at_once_are_a_bad_request(oauth: OAuth, setup: Setup):
+    app, other = oauth.app, setup.an_app()
     for form in (in_body(app), {"client_secret": "wrong"}, {"client_id": other.client_id}, in_body(other)):
         assert refused_as(ask(oauth, app.basic, **form), "invalid_request")
-    both = ",".join(2 * [app.basic["Authorization"]])  # how WSGI hands over a header that was sent twice
+    both = ",".join(2 * [app.basic["Authorization"]])  # WSGI joins a header that was sent twice
     assert refused_as(ask(oauth, {"Authorization": both}), "invalid_request")
 
 
@@ -93,16 +93,16 @@ def test_the_same_client_id_beside_basic_is_tolerated(oauth: OAuth):
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post"])
-def test_a_method_that_is_not_the_clients_is_refused_whatever_the_secret(oauth: OAuth, stage: Stage, method: str):
-    app = stage.an_app(auth_methods={method})
+def test_a_method_that_is_not_the_clients_is_refused_with_any_secret(oauth: OAuth, setup: Setup, method: str):
+    app = setup.an_app(auth_methods={method})
     by_basic, by_body = ask(oauth, app.basic), ask(oauth, **in_body(app))
     good, bad = (by_basic, by_body) if method == "client_secret_basic" else (by_body, by_basic)
     assert good.status_code == 200
     assert refused_as(bad, "invalid_client", 401 if bad is by_basic else 400)
 
 
-def test_a_public_client_that_sends_a_secret_is_refused(oauth: OAuth, stage: Stage, person: Person):
-    app = stage.an_app(public=True)
+def test_a_public_client_that_sends_a_secret_is_refused(oauth: OAuth, setup: Setup, person: Person):
+    app = setup.an_app(public=True)
     form = {"grant_type": "password", "username": person.username, "password": person.password}
     assert oauth.http.post("/token", data={**form, "client_id": app.client_id}).status_code == 200
     secret = {"client_id": app.client_id, "client_secret": "x"}
@@ -110,8 +110,8 @@ def test_a_public_client_that_sends_a_secret_is_refused(oauth: OAuth, stage: Sta
     assert unauthenticated(oauth.http.post("/token", data=form, headers=basic(f"{app.client_id}:")))
 
 
-def test_broken_authorization_is_refused_even_beside_a_public_client(oauth: OAuth, stage: Stage, person: Person):
-    public = oauth.as_app(stage.an_app(public=True))
+def test_broken_authorization_is_refused_even_beside_a_public_client(oauth: OAuth, setup: Setup, person: Person):
+    public = oauth.as_app(setup.an_app(public=True))
     assert public.sign_in(person).status_code == 200
     broken = [b"no-colon", b":", b":secret", b"\xff\xfe:\xff", b"%ff:%fe", b"%ZZ:%"]
     for header in [basic(raw)["Authorization"] for raw in broken] + [
@@ -130,25 +130,25 @@ def test_a_client_id_that_no_client_can_have_is_refused(oauth: OAuth):
         assert unauthenticated(ask(oauth, basic(client_id + b":secret")))
 
 
-def test_a_disabled_client_is_refused(oauth: OAuth, stage: Stage):
-    app = stage.an_app()
-    stage.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=app.client_id)
+def test_a_disabled_client_is_refused(oauth: OAuth, setup: Setup):
+    app = setup.an_app()
+    setup.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=app.client_id)
     assert unauthenticated(ask(oauth, app.basic))
 
 
-def test_a_client_that_was_unknown_a_moment_ago_works_at_once(oauth: OAuth, stage: Stage):
+def test_a_client_that_was_unknown_a_moment_ago_works_at_once(oauth: OAuth, setup: Setup):
     app = App("new-client", new_secret())
     assert unauthenticated(ask(oauth, app.basic))
-    stage.an_app(client_id=app.client_id, secret=app.secret)
+    setup.an_app(client_id=app.client_id, secret=app.secret)
     assert ask(oauth, app.basic).status_code == 200
 
 
 @on_both_databases
-def test_a_new_secret_works_at_once_and_the_old_one_until_its_end(oauth: OAuth, stage: Stage):
-    old = stage.an_app()
+def test_a_new_secret_works_at_once_and_the_old_one_until_its_end(oauth: OAuth, setup: Setup):
+    old = setup.an_app()
     assert ask(oauth, old.basic).status_code == 200
     new = App(old.client_id, new_secret())
-    stage.sql(
+    setup.sql(
         "UPDATE clients SET previous_secret_digest = secret_digest, previous_secret_expires_at = :far,"
         " secret_digest = :new WHERE client_id = :id",
         far=2**50,
@@ -160,12 +160,12 @@ def test_a_new_secret_works_at_once_and_the_old_one_until_its_end(oauth: OAuth, 
 
 
 @on_both_databases
-def test_the_previous_secret_is_refused_after_its_end(oauth: OAuth, stage: Stage):
-    app, previous = stage.an_app(), new_secret()
+def test_the_previous_secret_is_refused_after_its_end(oauth: OAuth, setup: Setup):
+    app, previous = setup.an_app(), new_secret()
     set_previous = (
         "UPDATE clients SET previous_secret_digest = :digest, previous_secret_expires_at = 1 WHERE client_id = :id"
     )
-    stage.sql(set_previous, digest=digest(previous), id=app.client_id)
+    setup.sql(set_previous, digest=digest(previous), id=app.client_id)
     assert ask(oauth, app.basic).status_code == 200
     assert unauthenticated(ask(oauth, App(app.client_id, previous).basic))
 
@@ -178,11 +178,11 @@ def test_a_client_is_authenticated_without_a_statement(oauth: OAuth, statements:
     assert seen == []
 
 
-def test_refused_clients_are_recorded_at_a_bounded_rate_and_without_what_they_sent(oauth: OAuth, stage: Stage):
+def test_refused_clients_are_recorded_at_a_bounded_rate_and_without_what_they_sent(oauth: OAuth, setup: Setup):
     began = time.monotonic()
     for attempt in range(30):
         assert unauthenticated(ask(oauth, basic(f"{oauth.app.client_id}:guess-{attempt}")))
-    recorded = stage.events("client.refused")
+    recorded = setup.events("client.refused")
     assert 10 <= len(recorded) <= 11 + (time.monotonic() - began) < 30
     assert {event.client_id for event in recorded} == {oauth.app.client_id}
     assert not any("guess" in repr(event) for event in recorded)

@@ -1,4 +1,4 @@
-"""The console's audit record: filters, pages, details, and the same as a file of JSON lines."""
+"""The console's audit record: filters, pages, details, and a download as JSON lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from authserver.records.audit import Entry, Event
 from tests.support.console import Elements, an_administrator
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 AUDIT = "/admin/audit"
@@ -28,11 +28,11 @@ def exported(console: Visitor, query: str = "") -> list[dict[str, object]]:
 
 @on_both_databases
 def test_events_are_filtered_and_the_file_has_what_the_list_has(
-    console: Visitor, stage: Stage, oauth: OAuth, person: Person
+    console: Visitor, setup: Setup, oauth: OAuth, person: Person
 ):
     oauth.sign_in(person)
     oauth.token(grant_type="password", username=person.username, password="wrong password")
-    (opened,) = stage.events("session.opened")
+    (opened,) = setup.events("session.opened")
     filters = {
         "": {"session.opened", "sign_in.refused", "visit.opened", "key.created"},
         "?event=session": {"session.opened"},
@@ -77,8 +77,8 @@ def test_a_damaged_place_in_the_list_is_refused(console: Visitor, before: str):
 
 
 @on_both_databases
-def test_a_long_record_comes_page_by_page_and_nothing_twice(console: Visitor, stage: Stage):
-    with stage.database.transaction() as connection:
+def test_a_long_record_comes_page_by_page_and_nothing_twice(console: Visitor, setup: Setup):
+    with setup.database.transaction() as connection:
         audit.record(
             connection, *(Entry(Event.CLIENT_CHANGED, "cli:test", subject=f"subject-{n:03}.") for n in range(120))
         )
@@ -94,7 +94,7 @@ def test_a_long_record_comes_page_by_page_and_nothing_twice(console: Visitor, st
 
 
 def test_an_event_shows_everything_that_was_recorded_and_leads_on(
-    console: Visitor, stage: Stage, oauth: OAuth, person: Person
+    console: Visitor, setup: Setup, oauth: OAuth, person: Person
 ):
     answer = oauth.token(grant_type="password", username=person.username, password="wrong password").json()
     (event,) = exported(console, "?event=sign_in.refused")
@@ -108,9 +108,9 @@ def test_an_event_shows_everything_that_was_recorded_and_leads_on(
     assert "365 days" in Elements(console.get(AUDIT).text).words
 
 
-def test_the_file_is_one_that_browsers_save_and_nothing_breaks_out_of_its_line(console: Visitor, stage: Stage):
+def test_the_file_is_one_that_browsers_save_and_nothing_breaks_out_of_its_line(console: Visitor, setup: Setup):
     nasty = '=cmd|x\n{"event":"forged"}\r\n\u2028\u2029\x85</script>\x1b[31m'
-    with stage.database.transaction() as connection:
+    with setup.database.transaction() as connection:
         audit.record(connection, Entry(Event.CLIENT_CHANGED, "cli:test", subject=nasty, detail={"name": nasty}))
     answer = console.get(f"{AUDIT}/export?event=client.changed")
     assert answer.headers["Content-Type"].startswith("application/jsonl")
@@ -120,9 +120,9 @@ def test_the_file_is_one_that_browsers_save_and_nothing_breaks_out_of_its_line(c
     assert json.loads(line)["detail"] == {"name": nasty}
 
 
-def test_who_may_not_read_the_record_sees_none_of_it(stage: Stage, visitor: Visitor):
-    visitor.sign_in(an_administrator(stage, frozenset({"authserver:sessions:read"})))
-    (event,) = stage.events("visit.opened")
+def test_who_may_not_read_the_record_sees_none_of_it(setup: Setup, visitor: Visitor):
+    visitor.sign_in(an_administrator(setup, frozenset({"authserver:sessions:read"})))
+    (event,) = setup.events("visit.opened")
     for path in ("", "/export", f"/{UUID(str(event.id))}"):
         assert visitor.get(AUDIT + path).status_code == 403
     assert visitor.get("/admin/why").status_code == 403

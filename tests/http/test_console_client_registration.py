@@ -18,7 +18,7 @@ from tests.support.console import Elements, an_administrator, browser
 from tests.support.forms import codes_of
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 
@@ -47,22 +47,22 @@ def test_the_first_question_is_what_kind_of_app(admin: Visitor):
     ],
 )
 def test_a_kind_fills_in_safe_values(
-    admin: Visitor, stage: Stage, kind: str, methods: str, grants: str, late_retries: int
+    admin: Visitor, setup: Setup, kind: str, methods: str, grants: str, late_retries: int
 ):
     answer = register(admin, kind, name="Shop", client_id="shop", scopes=["read", "write"])
     assert answer.status_code == 303, answer.text
-    row, has_secret = client(stage, "shop"), methods != "none"
+    row, has_secret = client(setup, "shop"), methods != "none"
     assert (row.name, row.kind, row.scopes) == ("Shop", kind, "read write")
     assert (row.auth_methods, row.grants, row.late_retries) == (methods, grants, late_retries)
     assert (row.secret_digest is not None) is has_secret
     assert answer.headers["location"] == f"/admin/clients/{'secret' if has_secret else 'show'}?client=shop"
     assert "Registered Shop." in words(admin.follow())
-    (event,) = stage.events("client.added")
-    (person,) = stage.sql("SELECT id FROM users")
+    (event,) = setup.events("client.added")
+    (person,) = setup.sql("SELECT id FROM users")
     assert event.actor == f"user:{UUID(str(person.id))}"
 
 
-def test_a_secret_is_shown_once_and_works(admin: Visitor, stage: Stage, oauth: OAuth):
+def test_a_secret_is_shown_once_and_works(admin: Visitor, setup: Setup, oauth: OAuth):
     answer = register(admin, "service", name="Billing", client_id="billing", scopes="read")
     assert "ascs_" not in str(answer.headers["location"])
     page = admin.follow()
@@ -76,28 +76,28 @@ def test_a_secret_is_shown_once_and_works(admin: Visitor, stage: Stage, oauth: O
     assert secret not in admin.get("/admin/clients/show?client=billing").text
 
 
-def test_a_secret_in_its_cookie_is_sealed_and_for_this_visit_and_client_alone(admin: Visitor, stage: Stage, app: Flask):
+def test_a_secret_in_its_cookie_is_sealed_and_for_this_visit_and_client_alone(admin: Visitor, setup: Setup, app: Flask):
     answer = register(admin, "service", name="Billing", client_id="billing", scopes="read")
     cookie = answer.cookies["authserver-handover"]
-    stage.an_app(client_id="other")
+    setup.an_app(client_id="other")
     assert "ascs_" not in cookie
     assert "is not shown again" in words(admin.get("/admin/clients/secret?client=other"))
-    with browser(stage, app) as stranger:
-        stranger.sign_in(an_administrator(stage))
+    with browser(setup, app) as stranger:
+        stranger.sign_in(an_administrator(setup))
         stranger.http.cookies.set("authserver-handover", cookie)
         assert "is not shown again" in words(stranger.get("/admin/clients/secret?client=billing"))
     admin.http.cookies.set("authserver-handover", cookie)
     assert "Keep it now" in words(admin.get("/admin/clients/secret?client=billing"))
 
 
-def test_the_same_form_sent_twice_registers_one_client(admin: Visitor, stage: Stage):
+def test_the_same_form_sent_twice_registers_one_client(admin: Visitor, setup: Setup):
     admin.get("/admin/clients/add/web")
     form = {**filled(admin, "/admin/clients/add/web"), "name": "Shop", "scopes": "read"}
     assert admin.post("/admin/clients/add/web", form).status_code == 303
     answer = admin.post("/admin/clients/add/web", form)
     assert answer.status_code == 422
     assert "is taken" in words(answer)
-    assert len(stage.sql("SELECT 1 FROM clients")) == 1
+    assert len(setup.sql("SELECT 1 FROM clients")) == 1
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_the_same_form_sent_twice_registers_one_client(admin: Visitor, stage: St
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(
-    admin: Visitor, stage: Stage, field: str, value: Any, text: str
+    admin: Visitor, setup: Setup, field: str, value: Any, text: str
 ):
     good = {"name": "Shop", "client_id": "shop", "scopes": "read", "contacts": "team@example.com"}
     answer = register(admin, "web", **{**good, field: value})
@@ -126,15 +126,15 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_is_lost(
     read = Elements(answer.text)
     assert text.lower() in read.words.lower()
     assert f'id="{field}-error"' in answer.text
-    assert "authserver apis" not in read.words, "that is for the command line"
-    assert not stage.sql("SELECT 1 FROM clients")
+    assert "authserver apis" not in read.words, "only the command line can do that"
+    assert not setup.sql("SELECT 1 FROM clients")
     if field not in ("name", "contacts"):
         assert filled(admin, "/admin/clients/add/web")["contacts"] == "team@example.com"
     mended = {field: None, **good, "auth_methods": "client_secret_basic"}
     assert submit(admin, "/admin/clients/add/web", **mended).status_code == 303
 
 
-def test_the_password_grant_is_for_own_apps_and_warned_about(admin: Visitor, stage: Stage):
+def test_the_password_grant_is_for_own_apps_and_warned_about(admin: Visitor, setup: Setup):
     grants = ["refresh_token", "password"]
     answer = register(admin, "web", name="Partner", client_id="p", scopes="read", grants=grants, first_party=None)
     assert answer.status_code == 422
@@ -144,11 +144,11 @@ def test_the_password_grant_is_for_own_apps_and_warned_about(admin: Visitor, sta
     assert "the password grant shows users' passwords to the app" in words(page).lower()
 
 
-def test_fields_that_the_form_does_not_have_set_nothing(admin: Visitor, stage: Stage):
+def test_fields_that_the_form_does_not_have_set_nothing(admin: Visitor, setup: Setup):
     more = {"secret_digest": "x", "enabled": "", "epoch": "7", "status_index": "1", "kind": "service", "removed_at": "1",
             "created_at": "1", "previous_secret_digest": "x"}  # fmt: skip
     assert register(admin, "web", name="Shop", client_id="shop", scopes="read", **more).status_code == 303
-    row = client(stage, "shop")
+    row = client(setup, "shop")
     assert (row.kind, bool(row.enabled), row.epoch, row.removed_at) == ("web", True, 1, None)
     assert row.previous_secret_digest is None
     assert row.created_at > 1_000_000
@@ -172,8 +172,8 @@ def exported(code: str) -> str:
     return "\n".join(line for line in code.splitlines() if not line.startswith("export "))
 
 
-def test_the_code_of_a_registered_client_really_signs_in(live: LiveServer, stage: Stage, person: Person):
-    administrator = an_administrator(stage)
+def test_the_code_of_a_registered_client_really_signs_in(live: LiveServer, setup: Setup, person: Person):
+    administrator = an_administrator(setup)
     with httpx.Client(base_url=live.url, timeout=60) as http:
         admin = Visitor(http, live.url)
         admin.sign_in(administrator)

@@ -11,7 +11,7 @@ from tests.support.client_pages import client, filled, submit, words
 from tests.support.console import Elements, an_administrator, browser
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 
@@ -25,10 +25,10 @@ def admin(console: Visitor) -> Visitor:
 
 
 @on_both_databases
-def test_clients_are_found_by_text_kind_state_and_scope(admin: Visitor, stage: Stage):
-    stage.an_app(client_id="one", name="First shop", kind="web", scopes={"read"})
-    stage.an_app(client_id="two", name="Second shop", kind="mobile", scopes={"write"})
-    stage.sql("UPDATE clients SET enabled = :off WHERE client_id = 'two'", off=False)
+def test_clients_are_found_by_text_kind_state_and_scope(admin: Visitor, setup: Setup):
+    setup.an_app(client_id="one", name="First shop", kind="web", scopes={"read"})
+    setup.an_app(client_id="two", name="Second shop", kind="mobile", scopes={"write"})
+    setup.sql("UPDATE clients SET enabled = :off WHERE client_id = 'two'", off=False)
 
     def found(query: str) -> set[str]:
         page = admin.get(f"/admin/clients?{query}").text
@@ -41,14 +41,14 @@ def test_clients_are_found_by_text_kind_state_and_scope(admin: Visitor, stage: S
     assert found("state=disabled") == {"two"}
     assert found("state=enabled") == {"one"}
     assert found("scope=write") == {"two"}
-    assert found("q=%25") == set(), "no pattern"
+    assert found("q=%25") == set(), "the text is not a pattern"
     assert "No client is like that" in words(admin.get("/admin/clients?q=nothing"))
 
 
 @on_both_databases
-def test_a_long_list_comes_in_pages(admin: Visitor, stage: Stage):
+def test_a_long_list_comes_in_pages(admin: Visitor, setup: Setup):
     for number in range(60):
-        stage.an_app(client_id=f"app-{number:03}", public=True)
+        setup.an_app(client_id=f"app-{number:03}", public=True)
     first = admin.get("/admin/clients")
     assert "app-049" in first.text
     assert "app-050" not in first.text
@@ -62,13 +62,13 @@ def test_a_long_list_comes_in_pages(admin: Visitor, stage: Stage):
 # --- one client ------------------------------------------------------------------------------------------------------
 
 
-def test_an_edit_changes_what_it_says_and_no_more(admin: Visitor, stage: Stage):
-    stage.an_app(client_id="shop", name="Shop", redirect_uris={"https://shop.example.com/a"}, scopes={"read", "write"})
-    before = client(stage, "shop")
+def test_an_edit_changes_what_it_says_and_no_more(admin: Visitor, setup: Setup):
+    setup.an_app(client_id="shop", name="Shop", redirect_uris={"https://shop.example.com/a"}, scopes={"read", "write"})
+    before = client(setup, "shop")
     admin.get("/admin/clients/edit?client=shop")
     answer = submit(admin, "/admin/clients/edit?client=shop", name="New shop", access_token_lifetime="5m")
     assert answer.status_code == 303, answer.text
-    after = client(stage, "shop")
+    after = client(setup, "shop")
     assert (after.name, after.access_token_lifetime) == ("New shop", 300)
     same = ("scopes", "grants", "auth_methods", "secret_digest", "redirect_uris", "late_retries", "enabled", "epoch")
     assert [getattr(after, name) for name in same] == [getattr(before, name) for name in same]
@@ -84,73 +84,75 @@ def test_an_edit_changes_what_it_says_and_no_more(admin: Visitor, stage: Stage):
     ],
 )
 def test_an_edit_keeps_what_a_newer_version_wrote_and_says_that_it_is_there(
-    admin: Visitor, stage: Stage, oauth: OAuth, field: str, newer: str, told: str
+    admin: Visitor, setup: Setup, oauth: OAuth, field: str, newer: str, told: str
 ):
-    stage.an_app(client_id="shop", name="Shop", scopes={"read"})
-    stage.sql(f"UPDATE clients SET {field} = {field} || :newer", newer=f" {newer}")
-    before, path = client(stage, "shop"), "/admin/clients/edit?client=shop"
+    setup.an_app(client_id="shop", name="Shop", scopes={"read"})
+    setup.sql(f"UPDATE clients SET {field} = {field} || :newer", newer=f" {newer}")
+    before, path = client(setup, "shop"), "/admin/clients/edit?client=shop"
     assert told in words(admin.get(path))
     assert submit(admin, path).status_code == 303
     admin.get(path)
     assert submit(admin, path, name="New shop").status_code == 303
-    after = client(stage, "shop")
+    after = client(setup, "shop")
     assert after.name == "New shop"
     assert set(getattr(after, field).split()) == set(getattr(before, field).split())
-    api = a_program(stage, oauth.http)
+    api = a_program(setup, oauth.http)
     assert api.patch("/clients/shop", {"client_name": "Shop"}, etag="*").status_code == 200
-    assert newer in getattr(client(stage, "shop"), field)
+    assert newer in getattr(client(setup, "shop"), field)
     admin.get(path)
     known = [value for value in filled(admin, "/admin/clients/edit")[field] if value != newer]
-    assert submit(admin, path, **{field: [*known, "other"]}).status_code == 422, "only what was there is kept"
-    assert submit(admin, path, **{field: known}).status_code == 303, "what is taken away goes"
-    assert newer not in getattr(client(stage, "shop"), field)
+    assert submit(admin, path, **{field: [*known, "other"]}).status_code == 422, (
+        "old values are kept, new ones need a check"
+    )
+    assert submit(admin, path, **{field: known}).status_code == 303, "a value that is unchecked goes"
+    assert newer not in getattr(client(setup, "shop"), field)
 
 
-def test_an_edit_keeps_what_the_form_shows_like_something_else(admin: Visitor, stage: Stage):
-    """No default scopes at all and all of them look the same in the form, and mean the opposite."""
-    stage.an_app(client_id="shop", name="Shop", default_scopes=set())
+def test_an_edit_keeps_what_the_form_shows_like_something_else(admin: Visitor, setup: Setup):
+    """No default scopes and all scopes by default look the same in the form, and mean the opposite."""
+    setup.an_app(client_id="shop", name="Shop", default_scopes=set())
     path = "/admin/clients/edit?client=shop"
     admin.get(path)
     assert submit(admin, path, name="New shop").status_code == 303
-    assert (client(stage, "shop").name, client(stage, "shop").default_scopes) == ("New shop", "")
+    assert (client(setup, "shop").name, client(setup, "shop").default_scopes) == ("New shop", "")
 
 
-def test_the_page_of_a_client_shows_every_field(admin: Visitor, stage: Stage):
-    stage.an_app(client_id="shop", name="Shop")
+def test_the_page_of_a_client_shows_every_field(admin: Visitor, setup: Setup):
+    setup.an_app(client_id="shop", name="Shop")
     shown = words(admin.get("/admin/clients/show?client=shop"))
     for name, field in FIELDS.items():
-        assert (field.label if name not in ("name", "kind") else getattr(client(stage, "shop"), name)) in shown
+        assert (field.label if name not in ("name", "kind") else getattr(client(setup, "shop"), name)) in shown
 
 
 @on_both_databases
-def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Visitor, stage: Stage, app: Flask):
-    stage.an_app(client_id="shop", name="Shop", scopes={"read"})
+def test_two_who_edit_a_client_at_once_lose_nothing_without_being_told(admin: Visitor, setup: Setup, app: Flask):
+    setup.an_app(client_id="shop", name="Shop", scopes={"read"})
     path = "/admin/clients/edit?client=shop"
-    with browser(stage, app) as other:
-        other.sign_in(an_administrator(stage))
+    with browser(setup, app) as other:
+        other.sign_in(an_administrator(setup))
         for visitor in (admin, other):
             visitor.get(path)
         assert submit(other, path, name="Their shop", contacts="them@example.com").status_code == 303
         answer = submit(admin, path, name="My shop", late_retries="1")
         assert answer.status_code == 412
-        assert client(stage, "shop").name == "Their shop", "nothing was saved"
+        assert client(setup, "shop").name == "Their shop", "nothing was saved"
         told = words(answer)
         assert "Somebody else changed this client" in told
         for text in ("Their shop", "My shop", "them@example.com", "both changed"):
             assert text in Elements(answer.text).words + " ".join(Elements(answer.text).values)
         form = filled(admin, "/admin/clients/edit")
-        assert form["contacts"].strip() == "them@example.com", "what only they changed is carried over"
+        assert form["contacts"].strip() == "them@example.com", "the other administrator's changes are carried over"
         assert form["late_retries"] == ["1"]
         assert submit(admin, path).status_code == 303
-    row = client(stage, "shop")
+    row = client(setup, "shop")
     assert (row.name, row.contacts, row.late_retries) == ("My shop", "them@example.com", 1)
 
 
 @on_both_databases
-def test_what_a_program_changed_is_not_lost_to_a_form_and_the_other_way(admin: Visitor, stage: Stage, oauth: OAuth):
-    """One administrator has the form open while another one's program uses the API, and then both once more, swapped."""
-    stage.an_app(client_id="shop", name="Shop", scopes={"read"})
-    api, path = a_program(stage, oauth.http), "/admin/clients/edit?client=shop"
+def test_what_a_program_changed_is_not_lost_to_a_form_and_the_other_way(admin: Visitor, setup: Setup, oauth: OAuth):
+    """A program changes the client by the API while a form is open, and the other way round."""
+    setup.an_app(client_id="shop", name="Shop", scopes={"read"})
+    api, path = a_program(setup, oauth.http), "/admin/clients/edit?client=shop"
     admin.get(path)
     seen = api.get("/clients/shop").headers["etag"]
     changed = api.patch("/clients/shop", {"client_name": "The program's"}, etag=seen)
@@ -158,17 +160,17 @@ def test_what_a_program_changed_is_not_lost_to_a_form_and_the_other_way(admin: V
     answer = submit(admin, path, name="The form's")
     assert answer.status_code == 412
     assert "The program's" in Elements(answer.text).words + " ".join(Elements(answer.text).values)
-    assert client(stage, "shop").name == "The program's"
-    assert submit(admin, path).status_code == 303, "who has been told may go on"
+    assert client(setup, "shop").name == "The program's"
+    assert submit(admin, path).status_code == 303, "the second attempt, after the warning, is accepted"
     late = api.patch("/clients/shop", {"client_name": "Late"}, etag=changed.headers["etag"])
     assert refused(late, 412, "changed-meanwhile")
-    assert client(stage, "shop").name == "The form's"
+    assert client(setup, "shop").name == "The form's"
 
 
-def test_a_version_that_was_made_up_saves_nothing(admin: Visitor, stage: Stage):
-    stage.an_app(client_id="shop", name="Shop")
+def test_a_version_that_was_made_up_saves_nothing(admin: Visitor, setup: Setup):
+    setup.an_app(client_id="shop", name="Shop")
     path = "/admin/clients/edit?client=shop"
     for version, base in (("", ""), ("0" * 64, "[]"), ("x", '{"name": 7}'), ("é", '{"name": [[]]}')):
         admin.get(path)
         assert submit(admin, path, name="Taken over", version=version, base=base).status_code == 412
-    assert client(stage, "shop").name == "Shop"
+    assert client(setup, "shop").name == "Shop"

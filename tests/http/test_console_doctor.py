@@ -1,4 +1,4 @@
-"""The console's doctor and settings: findings with what mends them and a way to what they are about; secrets masked."""
+"""The console's doctor and settings: findings with a remedy and a link, and settings with masked secrets."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from authserver.administration.doctor.settings import CHECKS as OF_SETTINGS
 from authserver.settings.values import MetricsSettings
 from tests.support.console import Elements, an_administrator
 from tests.support.server import ROOT
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 
-def test_findings_stand_with_reason_command_and_a_link(console: Visitor, stage: Stage):
-    stage.an_app(client_id="shop")
+def test_findings_stand_with_reason_command_and_a_link(console: Visitor, setup: Setup):
+    setup.an_app(client_id="shop")
     page = console.get("/admin/doctor")
     assert page.status_code == 200
     found = Elements(page.text)
@@ -27,36 +27,36 @@ def test_findings_stand_with_reason_command_and_a_link(console: Visitor, stage: 
     assert console.get(link).status_code == 200
 
 
-def test_every_link_of_a_finding_leads_to_a_page(console: Visitor, stage: Stage):
-    stage.an_api("https://b.example.com", "b", {"b": "editor"})
-    stage.an_api("https://c.example.com", "")
-    stage.a_person(password_hash="$2b$12$" + "a" * 53)
-    stage.sql("DELETE FROM keys WHERE kind = 'token' AND state = 'next'")
+def test_every_link_of_a_finding_leads_to_a_page(console: Visitor, setup: Setup):
+    setup.an_api("https://b.example.com", "b", {"b": "editor"})
+    setup.an_api("https://c.example.com", "")
+    setup.a_person(password_hash="$2b$12$" + "a" * 53)
+    setup.sql("DELETE FROM keys WHERE kind = 'token' AND state = 'next'")
     links = {value for value in Elements(console.get("/admin/doctor").text).values if value.startswith("/admin/")}
     assert len(links) > 10
     for link in sorted(links):
         assert console.get(link).status_code in (200, 303), link
 
 
-def test_a_command_with_a_name_of_a_user_in_it_is_text(console: Visitor, stage: Stage):
-    stage.a_person(username="<img src=x> $(id)")
-    stage.sql("UPDATE users SET password_hash = NULL WHERE username LIKE '<img%'")
+def test_a_command_with_a_name_of_a_user_in_it_is_text(console: Visitor, setup: Setup):
+    setup.a_person(username="<img src=x> $(id)")
+    setup.sql("UPDATE users SET password_hash = NULL WHERE username LIKE '<img%'")
     page = console.get("/admin/doctor")
     assert "authserver users set-password '<img src=x> $(id)'" in Elements(page.text).words
     assert "<img" not in page.text
 
 
 def test_settings_in_force_are_shown_with_secrets_masked(
-    stage: Stage, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    setup: Setup, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ):
     secret = "super-secret-metrics-token"
-    stage.settings = stage.with_settings(metrics=MetricsSettings(token=SecretStr(secret)))
+    setup.settings = setup.with_settings(metrics=MetricsSettings(token=SecretStr(secret)))
     visitor: Visitor = request.getfixturevalue("visitor")
-    visitor.sign_in(an_administrator(stage))
+    visitor.sign_in(an_administrator(setup))
     page = visitor.get("/admin/settings")
     shown = Elements(page.text).words
     assert secret not in page.text
-    assert stage.settings.database_url.render_as_string(hide_password=False) not in page.text
+    assert setup.settings.database_url.render_as_string(hide_password=False) not in page.text
     assert "metrics.token ********" in shown
     assert "tokens.retry_window 30" in shown
     changed = Elements(visitor.get("/admin/settings?changed=1").text).words
@@ -64,8 +64,8 @@ def test_settings_in_force_are_shown_with_secrets_masked(
     assert "tokens.retry_window" not in changed
 
 
-def test_both_need_the_scope_of_settings(stage: Stage, visitor: Visitor):
-    visitor.sign_in(an_administrator(stage, frozenset({"authserver:users:read"})))
+def test_both_need_the_scope_of_settings(setup: Setup, visitor: Visitor):
+    visitor.sign_in(an_administrator(setup, frozenset({"authserver:users:read"})))
     for path in ("/admin/doctor", "/admin/settings"):
         assert visitor.get(path).status_code == 403
 

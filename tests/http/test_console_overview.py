@@ -1,4 +1,4 @@
-"""The console's first page: what happened, what needs a hand, what to do first."""
+"""The console's first page: recent activity, findings, and the first steps."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from flask import Flask
 
 from authserver.apis.administration import SCOPES
 from tests.support.console import Elements, an_administrator, browser
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
+from tests.support.token_answer import token_answer
 from tests.support.visitor import Visitor
 
 OVERVIEW = "/admin/overview"
 
 
 @pytest.fixture
-def admin(stage: Stage, app: Flask) -> Iterator[Visitor]:
+def admin(setup: Setup, app: Flask) -> Iterator[Visitor]:
     """An administrator who has just signed in."""
-    with browser(stage, app) as visitor:
-        assert visitor.sign_in(an_administrator(stage)).status_code == 303
+    with browser(setup, app) as visitor:
+        assert visitor.sign_in(an_administrator(setup)).status_code == 303
         yield visitor
 
 
@@ -40,7 +40,7 @@ class Tables(HTMLParser):
         self.feed(page.text)
 
     def sums(self, chart: str) -> dict[str, int]:
-        """The sum of each column, but for the times."""
+        """The sum of each column except the times."""
         columns, rows = self.columns[f"figures-{chart}"], self.rows[f"figures-{chart}"]
         return {
             name: sum(int(row[position]) for row in rows if row[position].isdigit())
@@ -80,9 +80,9 @@ def words(page: httpx.Response) -> str:
 def test_the_figures_of_each_chart_stand_in_a_table(
     admin: Visitor, oauth: OAuth, person: Person, app: Flask, span: str
 ):
-    token = held(oauth.sign_in(person))
-    held(oauth.sign_in(person))
-    held(oauth.refresh(token.refresh_token))
+    token = token_answer(oauth.sign_in(person))
+    token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(token.refresh_token))
     assert oauth.refresh("asrt_nonsense").status_code == 400
     housekeeping = app.extensions["authserver"].housekeeping
     housekeeping.flush()
@@ -102,21 +102,21 @@ def test_an_unknown_span_shows_the_last_day(admin: Visitor):
         assert 'href="/admin/overview?span=day" role="button" class="small " aria-current="true"' in page.text
 
 
-def test_rare_reasons_are_summed(admin: Visitor, stage: Stage):
-    now = stage.database.now()
+def test_rare_reasons_are_summed(admin: Visitor, setup: Setup):
+    now = setup.database.now()
     for number in range(8):
         name, count = f"refusal.reason_{number}", 100 - number
-        stage.sql("INSERT INTO activity (at, name, count) VALUES (:at, :name, :count)", at=now, name=name, count=count)
+        setup.sql("INSERT INTO activity (at, name, count) VALUES (:at, :name, :count)", at=now, name=name, count=count)
     sums = Tables(admin.get(OVERVIEW)).sums("refusals")
     assert list(sums) == ["reason 0", "reason 1", "reason 2", "reason 3", "reason 4", "other reasons"]
     assert sums["other reasons"] == 95 + 94 + 93
 
 
 def test_an_empty_server_says_what_to_do_first_and_ticks_it_off(
-    admin: Visitor, stage: Stage, app: Flask, person: Person
+    admin: Visitor, setup: Setup, app: Flask, person: Person
 ):
-    stage.sql("DELETE FROM apis WHERE audience NOT LIKE 'urn:%'")
-    stage.sql("DELETE FROM users WHERE username = :name", name=person.username)
+    setup.sql("DELETE FROM apis WHERE audience NOT LIKE 'urn:%'")
+    setup.sql("DELETE FROM users WHERE username = :name", name=person.username)
 
     def open_steps() -> int:
         page = admin.get(OVERVIEW).text
@@ -125,23 +125,23 @@ def test_an_empty_server_says_what_to_do_first_and_ticks_it_off(
         return first.count("<a href")
 
     assert open_steps() == 4
-    stage.an_api("https://new.example.com", "new")
+    setup.an_api("https://new.example.com", "new")
     assert open_steps() == 3
-    client = stage.an_app(scopes={"new"})
+    client = setup.an_app(scopes={"new"})
     assert open_steps() == 2
-    someone = stage.a_person()
+    someone = setup.a_person()
     assert open_steps() == 1
     with httpx.Client(
-        transport=httpx.WSGITransport(app, raise_app_exceptions=False), base_url=stage.settings.issuer
+        transport=httpx.WSGITransport(app, raise_app_exceptions=False), base_url=setup.settings.issuer
     ) as http:
         assert OAuth(http, client).sign_in(someone).status_code == 200
     app.extensions["authserver"].housekeeping.flush()
     assert open_steps() == 0
 
 
-def test_keys_and_their_next_rotation_are_shown(admin: Visitor, stage: Stage):
+def test_keys_and_their_next_rotation_are_shown(admin: Visitor, setup: Setup):
     page = admin.get(OVERVIEW)
-    (row,) = stage.sql("SELECT * FROM keys WHERE kind = 'signing' AND state = 'active'")
+    (row,) = setup.sql("SELECT * FROM keys WHERE kind = 'signing' AND state = 'active'")
     assert row.kid in page.text
     assert "in 29 days" in words(page)
 
@@ -151,27 +151,27 @@ def test_what_the_doctor_warns_of_stands_on_the_first_page(admin: Visitor, oauth
     assert f"authserver clients edit --remove-grant password {oauth.app.client_id}" in words(page)
 
 
-def test_a_stolen_token_stands_on_the_first_page(admin: Visitor, oauth: OAuth, person: Person, stage: Stage):
+def test_a_stolen_token_stands_on_the_first_page(admin: Visitor, oauth: OAuth, person: Person, setup: Setup):
     assert "None: no stolen token was found" in words(admin.get(OVERVIEW))
-    first = held(oauth.sign_in(person))
-    second = held(oauth.refresh(first.refresh_token))
-    stage.back_date(second.session_id, 3600)
-    held(oauth.refresh(second.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    second = token_answer(oauth.refresh(first.refresh_token))
+    setup.back_date(second.session_id, 3600)
+    token_answer(oauth.refresh(second.refresh_token))
     assert oauth.refresh(first.refresh_token).status_code == 400
     page = admin.get(OVERVIEW)
     assert "session.reuse" in page.text
     assert oauth.app.client_id in page.text
 
 
-def test_what_other_scopes_open_is_left_out(stage: Stage, app: Flask):
-    with browser(stage, app) as visitor:
-        visitor.sign_in(an_administrator(stage, frozenset({"authserver:settings:read"})))
+def test_what_other_scopes_open_is_left_out(setup: Setup, app: Flask):
+    with browser(setup, app) as visitor:
+        visitor.sign_in(an_administrator(setup, frozenset({"authserver:settings:read"})))
         page = visitor.get(OVERVIEW)
         assert page.status_code == 200
         assert "Keys in use" not in page.text
         assert "Recent security events" not in page.text
-    with browser(stage, app) as visitor:
-        visitor.sign_in(an_administrator(stage, frozenset(SCOPES)))
+    with browser(setup, app) as visitor:
+        visitor.sign_in(an_administrator(setup, frozenset(SCOPES)))
         page = visitor.get(OVERVIEW)
         assert "Keys in use" in page.text
         assert "Recent security events" in page.text

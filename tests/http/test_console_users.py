@@ -10,21 +10,21 @@ from authserver.settings.values import PageSettings
 from tests.support.console import Elements, an_administrator, words
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 USERS = "/admin/users"
 
 
-def forget_confirmation(stage: Stage) -> None:
-    stage.sql("UPDATE visits SET confirmed_at = confirmed_at - 3600000")
+def forget_confirmation(setup: Setup) -> None:
+    setup.sql("UPDATE visits SET confirmed_at = confirmed_at - 3600000")
 
 
 @on_both_databases
-def test_users_are_found_by_a_part_of_name_or_address_by_role_and_by_state(console: Visitor, stage: Stage):
-    stage.a_person(username="anna", email="anna@example.com", roles="editor")
-    berta = stage.a_person(username="berta")
-    stage.sql("UPDATE users SET enabled = FALSE WHERE username = 'berta'")
+def test_users_are_found_by_a_part_of_name_or_address_by_role_and_by_state(console: Visitor, setup: Setup):
+    setup.a_person(username="anna", email="anna@example.com", roles="editor")
+    berta = setup.a_person(username="berta")
+    setup.sql("UPDATE users SET enabled = FALSE WHERE username = 'berta'")
     for asked, there, gone in (
         ("q=nn", "anna", "berta"),
         ("q=EXAMPLE", "anna", "berta"),
@@ -39,10 +39,10 @@ def test_users_are_found_by_a_part_of_name_or_address_by_role_and_by_state(conso
 
 
 @on_both_databases
-def test_a_long_list_is_shown_page_by_page_and_nobody_twice(console: Visitor, stage: Stage):
+def test_a_long_list_is_shown_page_by_page_and_nobody_twice(console: Visitor, setup: Setup):
     names = {f"user-{number:03}" for number in range(120)}
     for name in sorted(names):
-        stage.a_person(username=name, password_hash="none")
+        setup.a_person(username=name, password_hash="none")
     seen: list[str] = []
     path = f"{USERS}?q=user-"
     while path:
@@ -53,34 +53,34 @@ def test_a_long_list_is_shown_page_by_page_and_nobody_twice(console: Visitor, st
     assert (len(seen), set(seen)) == (120, names)
 
 
-def test_a_user_is_added_with_a_password_and_signs_in(console: Visitor, stage: Stage, oauth: OAuth):
+def test_a_user_is_added_with_a_password_and_signs_in(console: Visitor, setup: Setup, oauth: OAuth):
     console.get(f"{USERS}/add")
     form = {"username": "anna", "email": "anna@example.com", "roles": "editor", "how": "password"}
     answer = console.submit(f"{USERS}/add", {**form, "new_password": "correct horse"})
     assert answer.status_code == 303, answer.text
     assert "Added anna." in console.follow().text
     assert oauth.token(grant_type="password", username="anna", password="correct horse").status_code == 200
-    (event,) = stage.events("user.added")
+    (event,) = setup.events("user.added")
     assert event.actor.startswith("user:")
 
 
 def test_a_user_is_added_with_a_link_that_is_shown_once_and_sets_the_password(
-    console: Visitor, stage: Stage, oauth: OAuth
+    console: Visitor, setup: Setup, oauth: OAuth
 ):
     console.get(f"{USERS}/add")
     page = console.submit(f"{USERS}/add", {"username": "anna", "how": "link", "new_password": ""})
     assert page.status_code == 200
     (link,) = re.findall(r'<code id="link">http://127.0.0.1:8000(/account/password/[\w-]+)</code>', page.text)
-    (user,) = stage.sql("SELECT id, password_hash FROM users WHERE username = 'anna'")
+    (user,) = setup.sql("SELECT id, password_hash FROM users WHERE username = 'anna'")
     assert user.password_hash is None
     assert link.rsplit("/", 1)[1] not in "".join(
-        str(stage.sql(f"SELECT * FROM {t}")) for t in ("audit_events", "users")
+        str(setup.sql(f"SELECT * FROM {t}")) for t in ("audit_events", "users")
     )
     assert console.get(link).status_code == 200
 
 
-def test_a_form_that_is_refused_says_why_and_keeps_what_was_typed_but_the_password(console: Visitor, stage: Stage):
-    stage.a_person(username="anna")
+def test_a_form_that_is_refused_says_why_and_keeps_what_was_typed_but_the_password(console: Visitor, setup: Setup):
+    setup.a_person(username="anna")
     console.get(f"{USERS}/add")
     for form, said in (
         ({"username": "anna", "how": "password", "new_password": "correct horse"}, "The user name anna is taken"),
@@ -93,26 +93,26 @@ def test_a_form_that_is_refused_says_why_and_keeps_what_was_typed_but_the_passwo
         assert said in Elements(page.text).words
         assert form["username"] in Elements(page.text).values
         assert form.get("new_password", "correct horse") not in page.text
-    assert [row.username for row in stage.sql("SELECT username FROM users WHERE username = 'berta'")] == []
+    assert [row.username for row in setup.sql("SELECT username FROM users WHERE username = 'berta'")] == []
 
 
 @on_both_databases
-def test_a_user_is_changed_and_a_change_of_somebody_else_is_not_lost(console: Visitor, stage: Stage):
-    anna = stage.a_person(username="anna")
+def test_a_user_is_changed_and_a_change_of_somebody_else_is_not_lost(console: Visitor, setup: Setup):
+    anna = setup.a_person(username="anna")
     edit = f"{USERS}/{anna.id}/edit"
     console.get(edit)
     assert console.submit(edit, {"username": "anna2", "email": "", "roles": "editor"}).status_code == 303
     console.get(edit)
-    stage.sql("UPDATE users SET email = 'new@example.com', changed_at = changed_at + 1 WHERE username = 'anna2'")
+    setup.sql("UPDATE users SET email = 'new@example.com', changed_at = changed_at + 1 WHERE username = 'anna2'")
     page = console.submit(edit, {"username": "anna3", "email": "", "roles": ""})
     assert page.status_code == 412
     assert "e-mail new@example.com" in Elements(page.text).words
     assert console.submit(edit, {"username": "anna3"}).status_code == 303
-    assert [row.username for row in stage.sql("SELECT username FROM users WHERE username LIKE 'anna%'")] == ["anna3"]
+    assert [row.username for row in setup.sql("SELECT username FROM users WHERE username LIKE 'anna%'")] == ["anna3"]
 
 
-def test_a_user_is_disabled_enabled_and_removed(console: Visitor, stage: Stage, oauth: OAuth):
-    anna = stage.a_person(username="anna")
+def test_a_user_is_disabled_enabled_and_removed(console: Visitor, setup: Setup, oauth: OAuth):
+    anna = setup.a_person(username="anna")
     assert oauth.sign_in(anna).status_code == 200
     here = f"{USERS}/{anna.id}"
     console.get(here)
@@ -124,13 +124,13 @@ def test_a_user_is_disabled_enabled_and_removed(console: Visitor, stage: Stage, 
     console.get(here)
     assert console.submit(f"{here}/remove").status_code == 303
     assert console.get(here).status_code == 404
-    assert [event.actor for event in stage.events("user.removed")] == [stage.events("user.disabled")[0].actor]
+    assert [event.actor for event in setup.events("user.removed")] == [setup.events("user.disabled")[0].actor]
 
 
 def test_the_page_of_a_user_shows_sessions_and_events_and_ends_all_sessions(
-    console: Visitor, stage: Stage, oauth: OAuth
+    console: Visitor, setup: Setup, oauth: OAuth
 ):
-    anna = stage.a_person(username="anna")
+    anna = setup.a_person(username="anna")
     for device in ("Anna's phone", "Anna's desk"):
         oauth.sign_in(anna, device_name=device)
     here = f"{USERS}/{anna.id}"
@@ -143,44 +143,44 @@ def test_the_page_of_a_user_shows_sessions_and_events_and_ends_all_sessions(
 
 
 @pytest.mark.parametrize("act", ["disable", "enable", "remove", "password-link", "edit", "end-sessions"])
-def test_a_dangerous_act_asks_for_the_password(console: Visitor, stage: Stage, act: str):
-    anna = stage.a_person(username="anna")
+def test_a_dangerous_act_asks_for_the_password(console: Visitor, setup: Setup, act: str):
+    anna = setup.a_person(username="anna")
     if act == "enable":
-        stage.sql("UPDATE users SET enabled = FALSE WHERE username = 'anna'")
+        setup.sql("UPDATE users SET enabled = FALSE WHERE username = 'anna'")
     here = f"{USERS}/{anna.id}"
     console.get(f"{here}/edit" if act == "edit" else here)
     if act == "end-sessions":  # no button without sessions
         token = dict(console.form(f"{here}/remove").fields)["csrf_token"]
-        forget_confirmation(stage)
+        forget_confirmation(setup)
         page = console.post(f"{here}/{act}", {"csrf_token": token})
     else:
-        forget_confirmation(stage)
+        forget_confirmation(setup)
         page = console.submit(f"{here}/{act}")
     assert page.status_code == 403
     assert "needs your password again" in page.text
     done = {"disable": "user.disabled", "enable": "user.enabled", "remove": "user.removed"}.get(act)
-    assert done is None or stage.events(done) == []
+    assert done is None or setup.events(done) == []
 
 
 @on_both_databases
-def test_a_dangerous_act_goes_on_with_the_password_and_the_next_does_not_ask(visitor: Visitor, stage: Stage):
-    boss, anna = an_administrator(stage), stage.a_person(username="anna")
+def test_a_dangerous_act_goes_on_with_the_password_and_the_next_does_not_ask(visitor: Visitor, setup: Setup):
+    boss, anna = an_administrator(setup), setup.a_person(username="anna")
     here = f"{USERS}/{anna.id}"
     visitor.sign_in(boss)
     visitor.get(here)
-    forget_confirmation(stage)
+    forget_confirmation(setup)
     assert visitor.submit(f"{here}/disable").status_code == 403
     assert "The password is wrong" in visitor.submit(f"{here}/disable", {"confirm_password": "a guess"}).text
-    assert stage.events("user.disabled") == []
+    assert setup.events("user.disabled") == []
     assert visitor.submit(f"{here}/disable", {"confirm_password": boss.password}).status_code == 303
-    assert len(stage.events("user.disabled")) == 1
+    assert len(setup.events("user.disabled")) == 1
     visitor.get(here)
     assert visitor.submit(f"{here}/enable").status_code == 303
 
 
-def test_without_the_scope_nothing_is_offered_and_nothing_is_done(stage: Stage, visitor: Visitor):
-    anna = stage.a_person(username="anna")
-    visitor.sign_in(an_administrator(stage, frozenset({"authserver:users:read"})))
+def test_without_the_scope_nothing_is_offered_and_nothing_is_done(setup: Setup, visitor: Visitor):
+    anna = setup.a_person(username="anna")
+    visitor.sign_in(an_administrator(setup, frozenset({"authserver:users:read"})))
     here = f"{USERS}/{anna.id}"
     page = visitor.get(here)
     assert page.status_code == 200
@@ -190,14 +190,14 @@ def test_without_the_scope_nothing_is_offered_and_nothing_is_done(stage: Stage, 
     for act in ("disable", "remove", "password-link", "edit", "end-sessions"):
         assert visitor.post(f"{here}/{act}", {"csrf_token": token, "username": "x"}).status_code == 403
     assert visitor.get(f"{USERS}/add").status_code == 403
-    assert [(row.username, row.enabled) for row in stage.sql("SELECT username, enabled FROM users WHERE id = id")]
-    assert stage.events("user.disabled") == stage.events("user.removed") == []
+    assert [(row.username, row.enabled) for row in setup.sql("SELECT username, enabled FROM users WHERE id = id")]
+    assert setup.events("user.disabled") == setup.events("user.removed") == []
 
 
-def test_nobody_makes_or_takes_over_an_administrator_beyond_their_own_authority(stage: Stage, visitor: Visitor):
-    first = stage.a_person(username="first", roles="administrator")
+def test_nobody_makes_or_takes_over_an_administrator_beyond_their_own_authority(setup: Setup, visitor: Visitor):
+    first = setup.a_person(username="first", roles="administrator")
     partial = frozenset({"authserver:users:read", "authserver:users:write"})
-    visitor.sign_in(an_administrator(stage, partial))
+    visitor.sign_in(an_administrator(setup, partial))
     here = f"{USERS}/{first.id}"
     visitor.get(here)
     for act in ("disable", "remove", "password-link"):
@@ -211,6 +211,6 @@ def test_nobody_makes_or_takes_over_an_administrator_beyond_their_own_authority(
     assert visitor.submit(f"{USERS}/add", {"username": "plain", "roles": "editor", "how": "link"}).status_code == 200
 
 
-def test_no_user_but_the_visitor_is_no_empty_list(stage: Stage, console: Visitor):
+def test_no_user_but_the_visitor_is_no_empty_list(setup: Setup, console: Visitor):
     assert "Add a user" in words(console, USERS)
-    assert stage.settings.pages == PageSettings()
+    assert setup.settings.pages == PageSettings()

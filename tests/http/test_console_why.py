@@ -1,4 +1,4 @@
-"""Why?: a reference that was pasted, alone or in its whole error, says which check failed and what to do."""
+"""Why?: a pasted reference, alone or within its error, shows which check failed and what to do."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ import pytest
 
 from tests.support.console import Elements, an_administrator
 from tests.support.oauth import OAuth, Person, claims
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 WHY = "/admin/why"
 
 
 @pytest.fixture
-def console(stage: Stage, visitor: Visitor) -> Visitor:
-    visitor.sign_in(an_administrator(stage))
+def console(setup: Setup, visitor: Visitor) -> Visitor:
+    visitor.sign_in(an_administrator(setup))
     visitor.get(WHY)
     return visitor
 
@@ -37,15 +37,15 @@ def test_a_refusal_is_explained_from_the_error_or_its_reference(
 
 
 def test_a_stolen_token_is_explained_with_its_session_and_events(
-    console: Visitor, oauth: OAuth, stage: Stage, person: Person
+    console: Visitor, oauth: OAuth, setup: Setup, person: Person
 ):
     first = oauth.sign_in(person).json()
     session = claims(first["access_token"])["sid"]
-    stage.back_date(session, 100)
+    setup.back_date(session, 100)
     second = oauth.refresh(first["refresh_token"]).json()
-    stage.back_date(session, 100)
+    setup.back_date(session, 100)
     oauth.refresh(second["refresh_token"])
-    stage.back_date(session, 100)
+    setup.back_date(session, 100)
     error = oauth.refresh(first["refresh_token"])
     assert error.status_code == 400
     page = console.submit(WHY, {"reference": json.dumps(error.json(), indent=2)})

@@ -9,25 +9,25 @@ from flask import Flask
 
 from authserver.app import create_app
 from tests.support.databases import on_both_databases
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.page import Page, set_cookies
-from tests.support.stage import ISSUER, Stage
+from tests.support.setup import ISSUER, Setup
+from tests.support.token_answer import token_answer
 
 ORIGIN = "http://127.0.0.1:8002"
 
 
 @pytest.fixture
-def page(stage: Stage, app: Flask) -> Iterator[Page]:
+def page(setup: Setup, app: Flask) -> Iterator[Page]:
     """A page of a client with token_delivery `cookie`."""
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=ISSUER) as http:
-        yield Page(http, a_cookie_app(stage), ORIGIN)
+        yield Page(http, a_cookie_app(setup), ORIGIN)
 
 
-def a_cookie_app(stage: Stage, delivery: str = "cookie", origin: str = ORIGIN, **more: object) -> str:
+def a_cookie_app(setup: Setup, delivery: str = "cookie", origin: str = ORIGIN, **more: object) -> str:
     given = {"token_delivery": delivery, "origins": frozenset({origin}), "kind": "browser", **more}
-    return stage.an_app(public=True, **given).client_id
+    return setup.an_app(public=True, **given).client_id
 
 
 def test_a_sign_in_puts_the_refresh_token_into_a_cookie_that_scripts_cannot_read(page: Page, person: Person):
@@ -42,12 +42,12 @@ def test_a_sign_in_puts_the_refresh_token_into_a_cookie_that_scripts_cannot_read
 
 
 def test_over_https_the_cookie_belongs_to_this_host_alone(
-    stage: Stage, person: Person, monkeypatch: pytest.MonkeyPatch
+    setup: Setup, person: Person, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    app = create_app(stage.with_settings(issuer="https://auth.example.com"))
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    app = create_app(setup.with_settings(issuer="https://auth.example.com"))
     with httpx.Client(transport=httpx.WSGITransport(app), base_url="https://auth.example.com") as http:
-        page = Page(http, a_cookie_app(stage, origin="https://app.example.com"), "https://app.example.com")
+        page = Page(http, a_cookie_app(setup, origin="https://app.example.com"), "https://app.example.com")
         (cookie,) = set_cookies(page.sign_in(person)).values()
         assert cookie.key.startswith("__Host-")
         assert (cookie["path"], cookie["secure"], cookie["domain"]) == ("/", True, "")
@@ -57,13 +57,13 @@ def test_over_https_the_cookie_belongs_to_this_host_alone(
 
 @pytest.mark.parametrize("issuer", ["https://auth.example.com", "https://auth.example.com:443"])
 def test_a_page_of_the_issuers_own_origin_signs_in_however_its_default_port_is_written(
-    stage: Stage, person: Person, monkeypatch: pytest.MonkeyPatch, issuer: str
+    setup: Setup, person: Person, monkeypatch: pytest.MonkeyPatch, issuer: str
 ):
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    app = create_app(stage.with_settings(issuer=issuer))
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    app = create_app(setup.with_settings(issuer=issuer))
     with httpx.Client(transport=httpx.WSGITransport(app), base_url=issuer) as http:
         own = "https://auth.example.com"
-        page = Page(http, a_cookie_app(stage, origin=own), own, site="same-origin")
+        page = Page(http, a_cookie_app(setup, origin=own), own, site="same-origin")
         assert page.sign_in(person).status_code == 200
         page.site = "cross-site"
         assert refused_as(page.sign_in(person), "invalid_request", 403)
@@ -87,14 +87,14 @@ def test_a_refresh_without_the_cookie_says_that_nobody_is_signed_in(page: Page):
     assert "set-cookie" not in answer.headers
 
 
-def test_a_sign_out_ends_the_session_and_clears_the_cookie(page: Page, person: Person, stage: Stage):
+def test_a_sign_out_ends_the_session_and_clears_the_cookie(page: Page, person: Person, setup: Setup):
     page.sign_in(person)
     before = dict(page.cookies)
     assert page.sign_out().status_code == 200
     assert page.cookies == {}
     page.cookies = before
     assert refused_as(page.refresh(), "invalid_grant")
-    (event,) = stage.events("session.revoked")
+    (event,) = setup.events("session.revoked")
     assert "signed_out" in event.detail
 
 
@@ -104,10 +104,10 @@ def test_a_sign_out_without_a_session_clears_the_cookie_too(page: Page):
     assert page.cookies == {}
 
 
-def test_a_refusal_leaves_the_cookie_alone(page: Page, person: Person, stage: Stage):
+def test_a_refusal_leaves_the_cookie_alone(page: Page, person: Person, setup: Setup):
     page.sign_in(person)
     held_by_the_browser = dict(page.cookies)
-    stage.sql("UPDATE sessions SET revoked_at = 1, revoked_because = 'signed_out'")
+    setup.sql("UPDATE sessions SET revoked_at = 1, revoked_because = 'signed_out'")
     answer = page.refresh()
     assert refused_as(answer, "invalid_grant")
     assert "set-cookie" not in answer.headers
@@ -123,10 +123,10 @@ def test_another_sign_in_replaces_the_cookie(page: Page, person: Person):
 
 
 @on_both_databases
-def test_a_sign_in_of_somebody_else_ends_the_session_that_it_replaces(page: Page, person: Person, stage: Stage):
+def test_a_sign_in_of_somebody_else_ends_the_session_that_it_replaces(page: Page, person: Person, setup: Setup):
     page.sign_in(person)
     replaced = dict(page.cookies)
-    assert page.sign_in(stage.a_person()).status_code == 200
+    assert page.sign_in(setup.a_person()).status_code == 200
     own, page.cookies = page.cookies, replaced
     assert refused_as(page.refresh(), "invalid_grant")
     page.cookies = own
@@ -142,13 +142,13 @@ def test_a_sign_in_of_the_same_user_ends_nothing_for_its_answer_may_get_lost(pag
 
 
 def test_a_sign_in_ends_no_session_by_a_cookie_that_is_not_its_clients_own(
-    page: Page, oauth: OAuth, person: Person, stage: Stage
+    page: Page, oauth: OAuth, person: Person, setup: Setup
 ):
-    app = stage.an_app(public=True)
-    foreign = held(oauth.as_app(app).sign_in(person)).refresh_token
+    app = setup.an_app(public=True)
+    foreign = token_answer(oauth.as_app(app).sign_in(person)).refresh_token
     for value in (foreign, "asrt_" + "A" * 96, "nonsense", ""):
         page.cookies = {f"authserver-rt-{page.client_id}": value}
-        assert page.sign_in(stage.a_person()).status_code == 200
+        assert page.sign_in(setup.a_person()).status_code == 200
     page.cookies = {}
     twice = f"authserver-rt-{page.client_id}=one; authserver-rt-{page.client_id}=two"
     form = {"grant_type": "password", "username": person.username, "password": person.password}
@@ -165,11 +165,11 @@ def test_a_token_in_body_and_cookie_at_once_is_refused(page: Page, person: Perso
 
 
 def test_a_client_that_was_set_to_cookies_brings_its_old_token_once(
-    page: Page, oauth: OAuth, person: Person, stage: Stage
+    page: Page, oauth: OAuth, person: Person, setup: Setup
 ):
-    app = stage.an_app(public=True)
-    token = held(oauth.as_app(app).sign_in(person)).refresh_token
-    stage.sql(
+    app = setup.an_app(public=True)
+    token = token_answer(oauth.as_app(app).sign_in(person)).refresh_token
+    setup.sql(
         "UPDATE clients SET token_delivery = 'cookie', origins = :origin WHERE client_id = :id",
         origin=ORIGIN,
         id=app.client_id,
@@ -179,8 +179,8 @@ def test_a_client_that_was_set_to_cookies_brings_its_old_token_once(
     assert answer.status_code == 200
 
 
-def test_both_cookies_leave_no_token_in_the_body(page: Page, person: Person, stage: Stage):
-    own = Page(page.http, a_cookie_app(stage, "both_cookies", ISSUER), ISSUER, site="same-origin")
+def test_both_cookies_leave_no_token_in_the_body(page: Page, person: Person, setup: Setup):
+    own = Page(page.http, a_cookie_app(setup, "both_cookies", ISSUER), ISSUER, site="same-origin")
     answer = own.sign_in(person)
     assert answer.json().keys() == {"token_type", "expires_in", "scope", "refresh_token_expires_in"}
     cookies = set_cookies(answer)
@@ -220,8 +220,8 @@ def test_the_registered_origin_may_read_the_answer(page: Page, person: Person):
         assert "Origin" in answer.headers["vary"]
 
 
-def test_a_client_with_json_delivery_may_have_origins_too(page: Page, person: Person, stage: Stage):
-    client_id = stage.an_app(public=True, origins=frozenset({ORIGIN})).client_id
+def test_a_client_with_json_delivery_may_have_origins_too(page: Page, person: Person, setup: Setup):
+    client_id = setup.an_app(public=True, origins=frozenset({ORIGIN})).client_id
     answer = Page(page.http, client_id, ORIGIN).sign_in(person)
     assert answer.json()["refresh_token"]
     assert answer.headers["access-control-allow-origin"] == ORIGIN
@@ -234,9 +234,9 @@ def test_an_answer_without_origin_still_varies_by_it(oauth: OAuth, person: Perso
 
 
 @on_both_databases
-def test_a_preflight_answers_for_every_registered_origin(page: Page, stage: Stage):
+def test_a_preflight_answers_for_every_registered_origin(page: Page, setup: Setup):
     other = "https://other.example.com"
-    a_cookie_app(stage, origin=other)
+    a_cookie_app(setup, origin=other)
     for origin in (ORIGIN, other):
         for path, method in (("/token", "POST"), ("/revoke", "POST")):
             asked = {"Origin": origin, "Access-Control-Request-Method": method}
@@ -254,7 +254,7 @@ def test_a_preflight_of_a_foreign_origin_gets_nothing(page: Page):
         assert "Origin" in answer.headers["vary"]
 
 
-def test_an_origin_counts_at_once_when_it_is_registered(page: Page, person: Person, stage: Stage):
+def test_an_origin_counts_at_once_when_it_is_registered(page: Page, person: Person, setup: Setup):
     page.sign_in(person)
-    stage.sql("UPDATE clients SET origins = :both", both=f"{ORIGIN} https://new.example.com")
+    setup.sql("UPDATE clients SET origins = :both", both=f"{ORIGIN} https://new.example.com")
     assert Page(page.http, page.client_id, "https://new.example.com").sign_in(person).status_code == 200

@@ -1,4 +1,4 @@
-"""What operators and load balancers ask: does it live, can it work, and how much does it do."""
+"""The answers for operators and load balancers: /healthz, /readyz and /metrics."""
 
 import re
 import time
@@ -24,7 +24,7 @@ from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, Person
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 METRICS_TOKEN = "a-metrics-token-of-the-tests"
 
@@ -40,40 +40,40 @@ def test_a_healthy_node_says_so(oauth: OAuth):
 
 
 @on_both_databases
-def test_a_node_without_a_schema_is_not_ready(stage: Stage, app: Flask):
-    assert a_node(stage).get("/readyz").status_code == 200
-    stage.sql("DELETE FROM alembic_version")
-    assert problem(a_node(stage)) == "the database is empty; run: authserver db upgrade"
+def test_a_node_without_a_schema_is_not_ready(setup: Setup, app: Flask):
+    assert a_node(setup).get("/readyz").status_code == 200
+    setup.sql("DELETE FROM alembic_version")
+    assert problem(a_node(setup)) == "the database is empty; run: authserver db upgrade"
 
 
 @on_both_databases
-def test_a_newer_schema_leaves_running_nodes_ready(stage: Stage, oauth: OAuth, person: Person):
-    """A rolling upgrade migrates first. If every old node said that it was not ready then, nobody would answer."""
+def test_a_newer_schema_leaves_running_nodes_ready(setup: Setup, oauth: OAuth, person: Person):
+    """A rolling upgrade migrates first. If all old nodes then were not ready, no node would get requests."""
     token = oauth.sign_in(person).json()["refresh_token"]
-    stage.sql("UPDATE alembic_version SET version_num = '9999'")
-    schema.check(stage.database)
-    assert a_node(stage).get("/readyz").status_code == 200
+    setup.sql("UPDATE alembic_version SET version_num = '9999'")
+    schema.check(setup.database)
+    assert a_node(setup).get("/readyz").status_code == 200
     assert oauth.refresh(token).status_code == 200
 
 
 @on_both_databases
-def test_a_worker_that_dies_during_a_rolling_upgrade_is_started_again(stage: Stage, app: Flask, person: Person):
-    stage.sql("UPDATE alembic_version SET version_num = '9999'")
-    again = create_app(stage.settings)
+def test_a_worker_that_dies_during_a_rolling_upgrade_is_started_again(setup: Setup, app: Flask, person: Person):
+    setup.sql("UPDATE alembic_version SET version_num = '9999'")
+    again = create_app(setup.settings)
     try:
-        with httpx.Client(transport=httpx.WSGITransport(again), base_url=stage.settings.issuer) as http:
-            assert OAuth(http, stage.an_app()).sign_in(person).status_code == 200
+        with httpx.Client(transport=httpx.WSGITransport(again), base_url=setup.settings.issuer) as http:
+            assert OAuth(http, setup.an_app()).sign_in(person).status_code == 200
     finally:
         again.extensions["authserver"].database.dispose()
 
 
 @on_both_databases
-def test_a_node_before_the_first_keys_is_not_ready(stage: Stage):
-    assert problem(a_node(stage)) == "there are no keys yet; start the server once: authserver serve"
+def test_a_node_before_the_first_keys_is_not_ready(setup: Setup):
+    assert problem(a_node(setup)) == "there are no keys yet; start the server once: authserver serve"
 
 
-def test_a_node_that_cannot_open_the_keys_is_not_ready_but_lives(stage: Stage, app: Flask):
-    stranger = a_node(stage, vault=Vault(b"x" * 32))
+def test_a_node_that_cannot_open_the_keys_is_not_ready_but_lives(setup: Setup, app: Flask):
+    stranger = a_node(setup, vault=Vault(b"x" * 32))
     text = problem(stranger)
     assert re.fullmatch(
         r"the keys in the database are sealed under master key [0-9a-f]{16}, but the one at hand is [0-9a-f]{16}; "
@@ -85,23 +85,23 @@ def test_a_node_that_cannot_open_the_keys_is_not_ready_but_lives(stage: Stage, a
 
 @on_postgresql
 @pytest.mark.parametrize("ahead", [-7, -3, 0, 3, 7])
-def test_a_clock_that_differs_from_the_databases_by_too_much_is_not_ready(stage: Stage, app: Flask, ahead: int):
+def test_a_clock_that_differs_from_the_databases_by_too_much_is_not_ready(setup: Setup, app: Flask, ahead: int):
     """The database's clock is moved by a function of its own in front of PostgreSQL's; SQLite has the node's clock."""
-    stage.sql("CREATE SCHEMA another_clock")
-    stage.sql(
+    setup.sql("CREATE SCHEMA another_clock")
+    setup.sql(
         "CREATE FUNCTION another_clock.statement_timestamp() RETURNS timestamptz LANGUAGE sql AS "
         f"$$SELECT pg_catalog.statement_timestamp() + interval '{ahead} seconds'$$"
     )
-    (row,) = stage.sql("SELECT current_database()")
-    stage.sql(f"ALTER DATABASE {row[0]} SET search_path = another_clock, pg_catalog, public")
-    stage.database.dispose()  # counts for new connections
-    node = a_node(stage)
-    if abs(ahead) <= stage.settings.database.max_clock_skew:
+    (row,) = setup.sql("SELECT current_database()")
+    setup.sql(f"ALTER DATABASE {row[0]} SET search_path = another_clock, pg_catalog, public")
+    setup.database.dispose()  # counts for new connections
+    node = a_node(setup)
+    if abs(ahead) <= setup.settings.database.max_clock_skew:
         assert node.get("/readyz").status_code == 200
         return
     found = re.fullmatch(r"this node's clock and the database's differ by ([\d.]+) s; at most 5 s", problem(node))
     assert found
-    # What the question took is no skew, so it makes the figure smaller by as much.
+    # The time of the query is not skew, so it makes the figure smaller.
     assert 5 < float(found[1]) <= 7.1
 
 
@@ -112,17 +112,17 @@ def test_readiness_asks_the_database_at_most_once_a_second(oauth: OAuth, stateme
     with statements.counted() as seen:
         for _ in range(20):
             assert oauth.http.get("/readyz").status_code == 200
-    assert len(seen) <= 6 * int(time.monotonic() - began), "one round of checks for each second that was over"
+    assert len(seen) <= 6 * int(time.monotonic() - began), "one round of checks for each second that passed"
 
 
 @on_postgresql
 def test_with_the_database_away_a_node_lives_serves_its_keys_and_says_what_is_missing(
-    stage: Stage, oauth: OAuth, person: Person
+    setup: Setup, oauth: OAuth, person: Person
 ):
     token = oauth.sign_in(person).json()["refresh_token"]
-    node, cluster = a_node(stage), postgres_or_skip()
+    node, cluster = a_node(setup), postgres_or_skip()
     if not isinstance(cluster, Cluster):
-        url = stage.settings.database.url.get_secret_value()
+        url = setup.settings.database.url.get_secret_value()
         pytest.skip(f"only a cluster of our own may be stopped, not the one of {url.rpartition('@')[2]}")
     cluster.stop("immediate")
     try:
@@ -135,18 +135,18 @@ def test_with_the_database_away_a_node_lives_serves_its_keys_and_says_what_is_mi
         assert int(answer.headers["retry-after"]) > 0
     finally:
         cluster.start()
-    assert a_node(stage).get("/readyz").status_code == 200
+    assert a_node(setup).get("/readyz").status_code == 200
     assert oauth.refresh(token).status_code == 200
 
 
-def test_a_database_file_that_is_not_there_is_a_database_away(stage: Stage):
-    broken = stage.with_settings(
-        database=stage.settings.database.model_copy(
+def test_a_database_file_that_is_not_there_is_a_database_away(setup: Setup):
+    broken = setup.with_settings(
+        database=setup.settings.database.model_copy(
             update={"url": SecretStr("sqlite:////nowhere/at/all.db"), "timeout": 1}
         )
     )
     database = open_database(Flask("broken"), broken)
-    readiness = Readiness(database, Keyring(database, open_vault(stage.settings), max_age=4), max_clock_skew=5)
+    readiness = Readiness(database, Keyring(database, open_vault(setup.settings), max_age=4), max_clock_skew=5)
     assert readiness.problems() == ["the database does not answer"]
     database.dispose()
 
@@ -155,12 +155,12 @@ def test_a_database_file_that_is_not_there_is_a_database_away(stage: Stage):
 
 
 @pytest.fixture
-def measured(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
+def measured(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
     """An app at a server that has a metrics token."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    made = create_app(stage.with_settings(metrics=MetricsSettings(token=SecretStr(METRICS_TOKEN))))
-    with httpx.Client(transport=httpx.WSGITransport(made), base_url=stage.settings.issuer) as http:
-        yield OAuth(http, stage.an_app(retry_window=0))
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    made = create_app(setup.with_settings(metrics=MetricsSettings(token=SecretStr(METRICS_TOKEN))))
+    with httpx.Client(transport=httpx.WSGITransport(made), base_url=setup.settings.issuer) as http:
+        yield OAuth(http, setup.an_app(retry_window=0))
     made.extensions["authserver"].database.dispose()
 
 
@@ -232,8 +232,8 @@ def test_requests_are_counted_by_endpoint_grant_and_outcome(measured: OAuth, per
     assert ("authserver_hashing_refused_total",) in after
 
 
-def test_rotations_are_counted_by_what_became_of_them(stage: Stage, measured: OAuth, person: Person):
-    careful = measured.as_app(stage.an_app(late_retries=1))
+def test_rotations_are_counted_by_what_became_of_them(setup: Setup, measured: OAuth, person: Person):
+    careful = measured.as_app(setup.an_app(late_retries=1))
     before = figures(measured.http)
     first = careful.sign_in(person).json()["refresh_token"]
     second = careful.refresh(first).json()["refresh_token"]
@@ -249,7 +249,7 @@ def test_rotations_are_counted_by_what_became_of_them(stage: Stage, measured: OA
 
 
 def test_no_label_is_taken_from_what_a_request_says(measured: OAuth):
-    """Else anyone could fill the memory with one series for each invented word."""
+    """Otherwise any client could fill the memory with one series for each invented word."""
     series = len(figures(measured.http))
     for number in range(20):
         measured.token(grant_type=f"invented-{number}", scope=f"s-{number}", client_id=f"c-{number}")
@@ -258,9 +258,9 @@ def test_no_label_is_taken_from_what_a_request_says(measured: OAuth):
     assert len(figures(measured.http)) <= series + 8
 
 
-def test_the_figures_of_all_workers_are_summed(stage: Stage):
-    app = stage.an_app()
-    server = LiveServer(stage, workers=2, AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
+def test_the_figures_of_all_workers_are_summed(setup: Setup):
+    app = setup.an_app()
+    server = LiveServer(setup, workers=2, AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
     try:
         for _ in range(40):  # each over a connection of its own: the workers share the socket
             with server.http() as http:
@@ -269,7 +269,7 @@ def test_the_figures_of_all_workers_are_summed(stage: Stage):
         for _ in range(8):
             with server.http() as http:
                 seen.add(figures(http)["authserver_requests_total", "token", "client_credentials", "ok"])
-        assert seen == {40.0}, "whichever worker is asked"
+        assert seen == {40.0}, "every worker gives the same figures"
         request = b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer \xff\xfe\r\n\r\n"
         assert server.raw(request)[0] == 401, "bytes that are no text are a wrong token too"
     finally:

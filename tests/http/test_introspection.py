@@ -1,4 +1,4 @@
-"""POST /introspect (RFC 7662, RFC 9701): what it tells, and to whom."""
+"""POST /introspect (RFC 7662, RFC 9701): what it answers to which client."""
 
 import jwt
 import pytest
@@ -7,16 +7,16 @@ from flask import Flask
 from authserver.clients import store as clients
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
-from tests.support.stage import API, ISSUER, Stage
+from tests.support.setup import API, ISSUER, Setup
 
 INACTIVE = {"active": False}
 
 
 @pytest.fixture
-def api_app(stage: Stage, app: Flask) -> App:
-    """The client that the API authenticates as; the catalogue is read before anything is cached."""
-    made = stage.an_app(grants={"client_credentials"}, scopes=set())
-    stage.sql("UPDATE apis SET client_id = :id WHERE audience = :audience", id=made.client_id, audience=API)
+def api_app(setup: Setup, app: Flask) -> App:
+    """The API's own client, registered before the app caches anything."""
+    made = setup.an_app(grants={"client_credentials"}, scopes=set())
+    setup.sql("UPDATE apis SET client_id = :id WHERE audience = :audience", id=made.client_id, audience=API)
     app.extensions["authserver"].oauth.services.catalogue.refresh()
     return made
 
@@ -44,11 +44,11 @@ def test_the_client_of_a_token_is_told_about_it(oauth: OAuth, person: Person):
     assert refresh["sub"] == person.id
 
 
-def test_asking_about_a_refresh_token_does_not_use_it(oauth: OAuth, person: Person, stage: Stage):
+def test_asking_about_a_refresh_token_does_not_use_it(oauth: OAuth, person: Person, setup: Setup):
     signed_in = oauth.sign_in(person).json()
-    before = stage.session(claims(signed_in["access_token"])["sid"])
+    before = setup.session(claims(signed_in["access_token"])["sid"])
     ask(oauth, signed_in["refresh_token"])
-    assert stage.session(claims(signed_in["access_token"])["sid"]) == before
+    assert setup.session(claims(signed_in["access_token"])["sid"]) == before
 
 
 @on_both_databases
@@ -58,9 +58,9 @@ def test_a_superseded_refresh_token_is_not_active(oauth: OAuth, person: Person):
     assert ask(oauth, first).json() == INACTIVE
 
 
-def test_everybody_else_learns_nothing(oauth: OAuth, person: Person, stage: Stage, api_app: App):
+def test_everybody_else_learns_nothing(oauth: OAuth, person: Person, setup: Setup, api_app: App):
     signed_in = oauth.sign_in(person).json()
-    stranger = oauth.as_app(stage.an_app())
+    stranger = oauth.as_app(setup.an_app())
     assert ask(oauth.as_app(api_app), signed_in["access_token"]).json()["active"] is True
     assert ask(stranger, signed_in["access_token"]).json() == INACTIVE
     assert ask(stranger, signed_in["refresh_token"]).json() == INACTIVE
@@ -89,27 +89,27 @@ def test_a_clients_own_token_ends_at_once(oauth: OAuth):
 
 
 @on_both_databases
-def test_a_disabled_client_has_no_active_tokens(oauth: OAuth, person: Person, stage: Stage, api_app: App):
+def test_a_disabled_client_has_no_active_tokens(oauth: OAuth, person: Person, setup: Setup, api_app: App):
     token = oauth.sign_in(person).json()["access_token"]
     own = oauth.own_token().json()["access_token"]
     api = oauth.as_app(api_app)
     assert ask(api, token).json()["active"] is True
-    stage.transaction(lambda c: clients.end_epoch(c, oauth.app.client_id, enabled=False))
+    setup.transaction(lambda c: clients.end_epoch(c, oauth.app.client_id, enabled=False))
     assert ask(api, token).json() == INACTIVE
     assert ask(api, own).json() == INACTIVE
 
 
-def test_an_expired_token_is_not_active(oauth: OAuth, person: Person, stage: Stage):
-    short = oauth.as_app(stage.an_app(access_token_lifetime=1, refresh_idle_lifetime=3600))
+def test_an_expired_token_is_not_active(oauth: OAuth, person: Person, setup: Setup):
+    short = oauth.as_app(setup.an_app(access_token_lifetime=1, refresh_idle_lifetime=3600))
     token = short.sign_in(person).json()["access_token"]
     expires_at = claims(token)["exp"]
-    while stage.database.now() / 1000 < expires_at:
+    while setup.database.now() / 1000 < expires_at:
         pass
     assert ask(short, token).json() == INACTIVE
 
 
-def test_a_public_client_may_not_ask(oauth: OAuth, person: Person, stage: Stage):
-    public = oauth.as_app(stage.an_app(public=True))
+def test_a_public_client_may_not_ask(oauth: OAuth, person: Person, setup: Setup):
+    public = oauth.as_app(setup.an_app(public=True))
     token = public.sign_in(person).json()["access_token"]
     assert refused_as(ask(public, token), "invalid_client")
 

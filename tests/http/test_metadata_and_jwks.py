@@ -1,4 +1,4 @@
-"""What clients and APIs find out by themselves: the metadata document (RFC 8414) and the key set (RFC 7517)."""
+"""Discovery by clients and APIs: the metadata document (RFC 8414) and the key set (RFC 7517)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,7 +13,7 @@ from joserfc.jwk import JWKRegistry
 from authserver.app import create_app
 from authserver.keys.model import Kind
 from tests.support.oauth import OAuth, Person, claims, refused_as
-from tests.support.stage import ISSUER, Stage
+from tests.support.setup import ISSUER, Setup
 
 METADATA = "/.well-known/oauth-authorization-server"
 JWKS = "/.well-known/jwks.json"
@@ -21,12 +21,12 @@ PUBLIC_MEMBERS = {"kty", "crv", "x", "y", "kid", "use", "alg"}
 
 
 @pytest.fixture
-def with_a_path(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
+def with_a_path(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
     """An app at a server whose issuer is https and has a path."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
-    made = create_app(stage.with_settings(issuer="https://id.example.com/tenant/one"))
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
+    made = create_app(setup.with_settings(issuer="https://id.example.com/tenant/one"))
     with httpx.Client(transport=httpx.WSGITransport(made), base_url="https://id.example.com") as http:
-        yield OAuth(http, stage.an_app())
+        yield OAuth(http, setup.an_app())
     made.extensions["authserver"].database.dispose()
 
 
@@ -72,14 +72,14 @@ def test_every_grant_of_the_document_is_served_and_no_other(oauth: OAuth):
         assert (error == "unsupported_grant_type") == (grant_type not in served)
 
 
-def test_there_is_no_empty_list_of_scopes(oauth: OAuth, stage: Stage):
-    stage.sql("DELETE FROM scopes")
+def test_there_is_no_empty_list_of_scopes(oauth: OAuth, setup: Setup):
+    setup.sql("DELETE FROM scopes")
     assert "scopes_supported" not in document(oauth)
 
 
 def test_authlibs_validator_accepts_the_document(with_a_path: OAuth):
-    # It asks for a response type, which a server without an authorization endpoint cannot name truthfully; RFC 8414
-    # section 2 asks for the member only.
+    # The check wants a response type, but a server without an authorization endpoint has none. RFC 8414 section 2
+    # requires the member only.
     said = document_with_path(with_a_path)
     assert said["response_types_supported"] == []
     AuthorizationServerMetadata(
@@ -123,11 +123,11 @@ def test_an_https_issuer_keeps_browsers_on_https(with_a_path: OAuth, oauth: OAut
     assert "strict-transport-security" not in oauth.http.get(METADATA).headers
 
 
-def test_both_documents_may_be_cached_but_not_sniffed(oauth: OAuth, stage: Stage):
+def test_both_documents_may_be_cached_but_not_sniffed(oauth: OAuth, setup: Setup):
     for path in (METADATA, JWKS):
         answer = oauth.http.get(path)
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.headers["cache-control"] == f"public, max-age={stage.settings.keys.jwks_max_age}"
+        assert answer.headers["cache-control"] == f"public, max-age={setup.settings.keys.jwks_max_age}"
 
 
 def test_pages_of_any_origin_may_read_both_documents_but_never_with_credentials(oauth: OAuth):
@@ -156,7 +156,7 @@ def test_the_key_set_has_public_members_only(oauth: OAuth):
     answer = oauth.http.get(JWKS)
     assert answer.headers["content-type"].startswith("application/jwk-set+json")
     keys = answer.json()["keys"]
-    assert len(keys) == 2  # the one that signs, and the next one
+    assert len(keys) == 2  # the active key and the next key
     for key in keys:
         assert key.keys() == PUBLIC_MEMBERS
         assert key["kid"] == JWKRegistry.import_key(key).thumbprint()
@@ -172,7 +172,7 @@ def test_a_token_verifies_with_the_key_that_its_header_names(oauth: OAuth, perso
         jwt.decode(token, *keys.values(), algorithms=["ES256"], audience=audience)
 
 
-def test_the_key_set_is_revalidated_by_its_etag(oauth: OAuth, stage: Stage, app: Flask):
+def test_the_key_set_is_revalidated_by_its_etag(oauth: OAuth, setup: Setup, app: Flask):
     first = oauth.http.get(JWKS)
     etag = first.headers["etag"]
     again = oauth.http.get(JWKS, headers={"If-None-Match": etag})
@@ -180,8 +180,8 @@ def test_the_key_set_is_revalidated_by_its_etag(oauth: OAuth, stage: Stage, app:
     assert again.headers["etag"] == etag
     assert again.headers["cache-control"] == first.headers["cache-control"]
     assert oauth.http.get(JWKS, headers={"If-None-Match": '"another"'}).status_code == 200
-    stage.sql("UPDATE keys SET activated_at = 1, created_at = 1")
-    stage.key_rotation().rotate(Kind.SIGNING, at_once=True, actor="cli:test")
+    setup.sql("UPDATE keys SET activated_at = 1, created_at = 1")
+    setup.key_rotation().rotate(Kind.SIGNING, at_once=True, actor="cli:test")
     app.extensions["authserver"].keyring.refresh()
     changed = oauth.http.get(JWKS, headers={"If-None-Match": etag})
     assert changed.status_code == 200

@@ -7,25 +7,25 @@ import httpx
 import pytest
 
 from tests.support.databases import on_both_databases
-from tests.support.held import Held, held
 from tests.support.oauth import OAuth, Person, claims, refused_as
 from tests.support.page import Page
-from tests.support.stage import ISSUER, Stage
+from tests.support.setup import ISSUER, Setup
+from tests.support.token_answer import TokenAnswer, token_answer
 
 SCOPES = frozenset({"read", "sessions"})
 
 
 @pytest.fixture
-def app_of_user(oauth: OAuth, stage: Stage) -> OAuth:
+def app_of_user(oauth: OAuth, setup: Setup) -> OAuth:
     """A public app whose users may see their sessions."""
-    return oauth.as_app(stage.an_app(public=True, scopes=SCOPES, name="Shop"))
+    return oauth.as_app(setup.an_app(public=True, scopes=SCOPES, name="Shop"))
 
 
-def bearer(token: Held | str) -> dict[str, str]:
+def bearer(token: TokenAnswer | str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token if isinstance(token, str) else token.access_token}"}
 
 
-def listed(oauth: OAuth, token: Held) -> list[dict[str, Any]]:
+def listed(oauth: OAuth, token: TokenAnswer) -> list[dict[str, Any]]:
     answer = oauth.http.get("/sessions", headers=bearer(token))
     assert answer.status_code == 200, answer.text
     assert "no-store" in answer.headers["cache-control"]
@@ -34,7 +34,7 @@ def listed(oauth: OAuth, token: Held) -> list[dict[str, Any]]:
 
 
 def test_one_token_is_for_an_api_and_for_ones_own_sessions(app_of_user: OAuth, person: Person):
-    token = held(app_of_user.sign_in(person))
+    token = token_answer(app_of_user.sign_in(person))
     assert token.claims["aud"] == ["https://api.example.com", "urn:authserver:own-sessions"]
     assert claims(app_of_user.refresh(token.refresh_token, scope="sessions").json()["access_token"])["aud"] == (
         "urn:authserver:own-sessions"
@@ -42,10 +42,10 @@ def test_one_token_is_for_an_api_and_for_ones_own_sessions(app_of_user: OAuth, p
 
 
 @on_both_databases
-def test_users_see_their_own_sessions_and_which_one_is_this(app_of_user: OAuth, person: Person, stage: Stage):
-    here = held(app_of_user.sign_in(person, device_name="Anna's phone"))
-    there = held(app_of_user.sign_in(person))
-    held(app_of_user.sign_in(stage.a_person()))
+def test_users_see_their_own_sessions_and_which_one_is_this(app_of_user: OAuth, person: Person, setup: Setup):
+    here = token_answer(app_of_user.sign_in(person, device_name="Anna's phone"))
+    there = token_answer(app_of_user.sign_in(person))
+    token_answer(app_of_user.sign_in(setup.a_person()))
     shown = {session["id"]: session for session in listed(app_of_user, here)}
     assert shown.keys() == {here.session_id, there.session_id}
     own = shown[here.session_id]
@@ -56,18 +56,18 @@ def test_users_see_their_own_sessions_and_which_one_is_this(app_of_user: OAuth, 
 
 
 @on_both_databases
-def test_ending_another_session_ends_it_and_no_other(app_of_user: OAuth, person: Person, stage: Stage):
-    here, there = held(app_of_user.sign_in(person)), held(app_of_user.sign_in(person))
+def test_ending_another_session_ends_it_and_no_other(app_of_user: OAuth, person: Person, setup: Setup):
+    here, there = token_answer(app_of_user.sign_in(person)), token_answer(app_of_user.sign_in(person))
     assert app_of_user.http.delete(f"/sessions/{there.session_id}", headers=bearer(here)).status_code == 204
     assert refused_as(app_of_user.refresh(there.refresh_token), "invalid_grant")
     assert [session["id"] for session in listed(app_of_user, here)] == [here.session_id]
-    (event,) = stage.events("session.revoked")
+    (event,) = setup.events("session.revoked")
     assert event.actor == f"user:{person.id}"
 
 
 @on_both_databases
 def test_ending_all_others_keeps_this_one(app_of_user: OAuth, person: Person):
-    here, *others = [held(app_of_user.sign_in(person)) for _ in range(3)]
+    here, *others = [token_answer(app_of_user.sign_in(person)) for _ in range(3)]
     assert app_of_user.http.delete("/sessions", headers=bearer(here)).status_code == 204
     assert all(refused_as(app_of_user.refresh(other.refresh_token), "invalid_grant") for other in others)
     assert app_of_user.refresh(here.refresh_token).status_code == 200
@@ -75,23 +75,23 @@ def test_ending_all_others_keeps_this_one(app_of_user: OAuth, person: Person):
 
 @on_both_databases
 def test_signing_out_everywhere_ends_this_one_too(app_of_user: OAuth, person: Person):
-    here, there = held(app_of_user.sign_in(person)), held(app_of_user.sign_in(person))
+    here, there = token_answer(app_of_user.sign_in(person)), token_answer(app_of_user.sign_in(person))
     assert app_of_user.http.delete("/sessions?all=true", headers=bearer(here)).status_code == 204
     assert all(refused_as(app_of_user.refresh(token.refresh_token), "invalid_grant") for token in (here, there))
     assert refused_as(app_of_user.http.get("/sessions", headers=bearer(here)), "invalid_token", 401)
 
 
 @on_both_databases
-def test_the_session_of_somebody_else_is_as_unknown_as_none(app_of_user: OAuth, person: Person, stage: Stage):
-    here, foreign = held(app_of_user.sign_in(person)), held(app_of_user.sign_in(stage.a_person()))
+def test_the_session_of_somebody_else_is_as_unknown_as_none(app_of_user: OAuth, person: Person, setup: Setup):
+    here, foreign = token_answer(app_of_user.sign_in(person)), token_answer(app_of_user.sign_in(setup.a_person()))
     for session_id in (foreign.session_id, str(uuid4()), "no-id"):
         answer = app_of_user.http.delete(f"/sessions/{session_id}", headers=bearer(here))
         assert refused_as(answer, "invalid_request", 404)
     assert app_of_user.refresh(foreign.refresh_token).status_code == 200
 
 
-def test_a_token_without_the_scope_is_refused_with_the_scope(oauth: OAuth, person: Person, stage: Stage):
-    token = held(oauth.as_app(stage.an_app(scopes=SCOPES)).sign_in(person, scope="read"))
+def test_a_token_without_the_scope_is_refused_with_the_scope(oauth: OAuth, person: Person, setup: Setup):
+    token = token_answer(oauth.as_app(setup.an_app(scopes=SCOPES)).sign_in(person, scope="read"))
     for answer in (
         oauth.http.get("/sessions", headers=bearer(token)),
         oauth.http.delete("/sessions", headers=bearer(token)),
@@ -100,8 +100,8 @@ def test_a_token_without_the_scope_is_refused_with_the_scope(oauth: OAuth, perso
         assert answer.headers["www-authenticate"].startswith("Bearer ")
 
 
-def test_a_client_has_no_sessions_of_its_own(oauth: OAuth, stage: Stage):
-    service = oauth.as_app(stage.an_app(scopes=SCOPES))
+def test_a_client_has_no_sessions_of_its_own(oauth: OAuth, setup: Setup):
+    service = oauth.as_app(setup.an_app(scopes=SCOPES))
     token = service.own_token(scope="sessions").json()["access_token"]
     answer = oauth.http.get("/sessions", headers=bearer(token))
     assert refused_as(answer, "insufficient_scope", 403)
@@ -117,9 +117,9 @@ def test_without_a_token_there_is_a_challenge(oauth: OAuth, authorization: str |
     assert ("error=" in answer.headers["www-authenticate"]) == (authorization is not None)
 
 
-def test_a_page_with_both_cookies_asks_with_its_cookie(oauth: OAuth, person: Person, stage: Stage):
+def test_a_page_with_both_cookies_asks_with_its_cookie(oauth: OAuth, person: Person, setup: Setup):
     given = {"token_delivery": "both_cookies", "origins": frozenset({ISSUER}), "kind": "browser", "scopes": SCOPES}
-    page = Page(oauth.http, stage.an_app(public=True, **given).client_id, ISSUER, site="same-origin")
+    page = Page(oauth.http, setup.an_app(public=True, **given).client_id, ISSUER, site="same-origin")
     page.sign_in(person)
     path = f"/sessions?client_id={page.client_id}"
     seen = page.send("GET", path, headers={"Origin": None})
@@ -131,10 +131,10 @@ def test_a_page_with_both_cookies_asks_with_its_cookie(oauth: OAuth, person: Per
     assert refused_as(page.refresh(), "invalid_grant")
 
 
-def test_a_page_of_a_registered_origin_may_read_the_list(oauth: OAuth, person: Person, stage: Stage):
+def test_a_page_of_a_registered_origin_may_read_the_list(oauth: OAuth, person: Person, setup: Setup):
     origin = "https://app.example.com"
     given = {"token_delivery": "cookie", "origins": frozenset({origin}), "kind": "browser", "scopes": SCOPES}
-    page = Page(oauth.http, stage.an_app(public=True, **given).client_id, origin)
+    page = Page(oauth.http, setup.an_app(public=True, **given).client_id, origin)
     token = page.sign_in(person).json()["access_token"]
     answer = page.send("GET", "/sessions", headers={**bearer(token)})
     assert answer.headers["access-control-allow-origin"] == origin

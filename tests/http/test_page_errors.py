@@ -1,4 +1,4 @@
-"""What goes wrong below the paths of pages is answered with a page, never with JSON or a traceback."""
+"""An error below the paths of pages is answered with a page, never with JSON or a traceback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import Flask
 
 from authserver.app import create_app
 from tests.support.oauth import Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 SIGN_IN = "/account/sign-in"
@@ -49,14 +49,14 @@ def test_a_failure_is_a_page_with_a_reference(visitor: Visitor, person: Person, 
     assert "<code>" in page.text
 
 
-def test_a_database_that_does_not_answer_is_a_page_that_says_when_to_come_back(stage: Stage, person: Person):
-    database = stage.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
-    app = create_app(stage.with_settings(database=database))
+def test_a_database_that_does_not_answer_is_a_page_that_says_when_to_come_back(setup: Setup, person: Person):
+    database = setup.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
+    app = create_app(setup.with_settings(database=database))
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
-    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
-        visitor = Visitor(http, stage.settings.issuer)
+    with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
+        visitor = Visitor(http, setup.settings.issuer)
         visitor.sign_in(person)
-        with app.extensions["authserver"].database.engine.connect():  # the only one that there is
+        with app.extensions["authserver"].database.engine.connect():  # the only connection
             page = visitor.get("/account/")
         assert page.status_code == 503
         assert int(page.headers["retry-after"]) >= 1

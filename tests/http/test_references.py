@@ -1,4 +1,4 @@
-"""A refusal's reference: says why to whoever has the master key, and nothing to anybody else."""
+"""A refusal's reference tells the reason to a holder of the master key, and nothing to others."""
 
 import base64
 import json
@@ -19,7 +19,7 @@ from authserver.refusals.public import Public
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
 from tests.support.oauth import App, OAuth, Person, claims
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 LENGTH = 110
 references = References(Vault(b"k" * 32).reference_key())
@@ -39,14 +39,14 @@ def test_a_reference_opens_to_what_was_sealed(refusal: Refusal):
 
 
 @given(refusals)
-def test_a_reference_has_one_length_and_one_alphabet_whatever_it_says(refusal: Refusal):
+def test_every_reference_has_one_length_and_one_alphabet(refusal: Refusal):
     reference = references.seal(refusal)
     assert len(reference) == LENGTH
     assert set(reference) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 
 
 def test_no_reference_begins_with_a_hyphen_which_a_command_line_would_take_for_an_option():
-    """One in 64 did, and `authserver why` answered "No such option"."""
+    """Once one in 64 did, and `authserver why` answered "No such option"."""
     assert not [r for r in (references.seal(Refusal(Reason.WRONG_SECRET, 1)) for _ in range(2000)) if r[0] == "-"]
 
 
@@ -82,7 +82,7 @@ def test_a_reference_pasted_with_blanks_around_opens():
 
 
 def test_every_reason_has_a_public_text_of_its_own_kind():
-    """A reason that no table listed was told as a refresh token's, whatever it was about."""
+    """Once a reason that no table listed got the text of a refresh token's reason."""
     assert {reason.public for reason in Reason} == set(Public)
     of_refresh_tokens = re.compile(r"TOKEN_|SESSION_|RETRY_|NO_COOKIE")
     told = [reason.name for reason in Reason if reason.public is Public.REFRESH_TOKEN]
@@ -97,10 +97,10 @@ def test_no_two_reasons_have_the_same_number():
 # --- on the wire ------------------------------------------------------------------------------------------------------
 
 
-def refused_in_every_way(oauth: OAuth, stage: Stage, person: Person) -> dict[Reason, httpx.Response]:
-    """Refusals that share a public text, by their reason."""
-    disabled = stage.an_app()
-    stage.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
+def refused_in_every_way(oauth: OAuth, setup: Setup, person: Person) -> dict[Reason, httpx.Response]:
+    """Refusals with the same public text, by their reason."""
+    disabled = setup.an_app()
+    setup.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
     unknown = App("nobody", "secret")
     ended = oauth.sign_in(person).json()["refresh_token"]
     assert oauth.revoke(ended).status_code == 200
@@ -113,24 +113,24 @@ def refused_in_every_way(oauth: OAuth, stage: Stage, person: Person) -> dict[Rea
         Reason.WRONG_PASSWORD: password(username=person.username, password="wrong"),
         Reason.UNKNOWN_USER: password(username="nobody", password="wrong"),
         Reason.SESSION_REVOKED: oauth.refresh(ended),
-        Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(stage.an_app()).refresh(live),
+        Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(setup.an_app()).refresh(live),
         Reason.TOKEN_MALFORMED: oauth.refresh("asrt_x"),
         Reason.SCOPE_NOT_ALLOWED: oauth.own_token(scope="invented"),
     }
 
 
-def test_a_reference_tells_the_administrator_which_check_failed(oauth: OAuth, stage: Stage, person: Person):
-    opened = References(open_vault(stage.settings).reference_key())
-    for reason, response in refused_in_every_way(oauth, stage, person).items():
+def test_a_reference_tells_the_administrator_which_check_failed(oauth: OAuth, setup: Setup, person: Person):
+    opened = References(open_vault(setup.settings).reference_key())
+    for reason, response in refused_in_every_way(oauth, setup, person).items():
         refusal = opened.open(response.json()["reference"])
         assert refusal.reason is reason
-        assert abs(refusal.at - stage.database.now()) < 60_000
+        assert abs(refusal.at - setup.database.now()) < 60_000
 
 
 def test_the_log_has_the_same_reference_beside_the_private_detail(
-    oauth: OAuth, stage: Stage, person: Person, caplog: pytest.LogCaptureFixture
+    oauth: OAuth, setup: Setup, person: Person, caplog: pytest.LogCaptureFixture
 ):
-    responses = refused_in_every_way(oauth, stage, person)
+    responses = refused_in_every_way(oauth, setup, person)
     lines: list[Any] = [record.msg for record in caplog.records if record.name == "authserver.refusals"]
     logged = {line["reference"]: line for line in lines}
     for reason, response in responses.items():
@@ -140,8 +140,8 @@ def test_the_log_has_the_same_reference_beside_the_private_detail(
         assert line["detail"] not in response.text
 
 
-def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, stage: Stage, person: Person):
-    responses = refused_in_every_way(oauth, stage, person)
+def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, setup: Setup, person: Person):
+    responses = refused_in_every_way(oauth, setup, person)
     alike = (
         (Reason.WRONG_SECRET, Reason.UNKNOWN_CLIENT, Reason.CLIENT_DISABLED),
         (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER),
@@ -152,13 +152,13 @@ def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, stage:
         for reason in group:
             body = responses[reason].json()
             assert len(body.pop("reference")) == LENGTH
-            # All of it but for the reference, the length of the answer included.
+            # The whole answer except the reference. The length is compared as well.
             headers = {name: value for name, value in responses[reason].headers.items() if name != "date"}
             seen.add((responses[reason].status_code, json.dumps(body), json.dumps(headers, sort_keys=True)))
         assert len(seen) == 1, group
 
 
-def test_a_reference_names_the_session_to_the_administrator_only(oauth: OAuth, stage: Stage, person: Person):
+def test_a_reference_names_the_session_to_the_administrator_only(oauth: OAuth, setup: Setup, person: Person):
     tokens = oauth.sign_in(person).json()
     session_id = UUID(claims(tokens["access_token"])["sid"])
     oauth.revoke(tokens["refresh_token"])
@@ -168,17 +168,17 @@ def test_a_reference_names_the_session_to_the_administrator_only(oauth: OAuth, s
     for secret in (session_id.bytes, oauth.app.client_id.encode()):
         assert secret not in raw
     assert str(session_id) not in response.text
-    refusal = References(open_vault(stage.settings).reference_key()).open(reference)
+    refusal = References(open_vault(setup.settings).reference_key()).open(reference)
     assert (refusal.session_id, refusal.client_id) == (session_id, oauth.app.client_id)
 
 
-def test_what_cannot_be_a_client_id_is_in_no_reference(oauth: OAuth, stage: Stage):
+def test_what_cannot_be_a_client_id_is_in_no_reference(oauth: OAuth, setup: Setup):
     """People paste secrets into the wrong field."""
     pasted = oauth.as_app(App("My S3cret Password!", "x"))
     reference = pasted.own_token().json()["reference"]
-    assert References(open_vault(stage.settings).reference_key()).open(reference).client_id is None
+    assert References(open_vault(setup.settings).reference_key()).open(reference).client_id is None
 
 
-def test_every_node_opens_every_nodes_references(oauth: OAuth, stage: Stage, app: Flask):
-    first, second = (References(open_vault(stage.settings).reference_key()) for _ in range(2))
+def test_every_node_opens_every_nodes_references(oauth: OAuth, setup: Setup, app: Flask):
+    first, second = (References(open_vault(setup.settings).reference_key()) for _ in range(2))
     assert second.open(first.seal(Refusal(Reason.INTERNAL, 5))) == Refusal(Reason.INTERNAL, 5)

@@ -11,12 +11,12 @@ from authserver.sessions.values import Session
 from authserver.tokens.scopes import Access
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
+from tests.support.setup import Setup
 from tests.support.snapshot import contents
-from tests.support.stage import Stage
 
 
 def is_signed_out(oauth: OAuth, signed_in: dict[str, Any]) -> bool:
-    """Whether the session is over. Asks by its refresh token, which is spent if not."""
+    """Whether the session has ended. A live session is refreshed by the question."""
     answer = oauth.refresh(signed_in["refresh_token"])
     return answer.status_code == 400 and refused_as(answer, "invalid_grant")
 
@@ -42,26 +42,26 @@ def test_only_this_session_ends(oauth: OAuth, person: Person):
 
 
 @on_both_databases
-def test_the_end_is_recorded_once_with_its_reason(oauth: OAuth, stage: Stage, person: Person):
+def test_the_end_is_recorded_once_with_its_reason(oauth: OAuth, setup: Setup, person: Person):
     signed_in = oauth.sign_in(person).json()
     for _ in range(3):
         assert done(oauth.revoke(signed_in["refresh_token"]))
-    assert stage.session(claims(signed_in["access_token"])["sid"]).revoked_because == "signed_out"
-    (event,) = stage.events("session.revoked")
+    assert setup.session(claims(signed_in["access_token"])["sid"]).revoked_because == "signed_out"
+    (event,) = setup.events("session.revoked")
     assert event.actor == f"client:{oauth.app.client_id}"
 
 
 @on_both_databases
-def test_any_genuine_generation_will_do(oauth: OAuth, stage: Stage, person: Person):
+def test_any_genuine_generation_will_do(oauth: OAuth, setup: Setup, person: Person):
     first = oauth.sign_in(person).json()
     sid = claims(first["access_token"])["sid"]
     tokens = [first["refresh_token"]]
     for _ in range(3):
-        stage.back_date(sid, 31)
+        setup.back_date(sid, 31)
         tokens.append(oauth.refresh(tokens[-1]).json()["refresh_token"])
     assert len(set(tokens)) == 4
     assert done(oauth.revoke(tokens[0]))
-    assert stage.session(sid).revoked_because == "signed_out"
+    assert setup.session(sid).revoked_because == "signed_out"
 
 
 @on_both_databases
@@ -73,11 +73,11 @@ def test_a_retry_after_the_sign_out_is_refused_too(oauth: OAuth, person: Person)
     assert is_signed_out(oauth, successor)
 
 
-def test_what_is_no_token_of_ours_is_answered_with_200(oauth: OAuth, stage: Stage):
-    before = contents(stage)
+def test_a_foreign_token_is_answered_with_200(oauth: OAuth, setup: Setup):
+    before = contents(setup)
     for token in ("x", "asrt_", "asrt_" + "A" * 96, "a.b.c", "a.b.c.d.e", "é" * 1000, "ey" * 30_000):
         assert done(oauth.revoke(token))
-    assert contents(stage) == before
+    assert contents(setup) == before
 
 
 def test_the_token_type_hint_is_ignored(oauth: OAuth, person: Person):
@@ -88,16 +88,16 @@ def test_the_token_type_hint_is_ignored(oauth: OAuth, person: Person):
             assert is_signed_out(oauth, signed_in)
 
 
-def test_a_foreign_clients_token_is_not_revoked(oauth: OAuth, stage: Stage, person: Person):
+def test_a_foreign_clients_token_is_not_revoked(oauth: OAuth, setup: Setup, person: Person):
     signed_in = oauth.sign_in(person).json()
-    foreign = oauth.as_app(stage.an_app())
+    foreign = oauth.as_app(setup.an_app())
     for kind in ("refresh_token", "access_token"):
         assert refused_as(foreign.revoke(signed_in[kind]), "invalid_grant")
     assert not is_signed_out(oauth, signed_in)
 
 
-def test_a_public_client_may_revoke_its_own_but_no_others(oauth: OAuth, stage: Stage, person: Person):
-    public, other = oauth.as_app(stage.an_app(public=True)), oauth.as_app(stage.an_app(public=True))
+def test_a_public_client_may_revoke_its_own_but_no_others(oauth: OAuth, setup: Setup, person: Person):
+    public, other = oauth.as_app(setup.an_app(public=True)), oauth.as_app(setup.an_app(public=True))
     signed_in = public.sign_in(person).json()
     assert refused_as(other.revoke(signed_in["refresh_token"]), "invalid_grant")
     assert refused_as(oauth.revoke(signed_in["refresh_token"]), "invalid_grant")
@@ -110,8 +110,8 @@ def test_without_the_right_authentication_nothing_ends(oauth: OAuth, person: Per
     name = oauth.app.client_id
     by_name_alone = oauth.http.post("/revoke", data={"token": signed_in["refresh_token"], "client_id": name})
     assert refused_as(by_name_alone, "invalid_client")
-    nobody = oauth.http.post("/revoke", data={"token": signed_in["refresh_token"]})
-    assert refused_as(nobody, "invalid_client")
+    unauthenticated = oauth.http.post("/revoke", data={"token": signed_in["refresh_token"]})
+    assert refused_as(unauthenticated, "invalid_client")
     impostor = oauth.as_app(App(name, "wrong"))
     assert refused_as(impostor.revoke(signed_in["refresh_token"]), "invalid_client", 401)
     assert not is_signed_out(oauth, signed_in)
@@ -124,15 +124,15 @@ def test_a_missing_token_is_an_invalid_request(oauth: OAuth):
 
 
 @on_both_databases
-def test_one_of_a_clients_own_tokens_ends_all_that_it_has_and_none_to_come(oauth: OAuth, stage: Stage):
+def test_one_of_a_clients_own_tokens_ends_all_that_it_has_and_none_to_come(oauth: OAuth, setup: Setup):
     first, second = (oauth.own_token().json()["access_token"] for _ in range(2))
     assert claims(first)["status"] == claims(second)["status"]
     assert done(oauth.revoke(first))
-    (ended,) = stage.sql("SELECT * FROM ended_own_tokens")
+    (ended,) = setup.sql("SELECT * FROM ended_own_tokens")
     assert ended.status_index == claims(second)["status"]["status_list"]["idx"]
-    assert len(stage.events("client.tokens_ended")) == 1
+    assert len(setup.events("client.tokens_ended")) == 1
     assert done(oauth.revoke(second))
-    assert len(stage.sql("SELECT * FROM ended_own_tokens")) == 1
+    assert len(setup.sql("SELECT * FROM ended_own_tokens")) == 1
 
 
 @on_both_databases
@@ -142,12 +142,12 @@ def test_a_clients_own_token_ends_no_session_of_its_users(oauth: OAuth, person: 
     assert oauth.refresh(signed_in["refresh_token"]).status_code == 200
 
 
-def test_an_access_token_that_has_expired_still_signs_out(oauth: OAuth, stage: Stage, app: Flask, person: Person):
+def test_an_access_token_that_has_expired_still_signs_out(oauth: OAuth, setup: Setup, app: Flask, person: Person):
     signed_in = oauth.sign_in(person).json()
     services: Services = app.extensions["authserver"].oauth.services
     client = services.clients.find(oauth.app.client_id)
     assert isinstance(client, Client)
-    session: Session = stage.session(claims(signed_in["access_token"])["sid"])
+    session: Session = setup.session(claims(signed_in["access_token"])["sid"])
     an_hour_ago = int((time.time() - 3600) * 1000)
     access, catalogue = Access(frozenset(), frozenset({"x"})), services.catalogue.current()
     expired = services.access_tokens.for_session(session, client, access, catalogue, an_hour_ago)
@@ -157,9 +157,9 @@ def test_an_access_token_that_has_expired_still_signs_out(oauth: OAuth, stage: S
 
 
 @on_both_databases
-def test_a_session_whose_row_is_gone_is_answered_with_200(oauth: OAuth, stage: Stage, person: Person):
+def test_a_session_whose_row_is_gone_is_answered_with_200(oauth: OAuth, setup: Setup, person: Person):
     signed_in = oauth.sign_in(person).json()
-    stage.sql("DELETE FROM sessions")
+    setup.sql("DELETE FROM sessions")
     assert done(oauth.revoke(signed_in["refresh_token"]))
     assert done(oauth.revoke(signed_in["access_token"]))
 

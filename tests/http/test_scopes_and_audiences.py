@@ -9,23 +9,23 @@ from authserver.clients.fields import Registration
 from authserver.clients.registration import problems
 from authserver.settings.values import TokenSettings
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
-from tests.support.stage import API, ISSUER, Stage
+from tests.support.setup import API, ISSUER, Setup
 
 BILLS = "https://bills.example.com/v1"
 OTHER = "https://other.example.com"
 
 
 @pytest.fixture
-def two(oauth: OAuth, stage: Stage) -> OAuth:
-    """A client that may use two APIs, with a default scope at the first; a third API is not for it."""
-    stage.an_api(BILLS, "bills:read bills:pay", roles={"bills:pay": "payer boss"})
-    stage.an_api(OTHER, "other")
+def two(oauth: OAuth, setup: Setup) -> OAuth:
+    """A client that may use two of three APIs, with a default scope at the first."""
+    setup.an_api(BILLS, "bills:read bills:pay", roles={"bills:pay": "payer boss"})
+    setup.an_api(OTHER, "other")
     scopes = {"read", "write", "bills:read", "bills:pay"}
-    return oauth.as_app(stage.an_app(scopes=scopes, default_scopes=frozenset({"read"})))
+    return oauth.as_app(setup.an_app(scopes=scopes, default_scopes=frozenset({"read"})))
 
 
 def given(answer: Any) -> tuple[str, Any]:
-    """The scope and the audience of a good answer; the token says the same scope as the response."""
+    """The scope and the audience of a good answer, whose token must have the response's scope."""
     body = answer.json()
     said = claims(body["access_token"])
     assert said.get("scope", "") == body["scope"]
@@ -97,32 +97,32 @@ def test_a_resource_that_is_unknown_or_not_for_the_client_is_an_invalid_target(t
 
 
 def test_without_any_scope_the_audience_is_the_clients_default_api_or_else_the_issuer(
-    oauth: OAuth, stage: Stage, person: Person
+    oauth: OAuth, setup: Setup, person: Person
 ):
-    plain = oauth.as_app(stage.an_app(scopes=set()))
+    plain = oauth.as_app(setup.an_app(scopes=set()))
     assert given(plain.sign_in(person)) == ("", ISSUER)
     assert given(plain.own_token()) == ("", ISSUER)
-    bound = oauth.as_app(stage.an_app(scopes=set(), default_api=API))
+    bound = oauth.as_app(setup.an_app(scopes=set(), default_api=API))
     assert given(bound.sign_in(person)) == ("", API)
     assert given(bound.own_token(resource=API)) == ("", API)
 
 
-def test_a_scope_with_roles_is_given_to_users_who_have_one_of_them(two: OAuth, stage: Stage, person: Person):
-    payer = stage.a_person(roles="payer")
+def test_a_scope_with_roles_is_given_to_users_who_have_one_of_them(two: OAuth, setup: Setup, person: Person):
+    payer = setup.a_person(roles="payer")
     assert given(two.sign_in(payer, scope="bills:read bills:pay")) == ("bills:pay bills:read", BILLS)
     assert given(two.sign_in(person, scope="bills:read bills:pay")) == ("bills:read", BILLS)
 
 
-def test_a_user_who_may_have_nothing_of_what_was_asked_for_is_refused(two: OAuth, stage: Stage, person: Person):
-    assert given(two.sign_in(stage.a_person(roles="boss"), scope="bills:pay")) == ("bills:pay", BILLS)
+def test_a_user_who_may_have_nothing_of_what_was_asked_for_is_refused(two: OAuth, setup: Setup, person: Person):
+    assert given(two.sign_in(setup.a_person(roles="boss"), scope="bills:pay")) == ("bills:pay", BILLS)
     assert refused_as(two.sign_in(person, scope="bills:pay"), "invalid_scope")
-    assert refused_as(two.sign_in(stage.a_person(roles="Boss"), scope="bills:pay"), "invalid_scope")
+    assert refused_as(two.sign_in(setup.a_person(roles="Boss"), scope="bills:pay"), "invalid_scope")
 
 
-def test_a_default_scope_without_its_role_is_left_out(oauth: OAuth, stage: Stage, person: Person):
-    stage.an_api(BILLS, "bills:pay", roles={"bills:pay": "payer"})
-    app = oauth.as_app(stage.an_app(scopes={"bills:pay"}))
-    assert given(app.sign_in(stage.a_person(roles="payer"))) == ("bills:pay", BILLS)
+def test_a_default_scope_without_its_role_is_left_out(oauth: OAuth, setup: Setup, person: Person):
+    setup.an_api(BILLS, "bills:pay", roles={"bills:pay": "payer"})
+    app = oauth.as_app(setup.an_app(scopes={"bills:pay"}))
+    assert given(app.sign_in(setup.a_person(roles="payer"))) == ("bills:pay", BILLS)
     assert given(app.sign_in(person)) == ("", ISSUER)
 
 
@@ -130,33 +130,33 @@ def test_roles_are_not_asked_of_a_client_for_itself(two: OAuth):
     assert given(two.own_token(scope="bills:pay")) == ("bills:pay", BILLS)
 
 
-def test_a_role_that_decides_between_apis_decides_the_audience(two: OAuth, stage: Stage, person: Person):
+def test_a_role_that_decides_between_apis_decides_the_audience(two: OAuth, setup: Setup, person: Person):
     assert given(two.sign_in(person, scope="read bills:pay")) == ("read", API)
-    assert refused_as(two.sign_in(stage.a_person(roles="payer"), scope="read bills:pay"), "invalid_scope")
+    assert refused_as(two.sign_in(setup.a_person(roles="payer"), scope="read bills:pay"), "invalid_scope")
 
 
-def test_a_scope_or_api_that_is_new_works_at_once(oauth: OAuth, stage: Stage, person: Person):
+def test_a_scope_or_api_that_is_new_works_at_once(oauth: OAuth, setup: Setup, person: Person):
     assert oauth.sign_in(person).status_code == 200
-    stage.an_api(BILLS, "bills:read")
-    app = stage.an_app(scopes={"bills:read"})
+    setup.an_api(BILLS, "bills:read")
+    app = setup.an_app(scopes={"bills:read"})
     assert given(oauth.as_app(app).sign_in(person, scope="bills:read", resource=BILLS)) == ("bills:read", BILLS)
 
 
-def test_the_scope_of_an_api_that_is_gone_means_nothing(oauth: OAuth, stage: Stage, person: Person):
-    app = oauth.as_app(stage.an_app(scopes={"read", "gone"}))
+def test_the_scope_of_an_api_that_is_gone_means_nothing(oauth: OAuth, setup: Setup, person: Person):
+    app = oauth.as_app(setup.an_app(scopes={"read", "gone"}))
     assert given(app.sign_in(person)) == ("read", API)
     assert refused_as(app.sign_in(person, scope="gone"), "invalid_scope")
 
 
-def test_a_refused_scope_or_resource_opens_no_session(two: OAuth, stage: Stage, person: Person):
+def test_a_refused_scope_or_resource_opens_no_session(two: OAuth, setup: Setup, person: Person):
     two.sign_in(person, scope="no-such-scope")
     two.sign_in(person, scope="read bills:read")
     two.sign_in(person, scope="bills:pay")
     two.sign_in(person, resource="https://nobody.example.com")
-    assert stage.sql("SELECT id FROM sessions") == []
+    assert setup.sql("SELECT id FROM sessions") == []
 
 
-def test_a_client_id_can_never_equal_a_user_id(oauth: OAuth, stage: Stage, person: Person):
+def test_a_client_id_can_never_equal_a_user_id(oauth: OAuth, setup: Setup, person: Person):
     values = {"name": "An app", "kind": "service", "auth_methods": frozenset({"client_secret_basic"})}
     tokens = TokenSettings()
     grants = frozenset({"client_credentials"})

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims, refused_as
-from tests.support.stage import API, Stage
+from tests.support.setup import API, Setup
 
 pytestmark = on_both_databases
 
@@ -15,10 +15,10 @@ ALL = ("bills:read read write", sorted([API, BILLS]))
 
 
 @pytest.fixture
-def both(oauth: OAuth, stage: Stage) -> OAuth:
+def both(oauth: OAuth, setup: Setup) -> OAuth:
     """A client that may use two APIs."""
-    stage.an_api(BILLS, "bills:read")
-    return oauth.as_app(stage.an_app(scopes={"read", "write", "bills:read"}))
+    setup.an_api(BILLS, "bills:read")
+    return oauth.as_app(setup.an_app(scopes={"read", "write", "bills:read"}))
 
 
 @pytest.fixture
@@ -71,16 +71,16 @@ def test_a_scope_of_another_resource_is_refused(both: OAuth, token: str):
     assert given(both.refresh(token)) == ALL
 
 
-def test_a_refused_refresh_leaves_its_session_as_it_was(both: OAuth, stage: Stage, person: Person):
+def test_a_refused_refresh_leaves_its_session_as_it_was(both: OAuth, setup: Setup, person: Person):
     signed_in = both.sign_in(person, resource=API).json()
     sid = claims(signed_in["access_token"])["sid"]
-    before = stage.session(sid)
+    before = setup.session(sid)
     both.refresh(signed_in["refresh_token"], scope="bills:read")
-    assert stage.session(sid) == before
+    assert setup.session(sid) == before
 
 
-def test_what_the_client_lost_since_is_left_out(both: OAuth, stage: Stage, token: str):
-    stage.sql("UPDATE clients SET scopes = 'bills:read read' WHERE client_id = :id", id=both.app.client_id)
+def test_what_the_client_lost_since_is_left_out(both: OAuth, setup: Setup, token: str):
+    setup.sql("UPDATE clients SET scopes = 'bills:read read' WHERE client_id = :id", id=both.app.client_id)
     assert given(both.refresh(token)) == ALL  # the cached client, for up to 5 s
     both.own_token(scope="no-such-scope")  # a refusal looks the client up afresh
     answer = both.refresh(token)
@@ -88,18 +88,18 @@ def test_what_the_client_lost_since_is_left_out(both: OAuth, stage: Stage, token
     assert given(both.refresh(answer.json()["refresh_token"], scope="read write")) == ("read", API)
 
 
-def test_what_the_client_gained_since_takes_a_new_sign_in(both: OAuth, stage: Stage, person: Person):
-    app = both.as_app(stage.an_app(scopes={"read"}))
+def test_what_the_client_gained_since_takes_a_new_sign_in(both: OAuth, setup: Setup, person: Person):
+    app = both.as_app(setup.an_app(scopes={"read"}))
     token = app.sign_in(person).json()["refresh_token"]
-    stage.sql("UPDATE clients SET scopes = 'read write' WHERE client_id = :id", id=app.app.client_id)
+    setup.sql("UPDATE clients SET scopes = 'read write' WHERE client_id = :id", id=app.app.client_id)
     assert given(app.sign_in(person, scope="read write")) == ("read write", API)
     assert given(app.refresh(token)) == ("read", API)
 
 
-def test_roles_are_those_of_the_session(both: OAuth, stage: Stage):
-    stage.an_api("https://pay.example.com", "pay", roles={"pay": "payer"})
-    app = both.as_app(stage.an_app(scopes={"pay"}))
-    signed_in = app.sign_in(stage.a_person(roles="payer")).json()
+def test_roles_are_those_of_the_session(both: OAuth, setup: Setup):
+    setup.an_api("https://pay.example.com", "pay", roles={"pay": "payer"})
+    app = both.as_app(setup.an_app(scopes={"pay"}))
+    signed_in = app.sign_in(setup.a_person(roles="payer")).json()
     refreshed = app.refresh(signed_in["refresh_token"]).json()
     assert refreshed["scope"] == "pay"
     assert claims(refreshed["access_token"])["roles"] == ["payer"]

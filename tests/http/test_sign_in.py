@@ -1,4 +1,4 @@
-"""A sign-in with a password, on the wire: who is let in, with what, and what it leaves behind."""
+"""A sign-in with a password, on the wire: which users may sign in, their roles, and the rows that it writes."""
 
 import json
 from typing import Any
@@ -10,14 +10,14 @@ from authserver.administration import users as admin_users
 from authserver.administration.context import Administration
 from authserver.refusals.reasons import Reason
 from tests.support.databases import on_both_databases
-from tests.support.held import held, reason
 from tests.support.oauth import OAuth, Person, refused_as
-from tests.support.stage import API, Stage
+from tests.support.setup import API, Setup
+from tests.support.token_answer import reason, token_answer
 
 
 @pytest.fixture
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:test")
+def admin(setup: Setup) -> Administration:
+    return Administration(setup.database, setup.settings, "cli:test")
 
 
 def as_named(person: Person, name: str) -> Person:
@@ -34,29 +34,29 @@ def as_named(person: Person, name: str) -> Person:
         "Änne Straße",
         "änne straße",
         "ÄNNE STRASSE",
-        "A\u0308nne Straße",  # an accent of its own
+        "A\u0308nne Straße",  # with a combining accent
         "\uff21\u0308nne Straße",  # a full-width A
         "Anne.Strasse@Example.com",
         "anne.strasse@EXAMPLE.COM",
     ],
 )
-def test_a_user_signs_in_by_name_or_address_however_it_is_written(oauth: OAuth, stage: Stage, name: str):
-    person = stage.a_person(username="Änne Straße", email="Anne.Strasse@example.com")
-    assert held(oauth.sign_in(as_named(person, name))).claims["sub"] == person.id
+def test_a_user_signs_in_by_name_or_address_however_it_is_written(oauth: OAuth, setup: Setup, name: str):
+    person = setup.a_person(username="Änne Straße", email="Anne.Strasse@example.com")
+    assert token_answer(oauth.sign_in(as_named(person, name))).claims["sub"] == person.id
 
 
 @pytest.mark.parametrize(
     "change", [str.upper, lambda text: " " + text, lambda text: text + " ", lambda text: text[:-1]]
 )
-def test_a_password_is_compared_exactly(oauth: OAuth, stage: Stage, change: Any):
-    person = stage.a_person(password="Correct horse")
+def test_a_password_is_compared_exactly(oauth: OAuth, setup: Setup, change: Any):
+    person = setup.a_person(password="Correct horse")
     assert oauth.sign_in(person).status_code == 200
     wrong = Person(person.id, person.username, change(person.password))
     assert refused_as(oauth.sign_in(wrong), "invalid_grant")
 
 
-def test_whatever_is_wrong_the_answer_is_the_same(oauth: OAuth, stage: Stage, admin: Administration):
-    person, disabled, removed = (stage.a_person() for _ in range(3))
+def test_every_wrong_sign_in_has_the_same_answer(oauth: OAuth, setup: Setup, admin: Administration):
+    person, disabled, removed = (setup.a_person() for _ in range(3))
     assert all(oauth.sign_in(who).status_code == 200 for who in (person, disabled, removed))
     admin_users.disable(admin, disabled.username)
     admin_users.remove(admin, removed.username)
@@ -69,7 +69,7 @@ def test_whatever_is_wrong_the_answer_is_the_same(oauth: OAuth, stage: Stage, ad
         ],
     }
     for wanted, given in answers.items():
-        assert [reason(stage, answer) for answer in given] == [wanted] * len(given)
+        assert [reason(setup, answer) for answer in given] == [wanted] * len(given)
     everything = [answer for given in answers.values() for answer in given]
     assert all(refused_as(answer, "invalid_grant") for answer in everything)
     assert len({answer.json()["error_description"] for answer in everything}) == 1
@@ -78,23 +78,23 @@ def test_whatever_is_wrong_the_answer_is_the_same(oauth: OAuth, stage: Stage, ad
 
 @on_both_databases
 def test_a_disabled_user_is_signed_out_and_enabling_restores_nothing(
-    oauth: OAuth, person: Person, stage: Stage, admin: Administration
+    oauth: OAuth, person: Person, setup: Setup, admin: Administration
 ):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     admin_users.disable(admin, person.username)
     assert refused_as(oauth.refresh(token.refresh_token), "invalid_grant")
     admin_users.enable(admin, person.username)
     assert refused_as(oauth.refresh(token.refresh_token), "invalid_grant")
     assert oauth.sign_in(person).status_code == 200
-    assert stage.session(token.session_id).revoked_because == "user_disabled"
+    assert setup.session(token.session_id).revoked_because == "user_disabled"
 
 
 @on_both_databases
 def test_a_new_password_ends_every_session_of_the_user(
-    oauth: OAuth, person: Person, stage: Stage, admin: Administration
+    oauth: OAuth, person: Person, setup: Setup, admin: Administration
 ):
-    tokens = [held(oauth.sign_in(person)) for _ in range(3)]
-    other = held(oauth.sign_in(stage.a_person()))
+    tokens = [token_answer(oauth.sign_in(person)) for _ in range(3)]
+    other = token_answer(oauth.sign_in(setup.a_person()))
     assert admin_users.set_password(admin, person.username, "another password") == 3
     assert all(refused_as(oauth.refresh(token.refresh_token), "invalid_grant") for token in tokens)
     assert oauth.refresh(other.refresh_token).status_code == 200
@@ -105,49 +105,49 @@ def test_a_new_password_ends_every_session_of_the_user(
 # --- roles -----------------------------------------------------------------------------------------------------------
 
 
-def test_roles_decide_over_scopes_and_stand_in_the_token(oauth: OAuth, stage: Stage):
-    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
-    editor = held(oauth.sign_in(stage.a_person(roles="editor auditor")))
+def test_roles_decide_over_scopes_and_stand_in_the_token(oauth: OAuth, setup: Setup):
+    setup.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    editor = token_answer(oauth.sign_in(setup.a_person(roles="editor auditor")))
     assert (editor.body["scope"], editor.claims["roles"]) == ("read write", ["auditor", "editor"])
-    reader = held(oauth.sign_in(stage.a_person()))
+    reader = token_answer(oauth.sign_in(setup.a_person()))
     assert reader.body["scope"] == "read"
     assert "roles" not in reader.claims
 
 
 @on_both_databases
-def test_a_lost_role_takes_its_scopes_from_every_session_at_once(oauth: OAuth, stage: Stage, admin: Administration):
-    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
-    person = stage.a_person(roles="editor")
-    token = held(oauth.sign_in(person))
+def test_a_lost_role_takes_its_scopes_from_every_session_at_once(oauth: OAuth, setup: Setup, admin: Administration):
+    setup.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    person = setup.a_person(roles="editor")
+    token = token_answer(oauth.sign_in(person))
     admin_users.edit(admin, person.username, lambda profile: admin_users.Profile(profile.username, None, frozenset()))
-    refreshed = held(oauth.refresh(token.refresh_token))
+    refreshed = token_answer(oauth.refresh(token.refresh_token))
     assert refreshed.body["scope"] == "read"
     assert "roles" not in refreshed.claims
-    assert stage.session(token.session_id).scopes == "read"
+    assert setup.session(token.session_id).scopes == "read"
 
 
 @on_both_databases
-def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, stage: Stage, admin: Administration):
-    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
-    person = stage.a_person(roles="editor")
-    token = held(oauth.sign_in(person))
+def test_a_role_that_was_lost_and_regained_widens_no_session(oauth: OAuth, setup: Setup, admin: Administration):
+    setup.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+    person = setup.a_person(roles="editor")
+    token = token_answer(oauth.sign_in(person))
     for roles in (frozenset[str](), frozenset({"editor"})):
         admin_users.edit(
             admin, person.username, lambda old, roles=roles: admin_users.Profile(old.username, None, roles)
         )
-    assert held(oauth.refresh(token.refresh_token)).body["scope"] == "read"
-    assert held(oauth.sign_in(person)).body["scope"] == "read write"
+    assert token_answer(oauth.refresh(token.refresh_token)).body["scope"] == "read"
+    assert token_answer(oauth.sign_in(person)).body["scope"] == "read write"
 
 
-# --- what it leaves behind -------------------------------------------------------------------------------------------
+# --- the rows that it writes -----------------------------------------------------------------------------------------
 
 
 @on_both_databases
-def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person: Person, stage: Stage):
+def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person: Person, setup: Setup):
     longest = "ü" * 100
-    assert stage.session(held(oauth.sign_in(person, device_name=longest)).session_id).device_name == longest
-    assert stage.session(held(oauth.sign_in(person, device_name="")).session_id).device_name is None
-    assert stage.session(held(oauth.sign_in(person)).session_id).device_name is None
+    assert setup.session(token_answer(oauth.sign_in(person, device_name=longest)).session_id).device_name == longest
+    assert setup.session(token_answer(oauth.sign_in(person, device_name="")).session_id).device_name is None
+    assert setup.session(token_answer(oauth.sign_in(person)).session_id).device_name is None
     for bad in (longest + "x", "a\nb", "a\u202eb"):
         refused = oauth.sign_in(person, device_name=bad)
         assert refused_as(refused, "invalid_request")
@@ -155,56 +155,56 @@ def test_a_device_name_has_at_most_100_printable_characters(oauth: OAuth, person
 
 
 @on_both_databases
-def test_a_sign_in_is_recorded_with_its_place(oauth: OAuth, person: Person, stage: Stage):
-    before = stage.database.now()
-    token = held(oauth.sign_in(person))
-    (event,) = stage.events("session.opened")
+def test_a_sign_in_is_recorded_with_its_place(oauth: OAuth, person: Person, setup: Setup):
+    before = setup.database.now()
+    token = token_answer(oauth.sign_in(person))
+    (event,) = setup.events("session.opened")
     assert (event.actor, event.client_id) == (f"user:{person.id}", oauth.app.client_id)
     assert event.address == "127.0.0.1"
-    row = stage.session(token.session_id)
+    row = setup.session(token.session_id)
     assert (row.last_address, row.last_user_agent) == (event.address, event.user_agent)
     assert before <= row.auth_time <= row.created_at
     assert row.auth_methods == "pwd"
     assert token.claims["auth_time"] == row.auth_time // 1000
 
 
-def test_a_refused_sign_in_is_recorded_without_what_was_typed(oauth: OAuth, person: Person, stage: Stage):
+def test_a_refused_sign_in_is_recorded_without_what_was_typed(oauth: OAuth, person: Person, setup: Setup):
     oauth.sign_in(Person(person.id, "my password by mistake", "my other password"))
-    (event,) = stage.events("sign_in.refused")
+    (event,) = setup.events("sign_in.refused")
     assert json.loads(event.detail) == {"reason": "unknown_user"}
     assert "mistake" not in str(tuple(event))
     assert "other password" not in str(tuple(event))
 
 
 @on_both_databases
-def test_a_refusal_after_the_right_password_is_recorded_too(oauth: OAuth, person: Person, stage: Stage):
-    stage.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
+def test_a_refusal_after_the_right_password_is_recorded_too(oauth: OAuth, person: Person, setup: Setup):
+    setup.sql("UPDATE scopes SET roles = 'editor' WHERE scope = 'write'")
     refused = oauth.sign_in(person, scope="write")
     assert refused_as(refused, "invalid_scope")
-    (event,) = stage.events("sign_in.refused")
+    (event,) = setup.events("sign_in.refused")
     assert json.loads(event.detail) == {"reason": "scope_needs_role"}
     assert (event.actor, event.client_id) == (f"client:{oauth.app.client_id}", oauth.app.client_id)
     assert (event.outcome, event.reference) == ("refused", refused.json()["reference"])
     assert UUID(str(event.user_id)) == UUID(person.id)
 
 
-def test_refused_sign_ins_are_recorded_at_a_bounded_rate(oauth: OAuth, stage: Stage):
+def test_refused_sign_ins_are_recorded_at_a_bounded_rate(oauth: OAuth, setup: Setup):
     nobody = Person("", "nobody", "wrong password")
     assert all(oauth.sign_in(nobody).status_code == 400 for _ in range(60))
-    assert 10 <= len(stage.events("sign_in.refused")) < 40
+    assert 10 <= len(setup.events("sign_in.refused")) < 40
 
 
-def test_a_sign_in_stores_no_password_and_no_token(oauth: OAuth, person: Person, stage: Stage):
-    token = held(oauth.sign_in(person))
+def test_a_sign_in_stores_no_password_and_no_token(oauth: OAuth, person: Person, setup: Setup):
+    token = token_answer(oauth.sign_in(person))
     everything = "".join(
-        str(tuple(row)) for table in ("users", "sessions") for row in stage.sql(f"SELECT * FROM {table}")
+        str(tuple(row)) for table in ("users", "sessions") for row in setup.sql(f"SELECT * FROM {table}")
     )
     assert person.username in everything
     assert person.password not in everything
     assert token.refresh_token not in everything
-    (row,) = stage.sql("SELECT password_hash FROM users")
+    (row,) = setup.sql("SELECT password_hash FROM users")
     assert row.password_hash.startswith("$argon2id$")
 
 
 def test_the_audience_of_a_sign_in_is_the_api_that_owns_its_scopes(oauth: OAuth, person: Person):
-    assert held(oauth.sign_in(person)).claims["aud"] == API
+    assert token_answer(oauth.sign_in(person)).claims["aud"] == API

@@ -1,4 +1,4 @@
-"""What each request costs in SQL: a regression here is one of the whole server's capacity."""
+"""The SQL statements of each request: one more of them lowers the capacity of the whole server."""
 
 import time
 from typing import Any
@@ -7,17 +7,17 @@ import argon2
 import pytest
 
 from tests.support.databases import on_both_databases
-from tests.support.held import held
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import API, Stage
+from tests.support.setup import API, Setup
+from tests.support.token_answer import token_answer
 
 pytestmark = on_both_databases
 
 
 @pytest.fixture(autouse=True)
 def warm(oauth: OAuth, person: Person) -> None:
-    """Caches are filled, and a block of status indices is leased."""
-    oauth.revoke(held(oauth.sign_in(person)).refresh_token)
+    """Fill the caches, and lease a block of status indices."""
+    oauth.revoke(token_answer(oauth.sign_in(person)).refresh_token)
 
 
 def ran(statements: Any, act: Any, status: int = 200) -> list[str]:
@@ -29,14 +29,14 @@ def ran(statements: Any, act: Any, status: int = 200) -> list[str]:
 
 
 def test_a_refresh_is_one_statement_whether_it_rotates_or_keeps(oauth: OAuth, person: Person, statements: Any):
-    first = held(oauth.sign_in(person))
+    first = token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.refresh(first.refresh_token))) == 1
-    second = held(oauth.refresh(first.refresh_token))
+    second = token_answer(oauth.refresh(first.refresh_token))
     assert len(ran(statements, lambda: oauth.refresh(second.refresh_token))) == 1
 
 
 def test_a_refresh_on_the_fast_path_begins_no_transaction(oauth: OAuth, person: Person, statements: Any):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     with statements.counted() as seen:
         assert oauth.refresh(token.refresh_token).status_code == 200
     assert len(seen) == 1
@@ -44,45 +44,45 @@ def test_a_refresh_on_the_fast_path_begins_no_transaction(oauth: OAuth, person: 
 
 
 def test_a_narrowing_refresh_is_one_statement_in_a_transaction(oauth: OAuth, person: Person, statements: Any):
-    token = held(oauth.sign_in(person))
+    token = token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.refresh(token.refresh_token, scope="read", resource=API))) == 1
 
 
-def test_a_stable_refresh_is_one_statement(oauth: OAuth, person: Person, stage: Stage, statements: Any):
-    oauth = oauth.as_app(stage.an_app(refresh_policy="stable"))
-    token = held(oauth.sign_in(person))
+def test_a_stable_refresh_is_one_statement(oauth: OAuth, person: Person, setup: Setup, statements: Any):
+    oauth = oauth.as_app(setup.an_app(refresh_policy="stable"))
+    token = token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.refresh(token.refresh_token))) == 1
 
 
 def test_a_retry_is_four_statements_and_three_when_it_is_only_counted(oauth: OAuth, person: Person, statements: Any):
-    first = held(oauth.sign_in(person))
-    held(oauth.refresh(first.refresh_token))
+    first = token_answer(oauth.sign_in(person))
+    token_answer(oauth.refresh(first.refresh_token))
     costs = [len(ran(statements, lambda: oauth.refresh(first.refresh_token))) for _ in range(10)]
     assert costs == [4] * 8 + [3] * 2
 
 
 def test_a_sign_in_is_four_statements_and_five_with_a_rehash(
-    oauth: OAuth, person: Person, stage: Stage, statements: Any
+    oauth: OAuth, person: Person, setup: Setup, statements: Any
 ):
     assert len(ran(statements, lambda: oauth.sign_in(person))) == 4
     outdated = argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("correct horse")
-    other = stage.a_person(password="correct horse", password_hash=outdated)
+    other = setup.a_person(password="correct horse", password_hash=outdated)
     assert len(ran(statements, lambda: oauth.sign_in(other))) == 5
     assert len(ran(statements, lambda: oauth.sign_in(other))) == 4
 
 
-def test_a_cap_costs_a_sign_in_one_statement_more(oauth: OAuth, person: Person, stage: Stage, statements: Any):
-    oauth = oauth.as_app(stage.an_app(max_sessions_per_user=1))
+def test_a_cap_costs_a_sign_in_one_statement_more(oauth: OAuth, person: Person, setup: Setup, statements: Any):
+    oauth = oauth.as_app(setup.an_app(max_sessions_per_user=1))
     assert oauth.sign_in(person).status_code == 200
     assert len(ran(statements, lambda: oauth.sign_in(person))) == 5
 
 
 def test_the_cost_of_a_sign_in_does_not_grow_with_users_and_sessions(
-    oauth: OAuth, person: Person, stage: Stage, statements: Any
+    oauth: OAuth, person: Person, setup: Setup, statements: Any
 ):
     few = ran(statements, lambda: oauth.sign_in(person))
     for _ in range(20):
-        stage.a_person()
+        setup.a_person()
         oauth.sign_in(person)
     assert ran(statements, lambda: oauth.sign_in(person)) == few
 
@@ -93,15 +93,17 @@ def test_a_clients_own_token_is_no_statement(oauth: OAuth, statements: Any):
 
 
 def test_signing_out_is_two_statements_by_either_token(oauth: OAuth, person: Person, statements: Any):
-    first, second = held(oauth.sign_in(person)), held(oauth.sign_in(person))
+    first, second = token_answer(oauth.sign_in(person)), token_answer(oauth.sign_in(person))
     assert len(ran(statements, lambda: oauth.revoke(first.refresh_token))) == 2
     assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2
-    assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2, "and it asks why it had no effect"
+    assert len(ran(statements, lambda: oauth.revoke(second.access_token))) == 2, (
+        "the second reads why the first had no effect"
+    )
 
 
 @pytest.mark.parametrize("last", ["A", "B"])
 def test_a_forged_refresh_token_is_no_statement(oauth: OAuth, person: Person, statements: Any, last: str):
-    token = held(oauth.sign_in(person)).refresh_token
+    token = token_answer(oauth.sign_in(person)).refresh_token
     forged = token[:40] + ("A" if token[40] != "A" else "B") + token[41:-1] + last
     assert ran(statements, lambda: oauth.refresh(forged), 400) == []
     assert ran(statements, lambda: oauth.revoke(forged)) == []
@@ -121,4 +123,4 @@ def test_a_flood_of_refusals_writes_nothing(oauth: OAuth, person: Person, statem
         assert oauth.sign_in(wrong).status_code == 400
     costs = [len(ran(statements, lambda: oauth.sign_in(wrong), 400)) for _ in range(20)]
     recorded = 20 - costs.count(1)
-    assert recorded <= 1 + (time.monotonic() - began) < 20, "what the bounded rate lets through"
+    assert recorded <= 1 + (time.monotonic() - began) < 20, "the bounded rate admits these"

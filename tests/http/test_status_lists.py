@@ -1,4 +1,4 @@
-"""Status lists on the wire (IETF Token Status List): who is listed, for how long, and what caches may do."""
+"""Status lists on the wire (IETF Token Status List): which sessions are listed, how long, and what caches may do."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ from authserver.sessions import ending
 from authserver.sessions.model import End
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
-from tests.support.stage import ISSUER, Stage
+from tests.support.setup import ISSUER, Setup
 from tests.support.status import index_of, listed
 
 MEDIA_TYPE = "application/statuslist+jwt"
@@ -28,7 +28,7 @@ Statements = Any
 
 @pytest.fixture
 def fresh(app: Flask) -> Fresh:
-    """Read list 0 as it is now: the node's own copy of a second ago is dropped. The new one stays until the next time."""
+    """Read list 0 as it is now, because the node's cached copy is dropped first."""
     lists = app.extensions["authserver"].oauth.services.status_lists
 
     def read(oauth: OAuth, **headers: str) -> httpx.Response:
@@ -70,67 +70,67 @@ def test_a_session_is_listed_when_it_was_revoked_and_not_before(oauth: OAuth, pe
 
 @on_both_databases
 def test_a_session_is_listed_until_its_last_access_token_has_expired_with_leeway(
-    oauth: OAuth, person: Person, stage: Stage, fresh: Fresh
+    oauth: OAuth, person: Person, setup: Setup, fresh: Fresh
 ):
     signed_in = oauth.sign_in(person).json()
     session_id, index = claims(signed_in["access_token"])["sid"], index_of(signed_in["access_token"])
     oauth.revoke(signed_in["refresh_token"])
-    stage.back_date(session_id, 900 + 240)
+    setup.back_date(session_id, 900 + 240)
     assert listed(fresh(oauth)) == {index}
-    stage.back_date(session_id, 60)
+    setup.back_date(session_id, 60)
     assert listed(fresh(oauth)) == set()
 
 
 @on_both_databases
-def test_shortening_a_lifetime_shortens_no_listing(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):
-    app = stage.an_app(access_token_lifetime=3600)
+def test_shortening_a_lifetime_shortens_no_listing(oauth: OAuth, person: Person, setup: Setup, fresh: Fresh):
+    app = setup.an_app(access_token_lifetime=3600)
     long_lived = oauth.as_app(app).sign_in(person).json()
-    stage.change_app(app.client_id, access_token_lifetime=60)
+    setup.change_app(app.client_id, access_token_lifetime=60)
     oauth.as_app(app).revoke(long_lived["refresh_token"])
-    stage.back_date(claims(long_lived["access_token"])["sid"], 1800)
+    setup.back_date(claims(long_lived["access_token"])["sid"], 1800)
     assert listed(fresh(oauth)) == {index_of(long_lived["access_token"])}
 
 
 @on_both_databases
-def test_shortening_a_lifetime_shortens_no_listing_of_a_clients_own_tokens(oauth: OAuth, stage: Stage, fresh: Fresh):
-    """Nothing is stored for each, so they are listed for as long as the longest that any client may have."""
-    app = stage.an_app(access_token_lifetime=86_400)
+def test_shortening_a_lifetime_shortens_no_listing_of_a_clients_own_tokens(oauth: OAuth, setup: Setup, fresh: Fresh):
+    """No row stores each token, so they are listed as long as the longest lifetime of any client."""
+    app = setup.an_app(access_token_lifetime=86_400)
     own = oauth.as_app(app).own_token().json()["access_token"]
-    stage.change_app(app.client_id, access_token_lifetime=60)
+    setup.change_app(app.client_id, access_token_lifetime=60)
     oauth.as_app(app).revoke(own)
-    left = claims(own)["exp"] + 300 - int(stage.database.now() / 1000)
-    stage.sql("UPDATE ended_own_tokens SET listed_until = listed_until - :ms", ms=left * 1000)
+    left = claims(own)["exp"] + 300 - int(setup.database.now() / 1000)
+    setup.sql("UPDATE ended_own_tokens SET listed_until = listed_until - :ms", ms=left * 1000)
     assert listed(fresh(oauth)) == {index_of(own)}
-    stage.sql("UPDATE ended_own_tokens SET listed_until = listed_until - 60000")
+    setup.sql("UPDATE ended_own_tokens SET listed_until = listed_until - 60000")
     assert listed(fresh(oauth)) == set()
 
 
 @on_both_databases
-def test_disabling_a_user_lists_every_session(oauth: OAuth, person: Person, stage: Stage, fresh: Fresh):
+def test_disabling_a_user_lists_every_session(oauth: OAuth, person: Person, setup: Setup, fresh: Fresh):
     indices = {index_of(oauth.sign_in(person).json()["access_token"]) for _ in range(3)}
-    stage.transaction(lambda c: ending.end_sessions_of_user(c, UUID(person.id), End.USER_DISABLED, actor="cli:test"))
+    setup.transaction(lambda c: ending.end_sessions_of_user(c, UUID(person.id), End.USER_DISABLED, actor="cli:test"))
     assert listed(fresh(oauth)) == indices
 
 
 @on_both_databases
 def test_disabling_a_client_lists_its_sessions_before_the_sweep_and_its_own_tokens(
-    oauth: OAuth, person: Person, stage: Stage, fresh: Fresh
+    oauth: OAuth, person: Person, setup: Setup, fresh: Fresh
 ):
     session = index_of(oauth.sign_in(person).json()["access_token"])
     own = index_of(oauth.own_token().json()["access_token"])
-    stage.transaction(lambda c: clients.end_epoch(c, oauth.app.client_id, enabled=False))
-    assert stage.sql("SELECT revoked_at FROM sessions")[0].revoked_at is None
+    setup.transaction(lambda c: clients.end_epoch(c, oauth.app.client_id, enabled=False))
+    assert setup.sql("SELECT revoked_at FROM sessions")[0].revoked_at is None
     assert listed(fresh(oauth)) == {session, own}
 
 
 def test_a_node_that_stalls_between_commit_and_signature_is_covered(
-    oauth: OAuth, person: Person, stage: Stage, app: Flask
+    oauth: OAuth, person: Person, setup: Setup, app: Flask
 ):
-    """What a token's `exp` can be is in the row before the token is signed, however late that is."""
+    """The row has the latest possible `exp` of a token before the token is signed."""
     signed_in = oauth.sign_in(person).json()
     session_id = claims(signed_in["access_token"])["sid"]
     later = oauth.refresh(signed_in["refresh_token"]).json()["access_token"]
-    assert claims(later)["exp"] * 1000 <= stage.session(session_id).access_expires_at
+    assert claims(later)["exp"] * 1000 <= setup.session(session_id).access_expires_at
 
 
 @on_both_databases
@@ -139,7 +139,7 @@ def test_building_a_list_is_one_statement_a_second_at_most(oauth: OAuth, stateme
     with statements.counted() as seen:
         fresh(oauth)
     assert len([text for text in seen if "UNION" in text]) == 1
-    assert len(seen) == 2  # whether there is such a list, which an existing copy answers too
+    assert len(seen) == 2  # an existing copy answers too whether the list exists
     with statements.counted() as seen:
         for _ in range(20):
             oauth.http.get("/status/0")
@@ -199,20 +199,20 @@ def test_indices_tell_neither_order_nor_number(oauth: OAuth, person: Person):
 
 
 @on_both_databases
-def test_a_client_that_an_older_node_added_gets_its_index_at_the_next_start(stage: Stage):
-    app = stage.an_app()
-    stage.sql("UPDATE clients SET status_index = NULL")
-    stage.transaction(clients.give_status_indices)
-    assert stage.sql("SELECT status_index FROM clients WHERE client_id = :id", id=app.client_id)[0].status_index >= 0
+def test_a_client_that_an_older_node_added_gets_its_index_at_the_next_start(setup: Setup):
+    app = setup.an_app()
+    setup.sql("UPDATE clients SET status_index = NULL")
+    setup.transaction(clients.give_status_indices)
+    assert setup.sql("SELECT status_index FROM clients WHERE client_id = :id", id=app.client_id)[0].status_index >= 0
 
 
 @on_both_databases
-def test_what_need_not_be_listed_any_more_is_forgotten(oauth: OAuth, stage: Stage, fresh: Fresh):
+def test_what_need_not_be_listed_any_more_is_forgotten(oauth: OAuth, setup: Setup, fresh: Fresh):
     own = oauth.own_token().json()["access_token"]
     oauth.revoke(own)
     assert listed(fresh(oauth)) == {index_of(own)}
-    stage.sql("UPDATE ended_own_tokens SET listed_until = :past", past=int(time.time() * 1000) - 1000)
+    setup.sql("UPDATE ended_own_tokens SET listed_until = :past", past=int(time.time() * 1000) - 1000)
     assert listed(fresh(oauth)) == set()
-    stage.transaction(clients.prune_ended_tokens)
-    assert stage.sql("SELECT * FROM ended_own_tokens") == []
+    setup.transaction(clients.prune_ended_tokens)
+    assert setup.sql("SELECT * FROM ended_own_tokens") == []
     assert json.loads(oauth.http.get("/status").text)["status_lists"]

@@ -1,4 +1,4 @@
-"""The token endpoint: what is answered to a good request, and what to one that is not (RFC 6749 sections 4.3 to 5.2)."""
+"""The token endpoint: its answers to good and bad requests (RFC 6749 sections 4.3 to 5.2)."""
 
 import base64
 import json
@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.support.oauth import OAuth, Person, claims, refused_as
-from tests.support.stage import API, ISSUER, Stage
+from tests.support.setup import API, ISSUER, Setup
 
 DAY = 86_400
 CLAIMS = ("iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "sid", "auth_time", "roles", "status")
@@ -36,8 +36,8 @@ def test_a_sign_in_answers_with_tokens_lifetimes_and_scope(oauth: OAuth, person:
     }
 
 
-def test_an_access_token_has_the_claims_of_rfc_9068(oauth: OAuth, stage: Stage):
-    person = stage.a_person(roles="editor boss")
+def test_an_access_token_has_the_claims_of_rfc_9068(oauth: OAuth, setup: Setup):
+    person = setup.a_person(roles="editor boss")
     token = oauth.sign_in(person).json()["access_token"]
     keys = oauth.http.get("/.well-known/jwks.json").json()["keys"]
     assert header(token)["typ"] == "at+jwt"
@@ -57,12 +57,12 @@ def test_expires_in_is_true_to_the_second(oauth: OAuth, person: Person):
         assert said["exp"] - said["iat"] == answer["expires_in"] == 900
 
 
-def test_an_access_token_never_outlives_its_session(oauth: OAuth, stage: Stage, person: Person):
-    app = oauth.as_app(stage.an_app(refresh_idle_lifetime=100, refresh_absolute_lifetime=100))
+def test_an_access_token_never_outlives_its_session(oauth: OAuth, setup: Setup, person: Person):
+    app = oauth.as_app(setup.an_app(refresh_idle_lifetime=100, refresh_absolute_lifetime=100))
     signed_in = app.sign_in(person).json()
     assert signed_in["expires_in"] in {99, 100}
     assert signed_in["refresh_token_expires_in"] == 100
-    stage.back_date(claims(signed_in["access_token"])["sid"], 70)
+    setup.back_date(claims(signed_in["access_token"])["sid"], 70)
     refreshed = app.refresh(signed_in["refresh_token"]).json()
     assert refreshed["expires_in"] <= 30
     assert refreshed["refresh_token_expires_in"] <= 30
@@ -78,36 +78,36 @@ def test_a_refresh_answers_like_a_sign_in(oauth: OAuth, person: Person):
         assert after[claim] == before[claim]
 
 
-def test_a_clients_own_token_has_no_session_and_no_refresh_token(oauth: OAuth, stage: Stage):
+def test_a_clients_own_token_has_no_session_and_no_refresh_token(oauth: OAuth, setup: Setup):
     answer = oauth.own_token().json()
     assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}
     said = claims(answer["access_token"])
     assert said["sub"] == said["client_id"] == oauth.app.client_id
     assert said.keys().isdisjoint({"sid", "auth_time", "roles"})
-    assert stage.sql("SELECT id FROM sessions") == []
+    assert setup.sql("SELECT id FROM sessions") == []
 
 
-def test_a_client_without_the_refresh_grant_gets_no_refresh_token(oauth: OAuth, stage: Stage, person: Person):
-    answer = oauth.as_app(stage.an_app(grants={"password"})).sign_in(person).json()
+def test_a_client_without_the_refresh_grant_gets_no_refresh_token(oauth: OAuth, setup: Setup, person: Person):
+    answer = oauth.as_app(setup.an_app(grants={"password"})).sign_in(person).json()
     assert answer.keys() == {"access_token", "token_type", "expires_in", "scope"}
 
 
-def test_a_user_signs_in_by_name_or_by_email_in_any_case(oauth: OAuth, stage: Stage):
-    person = stage.a_person(username="Zoë", email="Zoe@Example.com", password="pässwörd-日本")
+def test_a_user_signs_in_by_name_or_by_email_in_any_case(oauth: OAuth, setup: Setup):
+    person = setup.a_person(username="Zoë", email="Zoe@Example.com", password="pässwörd-日本")
     for name in ("Zoë", "ZOË", "zoe@example.COM"):
         answer = oauth.token(grant_type="password", username=name, password=person.password)
         assert claims(answer.json()["access_token"])["sub"] == person.id
 
 
-def test_a_device_name_is_kept_with_the_session(oauth: OAuth, stage: Stage, person: Person):
+def test_a_device_name_is_kept_with_the_session(oauth: OAuth, setup: Setup, person: Person):
     answer = oauth.sign_in(person, device_name="Zoë's phone".ljust(100, "!"))
-    assert stage.session(claims(answer.json()["access_token"])["sid"]).device_name.startswith("Zoë's phone!")
+    assert setup.session(claims(answer.json()["access_token"])["sid"]).device_name.startswith("Zoë's phone!")
     assert refused_as(oauth.sign_in(person, device_name="x" * 101), "invalid_request")
     assert refused_as(oauth.sign_in(person, device_name="two\nlines"), "invalid_request")
 
 
 @pytest.mark.parametrize("missing", ["password", "refresh_token", "client_credentials"])
-def test_a_grant_that_the_client_does_not_have_is_refused(oauth: OAuth, stage: Stage, person: Person, missing: str):
+def test_a_grant_that_the_client_does_not_have_is_refused(oauth: OAuth, setup: Setup, person: Person, missing: str):
     refresh_token = oauth.sign_in(person).json()["refresh_token"]
     requests = {
         "password": lambda app: app.sign_in(person),
@@ -115,12 +115,12 @@ def test_a_grant_that_the_client_does_not_have_is_refused(oauth: OAuth, stage: S
         "client_credentials": lambda app: app.own_token(),
     }
     assert requests[missing](oauth).status_code == 200
-    other = oauth.as_app(stage.an_app(grants=requests.keys() - {missing}))
+    other = oauth.as_app(setup.an_app(grants=requests.keys() - {missing}))
     assert refused_as(requests[missing](other), "unauthorized_client")
 
 
-def test_a_public_client_gets_no_token_of_its_own_whatever_its_row_says(oauth: OAuth, stage: Stage):
-    public = oauth.as_app(stage.an_app(public=True, grants={"client_credentials"}))
+def test_a_public_client_gets_no_token_of_its_own_under_any_row(oauth: OAuth, setup: Setup):
+    public = oauth.as_app(setup.an_app(public=True, grants={"client_credentials"}))
     assert refused_as(public.own_token(), "unauthorized_client")
 
 
@@ -151,17 +151,17 @@ def test_unknown_parameters_are_ignored(oauth: OAuth, person: Person):
     assert oauth.sign_in(person, audience="x", **{"x[]": "1", "": "nameless"}).status_code == 200
 
 
-def test_a_wrong_password_is_an_invalid_grant(oauth: OAuth, person: Person, stage: Stage):
+def test_a_wrong_password_is_an_invalid_grant(oauth: OAuth, person: Person, setup: Setup):
     assert oauth.sign_in(person).status_code == 200
-    stage.sql("DELETE FROM sessions")
+    setup.sql("DELETE FROM sessions")
     for password in (person.password + " ", " " + person.password, person.password.swapcase(), person.password[:-1]):
         answer = oauth.token(grant_type="password", username=person.username, password=password)
         assert refused_as(answer, "invalid_grant")
-    assert stage.sql("SELECT id FROM sessions") == []
+    assert setup.sql("SELECT id FROM sessions") == []
 
 
-def test_a_long_password_counts_to_its_last_character(oauth: OAuth, stage: Stage):
-    person = stage.a_person(password="a1B2" * 64)
+def test_a_long_password_counts_to_its_last_character(oauth: OAuth, setup: Setup):
+    person = setup.a_person(password="a1B2" * 64)
     assert oauth.sign_in(person).status_code == 200
     for password in (person.password[:-1], person.password[:72], person.password + "a", person.password * 100):
         answer = oauth.token(grant_type="password", username=person.username, password=password)

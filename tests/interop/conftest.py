@@ -1,4 +1,4 @@
-"""Fixtures: a live server, one for each algorithm, and the example API beside them."""
+"""Fixtures: a live server, a live server for each algorithm, and the example API."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from tests.interop.programs import ExampleApi
 from tests.support.oauth import App, Person
 from tests.support.server import LiveServer
-from tests.support.stage import make_stage
+from tests.support.setup import make_setup
 
 AUDIENCE = "http://127.0.0.1:8001"
 OTHER_AUDIENCE = "https://other.example.com"
@@ -19,27 +19,27 @@ SCOPES = {"profile:read", "profile:write", "other:read"}
 
 @contextmanager
 def _serving(directories: pytest.TempPathFactory, algorithm: str = "ES256") -> Iterator[LiveServer]:
-    stage = make_stage("sqlite", directories.mktemp("server"))
-    stage.an_api(AUDIENCE, "profile:read profile:write")
-    stage.an_api(OTHER_AUDIENCE, "other:read")
-    server = LiveServer(stage, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
+    setup = make_setup("sqlite", directories.mktemp("server"))
+    setup.an_api(AUDIENCE, "profile:read profile:write")
+    setup.an_api(OTHER_AUDIENCE, "other:read")
+    server = LiveServer(setup, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
     try:
         yield server
     finally:
         server.stop()
-        stage.close()
+        setup.close()
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A live server for all tests of this folder: each makes its own client and user."""
+    """A live server for all tests of this folder. Each test makes its own client and user."""
     with _serving(tmp_path_factory) as started:
         yield started
 
 
 @pytest.fixture(scope="session", params=["ES256", "EdDSA", "RS256"])
 def signing_server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A live server that signs with each algorithm there is."""
+    """A live server for each signing algorithm."""
     with _serving(tmp_path_factory, request.param) as started:
         yield started
 
@@ -54,10 +54,10 @@ def api(server: LiveServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 @pytest.fixture
 def app(server: LiveServer) -> App:
-    """A confidential client. Without a retry window each refresh rotates, so no test lives on the same token twice."""
-    return server.stage.an_app(scopes=SCOPES, retry_window=0)
+    """A confidential client. It has no retry window, so each refresh rotates and no test gets the same token twice."""
+    return server.setup.an_app(scopes=SCOPES, retry_window=0)
 
 
 @pytest.fixture
 def person(server: LiveServer) -> Person:
-    return server.stage.a_person()
+    return server.setup.a_person()

@@ -1,4 +1,4 @@
-"""An issuer made of a key and a key set on an HTTP server: signs what no real one would, and counts who asks."""
+"""An issuer with a key and a key set on an HTTP server. It signs any claims and counts requests for its key set."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Key:
 
 
 class Issuer:
-    """`published` is what its key set holds; `fetches` counts the requests for it. Not reachable until `online()`."""
+    """`published` are the keys of its key set; `fetches` counts the requests for it. `online()` makes it reachable."""
 
     def __init__(self, audience: str) -> None:
         self.port = free_port()
@@ -76,7 +76,7 @@ class Issuer:
                 thread.join()
 
     def claims(self, **changes: Any) -> dict[str, Any]:
-        """What a good token says, with changes; a claim changed to None is left out."""
+        """The claims of a good token, with changes. A claim changed to None is left out."""
         now = int(time.time())
         good = {
             "iss": self.url,
@@ -91,7 +91,7 @@ class Issuer:
         return {name: value for name, value in (good | changes).items() if value is not None}
 
     def token(self, *, key: Key | None = None, header: dict[str, Any] | None = None, **changes: Any) -> str:
-        """A token signed with ES256 by a key of ours (or another); a header changed to None is left out."""
+        """A token signed with ES256 by the issuer's key or by `key`. A header changed to None is left out."""
         signer = key or self.key
         headers = {"kid": signer.kid, "typ": "at+jwt", **(header or {})}
         if headers["kid"] is None:
@@ -103,7 +103,7 @@ class Issuer:
         return f"{encoded({'alg': 'none', 'typ': 'at+jwt', 'kid': self.key.kid})}.{encoded(self.claims())}."
 
     def signed_with_the_public_key_as_secret(self, algorithm: str = "HS256") -> str:
-        """The classic: the public key, which everybody has, as the secret of an HMAC."""
+        """The classic attack: an HMAC with the public key as its secret."""
         head = encoded({"alg": algorithm, "typ": "at+jwt", "kid": self.key.kid})
         text = f"{head}.{encoded(self.claims())}"
         return f"{text}.{base64url(hmac.new(self.key.pem, text.encode(), hashlib.sha256).digest())}"

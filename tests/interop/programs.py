@@ -1,4 +1,4 @@
-"""Programs of other people that the tests run beside the server: the example API, and node with `jose`."""
+"""Programs that the tests run beside the server: the example API, and node with `jose`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache"
@@ -46,7 +46,7 @@ class ExampleApi:
 
 
 def verify_with_jose(token: str, issuer: str, audience: str) -> dict[str, Any]:
-    """What node's `jose` says of a token: `header` and `claims`, or `error`."""
+    """The result of node's `jose` for a token: `header` and `claims`, or `error`."""
     command = [_node(), str(NODE / "verify.js"), issuer, audience]
     done = subprocess.run(
         command, input=token, capture_output=True, text=True, timeout=120, check=False, env=_environment()
@@ -57,7 +57,7 @@ def verify_with_jose(token: str, issuer: str, audience: str) -> dict[str, Any]:
 
 
 def _example_python() -> Path:
-    """Python in an environment with what the example's own lock names, and nothing of the server; made once."""
+    """Python in an environment with the example's locked packages and without the server. It is made once."""
     lock = EXAMPLE / "requirements.txt"
     name = hashlib.sha256(lock.read_bytes() + sys.version.encode()).hexdigest()[:16]
     folder = CACHE / f"example-api-{name}"
@@ -71,7 +71,7 @@ def _example_python() -> Path:
 
 
 def _node() -> str:
-    """The path of node, with the locked packages in place; skips, or fails where node is required."""
+    """The path of node, with the locked packages in place. Skips the test without node, or fails if it is required."""
     how = "apt-get install nodejs npm (node 18 or newer)"
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
@@ -89,7 +89,7 @@ def _node() -> str:
 
 @contextlib.contextmanager
 def _alone(name: str) -> Iterator[None]:
-    """One test process at a time installs; the others wait and find it done."""
+    """Let one test process at a time install. The others wait and find the packages."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -97,6 +97,6 @@ def _alone(name: str) -> Iterator[None]:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what would reach into another program: our settings and Python's paths, or a proxy to ourselves."""
+    """The environment without variables that would change another program: our settings, Python's paths, a proxy."""
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AUTHSERVER_", "PYTHON"))}
     return ours | {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}

@@ -1,4 +1,4 @@
-"""Client libraries of other people, unmodified: they sign in, refresh by themselves, call an API and sign out."""
+"""Client libraries of other makers, unmodified: they sign in, refresh by themselves, call an API and sign out."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ AUTHLIB = pytest.mark.parametrize("library", [OAuth2Client, OAuth2Session], ids=
 
 @pytest.fixture(autouse=True)
 def plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both families refuse token addresses without https, rightly; on loopback there is none."""
+    """Both families rightly refuse token addresses without https. The test server on loopback has no https."""
     monkeypatch.setenv("AUTHLIB_INSECURE_TRANSPORT", "1")
     monkeypatch.setenv("OAUTHLIB_INSECURE_TRANSPORT", "1")
 
 
 def stored_too_long(token: dict[str, Any]) -> dict[str, Any]:
-    """The token as an app reads it back after its access token has expired."""
+    """The token from an app's storage, after its access token has expired."""
     return {**token, "expires_at": 1}
 
 
@@ -42,7 +42,7 @@ def stored_too_long(token: dict[str, Any]) -> dict[str, Any]:
 def test_authlib_refreshes_by_itself_each_time_the_access_token_has_expired(
     library: Any, method: str, server: LiveServer, api: ExampleApi, person: Person
 ) -> None:
-    app = server.stage.an_app(scopes=SCOPES, retry_window=0, public=method == "none")
+    app = server.setup.an_app(scopes=SCOPES, retry_window=0, public=method == "none")
     stored: list[dict[str, Any]] = []
     with library(
         app.client_id,

@@ -1,4 +1,4 @@
-"""The example API beside a live server: what the server signs is let in where it belongs, and nothing else is."""
+"""The example API beside a live server: it accepts the server's tokens where they belong, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.interop.programs import ExampleApi
 from tests.support.oauth import App, OAuth, Person
 from tests.support.server import LiveServer
 
-PATIENCE = 60  # seconds: does it happen at all? Never a figure of speed
+PATIENCE = 60  # seconds until a test gives up; not a measure of speed
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_an_expired_token_is_refused_and_its_successor_accepted(
     api: ExampleApi, server: LiveServer, person: Person
 ) -> None:
     with server.http() as http:
-        oauth = OAuth(http, server.stage.an_app(scopes=SCOPES, access_token_lifetime=5, retry_window=0))
+        oauth = OAuth(http, server.setup.an_app(scopes=SCOPES, access_token_lifetime=5, retry_window=0))
         tokens = oauth.sign_in(person, scope="profile:read").json()
         assert ask(api, tokens["access_token"]).status_code == 200
 

@@ -15,7 +15,7 @@ from tests.interop.issuer import Issuer, Key, base64url, encoded
 from tests.interop.programs import ExampleApi
 
 AUDIENCE = "http://127.0.0.1:8001"
-PATIENCE = 60  # seconds: does it happen at all? Never a figure of speed
+PATIENCE = 60  # seconds until a test gives up; not a measure of speed
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The example API's key cache, alone: when it asks the issuer, and what it does without an answer."""
+"""The example API's key cache: when it asks the issuer, and what it does without an answer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOUR = 3600.0
 
 @pytest.fixture(scope="module")
 def bearer() -> Iterator[ModuleType]:
-    """The example's module, which is in no package."""
+    """The example's module, loaded by path because it is not in a package."""
     spec = importlib.util.spec_from_file_location("example_api_bearer", EXAMPLE / "bearer.py")
     assert spec is not None
     assert spec.loader is not None
@@ -61,7 +61,7 @@ def test_keys_stay_in_use_while_they_cannot_be_fetched_again(bearer: ModuleType,
         assert keys.find("first") is not None
 
     assert keys.find("first") is not None
-    # Whether an unknown key is good cannot be told now: the answer must not be "bad token".
+    # The API cannot know now whether the unknown key is good, so it must not answer "bad token".
     with pytest.raises(bearer.KeysUnavailableError):
         keys.find("second")
 

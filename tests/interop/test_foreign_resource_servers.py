@@ -14,9 +14,9 @@ from tests.interop.issuer import Issuer
 from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
 
-# What a library accepts by its own rules, and why. docs/api-developers.md says what an API adds, as /strict does.
+# The bad tokens that a library accepts by its own rules, and why. /strict adds the checks of docs/api-developers.md.
 ACCEPTED: dict[tuple[str, str], str] = {
-    ("go-oidc", "another type"): "it is made for ID tokens, whose type nobody names",
+    ("go-oidc", "another type"): "it is made for ID tokens, which name no type",
     ("jsonwebtoken", "another type"): "it reads the type and leaves the verdict to the API",
     ("jsonwebtoken", "an unknown critical header"): "it reads `crit` and leaves the verdict to the API",
     ("pyjwt", "another type"): "it reads the type and leaves the verdict to the API",
@@ -32,7 +32,7 @@ MARKED = [
 @pytest.fixture(scope="module")
 def forger(signing_server: LiveServer) -> Iterator[Forger]:
     ours, stranger = Issuer(AUDIENCE), Issuer(AUDIENCE)
-    ours.url, ours.key = signing_server.url, the_servers_own_key(signing_server.stage)
+    ours.url, ours.key = signing_server.url, the_servers_own_key(signing_server.setup)
     stranger.key.kid = "strange"
     with stranger.online():
         yield Forger(ours, stranger)
@@ -50,9 +50,9 @@ def api(
 
 @ES256
 def test_it_accepts_a_real_token_for_it_and_no_other(api: ForeignApi, signing_server: LiveServer) -> None:
-    person = signing_server.stage.a_person(roles="editor")
+    person = signing_server.setup.a_person(roles="editor")
     with signing_server.http() as http:
-        oauth = OAuth(http, signing_server.stage.an_app(scopes=SCOPES))
+        oauth = OAuth(http, signing_server.setup.an_app(scopes=SCOPES))
         real = oauth.sign_in(person, scope="profile:read").json()["access_token"]
         for_another_api = oauth.sign_in(person, scope="other:read").json()["access_token"]
 
@@ -70,7 +70,9 @@ def test_it_refuses_a_bad_token(api: ForeignApi, forger: Forger, name: str) -> N
     answer = api.ask(make(forger))
 
     if (api.library.name, name) in ACCEPTED:
-        assert answer.status_code == 200, "it refuses this now: take it off the list, and out of docs/api-developers.md"
+        assert answer.status_code == 200, (
+            "the library refuses this now: remove it from the list and from docs/api-developers.md"
+        )
         assert api.ask(forger.ours.token(), "/strict").status_code == 200
         answer = api.ask(make(forger), "/strict")
     assert answer.status_code == 401, answer.text

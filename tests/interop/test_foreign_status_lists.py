@@ -1,4 +1,4 @@
-"""Status lists between makers: another's library reads ours, and our library for resource servers reads theirs."""
+"""Status lists of several makers: a foreign library reads ours, and our library for resource servers reads theirs."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tests.interop.foreign.programs import ROOT, Program, run_node
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 
-PATIENCE = 60  # seconds: does it happen at all? Never a figure of speed
+PATIENCE = 60  # seconds until a test gives up; not a measure of speed
 
 pytestmark = pytest.mark.node
 
 
 def test_their_reader_learns_from_our_list_who_signed_out(server: LiveServer, person: Person) -> None:
     with server.http() as http:
-        oauth = OAuth(http, server.stage.an_app(scopes=SCOPES))
+        oauth = OAuth(http, server.setup.an_app(scopes=SCOPES))
         stays, leaves = (oauth.sign_in(person, scope="profile:read").json() for _ in range(2))
         tokens = f"{stays['access_token']}\n{leaves['access_token']}\n"
         assert run_node("status.js", server.url, given=tokens) == [0, 0]
@@ -36,7 +36,7 @@ def test_their_reader_learns_from_our_list_who_signed_out(server: LiveServer, pe
 
 @pytest.fixture
 def issuer(tmp_path: Path) -> Iterator[Callable[..., Program]]:
-    """Starts an issuer of theirs; its arguments are the bits of an entry, and each token's status."""
+    """Starts a foreign issuer. The arguments are the bits of an entry, and each token's status."""
     started: list[Program] = []
 
     def start(bits: int, *statuses: int) -> Program:

@@ -1,4 +1,4 @@
-"""The locks of the programs beside the server: everything by its hash, and no host is named."""
+"""The locks of the programs beside the server have a hash for every package, and name no host."""
 
 from __future__ import annotations
 

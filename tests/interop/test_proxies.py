@@ -1,4 +1,4 @@
-"""The sample proxies, unmodified but for addresses and certificates, in front of a live server: who gets to see which cookie."""
+"""The sample proxies in front of a live server, with changed addresses and certificates only: who sees which cookie."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.front import make_certificate
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 from tests.support.page import Page
 from tests.support.server import LiveServer, free_port
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
+from tests.support.tls_proxy import make_certificate
 
 SAMPLES = Path(__file__).parents[2] / "config" / "proxies"
 CLIENT = "shop"
@@ -30,7 +30,7 @@ ACCESS, REFRESH = f"__Host-authserver-at-{CLIENT}", f"__Host-authserver-rt-{CLIE
 
 @dataclass
 class Upstream:
-    """A server behind the proxy that remembers what it was sent: path, Cookie and X-Forwarded-For."""
+    """A server behind the proxy that notes path, Cookie and X-Forwarded-For of each request."""
 
     seen: list[tuple[str, str | None, str | None]] = field(default_factory=list)
 
@@ -67,24 +67,24 @@ class Site:
 
 
 @pytest.fixture
-def stage(tmp_path: Path) -> Iterator[Stage]:
-    """On one database: what is looked at stands in front of the server."""
-    made = make_stage("sqlite", tmp_path)
+def setup(tmp_path: Path) -> Iterator[Setup]:
+    """On SQLite only: the tests look at the proxy in front of the server."""
+    made = make_setup("sqlite", tmp_path)
     made.an_api()
     yield made
     made.close()
 
 
 @pytest.fixture(params=["nginx", "caddy"])
-def site(request: pytest.FixtureRequest, tmp_path: Path, stage: Stage) -> Iterator[Site]:
+def site(request: pytest.FixtureRequest, tmp_path: Path, setup: Setup) -> Iterator[Site]:
     """The one-origin sample of each proxy."""
     kind: str = request.param
     host = {"nginx": "shop.example.com", "caddy": "one.example.com"}[kind]
     if shutil.which(kind, path=f"{os.environ['PATH']}:/usr/sbin") is None:
         missing(kind, f"apt-get install {'nginx-light' if kind == 'nginx' else kind}")
     given = {"token_delivery": "both_cookies", "origins": frozenset({f"https://{host}"}), "kind": "browser"}
-    stage.an_app(public=True, client_id=CLIENT, **given)
-    server = LiveServer(stage, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
+    setup.an_app(public=True, client_id=CLIENT, **given)
+    server = LiveServer(setup, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
     api, app = Upstream(), Upstream()
     with contextlib.ExitStack() as stack:
         stack.callback(server.start().stop)
@@ -92,7 +92,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, stage: Stage) -> Iterat
         ports = {8000: server.port, 8001: stack.enter_context(api.running()), 8002: stack.enter_context(app.running())}
         start = {"nginx": _nginx, "caddy": _caddy}[kind]
         stack.enter_context(start(tmp_path, port, ports))
-        app.seen.clear()  # the look whether the proxy is there
+        app.seen.clear()  # forget the requests that waited for the proxy
         yield Site(host, f"https://127.0.0.1:{port}", api, app)
 
 
@@ -105,8 +105,8 @@ def browser(site: Site) -> Iterator[httpx.Client]:
         yield http
 
 
-def test_each_part_of_a_one_origin_site_gets_the_cookies_that_it_needs(site: Site, browser: httpx.Client, stage: Stage):
-    person = stage.a_person()
+def test_each_part_of_a_one_origin_site_gets_the_cookies_that_it_needs(site: Site, browser: httpx.Client, setup: Setup):
+    person = setup.a_person()
     page = site.page(browser)
     assert _auth(page, grant_type="password", username=person.username, password=person.password).status_code == 200
     assert page.cookies.keys() == {ACCESS, REFRESH}
@@ -128,12 +128,12 @@ def test_the_metadata_is_where_the_rfc_has_it(site: Site, browser: httpx.Client)
     assert document["issuer"] == f"https://{site.host}/auth"
 
 
-def test_an_address_that_the_caller_wrote_is_not_believed(site: Site, browser: httpx.Client, stage: Stage):
-    person = stage.a_person()
+def test_an_address_that_the_caller_wrote_is_not_believed(site: Site, browser: httpx.Client, setup: Setup):
+    person = setup.a_person()
     form = {"grant_type": "password", "username": person.username, "password": person.password}
     answer = site.page(browser).post("/auth/token", form, X_Forwarded_For="203.0.113.9")
     assert answer.status_code == 200
-    assert [row.last_address for row in stage.sql("SELECT last_address FROM sessions")] == ["127.0.0.1"]
+    assert [row.last_address for row in setup.sql("SELECT last_address FROM sessions")] == ["127.0.0.1"]
 
 
 def _auth(page: Page, **form: str) -> httpx.Response:
@@ -195,7 +195,7 @@ def _process(command: list[str], port: int, directory: Path) -> Iterator[None]:
                 break
             except httpx.ConnectError as error:
                 if "SSL" in str(error) or "alert" in str(error):
-                    break  # it listens; it has no certificate for a bare address
+                    break  # it listens, without a certificate for a bare address
                 assert process.poll() is None, log.read_text()
                 assert time.monotonic() < deadline, log.read_text()
                 time.sleep(0.05)

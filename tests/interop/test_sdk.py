@@ -1,4 +1,4 @@
-"""Our library for resource servers against a live server: what it accepts, and how soon it learns of a revocation."""
+"""Our library for resource servers against a live server: what it accepts, and how soon it notices a revocation."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,7 +8,7 @@ from authserver_resource import VerificationError, Verifier
 
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer
-from tests.support.stage import API, make_stage
+from tests.support.setup import API, make_setup
 
 _SECRET = "the secret + of the API"
 _TTL = 2
@@ -16,27 +16,27 @@ _TTL = 2
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A live server with short-lived lists, an API that may introspect, and another API."""
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("sdk"))
-    stage.an_api()
-    stage.an_api("https://other.example.com", "other")
-    stage.an_app(client_id="the-api", secret=_SECRET, grants={"client_credentials"}, scopes=set())
-    stage.sql("UPDATE apis SET client_id = 'the-api' WHERE audience = :audience", audience=API)
-    started = LiveServer(stage, AUTHSERVER_STATUS__TTL=str(_TTL)).start()
+    """A live server with short-lived status lists, an API that may introspect, and another API."""
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("sdk"))
+    setup.an_api()
+    setup.an_api("https://other.example.com", "other")
+    setup.an_app(client_id="the-api", secret=_SECRET, grants={"client_credentials"}, scopes=set())
+    setup.sql("UPDATE apis SET client_id = 'the-api' WHERE audience = :audience", audience=API)
+    started = LiveServer(setup, AUTHSERVER_STATUS__TTL=str(_TTL)).start()
     yield started
     started.stop()
-    stage.close()
+    setup.close()
 
 
 @pytest.fixture
 def person(server: LiveServer) -> Person:
-    return server.stage.a_person()
+    return server.setup.a_person()
 
 
 @pytest.fixture
 def oauth(server: LiveServer) -> Iterator[OAuth]:
     with server.http() as http:
-        yield OAuth(http, server.stage.an_app(scopes={"read", "write", "other"}))
+        yield OAuth(http, server.setup.an_app(scopes={"read", "write", "other"}))
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def verifier(server: LiveServer) -> Verifier:
 
 
 def code(verify: Callable[[], object]) -> str:
-    """The code of the refusal; "ok" without one."""
+    """The code of the refusal, or "ok"."""
     try:
         verify()
     except VerificationError as error:
@@ -54,9 +54,9 @@ def code(verify: Callable[[], object]) -> str:
 
 
 def seconds_until(outcome: str, verify: Callable[[], object]) -> float:
-    """How long a busy API goes on accepting: it verifies every 50 ms.
+    """How long a busy API, which verifies every 50 ms, goes on accepting a token.
 
-    Counted in turns, and not by the clock: a machine that stands still for a second has not run its library meanwhile.
+    It counts turns and not seconds: while the machine stalls, the library does not run either.
     """
     deadline, turns = time.monotonic() + 60, 0
     while code(verify) != outcome:
@@ -99,7 +99,7 @@ def test_a_clients_own_token_is_accepted_and_its_revocation_arrives(oauth: OAuth
 def test_an_opaque_token_is_accepted_and_its_revocation_arrives(
     oauth: OAuth, person: Person, server: LiveServer, verifier: Verifier
 ):
-    app: App = server.stage.an_app(access_token_format="opaque")
+    app: App = server.setup.an_app(access_token_format="opaque")
     opaque = oauth.as_app(app)
     text = opaque.sign_in(person, scope="read").json()["access_token"]
     assert text.startswith("asat_")
@@ -111,13 +111,13 @@ def test_an_opaque_token_is_accepted_and_its_revocation_arrives(
 
 @pytest.mark.parametrize("algorithm", ["EdDSA", "RS256"])
 def test_every_algorithm_of_the_server_is_verified(algorithm: str, tmp_path_factory: pytest.TempPathFactory):
-    stage = make_stage("sqlite", tmp_path_factory.mktemp("sdk"))
-    stage.an_api()
-    server = LiveServer(stage, workers=1, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
+    setup = make_setup("sqlite", tmp_path_factory.mktemp("sdk"))
+    setup.an_api()
+    server = LiveServer(setup, workers=1, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
     try:
         with server.http() as http:
-            text = OAuth(http, stage.an_app()).own_token(scope="read").json()["access_token"]
+            text = OAuth(http, setup.an_app()).own_token(scope="read").json()["access_token"]
         assert Verifier(server.url, API, status="fail_closed").verify(text, "read")
     finally:
         server.stop()
-        stage.close()
+        setup.close()

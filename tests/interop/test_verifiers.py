@@ -1,4 +1,4 @@
-"""JWT libraries of other people, unmodified, verify our access tokens from what the metadata says, and only those."""
+"""JWT libraries of other makers, unmodified, verify our access tokens by the metadata, and refuse other tokens."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def metadata(server: LiveServer) -> dict[str, Any]:
 @pytest.fixture
 def signed(signing_server: LiveServer) -> Iterator[Callable[[str], str]]:
     """Gets an access token with a scope from the server."""
-    app = signing_server.stage.an_app(scopes=SCOPES)
-    person = signing_server.stage.a_person(roles="editor")
+    app = signing_server.setup.an_app(scopes=SCOPES)
+    person = signing_server.setup.a_person(roles="editor")
     with signing_server.http() as http:
         oauth = OAuth(http, app)
         yield lambda scope: str(oauth.sign_in(person, scope=scope).json()["access_token"])
@@ -58,7 +58,7 @@ class Rfc9068(JWTBearerTokenValidator):  # type: ignore[misc]
         return KeySet.import_key_set(httpx.get(metadata(self._server)["jwks_uri"]).json())
 
 
-# It takes none of the algorithms that joserfc does not recommend by default, EdDSA among them.
+# By default it refuses the algorithms that joserfc does not recommend, such as EdDSA.
 @pytest.mark.parametrize("signing_server", ["ES256", "RS256"], indirect=True)
 def test_authlibs_rfc_9068_validator_accepts_a_token(signing_server: LiveServer, signed: Callable[[str], str]) -> None:
     validator = Rfc9068(signing_server, AUDIENCE)

@@ -1,4 +1,4 @@
-"""Fixtures of several files: nodes of their own, the housekeeping of the app, and a set-up without a finding."""
+"""Fixtures of several files: nodes, the housekeeping of the app, and a setup without a finding of the doctor."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from authserver.operations.housekeeping import Housekeeping
 from tests.support.healthy import make_healthy
 from tests.support.keys import Node, settings_of
 from tests.support.oauth import OAuth
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @pytest.fixture
-def node(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
-    """Starts nodes on the stage's database: `node(master_key=…)`, each with caches of its own."""
-    monkeypatch.setattr("tempfile.tempdir", str(stage.directory))
+def node(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
+    """Starts nodes on the setup's database: `node(master_key=…)`, each with caches of its own."""
+    monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
     started: list[tuple[Flask, httpx.Client]] = []
-    app = stage.an_app(retry_window=0)
+    app = setup.an_app(retry_window=0)
 
     def start(**changes: Any) -> OAuth:
-        made = create_app(settings_of(stage, **changes))
+        made = create_app(settings_of(setup, **changes))
         http = httpx.Client(
-            transport=httpx.WSGITransport(made, raise_app_exceptions=False), base_url=stage.settings.issuer
+            transport=httpx.WSGITransport(made, raise_app_exceptions=False), base_url=setup.settings.issuer
         )
         started.append((made, http))
         return OAuth(http, app)
@@ -45,6 +45,6 @@ def housekeeping(app: Flask) -> Housekeeping:
 
 
 @pytest.fixture
-def healthy(stage: Stage) -> Stage:
-    """A set-up that nobody can say anything against."""
-    return make_healthy(stage)
+def healthy(setup: Setup) -> Setup:
+    """A setup without a finding of the doctor."""
+    return make_healthy(setup)

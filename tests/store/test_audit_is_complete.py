@@ -1,7 +1,7 @@
-"""Every act of administration leaves exactly its events: who, from where, on what, with which outcome, and no secret.
+"""Every act of administration leaves exactly its audit events, with actor, address, object and outcome, and no secret.
 
-The acts are found in the code. Whoever adds one adds a story of it to tests/support/stories.py, or its name to those here
-that change nothing.
+The acts are found in the code. A new act needs its function in tests/support/every_act.py, or its name in
+CHANGES_NOTHING.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from flask import Flask
 import authserver.administration
 from authserver.administration import apis, pruning
 from tests.support.databases import on_both_databases
+from tests.support.every_act import ACTOR, ACTS, CALLER, ActContext
 from tests.support.oauth import OAuth
+from tests.support.setup import Setup
 from tests.support.snapshot import contents
-from tests.support.stage import Stage
-from tests.support.stories import ACTOR, PLACE, STORIES, World
 
 pytestmark = on_both_databases
 
-#: What only looks, or is a step of the acts below and is called by them alone.
+#: Functions that only read, and steps that only other acts call.
 CHANGES_NOTHING = {
     "activity.read", "apis.clients_with", "apis.find", "apis.find_all", "audit.find", "audit.look_up",
     "authority.require_roles", "authority.require_scopes", "clients.concerns_of", "clients.find", "clients.find_all",
@@ -36,7 +36,7 @@ CHANGES_NOTHING = {
     "sessions.find", "sessions.find_all", "sessions.usernames", "sessions.whose", "sweeping.settle_seconds",
     "users.check_new_password", "users.find", "users.find_all", "users.hash_new", "audit.export",
 }  # fmt: skip
-#: What the server does by itself all day. A sweep that changes a session writes an event of the server's own.
+#: Housekeeping of the server. A sweep that changes a session writes an event with the server as its actor.
 HOUSEKEEPING = {"apis.settle", "pruning.prune", "sweeping.sweep_now", "sweeping.sweep_to_the_end"}
 
 
@@ -52,16 +52,16 @@ def use_cases() -> Iterator[str]:
 
 
 def test_every_use_case_is_told_here_or_changes_nothing():
-    told = {name.partition(" ")[0] for name in STORIES} | CHANGES_NOTHING | HOUSEKEEPING
-    assert set(use_cases()) - told == set(), "add a story of what it leaves in the audit record"
-    assert told - set(use_cases()) == set(), "it is no use case any more"
+    told = {name.partition(" ")[0] for name in ACTS} | CHANGES_NOTHING | HOUSEKEEPING
+    assert set(use_cases()) - told == set(), "add the act to tests/support/every_act.py"
+    assert told - set(use_cases()) == set(), "it is no longer a use case"
 
 
-@pytest.mark.parametrize("name", STORIES)
-def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth, stage: Stage, name: str):
-    world = World(stage, oauth)
-    expected = STORIES[name](world)
-    rows = stage.sql("SELECT * FROM audit_events WHERE actor = :actor ORDER BY id", actor=ACTOR)
+@pytest.mark.parametrize("name", ACTS)
+def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth, setup: Setup, name: str):
+    context = ActContext(setup, oauth)
+    expected = ACTS[name](context)
+    rows = setup.sql("SELECT * FROM audit_events WHERE actor = :actor ORDER BY id", actor=ACTOR)
     assert sorted(row.event for row in rows) == sorted(event for event, _ in expected)
     for event, thing in expected:
         found = [row for row in rows if row.event == event]
@@ -69,13 +69,13 @@ def test_an_act_leaves_exactly_its_events_and_no_secret(app: Flask, oauth: OAuth
         assert named, event
         assert thing is ... or str(thing) in named, (event, named)
     for row in rows:
-        assert (row.address, row.user_agent, row.outcome, row.reference) == (*_place(), "done", None)
+        assert (row.address, row.user_agent, row.outcome, row.reference) == (*_caller(), "done", None)
         assert isinstance(json.loads(row.detail), dict)
-    _assert_no_secret(stage, world, repr([tuple(row) for row in rows]))
+    _assert_no_secret(setup, context, repr([tuple(row) for row in rows]))
 
 
-def _place() -> tuple[str | None, str | None]:
-    return PLACE.address, PLACE.user_agent
+def _caller() -> tuple[str | None, str | None]:
+    return CALLER.address, CALLER.user_agent
 
 
 def _ids(row: Any) -> Iterator[UUID]:
@@ -83,20 +83,20 @@ def _ids(row: Any) -> Iterator[UUID]:
     yield from (UUID(str(value)) for value in (row.user_id, row.session_id) if value is not None)
 
 
-def _assert_no_secret(stage: Stage, world: World, text: str) -> None:
-    digests = [row.secret_digest for row in stage.sql("SELECT secret_digest FROM clients") if row.secret_digest]
-    hashes = [row.password_hash for row in stage.sql("SELECT password_hash FROM users") if row.password_hash]
-    for secret in (*world.secrets, *hashes, *(bytes(digest).hex() for digest in digests)):
+def _assert_no_secret(setup: Setup, context: ActContext, text: str) -> None:
+    digests = [row.secret_digest for row in setup.sql("SELECT secret_digest FROM clients") if row.secret_digest]
+    hashes = [row.password_hash for row in setup.sql("SELECT password_hash FROM users") if row.password_hash]
+    for secret in (*context.secrets, *hashes, *(bytes(digest).hex() for digest in digests)):
         assert not secret or secret not in text
     for mark in ("argon2", "ascs_", "asrt_", "$2b$"):
         assert mark not in text
 
 
 def test_housekeeping_of_a_quiet_server_leaves_nothing_in_an_administrators_name(
-    app: Flask, oauth: OAuth, stage: Stage
+    app: Flask, oauth: OAuth, setup: Setup
 ):
-    world = World(stage, oauth)
-    before = contents(stage)["audit_events"]
-    list(pruning.prune(world.admin))
-    apis.settle(world.admin)
-    assert contents(stage)["audit_events"] == before
+    context = ActContext(setup, oauth)
+    before = contents(setup)["audit_events"]
+    list(pruning.prune(context.admin))
+    apis.settle(context.admin)
+    assert contents(setup)["audit_events"] == before

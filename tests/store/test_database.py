@@ -1,4 +1,4 @@
-"""What the database layer asks of its driver: a private file, patience where it is due, and none with the dead."""
+"""The database layer: a private file, time-outs for locks, and new connections in place of dead ones."""
 
 import os
 import socket
@@ -25,12 +25,12 @@ from authserver.settings.values import DatabaseSettings
 from tests.support.databases import on_postgresql
 from tests.support.hasher import until
 from tests.support.postgres import postgres_or_skip
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @pytest.fixture
 def empty_postgresql() -> Iterator[Database]:
-    """An empty database, whose locks are waited for for a second."""
+    """An empty database with a lock time-out of one second."""
     server = postgres_or_skip()
     url = server.create_database()
     database = open_database(Flask("empty"), Settings(database=DatabaseSettings(url=SecretStr(url), timeout=1)))
@@ -52,7 +52,7 @@ def test_the_embedded_database_and_its_log_are_readable_by_nobody_else(tmp_path:
 
 
 def test_a_further_connection_drops_no_lock_of_the_others(tmp_path: Path):
-    """Were the file opened and closed beside SQLite, another process would take itself for the last and end the log."""
+    """A file opened and closed beside SQLite would drop its locks, and another process could end the log."""
     database = open_database(Flask("locks"), Settings(data_dir=tmp_path))
     schema.upgrade(database)
     log = tmp_path / "authserver.db-wal"
@@ -64,7 +64,7 @@ def test_a_further_connection_drops_no_lock_of_the_others(tmp_path: Path):
         subprocess.run([sys.executable, "-c", other, tmp_path / "authserver.db"], check=True)
         assert log.exists()
     database.dispose()
-    assert not log.exists(), "the last connection does end it"
+    assert not log.exists(), "the last connection ends the log"
 
 
 @pytest.mark.postgresql
@@ -98,20 +98,20 @@ def test_a_server_that_falls_silent_is_given_up_in_seconds(empty_postgresql: Dat
 
 
 def on_every_connection(database: Database, statement: str, count: int = 4) -> None:
-    """Run a statement on so many connections at once, which are then back in the pool."""
+    """Run a statement on `count` connections at once, and return them to the pool."""
     with ExitStack() as held:
         for _ in range(count):
             held.enter_context(database.autocommit()).execute(text(statement))
 
 
 @pytest.mark.parametrize("way", [Database.autocommit, Database.transaction], ids=lambda way: way.__name__)
-def test_a_refused_write_drops_all_connections_that_take_none(stage: Stage, way: Callable[[Database], Any]):
-    """After a failover a pool led to a standby for good: a connection that is open was never replaced."""
-    sqlite = stage.database.is_sqlite
-    on_every_connection(stage.database, "PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
-    with pytest.raises(Unavailable, match=r"read-?only"), way(stage.database) as connection:
+def test_a_refused_write_drops_all_connections_that_take_none(setup: Setup, way: Callable[[Database], Any]):
+    """Once a pool led to a standby for good after a failover, because open connections were never replaced."""
+    sqlite = setup.database.is_sqlite
+    on_every_connection(setup.database, "PRAGMA query_only = 1" if sqlite else "SET default_transaction_read_only = on")
+    with pytest.raises(Unavailable, match=r"read-?only"), way(setup.database) as connection:
         connection.execute(text("UPDATE status_counter SET next_index = 1"))
-    on_every_connection(stage.database, "UPDATE status_counter SET next_index = 2")
+    on_every_connection(setup.database, "UPDATE status_counter SET next_index = 2")
 
 
 @pytest.mark.postgresql
@@ -127,18 +127,18 @@ def test_connections_that_a_server_ends_are_dropped_together(empty_postgresql: D
     on_every_connection(empty_postgresql, "SELECT 1")
 
 
-def test_the_proof_that_a_database_takes_writes_changes_nothing(stage: Stage):
-    stage.sql("UPDATE status_counter SET next_index = 7")
-    prove_writable(stage.database)
-    assert stage.sql("SELECT next_index FROM status_counter") == [(7,)]
+def test_the_proof_that_a_database_takes_writes_changes_nothing(setup: Setup):
+    setup.sql("UPDATE status_counter SET next_index = 7")
+    prove_writable(setup.database)
+    assert setup.sql("SELECT next_index FROM status_counter") == [(7,)]
 
 
 @pytest.mark.postgresql
 @on_postgresql
-def test_the_proof_writes_into_the_row_that_is_there(stage: Stage):
-    """A new version of it for each check would be kept for as long as the longest transaction, such as a backup."""
-    ((place, locked_by),) = stage.sql("SELECT ctid, xmax FROM status_counter")
-    prove_writable(stage.database)
-    ((place_after, locked_by_after),) = stage.sql("SELECT ctid, xmax FROM status_counter")
+def test_the_proof_writes_into_the_row_that_is_there(setup: Setup):
+    """PostgreSQL would keep a new row version of each check as long as the longest transaction, such as a backup."""
+    ((place, locked_by),) = setup.sql("SELECT ctid, xmax FROM status_counter")
+    prove_writable(setup.database)
+    ((place_after, locked_by_after),) = setup.sql("SELECT ctid, xmax FROM status_counter")
     assert place_after == place
     assert locked_by_after != locked_by

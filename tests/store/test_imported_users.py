@@ -1,4 +1,4 @@
-"""What comes of the users of a file: who is there already, who can sign in, and whether an export brings all back."""
+"""Imported users: a user who exists already is not changed, the others can sign in, and an export has all of them."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from authserver.administration.users_lines import Format, Given, first_line, lin
 from authserver.users.names import check_email, check_username
 from tests.support.databases import on_both_databases
 from tests.support.foreign_hashes import HASHES, PASSWORD
-from tests.support.importing import PLACE, exported, names, run
+from tests.support.importing import CALLER, exported, import_text, names
 from tests.support.oauth import OAuth, Person, refused_as
+from tests.support.setup import Setup
 from tests.support.snapshot import contents
-from tests.support.stage import Stage
 
 pytestmark = on_both_databases
 
@@ -32,17 +32,17 @@ HASH = HASHES["pbkdf2_sha256, Django 5.2"]
 
 
 @pytest.fixture
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:tester", caller=PLACE)
+def admin(setup: Setup) -> Administration:
+    return Administration(setup.database, setup.settings, "cli:tester", caller=CALLER)
 
 
-# --- who is there already ---------------------------------------------------------------------------------------------
+# --- users who exist already ------------------------------------------------------------------------------------------
 
 
-def test_users_who_are_there_just_so_are_passed_over_and_keep_their_password(admin: Administration, stage: Stage):
-    person = stage.a_person(username="anna", email="anna@example.com", roles="editor")
+def test_users_who_are_there_just_so_are_passed_over_and_keep_their_password(admin: Administration, setup: Setup):
+    person = setup.a_person(username="anna", email="anna@example.com", roles="editor")
     before = users.find(admin, person.id).password_hash
-    tally, problems = run(admin, f"username,email,roles,password_hash\nanna,anna@example.com,editor,{HASH}\n")
+    tally, problems = import_text(admin, f"username,email,roles,password_hash\nanna,anna@example.com,editor,{HASH}\n")
     assert (tally.added, tally.present, problems) == (0, 1, [])
     assert users.find(admin, person.id).password_hash == before
 
@@ -58,37 +58,35 @@ def test_users_who_are_there_just_so_are_passed_over_and_keep_their_password(adm
         ("bob,ANNA@EXAMPLE.COM,editor,", "email"),
     ],
 )
-def test_a_user_who_is_there_otherwise_is_not_touched(admin: Administration, stage: Stage, line: str, field: str):
-    """A file must not give roles to, rename or take over whoever has a name already."""
-    stage.a_person(username="anna", email="anna@example.com", roles="editor")
-    before = contents(stage)["users"]
-    tally, (problem,) = run(admin, f"username,email,roles,enabled\n{line}\n")
+def test_a_user_who_is_there_otherwise_is_not_touched(admin: Administration, setup: Setup, line: str, field: str):
+    """A file must not rename, promote or take over an existing user."""
+    setup.a_person(username="anna", email="anna@example.com", roles="editor")
+    before = contents(setup)["users"]
+    tally, (problem,) = import_text(admin, f"username,email,roles,enabled\n{line}\n")
     assert (tally.added, tally.refused, problem.field) == (0, 1, field)
-    assert contents(stage)["users"] == before
+    assert contents(setup)["users"] == before
 
 
 @pytest.mark.parametrize("dry_run", [False, True])
 @pytest.mark.parametrize("batch", [1, 2, 500])
-def test_names_that_come_twice_in_a_file_are_told_in_whatever_batch(
-    admin: Administration, batch: int, *, dry_run: bool
-):
+def test_names_that_come_twice_in_a_file_are_told_in_any_batch(admin: Administration, batch: int, *, dry_run: bool):
     lines = ["username,email", "anna,a@example.com", "bob,", "Anna,", "carl,A@example.com", "bob,", "dora,"]
-    tally, problems = run(admin, "\n".join(lines), batch=batch, dry_run=dry_run)
+    tally, problems = import_text(admin, "\n".join(lines), batch=batch, dry_run=dry_run)
     assert (tally.added, tally.present, tally.refused) == (3, 1, 2)
     assert [(problem.line, problem.field) for problem in problems] == [(4, "username"), (5, "email")]
 
 
-def test_a_dry_run_changes_nothing_and_says_what_would_be_done(admin: Administration, stage: Stage):
+def test_a_dry_run_changes_nothing_and_says_what_would_be_done(admin: Administration, setup: Setup):
     text = "username,password\nanna,correct horse\nb@d,\nbob,\n"
-    before = contents(stage)
-    tally, problems = run(admin, text, dry_run=True)
-    assert contents(stage) == before
-    assert run(admin, text) == (tally, problems)
+    before = contents(setup)
+    tally, problems = import_text(admin, text, dry_run=True)
+    assert contents(setup) == before
+    assert import_text(admin, text) == (tally, problems)
     assert (tally.added, tally.refused, tally.plain_passwords, tally.without_password) == (2, 1, 1, 1)
 
 
 class Rival(Administration):
-    """Somebody else adds the user `rival` between the look at a batch and its insert."""
+    """Adds the user `rival` as another administrator, between the check of a batch and its insert."""
 
     def hash_password(self, password: str) -> str:
         if "rival" not in names(self):
@@ -98,19 +96,21 @@ class Rival(Administration):
         return super().hash_password(password)
 
 
-def test_a_batch_that_meets_somebody_faster_loses_that_line_only(stage: Stage):
-    rival = Rival(stage.database, stage.settings, "cli:tester")
-    tally, (problem,) = run(rival, "username,password\nanna,correct horse\nrival,\nbob,\n")
+def test_a_batch_that_meets_a_faster_administrator_loses_that_line_only(setup: Setup):
+    rival = Rival(setup.database, setup.settings, "cli:tester")
+    tally, (problem,) = import_text(rival, "username,password\nanna,correct horse\nrival,\nbob,\n")
     assert (problem.line, problem.field, tally.added, tally.refused) == (3, "username", 2, 1)
     assert names(rival) == {"anna", "bob", "rival"}
-    assert len(stage.events("user.imported")) == 2, "of the batch that was rolled back nothing is left"
+    assert len(setup.events("user.imported")) == 2, "nothing is left of the batch that was rolled back"
 
 
-# --- what comes of them -----------------------------------------------------------------------------------------------
+# --- the new users ----------------------------------------------------------------------------------------------------
 
 
 def test_imported_users_sign_in_by_plain_password_by_hash_or_not_yet(admin: Administration, oauth: OAuth):
-    run(admin, f"username,email,password_hash,password\nhashed,h@example.com,{HASH},\nplain,,,correct horse\nnone,,,\n")
+    import_text(
+        admin, f"username,email,password_hash,password\nhashed,h@example.com,{HASH},\nplain,,,correct horse\nnone,,,\n"
+    )
     assert oauth.sign_in(Person("", "hashed", PASSWORD)).status_code == 200
     assert oauth.sign_in(Person("", "h@example.com", PASSWORD)).status_code == 200
     assert oauth.sign_in(Person("", "plain", "correct horse")).status_code == 200
@@ -119,55 +119,57 @@ def test_imported_users_sign_in_by_plain_password_by_hash_or_not_yet(admin: Admi
 
 
 def test_a_disabled_user_is_imported_disabled(admin: Administration, oauth: OAuth):
-    run(admin, f"username,enabled,password_hash\nanna,false,{HASH}\n")
+    import_text(admin, f"username,enabled,password_hash\nanna,false,{HASH}\n")
     assert refused_as(oauth.sign_in(Person("", "anna", PASSWORD)), "invalid_grant")
     users.enable(admin, "anna")
     assert oauth.sign_in(Person("", "anna", PASSWORD)).status_code == 200
 
 
-def test_each_user_and_the_whole_import_leave_their_events_without_a_secret(admin: Administration, stage: Stage):
-    run(admin, f"username,password_hash,password\nanna,{HASH},\nbob,,correct horse\nb@d,,\n")
-    each, (whole,) = stage.events("user.imported"), stage.events("users.imported")
+def test_each_user_and_the_whole_import_leave_their_events_without_a_secret(admin: Administration, setup: Setup):
+    import_text(admin, f"username,password_hash,password\nanna,{HASH},\nbob,,correct horse\nb@d,,\n")
+    each, (whole,) = setup.events("user.imported"), setup.events("users.imported")
     assert {json.loads(row.detail)["username"] for row in each} == {"anna", "bob"}
     assert {json.loads(row.detail)["password"] for row in each} == {"hash", "plain"}
     assert {row.subject for row in each} == {whole.subject}
     assert json.loads(whole.detail) == {"added": 2, "present": 0, "refused": 1}
     for row in (*each, whole):
-        assert (row.actor, row.address, row.outcome) == ("cli:tester", PLACE.address, "done")
+        assert (row.actor, row.address, row.outcome) == ("cli:tester", CALLER.address, "done")
         assert "correct horse" not in row.detail
         assert HASH.rsplit("$", 1)[1] not in row.detail
 
 
-def test_nobody_imports_administrators_beyond_their_own_authority(app: Flask, stage: Stage):
+def test_nobody_imports_administrators_beyond_their_own_authority(app: Flask, setup: Setup):
     modest = Administration(
-        stage.database, stage.settings, "user:x", authority=frozenset({"authserver:users:write"}), caller=PLACE
+        setup.database, setup.settings, "user:x", authority=frozenset({"authserver:users:write"}), caller=CALLER
     )
-    tally, (problem,) = run(modest, "username,roles\nanna,editor\nmallory,administrator\n")
+    tally, (problem,) = import_text(modest, "username,roles\nanna,editor\nmallory,administrator\n")
     assert (tally.added, problem.line, problem.field) == (1, 3, "roles")
     assert "takes authority that you do not have yourself" in problem.text
     assert names(modest) == {"anna"}
 
 
-def test_password_hashes_leave_by_the_command_line_only(stage: Stage):
-    whole = Administration(stage.database, stage.settings, "user:x", authority=frozenset({"authserver:users:read"}))
+def test_password_hashes_leave_by_the_command_line_only(setup: Setup):
+    whole = Administration(setup.database, setup.settings, "user:x", authority=frozenset({"authserver:users:read"}))
     assert "username" in "".join(users_import.export_users(whole, "csv"))
     with pytest.raises(Forbidden, match="command line only"):
         users_import.export_users(whole, "csv", with_password_hashes=True)
-    assert len(stage.events("users.exported")) == 1
+    assert len(setup.events("users.exported")) == 1
 
 
-# --- and back ---------------------------------------------------------------------------------------------------------
+# --- the export -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
-def test_an_export_is_imported_as_it_was(admin: Administration, stage: Stage, tmp_path: Path, form: Format):
-    run(admin, f"username,email,roles,enabled,password_hash\nanna,a+b@example.com,editor x:y,,{HASH}\n'=1+1,,,no,\n")
+def test_an_export_is_imported_as_it_was(admin: Administration, setup: Setup, tmp_path: Path, form: Format):
+    import_text(
+        admin, f"username,email,roles,enabled,password_hash\nanna,a+b@example.com,editor x:y,,{HASH}\n'=1+1,,,no,\n"
+    )
     for number in range(1203):
-        stage.a_person(username=f"-user '{number}'", password_hash=HASH)
+        setup.a_person(username=f"-user '{number}'", password_hash=HASH)
     before = exported(admin, form)
     assert before.count("\n") == 1205 + (form == "csv")
-    stage.sql("DELETE FROM users")
-    tally, problems = run(admin, before, form)
+    setup.sql("DELETE FROM users")
+    tally, problems = import_text(admin, before, form)
     assert (tally.added, problems) == (1205, [])
     assert exported(admin, form) == before
 
@@ -197,17 +199,17 @@ def test_every_name_that_users_can_have_comes_back_from_a_csv_file(username: str
     (given,) = read(io.BytesIO(text.encode()), "csv")
     assert isinstance(given, Given)
     assert (given.username, given.email) == (username, email)
-    # And no cell begins as a formula, whichever separator the reader takes.
+    # No cell begins as a formula, with any separator that a reader may take.
     for separator in (",", ";", "\t"):
         for cells in csv.reader(text.splitlines(), delimiter=separator):
             assert not any(cell.lstrip().startswith(tuple("=+-@\t\r＝＋－＠")) for cell in cells), cells  # noqa: RUF001
 
 
-def test_a_formula_in_a_name_is_harmless_in_the_export(admin: Administration, stage: Stage):
-    """What a spreadsheet would run on the computer of the administrator who opens the file."""
+def test_a_formula_in_a_name_is_harmless_in_the_export(admin: Administration, setup: Setup):
+    """A spreadsheet would run the formula on the computer of the administrator who opens the file."""
     for attack in ("=HYPERLINK(1)", "+1+cmd|' /C calc'!A0", "-2+3", "plain"):
-        stage.a_person(username=attack)
+        setup.a_person(username=attack)
     cells = [cell for row in csv.reader(exported(admin).splitlines()) for cell in row]
-    assert "plain" in cells, "without the attack the cell is as the name"
+    assert "plain" in cells, "without the attack the cell equals the name"
     assert "'=HYPERLINK(1)" in cells
     assert not any(cell.startswith(tuple("=+-@")) for cell in cells)

@@ -1,4 +1,4 @@
-"""The schema is upgraded from whatever it was, keeps every row, and ends as the models say, on both databases."""
+"""An upgrade from any revision keeps every row and ends with the schema of the models, on both databases."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ from authserver.database.tables import db
 from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings, PasswordSettings
 from tests.support import old_rows
-from tests.support.at_once import at_once
+from tests.support.at_once import processes_at_once
 from tests.support.oauth import App, OAuth, Person
 from tests.support.postgres import postgres_or_skip
 
@@ -143,7 +143,7 @@ def test_models_and_migrations_do_not_drift(database: Database):
 
 
 def test_migrations_make_just_what_the_models_would(settings: Settings, database: Database):
-    """What a comparison by Alembic passes over: conditions of indexes, storage parameters, names of constraints."""
+    """Alembic's comparison ignores conditions of indexes, storage parameters and names of constraints."""
     schema.upgrade(database)
     with database.autocommit() as connection:
         by_migrations = shape(connection)
@@ -158,7 +158,7 @@ def test_migrations_make_just_what_the_models_would(settings: Settings, database
 
 
 def shape(connection: Connection) -> list[Any]:
-    """All that the database itself knows of its tables, but for the order of their columns."""
+    """The database's own description of its tables, without the order of columns."""
     return _postgresql_shape(connection) if connection.dialect.name == "postgresql" else _sqlite_shape(connection)
 
 
@@ -204,7 +204,7 @@ from authserver.database import schema
 from authserver.database.engine import open_database
 database = open_database(Flask("upgrade"), settings)
 """
-    at_once(prepare, "schema.upgrade(database)\nschema.check(database)", count=6, settings=settings)
+    processes_at_once(prepare, "schema.upgrade(database)\nschema.check(database)", count=6, settings=settings)
     schema.check(database)
     with database.autocommit() as connection:
         assert rows(connection, "status_counter", ["id", "next_index"]) == [{"id": 1, "next_index": 0}]
@@ -218,7 +218,7 @@ def test_an_empty_database_says_what_to_run(database: Database):
 
 @pytest.fixture(scope="module")
 def next_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The checkout of a later version of authserver, which has one revision more."""
+    """A checkout of a later version of authserver, with one more revision."""
     root = tmp_path_factory.mktemp("next")
     for folder in ("authserver", "migrations"):
         shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -264,7 +264,7 @@ def test_an_older_schema_says_which_is_needed_and_what_to_run(
 def test_the_version_before_works_on_a_newer_schema_says_so_once_and_leaves_it_as_it_is(
     settings: Settings, database: Database, next_version: Path, caplog: pytest.LogCaptureFixture
 ):
-    """Its nodes are started again during a rolling upgrade, or after one that was given up, and upgrade first."""
+    """Nodes of the old version start during a rolling upgrade, or after an abandoned one, and upgrade first."""
     upgraded = run(next_version, settings, "db", "upgrade")
     assert upgraded.returncode == 0, upgraded.stderr
     schema._log_newer_once.cache_clear()

@@ -1,6 +1,6 @@
-"""The second guard: each statement of a refresh repeats what its decision rested on, for rows that moved in between.
+"""Each statement of a refresh repeats the conditions of its decision, in case the row changed in between.
 
-Over HTTP these moments are microseconds long, so the statements are run by hand with what was seen a moment too early.
+Over HTTP these moments are microseconds long, so the tests run the statements with the values of an older row.
 """
 
 from typing import Any
@@ -12,14 +12,14 @@ from authserver.sessions import store
 from authserver.sessions.refresh_token import parse
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 pytestmark = on_both_databases
 
 
 @pytest.fixture
-def moved(oauth: OAuth, person: Person, stage: Stage) -> tuple[UUID, dict[str, Any]]:
-    """A session in generation 1, and the parameters of a retry of generation 0 as they should be."""
+def moved(oauth: OAuth, person: Person, setup: Setup) -> tuple[UUID, dict[str, Any]]:
+    """A session in generation 1, and the right parameters of a retry of generation 0."""
     first = oauth.sign_in(person).json()
     assert oauth.refresh(first["refresh_token"]).status_code == 200
     session_id = claims(first["access_token"])["sid"]
@@ -38,8 +38,8 @@ def moved(oauth: OAuth, person: Person, stage: Stage) -> tuple[UUID, dict[str, A
 LATE = {"late_allowed": 1, "new_digest": b"d" * 32, "new_salt": b"s" * 16, "new_key": 1, "address": None, "agent": None}
 
 
-def hits(stage: Stage, statement: Any, parameters: dict[str, Any]) -> bool:
-    with stage.database.transaction() as connection:
+def hits(setup: Setup, statement: Any, parameters: dict[str, Any]) -> bool:
+    with setup.database.transaction() as connection:
         return store.apply(connection, statement, parameters) is not None
 
 
@@ -48,11 +48,11 @@ def hits(stage: Stage, statement: Any, parameters: dict[str, Any]) -> bool:
     [{"seen_generation": 0}, {"window_ms": 0}, {"for_epoch": 2}, {"for_client": "other"}, {"presented": b"x" * 32}],
 )
 def test_a_retry_does_nothing_when_the_session_moved(
-    stage: Stage, moved: tuple[UUID, dict[str, Any]], stale: dict[str, Any]
+    setup: Setup, moved: tuple[UUID, dict[str, Any]], stale: dict[str, Any]
 ):
     _, parameters = moved
-    assert hits(stage, store.RETRY, parameters)
-    assert not hits(stage, store.RETRY, parameters | stale)
+    assert hits(setup, store.RETRY, parameters)
+    assert not hits(setup, store.RETRY, parameters | stale)
 
 
 @pytest.mark.parametrize(
@@ -60,33 +60,33 @@ def test_a_retry_does_nothing_when_the_session_moved(
     [{"seen_generation": 0}, {"window_ms": 60_000}, {"late_allowed": 0}, {"for_epoch": 2}, {"presented": b"x" * 32}],
 )
 def test_a_late_retry_does_nothing_when_the_session_moved(
-    stage: Stage, moved: tuple[UUID, dict[str, Any]], stale: dict[str, Any]
+    setup: Setup, moved: tuple[UUID, dict[str, Any]], stale: dict[str, Any]
 ):
     session_id, parameters = moved
-    stage.back_date(str(session_id), 31)
-    assert not hits(stage, store.RETRY_LATE, parameters | LATE | stale)
-    assert hits(stage, store.RETRY_LATE, parameters | LATE)
+    setup.back_date(str(session_id), 31)
+    assert not hits(setup, store.RETRY_LATE, parameters | LATE | stale)
+    assert hits(setup, store.RETRY_LATE, parameters | LATE)
 
 
 def test_a_late_retry_does_nothing_when_the_successor_was_presented_meanwhile(
-    stage: Stage, moved: tuple[UUID, dict[str, Any]]
+    setup: Setup, moved: tuple[UUID, dict[str, Any]]
 ):
     session_id, parameters = moved
-    stage.back_date(str(session_id), 31)
-    stage.sql("UPDATE sessions SET current_presented = :yes WHERE id = :id", yes=True, id=session_id)
-    assert not hits(stage, store.RETRY_LATE, parameters | LATE)
-    stage.sql("UPDATE sessions SET current_presented = :no WHERE id = :id", no=False, id=session_id)
-    assert hits(stage, store.RETRY_LATE, parameters | LATE)
+    setup.back_date(str(session_id), 31)
+    setup.sql("UPDATE sessions SET current_presented = :yes WHERE id = :id", yes=True, id=session_id)
+    assert not hits(setup, store.RETRY_LATE, parameters | LATE)
+    setup.sql("UPDATE sessions SET current_presented = :no WHERE id = :id", no=False, id=session_id)
+    assert hits(setup, store.RETRY_LATE, parameters | LATE)
 
 
 def test_reuse_ends_no_session_that_moved_or_whose_current_token_it_is(
-    stage: Stage, oauth: OAuth, moved: tuple[UUID, dict[str, Any]]
+    setup: Setup, oauth: OAuth, moved: tuple[UUID, dict[str, Any]]
 ):
     session_id, _ = moved
-    current = bytes(stage.session(str(session_id)).current_digest)
+    current = bytes(setup.session(str(session_id)).current_digest)
 
     def revoke(generation: int, presented: bytes) -> bool:
-        with stage.database.transaction() as connection:
+        with setup.database.transaction() as connection:
             return store.end_reused(connection, session_id, oauth.app.client_id, generation, presented)
 
     assert not revoke(0, b"x" * 32)

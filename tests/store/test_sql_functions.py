@@ -1,4 +1,4 @@
-"""The check that every function with SQL runs on PostgreSQL sees what runs, and where."""
+"""The check of functions with SQL (tests/support/sql_functions.py) sees which functions run on which database."""
 
 from collections.abc import Iterator
 
@@ -9,8 +9,8 @@ from sqlalchemy.engine import Engine
 from authserver.database.identifiers import new_id
 from authserver.records import audit
 from tests.support.databases import on_both_databases
+from tests.support.setup import Setup
 from tests.support.sql_functions import SqlOnPostgresql, functions_with_sql
-from tests.support.stage import Stage
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ def test_functions_that_execute_statements_are_found_in_every_room():
 
 
 @on_both_databases
-def test_a_function_counts_only_where_it_ran_on_postgresql(stage: Stage, plugin: SqlOnPostgresql):
+def test_a_function_counts_only_where_it_ran_on_postgresql(setup: Setup, plugin: SqlOnPostgresql):
     assert "authserver.records.audit.read" in plugin.missing
-    assert stage.transaction(lambda connection: audit.read(connection, new_id())) is None
-    assert ("authserver.records.audit.read" in plugin.ran) == (stage.kind == "postgresql")
-    assert ("authserver.records.audit.read" in plugin.missing) == (stage.kind == "sqlite")
+    assert setup.transaction(lambda connection: audit.read(connection, new_id())) is None
+    assert ("authserver.records.audit.read" in plugin.ran) == (setup.kind == "postgresql")
+    assert ("authserver.records.audit.read" in plugin.missing) == (setup.kind == "sqlite")

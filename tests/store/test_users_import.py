@@ -1,4 +1,4 @@
-"""A file of users: which lines are read and how, and what is told of those that are not."""
+"""A file of users: how its lines are read, and the problems of the lines that are refused."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from authserver.administration.errors import Invalid
 from authserver.administration.users_lines import FIELDS, Given, read
 from tests.support.databases import on_both_databases
 from tests.support.foreign_hashes import HASHES
-from tests.support.importing import PLACE, names, run
-from tests.support.stage import Stage
+from tests.support.importing import CALLER, import_text, names
+from tests.support.setup import Setup
 
 HASH = HASHES["pbkdf2_sha256, Django 5.2"]
 
 
 @pytest.fixture
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:tester", caller=PLACE)
+def admin(setup: Setup) -> Administration:
+    return Administration(setup.database, setup.settings, "cli:tester", caller=CALLER)
 
 
-# --- what a line may say ----------------------------------------------------------------------------------------------
+# --- the contents of a line -------------------------------------------------------------------------------------------
 
 ANNA = Given(
     2, "anna", "anna@example.com", frozenset({"editor", "writer"}), enabled=False, password_hash=HASH, password=None
@@ -82,7 +82,7 @@ def test_a_json_line_is_read_with_lists_or_words(members: dict[str, Any]):
 )
 def test_a_file_whose_columns_are_not_known_is_refused_whole(admin: Administration, text: str | bytes, reason: str):
     with pytest.raises(Invalid, match=reason):
-        run(admin, text)
+        import_text(admin, text)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_a_bad_line_is_told_by_number_field_and_reason_and_the_rest_is_imported(
     admin: Administration, line: str | bytes, field: str, text: str
 ):
     raw = line if isinstance(line, bytes) else line.encode()
-    tally, problems = run(admin, ",".join(FIELDS).encode() + b"\nbefore,,,,,\n" + raw + b"\nafter,,,,,\n")
+    tally, problems = import_text(admin, ",".join(FIELDS).encode() + b"\nbefore,,,,,\n" + raw + b"\nafter,,,,,\n")
     (problem,) = problems
     assert (problem.line, problem.field) == (3, field)
     assert re.search(text, problem.text), problem
@@ -136,12 +136,12 @@ def test_a_bad_line_is_told_by_number_field_and_reason_and_the_rest_is_imported(
 def test_a_broken_record_ends_the_import_and_is_told_by_its_first_line(
     admin: Administration, record: str, text: str, batch: int
 ):
-    tally, (problem,) = run(admin, f"username,email\n\nbefore,\n{record}\nafter,\n", batch=batch)
+    tally, (problem,) = import_text(admin, f"username,email\n\nbefore,\n{record}\nafter,\n", batch=batch)
     assert (problem.line, problem.field, tally.stopped_at) == (4, "line", 4)
     assert re.search(text, problem.text), problem
     assert (tally.lines, tally.added, tally.refused) == (2, 1, 1)
     assert names(admin) == {"before"}
-    mended, problems = run(admin, "username,email\n\nbefore,\nanna,\nafter,\n")
+    mended, problems = import_text(admin, "username,email\n\nbefore,\nanna,\nafter,\n")
     assert (mended.added, mended.present, mended.stopped_at, problems) == (2, 1, None, [])
 
 
@@ -163,7 +163,7 @@ def test_a_broken_record_ends_the_import_and_is_told_by_its_first_line(
     ],
 )  # fmt: skip
 def test_a_bad_json_line_is_told_too(admin: Administration, line: str, field: str, text: str):
-    tally, problems = run(admin, f'{{"username": "before"}}\n{line}\n{{"username": "after"}}', "jsonl")
+    tally, problems = import_text(admin, f'{{"username": "before"}}\n{line}\n{{"username": "after"}}', "jsonl")
     (problem,) = problems
     assert (problem.line, problem.field) == (2, field)
     assert text in problem.text
@@ -173,6 +173,6 @@ def test_a_bad_json_line_is_told_too(admin: Administration, line: str, field: st
 
 @on_both_databases
 def test_all_that_is_wrong_with_a_line_is_told_at_once_and_it_counts_once(admin: Administration):
-    tally, problems = run(admin, "username,email,roles\na@b,c,d!\n")
+    tally, problems = import_text(admin, "username,email,roles\na@b,c,d!\n")
     assert {problem.field for problem in problems} == {"username", "email", "roles"}
     assert tally.refused == 1

@@ -1,4 +1,4 @@
-"""The admin API in the tests: a program with an access token of its own, that says what it does and asserts nothing."""
+"""A client of the admin API: it sends requests with an access token and asserts nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 
 from authserver.apis.administration import SCOPES
 from tests.support.oauth import OAuth, Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @dataclass
@@ -46,9 +46,9 @@ class AdminApi:
         return self.http.request(method, address, headers=headers, **more)
 
 
-def a_program(stage: Stage, http: httpx.Client, *scopes: str) -> AdminApi:
+def a_program(setup: Setup, http: httpx.Client, *scopes: str) -> AdminApi:
     """A service with these scopes of administration, or with all, that has just asked for its token."""
-    app = stage.an_app(kind="service", grants={"client_credentials"}, scopes=set(scopes) or set(SCOPES))
+    app = setup.an_app(kind="service", grants={"client_credentials"}, scopes=set(scopes) or set(SCOPES))
     return AdminApi(http, token_of(OAuth(http, app)))
 
 
@@ -60,9 +60,9 @@ def token_of(oauth: OAuth, **more: Any) -> str:
     return token
 
 
-def administrator_token(stage: Stage, http: httpx.Client, person: Person, *scopes: str) -> str:
+def administrator_token(setup: Setup, http: httpx.Client, person: Person, *scopes: str) -> str:
     """An access token of a user for administration, through an app that may ask for these scopes, or for all."""
-    oauth = OAuth(http, stage.an_app(scopes=set(scopes) or set(SCOPES)))
+    oauth = OAuth(http, setup.an_app(scopes=set(scopes) or set(SCOPES)))
     response = oauth.sign_in(person)
     assert response.status_code == 200, response.text
     token: str = response.json()["access_token"]
@@ -70,7 +70,7 @@ def administrator_token(stage: Stage, http: httpx.Client, person: Person, *scope
 
 
 def segment(text: str) -> str:
-    """One segment of a path, whatever is in it."""
+    """One segment of a path, with every special character escaped."""
     return quote(text, safe="")
 
 

@@ -1,4 +1,4 @@
-"""The same at the same moment, in threads or in processes: for what must happen once, whoever comes first."""
+"""The same code at the same moment in threads or processes: for acts of which only one may happen."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _GIVEN = "import base64, pickle\nsettings = pickle.loads(base64.b64decode({setti
 _WAIT = '\nprint("ready", flush=True)\ninput()\n'
 
 
-def at_once(prepare: str, act: str, *, count: int, settings: Settings) -> list[str]:
+def processes_at_once(prepare: str, act: str, *, count: int, settings: Settings) -> list[str]:
     """Run `act` in `count` processes that have all run `prepare` before the first begins; return what each printed.
 
-    Both are Python; `settings` are there under that name. A process that fails fails the test, with its traceback.
+    Both are Python code, which finds `settings` under that name. If a process fails, the test fails with its traceback.
     """
     given = _GIVEN.format(settings=base64.b64encode(pickle.dumps(settings)).decode())
     processes = [_start(given + prepare + _WAIT + act, settings.key_dir.parent) for _ in range(count)]

@@ -10,13 +10,12 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 
-#: How long a page may take to do what it should. Generous: a slow machine is no failure.
+#: How long a page may take. Generous, because a slow machine is not a failure.
 PATIENCE_MS = 60_000
 
-#: A host of somebody else, for attacks from another site. It leads to this machine, like every name that is not mapped
-#: to nowhere.
+#: A foreign host, for attacks from another site. It leads to this machine.
 FOREIGN_HOST = "evil.test"
 #: The registrable name of a site with a page, an API and a server on hosts of their own (tests/support/site.py).
 DOMAIN = "shop.test"
@@ -43,8 +42,8 @@ _FLAGS = [
 def chromium(*, keeps_pages: bool = False) -> Iterator[Browser]:
     """A Chromium with a fresh profile; skips the test, or fails it where Chromium is required.
 
-    `keeps_pages` keeps pages that were left, as people's browsers do and Playwright's do not, for the way back.
-    Not for a whole run of pytest: while Playwright runs, this thread has an event loop, and nothing else may have one.
+    `keeps_pages` turns the back-forward cache on, as in people's browsers. Playwright turns it off.
+    Do not keep it for a whole run of pytest: while Playwright runs, it holds the only event loop of this thread.
     """
     path = _chromium_or_skip()
     expect.set_options(timeout=PATIENCE_MS)
@@ -57,7 +56,7 @@ def chromium(*, keeps_pages: bool = False) -> Iterator[Browser]:
 
 
 def violations(page: Page) -> list[str]:
-    """What axe-core finds wrong on a page, each with its weight, rule and place; the weights `minor` are left out."""
+    """What axe-core finds wrong on a page: weight, rule and place of each violation that is not `minor`."""
     page.evaluate(_axe_source())
     found = page.evaluate(
         """async () => {

@@ -1,4 +1,4 @@
-"""Lines of shell that our pages and commands print for people to run: do they parse, and what do they do?"""
+"""Parses and runs the lines of shell that pages and commands print for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from authserver.__main__ import Programs
 from authserver.cli import command as cli
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 def parse(line: str) -> list[str]:
@@ -30,11 +30,11 @@ def parse(line: str) -> list[str]:
     return arguments
 
 
-def run(stage: Stage, monkeypatch: pytest.MonkeyPatch, line: str) -> int:
-    """Run a line of ours in this process, on the database of a stage; its exit status."""
+def run(setup: Setup, monkeypatch: pytest.MonkeyPatch, line: str) -> int:
+    """Run such a line in this process, on the database of a setup; its exit status."""
     arguments = parse(line)
     with monkeypatch.context() as patched:
-        for name, value in LiveServer(stage, port=8000).environment().items():
+        for name, value in LiveServer(setup, port=8000).environment().items():
             patched.setenv(name, value)
         patched.setenv("AUTHSERVER_CACHES__MAX_AGE", "0.1")
         return cli.main(Programs(), arguments)

@@ -11,31 +11,31 @@ from flask import Flask
 
 from authserver.apis.administration import SCOPES
 from tests.support.oauth import Person
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
 
 @contextmanager
-def browser(stage: Stage, app: Flask) -> Iterator[Visitor]:
+def browser(setup: Setup, app: Flask) -> Iterator[Visitor]:
     """A browser that is not signed in."""
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
-    with httpx.Client(transport=transport, base_url=stage.settings.issuer) as http:
-        yield Visitor(http, stage.settings.issuer)
+    with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
+        yield Visitor(http, setup.settings.issuer)
 
 
-def an_administrator(stage: Stage, scopes: frozenset[str] = frozenset(SCOPES)) -> Person:
-    """A user whose role opens these scopes, and no others."""
+def an_administrator(setup: Setup, scopes: frozenset[str] = frozenset(SCOPES)) -> Person:
+    """A user whose role opens exactly these scopes."""
     if scopes == frozenset(SCOPES):
-        return stage.a_person(roles="administrator")
+        return setup.a_person(roles="administrator")
     for scope in scopes:
-        stage.sql(
+        setup.sql(
             "UPDATE scopes SET roles = roles || :role WHERE scope = :scope", role=" partial-administrator", scope=scope
         )
-    return stage.a_person(roles="partial-administrator")
+    return setup.a_person(roles="partial-administrator")
 
 
 class Elements(HTMLParser):
-    """Every element of a page with its attributes' names: what text from outside must add nothing to."""
+    """Every element of a page with the names of its attributes. Text from outside must not add to them."""
 
     def __init__(self, page: str) -> None:
         super().__init__(convert_charrefs=True)
@@ -59,7 +59,7 @@ class Elements(HTMLParser):
 
 
 def words(visitor: Visitor, path: str) -> str:
-    """The text of a page that is there."""
+    """The text of a page, which has to exist."""
     page = visitor.get(path)
     assert page.status_code == 200, page.text
     return Elements(page.text).words

@@ -1,7 +1,7 @@
-"""The databases that a test runs on: SQLite alone, unless a mark of the test or of its file says otherwise.
+"""Marks for the databases that a test or a file runs on. Without a mark it runs on SQLite.
 
 A test belongs on both where a statement, a constraint, a lock or a column's type decides what it asserts. The forms of
-requests, answers and pages are the same on either, and so is what the server says without a look at the database.
+requests, answers and pages are the same on both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Driving a Chromium through the pages as a person does: by what is written on fields, links and buttons."""
+"""Drives a Chromium through the pages as a person does: by the words on fields, links and buttons."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def fill_in(page: Page, person: Person) -> None:
 
 
 @dataclass(frozen=True)
-class Walk:
-    """Going through pages by their words: each step waits for what it needs."""
+class PageDriver:
+    """Finds elements by their words. Each step waits until its element is there."""
 
     page: Page
     url: str
@@ -44,7 +44,7 @@ class Walk:
         self.page.get_by_role("navigation", name="Administration").get_by_role("link", name=name, exact=True).click()
 
     def follow(self, text: str) -> None:
-        """Follow a link; some look like buttons, and say so to screen readers too."""
+        """Follow a link; some have the role of a button."""
         main = self.page.get_by_role("main")
         link, button = (main.get_by_role(role, name=text, exact=True) for role in ("link", "button"))
         link.or_(button).first.click()
@@ -66,7 +66,7 @@ class Walk:
         expect(self.page.get_by_role("main").get_by_text(text).first).to_be_visible()
 
     def sees_at_last(self, text: str) -> None:
-        """Load the page anew until it says so: some things are written down a little later."""
+        """Load the page anew until it shows the text: some things are recorded a little later."""
         deadline = time.monotonic() + 60
         while not self.page.get_by_role("main").get_by_text(text).count():
             assert time.monotonic() < deadline, f"the page never said: {text}"

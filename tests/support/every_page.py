@@ -1,4 +1,4 @@
-"""Every page of the server: found by its links, and held against the application's own list of routes."""
+"""Finds every page of the server by links, and compares them with the application's list of routes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from authserver.app import create_app
 from authserver.settings.model import Settings
 
 _AREAS = ("/admin", "/account")
-#: Lies under the same paths and answers with JSON; it has tests of its own.
+#: Lies under the same paths, answers with JSON and has its own tests.
 _NO_PAGES = "/admin/api"
-#: Parts of an address of which each value is a page of its own; of others one example is enough.
-_WORTH_EACH = {"kind"}
+#: Each value of these parts of an address is visited. One example is enough of any other part.
+_EVERY_VALUE = {"kind"}
 
 
 def page_routes(settings: Settings) -> Flask:
@@ -31,7 +31,7 @@ def page_routes(settings: Settings) -> Flask:
 class EveryPage:
     """Goes through the pages that a signed-in browser can reach by links, one example of each route.
 
-    `reached` has the endpoints of all that was linked to, pages and downloads; `pages` the addresses of the pages.
+    `reached` has the endpoints of all links, pages and downloads; `pages` has the addresses of the pages.
     """
 
     def __init__(self, app: Flask, url: str) -> None:
@@ -62,7 +62,7 @@ class EveryPage:
                 look(page, address)
 
     def acts(self, examples: Mapping[str, str]) -> list[str]:
-        """An address for each route that takes a form; what `examples` does not name is an id that nobody has."""
+        """An address for each route that takes a form. A part that `examples` does not name is an unused id."""
         found = []
         for rule in self._routes.map.iter_rules():
             if "POST" in (rule.methods or ()) and _is_page(rule.rule):
@@ -81,7 +81,7 @@ class EveryPage:
             return True
         except HTTPException as error:
             raise AssertionError(f"a link leads nowhere: {address}") from error
-        key = (endpoint, *sorted(parse_qs(parts.query)), *(str(values[name]) for name in _WORTH_EACH & set(values)))
+        key = (endpoint, *sorted(parse_qs(parts.query)), *(str(values[name]) for name in _EVERY_VALUE & set(values)))
         self.reached.add(endpoint)
         if key in self._seen:
             return False

@@ -1,6 +1,6 @@
-"""Password hashes as other systems wrote them, with parameters as cheap as each allows. None is made by our own code.
+"""Password hashes as other systems write them, with parameters as cheap as each allows.
 
-Made once with the libraries that the names say: argon2-cffi 25.1, bcrypt 4.0, Django 5.2, passlib 1.7 and Werkzeug 3.1.
+Other libraries made them, not the server: argon2-cffi 25.1, bcrypt 4.0, Django 5.2, passlib 1.7 and Werkzeug 3.1.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HASHES = {
     "pbkdf2:sha512, Werkzeug 3.1": "pbkdf2:sha512:10$wuDU1gYo0sAYJdId$0ea6e830cfe771c8464ffa423b124d8579d74e07e0748f0d976782d126c0f1996baee601364fcbaec4be9998bf908593a16f7b40ecffe8de9e0174e394e5dfc4",
 }
 
-#: bcrypt reads 72 bytes, and no more: but for Django's second form, which hashes first.
+#: bcrypt reads 72 bytes and ignores the rest. Django's second form hashes the password first.
 LONG_PASSWORD = "a" * 72 + " and what bcrypt never reads"
 LONG_HASHES = {
     "bcrypt, Django 5.2": "bcrypt$$2b$04$37jI6frQ3MK7h14JpOTaZOPiFNa0ECehMHOY/zqaDJrKvySldjxum",
@@ -42,7 +42,7 @@ LONG_HASHES = {
     "bcrypt_sha256, Django 5.2": "bcrypt_sha256$$2b$04$wWn.kJEo6vYsaSg4aHI0WuqA/SuwX500TWR5leGPbfhlXKVHvt6ge",
 }
 
-#: Of `PASSWORD` with the cost that the maker has by default: a second or so together.
+#: Of `PASSWORD` with the default cost of each maker. Together they take about a second.
 DEFAULT_HASHES = {
     "Django": "pbkdf2_sha256$1000000$6Zpi8yq3zPU6rPcUy9rk9F$3qAZf1Xwa4K61R4iOfIYVvDH5twtsJpRh81eT1Ti2Ds=",
     "Werkzeug": "scrypt:32768:8:1$AXow8yt5eWDcyyJh$74bd9a062febdc11681c39a5044d1f53c68ed3b82613e28aecc8d42c894a77a2bfb25a57e8afb6adfc291d1c113184f3357295cd75a56bf548e0f4ea3b569820",

@@ -1,4 +1,4 @@
-"""Forms and code as a browser has them on a page: what is filled in already, and what is there to be copied."""
+"""Reads the forms of a page, with the values that are filled in, and the code that people copy from it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 
 
 def filled(page: httpx.Response, action: str) -> dict[str, Any]:
-    """What a browser would send of the form that goes to a path: inputs, areas, and what is chosen in lists."""
+    """What a browser sends of the form for a path: inputs, areas, and what is chosen in lists."""
     reader = _Fields(action)
     reader.feed(page.text)
     assert reader.values, f"no form for {action} in: {page.text}"
@@ -22,7 +22,7 @@ def codes_of(page: httpx.Response) -> dict[str, str]:
 
 
 class _Codes(HTMLParser):
-    """The texts of a page's elements that have an id: code that is there to be copied."""
+    """Reads the texts of the code elements that have an id."""
 
     def __init__(self, page: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A TCP forwarder: one address, behind which the server can be exchanged, as a proxy or a failover does it."""
+"""A TCP forwarder: a test can exchange the server behind its address, as a proxy or a failover does."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Forwarder:
         self.cut()
 
     def lead_to(self, target: int) -> None:
-        """Lead new connections to this port; those that are open stay where they are."""
+        """Lead new connections to this port; open connections stay where they are."""
         self._target = target
 
     def cut(self) -> None:

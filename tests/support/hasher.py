@@ -1,4 +1,4 @@
-"""Blocks the password hashing of every process on a stage, from outside, as a process that keeps all slots would."""
+"""Blocks the password hashing of every process on a setup from outside, like a process that keeps all slots."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from typing import Any
 from flask import Flask
 
 from authserver.passwords.pool import HashingPool
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
-#: Seconds: does it happen at all? Never a figure of speed.
+#: Seconds until a test gives up. It is not a measure of speed.
 PATIENCE = 60
 
 
 @contextmanager
-def blocked_hasher(stage: Stage) -> Iterator[Callable[[], None]]:
-    """Let nobody hash until the block ends, or until what it yields is called. The server has to have been started."""
-    slots = sorted((stage.directory / f"authserver-{os.getuid()}").glob("slot-*"))
+def blocked_hasher(setup: Setup) -> Iterator[Callable[[], None]]:
+    """Block all hashing until the block ends, or until the yielded function is called. Start the server before."""
+    slots = sorted((setup.directory / f"authserver-{os.getuid()}").glob("slot-*"))
     assert slots, "no server has made its slots yet"
     with ExitStack() as files:
         for slot in slots:
@@ -37,19 +37,19 @@ def pool_of(app: Flask) -> HashingPool:
 
 
 def make_patient(app: Flask) -> None:
-    """Let sign-ins wait for as long as a test blocks the hasher: the server's 5 seconds are soon over on a slow machine."""
+    """Let sign-ins wait as long as a test blocks the hasher. The server's 5 seconds are too short on a slow machine."""
     pool_of(app).patience = PATIENCE
 
 
 def until(condition: Callable[[], Any]) -> None:
-    """Wait for a condition that other threads or processes bring about; fails when it does not come."""
+    """Wait for a condition that other threads or processes bring about; fails if it does not come true."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
-        assert time.monotonic() < deadline, "what was waited for did not happen"
+        assert time.monotonic() < deadline, "the condition did not come true"
         threading.Event().wait(0.002)
 
 
-def waiting_for_locks(stage: Stage) -> int:
-    """How many statements of the stage's PostgreSQL database wait for a row that another transaction holds."""
+def waiting_for_locks(setup: Setup) -> int:
+    """How many statements of the setup's PostgreSQL database wait for a row that another transaction holds."""
     waiting = "datname = current_database() AND wait_event_type = 'Lock'"
-    return int(stage.sql(f"SELECT count(*) AS n FROM pg_stat_activity WHERE {waiting}")[0].n)
+    return int(setup.sql(f"SELECT count(*) AS n FROM pg_stat_activity WHERE {waiting}")[0].n)

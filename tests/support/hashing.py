@@ -1,4 +1,4 @@
-"""Hashers and pools as cheap as they get, on slots of a test's own."""
+"""The cheapest hashers and pools, on slots of a test's own."""
 
 from pathlib import Path
 from typing import Any

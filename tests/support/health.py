@@ -1,4 +1,4 @@
-"""A node of which nothing but its health can be asked."""
+"""A node that answers questions about its health and nothing else."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
 from authserver.operations import health
 from authserver.operations.health import Readiness
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
-def a_node(stage: Stage, *, vault: Vault | None = None) -> httpx.Client:
-    """Health alone, unasked before: an answer of the last second would hide what has just been done."""
+def a_node(setup: Setup, *, vault: Vault | None = None) -> httpx.Client:
+    """A new node, because an old one repeats its answer for a second and would hide what a test has just done."""
     app = Flask("node")
-    keyring = Keyring(stage.database, vault or open_vault(stage.settings), max_age=4)
-    skew = stage.settings.database.max_clock_skew
-    health.register(app, Readiness(stage.database, keyring, max_clock_skew=skew))
-    return httpx.Client(transport=httpx.WSGITransport(app), base_url=stage.settings.issuer)
+    keyring = Keyring(setup.database, vault or open_vault(setup.settings), max_age=4)
+    skew = setup.settings.database.max_clock_skew
+    health.register(app, Readiness(setup.database, keyring, max_clock_skew=skew))
+    return httpx.Client(transport=httpx.WSGITransport(app), base_url=setup.settings.issuer)
 
 
 def problem(node: httpx.Client) -> str:
-    """The one thing that keeps a node from being ready."""
+    """The only reason why a node is not ready."""
     answer = node.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["status"] == "not ready"

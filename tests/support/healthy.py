@@ -1,4 +1,4 @@
-"""A set-up that the doctor has nothing to say about, and what it finds in one."""
+"""A setup without a finding of the doctor, and what the doctor finds in a setup."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pydantic import SecretStr
 from authserver.administration.context import Administration
 from authserver.administration.doctor import Finding, examine
 from authserver.settings.values import MetricsSettings, PasswordSettings
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g"
 
 
-def make_healthy(stage: Stage) -> Stage:
-    stage.settings = stage.with_settings(
+def make_healthy(setup: Setup) -> Setup:
+    setup.settings = setup.with_settings(
         passwords=PasswordSettings(), metrics=MetricsSettings(token=SecretStr("0123456789abcdef"))
     )
-    stage.key_rotation().ensure()
-    if stage.kind == "sqlite":
-        file_of(stage).chmod(0o600)
-    stage.an_app(client_id="job", kind="service", grants={"client_credentials"})
-    stage.a_person(username="anna", password_hash=HASH, roles="administrator")
-    return stage
+    setup.key_rotation().ensure()
+    if setup.kind == "sqlite":
+        file_of(setup).chmod(0o600)
+    setup.an_app(client_id="job", kind="service", grants={"client_credentials"})
+    setup.a_person(username="anna", password_hash=HASH, roles="administrator")
+    return setup
 
 
-def admin(stage: Stage) -> Administration:
-    return Administration(stage.database, stage.settings, "cli:test")
+def admin(setup: Setup) -> Administration:
+    return Administration(setup.database, setup.settings, "cli:test")
 
 
-def found(stage: Stage) -> list[Finding]:
-    return examine(admin(stage))
+def findings(setup: Setup) -> list[Finding]:
+    return examine(admin(setup))
 
 
-def file_of(stage: Stage) -> Path:
-    return Path(str(stage.settings.database_url.database))
+def file_of(setup: Setup) -> Path:
+    return Path(str(setup.settings.database_url.database))

@@ -1,4 +1,4 @@
-"""Users from a text into the database of a stage and back, without a command."""
+"""Imports users from a text into a database, and exports them, without a command."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from authserver.administration.users_import import Tally
 from authserver.administration.users_lines import Format, Problem
 from authserver.records.audit import Caller
 
-PLACE = Caller("192.0.2.7", "a browser")
+CALLER = Caller("192.0.2.7", "a browser")
 
 
-def run(
+def import_text(
     admin: Administration, text: str | bytes, form: Format = "csv", *, dry_run: bool = False, batch: int = 500
 ) -> tuple[Tally, list[Problem]]:
-    """Import a text; the last tally, and all problems."""
+    """Import a text; returns the last tally and all problems."""
     source = io.BytesIO(text if isinstance(text, bytes) else text.encode())
     steps = list(users_import.import_users(admin, source, form, dry_run=dry_run, batch=batch))
     return steps[-1].tally, [problem for step in steps for problem in step.problems]

@@ -1,4 +1,4 @@
-"""The rows of keys, older ones, and what a node makes of them."""
+"""Rows of keys: finds them, makes them older, and reads them as a node does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from authserver.keys.setup import open_vault, schedule
 from authserver.settings.model import Settings
 from authserver.settings.values import CacheSettings
 from tests.support.oauth import OAuth
-from tests.support.stage import API, Stage
+from tests.support.setup import API, Setup
 
 JWKS = "/.well-known/jwks.json"
 OLD = base64.b64encode(b"o" * 32).decode()
@@ -24,37 +24,37 @@ NEW = base64.b64encode(b"n" * 32).decode()
 Node = Callable[..., OAuth]
 
 
-def settings_of(stage: Stage, **changes: Any) -> Settings:
+def settings_of(setup: Setup, **changes: Any) -> Settings:
     for name in ("master_key", "old_master_key"):
         if name in changes:
             changes[name] = SecretStr(changes[name])
-    # Caches that are nearly always too old: every request sees what has just been done.
-    return stage.with_settings(**{"caches": CacheSettings(max_age=1e-6), **changes})
+    # The caches are nearly always too old, so every request sees the last change.
+    return setup.with_settings(**{"caches": CacheSettings(max_age=1e-6), **changes})
 
 
-def keys(stage: Stage, kind: str, state: str) -> list[Any]:
-    return stage.sql("SELECT * FROM keys WHERE kind = :kind AND state = :state ORDER BY id", kind=kind, state=state)
+def keys(setup: Setup, kind: str, state: str) -> list[Any]:
+    return setup.sql("SELECT * FROM keys WHERE kind = :kind AND state = :state ORDER BY id", kind=kind, state=state)
 
 
-def the_key(stage: Stage, kind: str, state: str) -> Any:
-    (row,) = keys(stage, kind, state)
+def the_key(setup: Setup, kind: str, state: str) -> Any:
+    (row,) = keys(setup, kind, state)
     return row
 
 
-def back_date_keys(stage: Stage, seconds: float) -> None:
+def back_date_keys(setup: Setup, seconds: float) -> None:
     """Make all keys older, as if that time had passed."""
     columns = ("created_at", "activated_at", "retired_at", "gone_at")
     moved = ", ".join(f"{column} = {column} - :ms" for column in columns)
-    stage.sql(f"UPDATE keys SET {moved}", ms=round(seconds * 1000))
+    setup.sql(f"UPDATE keys SET {moved}", ms=round(seconds * 1000))
 
 
-def rotation_of(stage: Stage, settings: Settings) -> KeyRotation:
-    return KeyRotation(stage.database, open_vault(settings), schedule(settings), algorithm=settings.tokens.algorithm)
+def rotation_of(setup: Setup, settings: Settings) -> KeyRotation:
+    return KeyRotation(setup.database, open_vault(settings), schedule(settings), algorithm=settings.tokens.algorithm)
 
 
-def open_keys(stage: Stage, **changes: Any) -> Keyring:
+def open_keys(setup: Setup, **changes: Any) -> Keyring:
     """Read the keys as a node does when it starts."""
-    keyring = Keyring(stage.database, open_vault(settings_of(stage, **changes)), max_age=1)
+    keyring = Keyring(setup.database, open_vault(settings_of(setup, **changes)), max_age=1)
     keyring.current()
     return keyring
 

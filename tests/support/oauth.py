@@ -1,4 +1,4 @@
-"""A client app in the tests: a small OAuth client that reads as prose and asserts nothing by itself."""
+"""A client app in the tests: a small OAuth client that asserts nothing by itself."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class App:
 
 @dataclass(frozen=True)
 class Person:
-    """A user as they know themselves."""
+    """A user with the password that they know."""
 
     id: str
     username: str
@@ -38,7 +38,7 @@ class Person:
 class OAuth:
     """Speaks to a server as one app: `oauth.sign_in(person)`, `oauth.refresh(token)`, `oauth.revoke(token)`.
 
-    Every method returns the response. `tokens(response)` takes a good one apart.
+    Every method returns the response.
     """
 
     http: httpx.Client
@@ -71,14 +71,14 @@ class OAuth:
 
 
 def claims(access_token: str) -> dict[str, Any]:
-    """The claims of a JWT, unverified: for looking at what was signed."""
+    """The claims of a JWT, unverified."""
     part = access_token.split(".")[1]
     decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
     return decoded
 
 
 def refused_as(response: httpx.Response, error: str, status: int = 400) -> bool:
-    """Whether a response is this OAuth error, in the RFC's form, uncacheable, with a reference."""
+    """Whether a response is this OAuth error in the RFC's form, with a reference, and must not be cached."""
     body = response.json()
     return (
         response.status_code == status

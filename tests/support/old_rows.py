@@ -1,7 +1,7 @@
-"""Rows as each revision of the schema had them, written once and never changed: what upgrades must carry over.
+"""Rows as each revision of the schema had them. They are never changed, and upgrades must carry them over.
 
-They were made by the version that the revision belongs to, under the master key below. A new revision adds its own
-entry (`like(...)` of the one before, with what it changed), so every revision is a place to upgrade from.
+The version of each revision made them, under the master key below. A new revision adds its own entry: the entry before
+with its changes. So an upgrade is tested from every revision.
 """
 
 from __future__ import annotations
@@ -256,11 +256,11 @@ ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND, "0003": _THIRD, "0004"
 
 
 def put(connection: Connection, rows: Rows) -> None:
-    """Insert rows by plain SQL, which knows nothing of today's models."""
+    """Insert rows by plain SQL, because today's models do not fit old tables."""
     for table, several in rows.items():
         for row in several:
             columns = ", ".join(row)
             values = ", ".join(f":{column}" for column in row)
             connection.execute(text(f"INSERT INTO {table} ({columns}) VALUES ({values})"), row)
-    if connection.dialect.name == "postgresql":  # ids that are given leave the sequence where it was
+    if connection.dialect.name == "postgresql":  # inserted ids do not move the sequence
         connection.execute(text("SELECT setval(pg_get_serial_sequence('keys', 'id'), (SELECT max(id) FROM keys))"))

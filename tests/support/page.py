@@ -1,4 +1,4 @@
-"""A page of a browser app in the tests: what its `fetch` sends by itself, and the cookies that its browser keeps."""
+"""A page of a browser app: it sends the headers of `fetch`, and keeps cookies as its browser does."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Page:
         }
         real = {name: value for name, value in sent.items() if value is not None}
         answer = self.http.request(method, path, data=data, headers=real)
-        self.http.cookies.clear()  # they are ours to keep
+        self.http.cookies.clear()  # this class keeps the cookies
         for morsel in set_cookies(answer).values():
             if morsel["max-age"] == "0":
                 self.cookies.pop(morsel.key, None)

@@ -6,17 +6,17 @@ import os
 import socket
 import sys
 
-#: How many ports are kept: more than one test needs, and far fewer than a process may have files.
+#: How many ports are kept: more than one test needs, and far below the limit of open files.
 _MOST = 50
 _kept: list[int] = []
 
 
 def free_port() -> int:
-    """A port on which nobody listens, and which nobody else is given for as long as a test may need it.
+    """A free port, kept for this process as long as a test may need it.
 
-    A server may be started there as often as that takes. Linux lets it listen beside our socket, because both have
-    SO_REUSEADDR, and gives the port neither to who asks for any nor to a connection that goes out. A port that was let
-    go of could be taken by then: other processes of the test run start servers and connect to them all the time.
+    A test may start a server on it several times. Linux lets the server listen beside our socket, because both have
+    SO_REUSEADDR. Linux gives the port neither to a process that asks for any port nor to an outgoing connection.
+    If our socket were closed, another process of the test run could take the port before the server starts.
     """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

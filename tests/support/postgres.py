@@ -23,7 +23,7 @@ import psycopg
 from psycopg import sql
 
 from tests.support import postgres_programs as programs
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 from tests.support.ports import free_port
 
 HOW = (
@@ -37,8 +37,8 @@ START_SECONDS = "120"
 class Postgres:
     """A server in which tests may create databases.
 
-    `admin_url` may create databases; the databases belong to the role in the addresses that `create_database` returns,
-    which is no superuser in a cluster of ours: nothing tested may depend on more.
+    `admin_url` may create databases. They belong to the role in the addresses that `create_database` returns. In our
+    own clusters this role is not a superuser, because nothing tested may need one.
     """
 
     def __init__(self, admin_url: str, role_url: str, binaries: Path | None) -> None:
@@ -63,7 +63,7 @@ class Postgres:
     def create_database_like(self, name: str, prepare: Callable[[str], None]) -> str:
         """Return a fresh copy of a database that `prepare(url)` filled once in this process, say with the schema.
 
-        `prepare` must close its connections: PostgreSQL copies only what nobody has open.
+        `prepare` must close its connections: PostgreSQL does not copy a database with open connections.
         """
         if name not in self._templates:
             url = self.create_database()
@@ -72,7 +72,7 @@ class Postgres:
         return self.create_database(self._templates[name])
 
     def drop_database(self, url: str) -> None:
-        """Remove a database and cut whoever is still connected."""
+        """Remove a database and cut its connections."""
         name = urlsplit(url).path.lstrip("/")
         self._administer(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         with contextlib.suppress(ValueError):
@@ -102,15 +102,14 @@ class Postgres:
 class Cluster(Postgres):
     """A cluster of our own in a temporary directory, reached by unix socket (trust) and loopback TCP (password).
 
-    It may be stopped, killed and started again in the middle of a test. It is stopped and removed when this process
-    ends, however it ends: a keeper process waits for that at the other end of a pipe. With a `primary` it is a hot
-    standby of that cluster.
+    A test may stop, kill and start it. A keeper process waits at the other end of a pipe until this process ends in any
+    way, then stops and removes the cluster. With a `primary` it is a hot standby of that cluster.
     """
 
     def __init__(self, binaries: Path, *, primary: Cluster | None = None) -> None:
         self.account = programs.account_to_run_under()
         self.directory = Path(tempfile.mkdtemp(prefix="authserver-pg-"))
-        # Started before anything else, so that a crash half way leaves nothing behind either.
+        # The keeper starts first, so that it also cleans up after a crash half way.
         self._keeper = subprocess.Popen(
             [sys.executable, programs.__file__, str(self.directory), str(binaries), self.account or ""],
             stdin=subprocess.PIPE,
@@ -168,7 +167,7 @@ class Cluster(Postgres):
         for attempt in range(5):
             port = free_port()
             settings = self.directory / "data" / "postgresql.auto.conf"
-            with settings.open("a") as file:  # the last line of a name counts; others say whom a standby follows
+            with settings.open("a") as file:  # the last line of a name counts; a standby's file names its primary
                 file.write(
                     f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.directory}'\n"
                     "max_connections = 200\nshared_buffers = '64MB'\ntimezone = 'UTC'\nfsync = on\n"
@@ -176,7 +175,7 @@ class Cluster(Postgres):
             try:
                 self.start()
             except programs.Unavailable:
-                # Where a port cannot be kept, somebody else may have taken it since it was found free.
+                # If a port cannot be kept (not Linux), another process may have taken it.
                 if attempt == 4:
                     raise
             else:
@@ -191,7 +190,7 @@ class Cluster(Postgres):
 
 
 def postgres_or_skip() -> Postgres:
-    """Return this process's PostgreSQL, started at the first call; skip or fail the test where there is none."""
+    """Return this process's PostgreSQL, started at the first call. Without one skip or fail the test."""
     try:
         return _postgres()
     except programs.Unavailable as reason:
@@ -200,7 +199,7 @@ def postgres_or_skip() -> Postgres:
 
 @functools.cache
 def _found() -> Postgres | programs.Unavailable:
-    # The refusal is cached as well: a thousand tests need not look a thousand times.
+    # The refusal is cached as well, so that a thousand tests look once.
     if url := os.environ.get("TESTS_POSTGRES"):
         server = Postgres(url, url, next(iter(programs.find_all()), None))
         atexit.register(server.drop_all)

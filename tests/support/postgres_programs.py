@@ -1,6 +1,6 @@
-"""PostgreSQL's own programs: found, run under an account that PostgreSQL accepts, and the keeper that cleans up.
+"""Finds PostgreSQL's programs and runs them under an account that PostgreSQL accepts.
 
-Run as a script this file is the keeper of one cluster, so it needs the standard library alone.
+Run as a script, this file is the keeper that cleans up one cluster. So it needs nothing but the standard library.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ OLDEST = 15
 
 
 class Unavailable(Exception):
-    """There is no PostgreSQL here, or none that can be started; the text says why."""
+    """PostgreSQL is missing or cannot be started; the text says why."""
 
 
 def find_all() -> list[Path]:
@@ -41,7 +41,7 @@ def _version(folder: Path) -> int:
 
 
 def newest() -> Path:
-    """Return the folder with the newest programs, or say that none are new enough."""
+    """Return the folder with the newest programs. Raises Unavailable if they are missing or too old."""
     folders = find_all()
     if not folders:
         message = "no PostgreSQL server was found"
@@ -53,7 +53,7 @@ def newest() -> Path:
 
 
 def account_to_run_under() -> str | None:
-    """Return the account to run PostgreSQL under: it refuses root."""
+    """Return the account to run PostgreSQL under, because it refuses root."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -64,8 +64,8 @@ def account_to_run_under() -> str | None:
 
 
 def run(command: list[str], account: str | None) -> None:
-    """Run a program as `account`, or say with its own words why it failed."""
-    # Not into a pipe: the server that pg_ctl starts would hold its other end open for as long as it runs.
+    """Run a program as `account`. Raises Unavailable with its output if it fails."""
+    # Not into a pipe: the server that pg_ctl starts would hold the pipe open as long as it runs.
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
             command,

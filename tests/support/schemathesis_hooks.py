@@ -1,7 +1,7 @@
-"""What schemathesis is told about the program that it asks as: how to get its token, and not to lock itself out.
+"""Hooks for schemathesis, which calls the admin API as a program: they get its tokens and keep its client alive.
 
-Marking a signing key as leaked ends every token, so a new one is fetched each second. And a request that would change
-the program's own client is sent for another client instead, which is changed all the same.
+Marking a signing key as leaked makes every token invalid, so the program gets a new one each second. A request that
+would change the program's own client is sent for another client instead.
 """
 
 from __future__ import annotations
@@ -35,6 +35,6 @@ class Token:
 
 @schemathesis.hook
 def before_call(_context: HookContext, case: Case[Any], _kwargs: Any) -> None:
-    """Turn what is meant for the program itself to the other client."""
+    """Send a request for the program's own client to the other client."""
     if case.path_parameters and case.path_parameters.get("client_id") == _PROGRAM:
         case.path_parameters["client_id"] = _OTHER

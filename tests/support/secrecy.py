@@ -1,4 +1,4 @@
-"""The secrets of a run, kept by value, and searching a heap of bytes for them in every form that they may have taken."""
+"""Keeps the secrets of a run, and searches bytes for them in every form that a program may write them in."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-#: Shorter values turn up by chance, and nothing secret is that short.
+#: Shorter values turn up by chance, and no secret is that short.
 SHORTEST = 8
 
 
-class Keeper:
+class KnownSecrets:
     """Keeps every secret that the run sends or receives, under a name for the report."""
 
     def __init__(self) -> None:
@@ -22,7 +22,7 @@ class Keeper:
         self.secrets[f"{name} {len(self.secrets)}"] = secret.encode() if isinstance(secret, str) else secret
 
     def keep_tokens(self, answer: Any) -> dict[str, Any]:
-        """Keep the tokens of an answer: whole, and the parts that would do for a thief."""
+        """Keep the tokens of an answer: whole, and the parts that are enough for a thief."""
         assert answer.status_code == 200, answer.text
         tokens: dict[str, Any] = answer.json()
         self.keep("access token", tokens["access_token"])
@@ -60,24 +60,24 @@ def forms(secret: bytes) -> Iterator[tuple[str, bytes]]:
     yield "utf-16", text.encode("utf-16-le")
 
 
-def traces(heaps: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> list[str]:
-    """Where which secret was found, in which form, and after what; a line for each."""
+def traces(written: Mapping[str, bytes], secrets: Mapping[str, bytes]) -> list[str]:
+    """A line for each secret that was found: its name, place and form, and the bytes before it."""
     return [
-        f"{what} in {where}, as {form}, after {_before(heap, looked_for)!r}"
+        f"{what} in {where}, as {form}, after {_before(data, looked_for)!r}"
         for what, secret in secrets.items()
         for form, looked_for in dict(forms(secret)).items()
-        for where, heap in heaps.items()
-        if looked_for in heap
+        for where, data in written.items()
+        if looked_for in data
     ]
 
 
-def _before(heap: bytes, looked_for: bytes) -> str:
-    found = heap.index(looked_for)
-    return heap[max(0, found - 100) : found].decode(errors="replace")
+def _before(data: bytes, looked_for: bytes) -> str:
+    found = data.index(looked_for)
+    return data[max(0, found - 100) : found].decode(errors="replace")
 
 
 def _inside_base64(secret: bytes, offset: int, altchars: bytes) -> bytes:
-    """What base64 shows of the secret where `offset` bytes stand before it: without the characters shared with others."""
+    """The secret in base64 after `offset` other bytes, without the characters that share bits with other bytes."""
     encoded = base64.b64encode(bytes(offset) + secret, altchars).rstrip(b"=")
     first = (0, 2, 3)[offset]
     shared_at_the_end = (offset + len(secret)) % 3 != 0

@@ -15,20 +15,20 @@ import httpx
 
 from tests.support.oauth import OAuth
 from tests.support.ports import free_port
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 ROOT = Path(__file__).parent.parent.parent
 _START_SECONDS = 120
 
 
 class LiveServer:
-    """`authserver serve` on the database of a stage. Its log is in `log`; `environment` adds settings by variables."""
+    """`authserver serve` on the database of a setup. Its log is in `log`; `environment` adds settings by variables."""
 
-    def __init__(self, stage: Stage, *, workers: int = 2, port: int | None = None, **environment: str) -> None:
-        self.stage = stage
+    def __init__(self, setup: Setup, *, workers: int = 2, port: int | None = None, **environment: str) -> None:
+        self.setup = setup
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = stage.directory / f"server-{self.port}.log"
+        self.log = setup.directory / f"server-{self.port}.log"
         self.workers = workers
         self._environment = environment
         self.process: subprocess.Popen[bytes] | None = None
@@ -50,7 +50,7 @@ class LiveServer:
 
     def environment(self) -> dict[str, str]:
         """The variables of the server's process, and of commands that work on the same database."""
-        settings = self.stage.settings
+        settings = self.setup.settings
         assert settings.database.url is not None
         ours = {
             "AUTHSERVER_ISSUER": self.url,
@@ -61,7 +61,7 @@ class LiveServer:
             "AUTHSERVER_PASSWORDS__ARGON2_MEMORY_KIB": str(settings.passwords.argon2_memory_kib),
             "AUTHSERVER_PASSWORDS__ARGON2_TIME_COST": str(settings.passwords.argon2_time_cost),
             # Slot files of its own: a hasher that one test blocks is not the hasher of the next.
-            "TMPDIR": str(self.stage.directory),
+            "TMPDIR": str(self.setup.directory),
         }
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
         return {**inherited, **ours, **self._environment}
@@ -85,7 +85,7 @@ class LiveServer:
 
     def oauth(self, **changes: Any) -> OAuth:
         """A new app, speaking to this server."""
-        return OAuth(self.http(), self.stage.an_app(**changes))
+        return OAuth(self.http(), self.setup.an_app(**changes))
 
     def worker_pids(self) -> list[int]:
         """The processes that answer requests."""

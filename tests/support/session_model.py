@@ -1,7 +1,7 @@
 """A model of one session, written from the rules and not from the code: what a server may answer to each refresh.
 
-It is a value: `refresh` returns what has to be answered and the session after it, so that the answers of parallel
-requests can be tried in every order.
+A model never changes: `refresh` returns the right answer and the next model. So the answers of parallel requests can be
+tried in every order.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ NEVER = float("-inf")
 
 
 class Verdict(Enum):
-    """What a refresh has to be answered with."""
+    """The right answer to a refresh."""
 
-    SUCCESSOR = auto()  # 200 and a token that nobody has seen
+    SUCCESSOR = auto()  # 200 and a new token
     CURRENT = auto()  # 200 and the token that is current already
     REFUSED = auto()  # invalid_grant
     LATER = auto()  # 503 with Retry-After
@@ -27,7 +27,7 @@ class Verdict(Enum):
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server said, as far as it matters here. `kept_waiting` tells of a Retry-After."""
+    """The parts of an answer that the rules decide. `kept_waiting`: it had a Retry-After."""
 
     status: int
     error: str | None = None
@@ -45,7 +45,7 @@ class Policy:
 
 @dataclass(frozen=True)
 class ModelSession:
-    """What the rules need to know of a session. Times are seconds of the test's own clock."""
+    """The state of a session that the rules need. Times are seconds of the test's own clock."""
 
     current: str
     used_at: float
@@ -57,12 +57,12 @@ class ModelSession:
     late_retries: int = 0
     recent_late_retries: int = 0
     ended: str | None = None
-    dead: bool = False  # of an epoch of its client that is over
+    dead: bool = False  # its client's epoch is over
     reuses_recorded: int = 0
     late_retries_recorded: int = 0
 
     def refresh(self, token: str, policy: Policy, now: float) -> tuple[Verdict, ModelSession]:
-        """What the token must be answered with, and the session after it; `current` is the caller's to fill in."""
+        """The right answer to the token, and the session after it. The caller fills in `current`."""
         if self.ended or self.dead or now - self.used_at >= IDLE_SECONDS:
             return Verdict.REFUSED, self
         if generation(token) > self.generation:
@@ -88,7 +88,7 @@ class ModelSession:
         return Verdict.REFUSED, replace(self, ended="reuse", reuses_recorded=self.reuses_recorded + 1)
 
     def answered(self, token: str, answer: Answer, known: set[str], policy: Policy, now: float) -> ModelSession | None:
-        """The session after this answer to this token, or None when the rules do not allow the answer."""
+        """The session after this answer to this token, or None if the rules do not allow the answer."""
         verdict, after = self.refresh(token, policy, now)
         got = answer.refresh_token
         if verdict is Verdict.REFUSED:
@@ -107,7 +107,7 @@ class ModelSession:
         return self if self.ended else replace(self, ended=why)
 
     def differences(self, row: Any) -> dict[str, tuple[Any, Any]]:
-        """Where a row of the table contradicts the model: by column, what the model says and what the row says."""
+        """The columns whose values contradict the model, each with the model's value and the row's."""
         expected = {
             "generation": self.generation,
             "current_digest": parse(self.current).digest,

@@ -1,4 +1,4 @@
-"""A site as a team would run it: a page, an API and authserver on https hosts of one registrable name, or of one origin."""
+"""A site as a team runs it: a page, an API and authserver, on https hosts of one registrable name or on one origin."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 from playwright.sync_api import BrowserContext, Page
 
 from tests.support.chromium import DOMAIN, FOREIGN_HOST
-from tests.support.front import Front, Route
 from tests.support.oauth import App
 from tests.support.server import ROOT, LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
+from tests.support.tls_proxy import Route, TlsProxy
 
 APP, AUTH, API = f"app.{DOMAIN}", f"auth.{DOMAIN}", f"api.{DOMAIN}"
 HERE = "127.0.0.1"
-#: The client of the example page, and of pages that name no other.
+#: The client of the example page, and the default for other pages.
 CLIENT = "shop"
 SCOPES = frozenset({"read", "write", "sessions"})
 
@@ -42,10 +42,10 @@ _START = """async ([issuer, clientId, apis]) => {
 
 @dataclass
 class Site:
-    """Addresses have no slash at the end. `app` shows examples/web-app at `/`, and an empty page at `/blank`."""
+    """A running site. Addresses end without a slash. `app` has examples/web-app at `/`, a blank page at `/blank`."""
 
-    stage: Stage
-    front: Front
+    setup: Setup
+    proxy: TlsProxy
     server: LiveServer
     app: str
     issuer: str
@@ -54,8 +54,8 @@ class Site:
     asker: App
 
     def url(self, host: str) -> str:
-        """The origin of any host: all of them lead to the front."""
-        return f"https://{host}:{self.front.port}"
+        """The origin of a host. Every host leads to the proxy."""
+        return f"https://{host}:{self.proxy.port}"
 
     def a_client(self, **changes: Any) -> str:
         """Register a client for pages of the app, with cookie delivery; any column may be given. Returns its id."""
@@ -67,7 +67,7 @@ class Site:
             "default_api": self.api,
             **changes,
         }
-        return self.stage.an_app(public=True, **given).client_id
+        return self.setup.an_app(public=True, **given).client_id
 
     def open(self, context: BrowserContext, client_id: str = CLIENT) -> Page:
         """An empty page of the app in a new tab, with the module's `AuthClient` in `auth` and its events in `events`.
@@ -80,32 +80,32 @@ class Site:
         return page
 
     def start(self, page: Page, client_id: str = CLIENT) -> None:
-        """Make the `AuthClient` of a page that was loaded."""
+        """Make the `AuthClient` of a loaded page."""
         page.evaluate(_START, [self.issuer, client_id, [self.api]])
 
 
 @contextmanager
 def open_site(
-    stage: Stage,
+    setup: Setup,
     *,
     one_origin: bool = False,
     workers: int = 1,
     leeway: float = 0,
     client: dict[str, Any] | None = None,
 ) -> Iterator[Site]:
-    """Start everything on a stage without an API. `client`: columns of the client `CLIENT`; `leeway`: the API's, in seconds.
+    """Start everything on a setup without an API. `client`: columns of `CLIENT`; `leeway`: the API's, in seconds.
 
     `one_origin`: authserver at `/auth` and the API at `/api` of the page's own host, with both tokens in cookies.
     """
     with ExitStack() as stack:
-        front = stack.enter_context(Front(stage.directory, f"*.{DOMAIN}", FOREIGN_HOST, HERE).running())
-        app = f"https://{APP}:{front.port}"
-        issuer = f"{app}/auth" if one_origin else f"https://{AUTH}:{front.port}"
-        api = f"{app}/api" if one_origin else f"https://{API}:{front.port}"
-        stage.an_api(api, "read write")
-        server = LiveServer(stage, workers=workers, AUTHSERVER_ISSUER=issuer, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
-        site = Site(stage, front, server, app, issuer, api, stage.an_app(scopes=set(), default_api=api))
-        stage.sql("UPDATE apis SET client_id = :id WHERE audience = :api", id=site.asker.client_id, api=api)
+        proxy = stack.enter_context(TlsProxy(setup.directory, f"*.{DOMAIN}", FOREIGN_HOST, HERE).running())
+        app = f"https://{APP}:{proxy.port}"
+        issuer = f"{app}/auth" if one_origin else f"https://{AUTH}:{proxy.port}"
+        api = f"{app}/api" if one_origin else f"https://{API}:{proxy.port}"
+        setup.an_api(api, "read write")
+        server = LiveServer(setup, workers=workers, AUTHSERVER_ISSUER=issuer, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
+        site = Site(setup, proxy, server, app, issuer, api, setup.an_app(scopes=set(), default_api=api))
+        setup.sql("UPDATE apis SET client_id = :id WHERE audience = :api", id=site.asker.client_id, api=api)
         site.a_client(client_id=CLIENT, token_delivery="both_cookies" if one_origin else "cookie", **(client or {}))
         stack.callback(server.stop)
         server.start()
@@ -122,12 +122,12 @@ def open_site(
         if one_origin:
             shop += ["--cookie", f"__Host-authserver-at-{CLIENT}"]
         example = [str(ROOT / "examples" / "web-app" / "server.py"), "--issuer", issuer, "--client-id", CLIENT]
-        trust = {"SSL_CERT_FILE": str(front.certificate), "PYTHONPATH": f"{ROOT / 'sdk' / 'python'}"}
-        api_port = stack.enter_context(_beside(shop, stage.directory / "api.log", trust))
+        trust = {"SSL_CERT_FILE": str(proxy.certificate), "PYTHONPATH": f"{ROOT / 'sdk' / 'python'}"}
+        api_port = stack.enter_context(_beside(shop, setup.directory / "api.log", trust))
         app_port = stack.enter_context(
-            _beside([*example, "--api", api, "--port", "0"], stage.directory / "app.log", {})
+            _beside([*example, "--api", api, "--port", "0"], setup.directory / "app.log", {})
         )
-        front.routes = (
+        proxy.routes = (
             [
                 Route(APP, server.port, "/auth/"),
                 Route(APP, server.port, "/.well-known/"),
@@ -136,16 +136,16 @@ def open_site(
             if one_origin
             else [Route(AUTH, server.port), Route(API, api_port)]
         )
-        # For programs that know none of the names.
-        front.routes += [Route(HERE, server.port), Route(HERE, api_port, "/profile")]
-        front.routes.append(Route(APP, app_port))
-        front.pages[APP, "/blank"] = ("text/html; charset=utf-8", _BLANK.encode())
+        # For programs that cannot resolve the names.
+        proxy.routes += [Route(HERE, server.port), Route(HERE, api_port, "/profile")]
+        proxy.routes.append(Route(APP, app_port))
+        proxy.pages[APP, "/blank"] = ("text/html; charset=utf-8", _BLANK.encode())
         yield site
 
 
 @contextmanager
 def _beside(command: list[str], log: Path, more: dict[str, str]) -> Iterator[int]:
-    """Run a Python program that prints a line which ends in its port, for the time of the block."""
+    """Run a Python program during the block. Its first line of output ends with its port."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
     environment = {**inherited, "NO_PROXY": "*", "no_proxy": "*", **more}
     with log.open("wb") as errors:

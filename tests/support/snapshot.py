@@ -1,18 +1,18 @@
-"""What a database holds, to be compared before and after a request that must change nothing."""
+"""The contents of a database, to compare before and after a request that must change nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from authserver.database.tables import db
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
-#: What anyone may cause by asking, at a bounded rate; they tell of refusals and change nothing.
+#: Any request may cause these events, at a bounded rate. They record refusals and change nothing else.
 _REFUSALS = ("client.refused", "sign_in.refused", "session.from_the_future")
 
 
-def contents(stage: Stage) -> dict[str, list[Any]]:
-    """Every row of every table, but for the events of refused requests."""
-    tables = {table.name: stage.sql(f"SELECT * FROM {table.name}") for table in db.metadata.sorted_tables}
+def contents(setup: Setup) -> dict[str, list[Any]]:
+    """Every row of every table, without the events of refused requests."""
+    tables = {table.name: setup.sql(f"SELECT * FROM {table.name}") for table in db.metadata.sorted_tables}
     tables["audit_events"] = [row for row in tables["audit_events"] if row.event not in _REFUSALS]
     return {name: sorted(map(tuple, rows), key=repr) for name, rows in tables.items()}

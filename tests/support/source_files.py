@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[2]
-#: Packages of others, and what a program builds.
+#: Folders of foreign packages and of built files.
 _NOT_WRITTEN_HERE = {".venv", "node_modules", "vendor", "dist", "target"}
 
 
@@ -24,7 +24,7 @@ class SourceFile:
         return any(self.path.is_relative_to(folder) for folder in folders)
 
     def imports(self) -> Iterator[tuple[int, str, str]]:
-        """Yield line, module and name of each import, wherever in the file it stands; the name is "" for `import x`."""
+        """Yield line, module and name of each import anywhere in the file; the name is "" for `import x`."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 yield from ((node.lineno, alias.name, "") for alias in node.names)
@@ -33,7 +33,7 @@ class SourceFile:
                 yield from ((node.lineno, module, alias.name) for alias in node.names)
 
     def attributes(self) -> Iterator[tuple[int, str, str]]:
-        """Yield line, owner and attribute of each `owner.attribute`; the owner is its last name only."""
+        """Yield line, owner and attribute of each `owner.attribute`; of `a.b.attribute` the owner is `b`."""
         for node in ast.walk(self.tree):
             if isinstance(node, ast.Attribute):
                 owner = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")

@@ -1,7 +1,7 @@
 """The server's functions that run SQL, and which of them the tests run on PostgreSQL.
 
-Most tests run on SQLite alone. A function that no test runs on PostgreSQL would meet it in production first: a run of all
-tests in which nothing may be skipped (TESTS_REQUIRE=everything, as .ci/run sets it) fails if there is one.
+Most tests run on SQLite only. A function without a test on PostgreSQL would run there for the first time in production.
+So a run of all tests with TESTS_REQUIRE=everything (.ci/run) fails if there is such a function.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
-from tests.support.needs import required
+from tests.support.missing_parts import required
 from tests.support.source_files import source_files
 
 #: What executes a statement for a store (database/tables.py).
@@ -24,7 +24,7 @@ _ROWS = {"one_row", "all_rows"}
 
 
 def functions_with_sql() -> set[str]:
-    """As "authserver.users.store.add": the functions that execute a statement, but for those that speak to a driver."""
+    """The functions that execute a statement, as "authserver.users.store.add". Those for a driver do not count."""
     files = [file for file in source_files("authserver") if file.path.name not in {"connections.py", "tables.py"}]
     return {name for file in files for name in _executing(file.tree, ".".join(file.path.with_suffix("").parts))}
 
@@ -40,7 +40,7 @@ def _executing(node: ast.AST, name: str) -> Iterator[str]:
 
 
 class SqlOnPostgresql:
-    """A plugin of pytest: notes what runs on PostgreSQL in each process of the run, and fails the run over the rest."""
+    """A plugin of pytest: notes which functions run on PostgreSQL in any process, and fails the run over the rest."""
 
     def __init__(self) -> None:
         self.functions = functions_with_sql()
@@ -63,7 +63,7 @@ class SqlOnPostgresql:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Take over what a worker of pytest-xdist ran."""
+        """Add the functions that ran in a worker of pytest-xdist."""
         self.ran.update(getattr(node, "workeroutput", {}).get("sql_on_postgresql", ()))
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -79,6 +79,6 @@ class SqlOnPostgresql:
 
 
 def _is_whole(config: pytest.Config) -> bool:
-    """Whether every test was to run, and none may be skipped."""
+    """Whether this is a run of all tests without a skip."""
     chosen = config.option.keyword or config.option.markexpr or config.args_source != config.ArgsSource.TESTPATHS
     return "everything" in required() and not chosen

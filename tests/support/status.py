@@ -17,7 +17,7 @@ def index_of(access_token: str) -> int:
 
 
 def listed(response: httpx.Response) -> set[int]:
-    """The indices that a list names as revoked."""
+    """The indices that a list marks as revoked."""
     body = claims(response.text)["status_list"]
     bits = zlib.decompress(base64.urlsafe_b64decode(body["lst"] + "=" * (-len(body["lst"]) % 4)))
     return {index for index in range(len(bits) * 8) if bits[index >> 3] >> (index & 7) & 1}

@@ -1,4 +1,4 @@
-"""Templates that are compiled once for all apps of a process: every test has an app of its own, with the same pages."""
+"""Compiles each template once in a process: every test has its own app, with the same pages."""
 
 from __future__ import annotations
 

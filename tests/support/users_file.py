@@ -12,7 +12,7 @@ from typing import NamedTuple
 from tests.support.server import ROOT
 from tests.support.shell import COMMAND, Shell
 
-# Linux counts what a process held before its exec, too: as a child of this one a command would have the tests' size.
+# Linux also counts the memory that a process held before its exec. A child of this process would start with its size.
 _MEASURE = """
 import resource, subprocess, sys
 status = subprocess.run(sys.argv[1:]).returncode
@@ -42,7 +42,7 @@ def hash_of(number: int) -> str:
 
 
 def write_users(file: Path, count: int, *, bad: tuple[int, ...] = ()) -> None:
-    """A CSV file of so many users; those of the numbers in `bad` cannot be used."""
+    """A CSV file of so many users. The users whose numbers are in `bad` cannot be imported."""
     with file.open("w") as out:
         out.write("username,email,roles,password_hash\n")
         for number in range(count):

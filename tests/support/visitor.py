@@ -1,7 +1,4 @@
-"""A browser in the tests, as far as HTTP goes: cookies, the headers that browsers send, forms with their hidden fields.
-
-It does what the page says: `submit` takes the form of the last page whose action it is told, with all its hidden fields.
-"""
+"""A browser on the level of HTTP: cookies, the headers that browsers send, and forms with their hidden fields."""
 
 from __future__ import annotations
 
@@ -16,7 +13,7 @@ from tests.support.oauth import Person
 
 @dataclass
 class Form:
-    """A form of a page: where it goes, and the fields that it has filled in itself."""
+    """A form of a page: its address, and the fields that the page has filled in."""
 
     action: str
     method: str
@@ -25,7 +22,7 @@ class Form:
 
 @dataclass
 class Visitor:
-    """One browser. `page` is the last answer; redirects are followed only where a method says so."""
+    """One browser. `page` is the last answer. Only `follow` follows a redirect."""
 
     http: httpx.Client
     origin: str
@@ -38,23 +35,23 @@ class Visitor:
         return self.page
 
     def post(self, path: str, form: dict[str, Any], **headers: str) -> httpx.Response:
-        """Send a form as a page of ours does: with the origin, and whatever fields are given."""
+        """Send a form with these fields and with the headers that a browser sends from our own page."""
         sent = {"Origin": self.origin, "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate", **_named(headers)}
         self.page = self.http.post(path, data=form, headers={n: v for n, v in sent.items() if v})
         return self.page
 
     def submit(self, action: str, form: dict[str, Any] | None = None, **headers: str) -> httpx.Response:
-        """Send the form of the last page that goes to this path, with these fields filled in."""
+        """Send the last page's form for this path, with its hidden fields and these fields."""
         return self.post(action, {**dict(self.form(action).fields), **(form or {})}, **headers)
 
     def follow(self) -> httpx.Response:
-        """Go where the last answer sends the browser."""
+        """Follow the redirect of the last answer."""
         assert self.page is not None
         assert self.page.is_redirect, self.page
         return self.get(self.page.headers["location"])
 
     def form(self, action: str) -> Form:
-        """The first form of the last page that goes to this path."""
+        """The last page's first form for this path."""
         assert self.page is not None
         found = [form for form in forms_of(self.page) if form.action.partition("?")[0] == action]
         assert found, f"no form for {action} in: {self.page.text}"
@@ -66,7 +63,7 @@ class Visitor:
         return dict(self.form(path).fields)["csrf_token"]
 
     def token_of(self, path: str) -> str:
-        """A form token of any form of a page: they are the browser's, not the form's."""
+        """The form token of any form of a page: a token belongs to the browser, not to the form."""
         page = self.get(path)
         tokens = [dict(form.fields).get("csrf_token") for form in forms_of(page)]
         found = next((token for token in tokens if token), None)
@@ -74,7 +71,7 @@ class Visitor:
         return found
 
     def sign_in(self, person: Person, **fields: Any) -> httpx.Response:
-        """Open the form and send it; returns the answer to that."""
+        """Open the sign-in form and send it; returns the answer."""
         self.get("/account/sign-in")
         return self.submit("/account/sign-in", {"login": person.username, "password": person.password, **fields})
 

@@ -1,10 +1,10 @@
-"""A page under watch: what its browser complained of, and what a person would see to be wrong with it."""
+"""Watches a page for complaints of its browser, and for faults that a person would see."""
 
 from __future__ import annotations
 
 from playwright.sync_api import ConsoleMessage, Dialog, Page, Request, Response
 
-#: Counts from the start of each document, before any script of the page can run.
+#: Runs at the start of each document, before any script of the page.
 _WATCH = """
 window.__refused = [];
 document.addEventListener("securitypolicyviolation", event =>
@@ -26,7 +26,7 @@ _OVERFLOW = """() => {
         .concat(wide.length ? [] : [`the document is ${document.documentElement.scrollWidth} px wide, of ${width}`]);
 }"""
 
-# What a keyboard must reach: one entry for all radio buttons of a name, as the Tab key counts them.
+# The elements that a keyboard must reach. All radio buttons of a name count once, as for the Tab key.
 _FOCUSABLE = """() => {
     const look = element => {
         const style = getComputedStyle(element);
@@ -90,8 +90,8 @@ _OUTLINE = """() => {
 }"""
 
 
-class Watched:
-    """Notes from now on what the page's browser complains of; ask `complaints()` after each step."""
+class WatchedPage:
+    """Notes the complaints of the page's browser from now on. Ask `complaints()` after each step."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -104,7 +104,7 @@ class Watched:
         page.on("dialog", self._on_dialog)
 
     def complaints(self) -> list[str]:
-        """What was noted since the last time: console errors, refusals by the CSP, failed requests, dialogs."""
+        """Console errors, refusals by the CSP, failed requests and dialogs since the last call."""
         refused = self.page.evaluate("() => { const all = window.__refused || []; window.__refused = []; return all; }")
         noted, self._noted = self._noted, []
         return noted + [f"CSP: {one}" for one in refused]
@@ -118,7 +118,7 @@ class Watched:
         dialog.dismiss()
 
     def _on_failed(self, request: Request) -> None:
-        # A page that is left cancels what it still loads: nothing of that is the page's fault.
+        # When the browser leaves a page, it cancels open requests. That is not the page's fault.
         if request.failure != "net::ERR_ABORTED":
             self._noted.append(f"failed: {request.url}: {request.failure}")
 
@@ -128,19 +128,19 @@ class Watched:
 
 
 def overflow(page: Page) -> list[str]:
-    """What makes the page wider than the window; what scrolls within a frame of its own does not."""
+    """The elements that make the page wider than the window. Elements that scroll in a frame do not count."""
     return [str(one) for one in page.evaluate(_OVERFLOW)]
 
 
 def outline(page: Page) -> list[str]:
-    """What is wrong with title, language, headings, labels and ids."""
+    """Faults of title, language, headings, labels and ids."""
     return [str(one) for one in page.evaluate(_OUTLINE)]
 
 
 def unreachable_by_keyboard(page: Page) -> list[str]:
-    """What the Tab key does not reach, and what does not show that it has the focus.
+    """The elements that the Tab key does not reach, and those that do not show the focus.
 
-    Compares looks before and after: the page's context must be one with reduced motion, or a transition hides the change.
+    It compares styles before and after. The page's context needs reduced motion, or a transition hides the change.
     """
     for _ in range(page.evaluate(_FOCUSABLE) + 2):
         page.keyboard.press("Tab")

@@ -14,11 +14,11 @@ import httpx
 
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.session_model import Answer, ModelSession, Policy, Verdict
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
-#: The most requests that may be sent at once; every order of them is tried.
+#: The most requests that may be sent at once, because every order of them is tried.
 AT_ONCE = 4
-#: More than the app of the tests may have.
+#: More scopes than the app of the tests may have.
 TOO_MUCH = "write admin"
 
 
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Backup:
-    """A copy of the session's row, and of what the model knew then."""
+    """A copy of the session's row and of its model, at the same moment."""
 
     row: dict[str, Any]
     session: ModelSession
@@ -41,10 +41,10 @@ class Backup:
 
 
 class WatchedSession:
-    """A session from its sign-in on. Its clock is the test's own: time passes by making the row older."""
+    """A session since its sign-in. Its clock is the test's own: time passes when the test makes the row older."""
 
-    def __init__(self, stage: Stage, oauth: OAuth, person: Person, policy: Policy, threads: ThreadPoolExecutor) -> None:
-        self.stage = stage
+    def __init__(self, setup: Setup, oauth: OAuth, person: Person, policy: Policy, threads: ThreadPoolExecutor) -> None:
+        self.setup = setup
         self.oauth = oauth
         self.policy = policy
         self.clock = 0.0
@@ -59,14 +59,14 @@ class WatchedSession:
     @property
     def row(self) -> Any:
         """The session's row, as it is now."""
-        return self.stage.session(self.id)
+        return self.setup.session(self.id)
 
     def token(self, which: int) -> str:
-        """One of the refresh tokens that were ever sent, by any number."""
+        """One of the refresh tokens that were sent so far, by any number."""
         return self.known[which % len(self.known)]
 
     def send(self, *requests: Request) -> list[Answer]:
-        """Send requests at the same time; some order of them has to explain the answers and the row."""
+        """Send requests at the same time. At least one order of them must explain the answers and the row."""
         before = self.row
         answers = self._send_at_once(requests)
         after = self.row
@@ -90,29 +90,29 @@ class WatchedSession:
         """Compare the row and the audit record with the model."""
         differences = self.model.differences(self.row)
         self.check(not differences, f"model and row differ: {differences}")
-        events = self.stage.sql("SELECT event FROM audit_events WHERE session_id = :id", id=UUID(self.id))
+        events = self.setup.sql("SELECT event FROM audit_events WHERE session_id = :id", id=UUID(self.id))
         names = [event for (event,) in events]
         noticed = (names.count("session.reuse"), names.count("session.late_retry"))
         expected = (self.model.reuses_recorded, self.model.late_retries_recorded)
         self.check(noticed == expected, f"reuses and late retries in the audit record: {noticed}, not {expected}")
 
     def end(self, why: str, *, of_its_epoch: bool = False) -> None:
-        """Tell the model that somebody ended the session by other means than a request; compare."""
+        """Tell the model that the session was ended without a request, and compare."""
         self.model = replace(self.model.end(why), dead=self.model.dead or of_its_epoch)
         self.compare()
 
     def pass_time(self, seconds: float) -> None:
         self.clock += seconds
-        self.stage.back_date(self.id, seconds)
+        self.setup.back_date(self.id, seconds)
 
     def backup(self) -> Backup:
         return Backup(dict(self.row._mapping), self.model, self.clock)
 
     def restore(self, backup: Backup) -> None:
-        """Put the row back as it was, as much older as time has passed since; the audit record stays."""
+        """Put the row back, and make it older by the time since the backup. The audit record stays."""
         columns = ", ".join(f"{name} = :{name}" for name in backup.row if name != "id")
-        self.stage.sql(f"UPDATE sessions SET {columns} WHERE id = :id", **backup.row)
-        self.stage.back_date(self.id, self.clock - backup.taken_at)
+        self.setup.sql(f"UPDATE sessions SET {columns} WHERE id = :id", **backup.row)
+        self.setup.back_date(self.id, self.clock - backup.taken_at)
         self.model = replace(
             backup.session,
             reuses_recorded=self.model.reuses_recorded,
@@ -120,10 +120,10 @@ class WatchedSession:
         )
 
     def look_for_two_live_tokens(self) -> None:
-        """Present each known token to the same state of the session: now, and when the window is over.
+        """Present each known token to the same state of the session: now, and after the window.
 
-        At most one may move the session on. Where a late retry is allowed there may be the lost token's predecessor
-        besides: whichever of the two comes first, the other must be dead then.
+        At most one token may move the session. If late retries are allowed, the predecessor of a lost token may also
+        move it. When one of the two has moved the session, the other must be refused.
         """
         for seconds in (0, self.policy.window + 1):
             self.pass_time(seconds)
@@ -139,13 +139,13 @@ class WatchedSession:
             self.restore(start)
 
     def check(self, holds: bool, why: str) -> None:  # noqa: FBT001 - reads as an assertion
-        """Assert, and remember that the model is of no more use."""
+        """Assert, and remember that the model no longer fits."""
         if not holds:
             self.in_order = False
             raise AssertionError(why)
 
     def _moved_by(self, token: str, start: Backup) -> Backup | None:
-        """The session after this token, if it made a new one; the session itself is left at the start."""
+        """The session after this token, if the token moved it. The row itself is put back to the start."""
         before = len(self.known)
         self.send(Request(token))
         after = self.backup() if len(self.known) > before else None
@@ -178,7 +178,7 @@ class WatchedSession:
             return model.end("signed_out") if answer.status == 200 else None
         verdict, _ = model.refresh(request.token, self.policy, self.clock)
         if request.scope == TOO_MUCH and verdict in {Verdict.SUCCESSOR, Verdict.CURRENT}:
-            # Refused for its scope, and the token stays usable.
+            # The scope is refused, and the token stays usable.
             return model if answer.error == "invalid_scope" else None
         return model.answered(request.token, answer, set(self.known), self.policy, self.clock)
 

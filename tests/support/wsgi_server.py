@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60  # seconds: is a request blocked or not? Never a figure of speed
+PATIENCE = 60  # seconds until a test gives up; not a measure of speed
 SCRIPT = """
 import os, resource, signal, sys, threading, time
 from pathlib import Path

@@ -9,7 +9,7 @@ from tests.support.given_settings import ConfigFile
 
 @pytest.fixture
 def empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An authserver.toml that lies where the tests are started must not count."""
+    """Keeps an authserver.toml in the current directory out of the tests."""
     monkeypatch.chdir(tmp_path)
 
 

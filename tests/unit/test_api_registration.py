@@ -1,4 +1,4 @@
-"""What an API may be registered as, and which changes take something away from users."""
+"""The valid registrations of an API, and the changes that take something away from users."""
 
 from __future__ import annotations
 

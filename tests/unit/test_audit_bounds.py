@@ -1,4 +1,4 @@
-"""Refusals that anyone can repeat are recorded at a bounded rate, and what was passed over is told by the next event."""
+"""Refusals that any client can repeat are recorded at a bounded rate. The next event has the number of skipped ones."""
 
 import json
 import threading
@@ -9,25 +9,25 @@ import pytest
 from authserver.records.audit import Bounded, Entry, Event
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, refused_as
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 REFUSED = Entry(Event.CLIENT_REFUSED, "server", detail={"reason": "wrong_secret"})
 
 
 @pytest.fixture
-def bounded(stage: Stage) -> Bounded:
-    return Bounded(stage.database, rate=1.0, burst=3)
+def bounded(setup: Setup) -> Bounded:
+    return Bounded(setup.database, rate=1.0, burst=3)
 
 
 def admitted(bounded: Bounded, at: float, event: Event = Event.CLIENT_REFUSED) -> int | None:
-    """What `record` would do at a time in seconds: the number passed over before, or None for not written."""
+    """The number of events skipped before, if `record` would write at this time in seconds; else None."""
     return bounded._admit(event, at)
 
 
 def test_a_burst_is_recorded_and_then_one_each_second(bounded: Bounded):
     assert [admitted(bounded, 100.0) for _ in range(5)] == [0, 0, 0, None, None]
     assert admitted(bounded, 100.9) is None
-    assert admitted(bounded, 101.1) == 3, "the three that were passed over"
+    assert admitted(bounded, 101.1) == 3, "the three skipped events"
     assert admitted(bounded, 101.2) is None
     assert admitted(bounded, 102.2) == 1
 
@@ -51,19 +51,19 @@ def test_one_kind_of_event_does_not_crowd_out_another(bounded: Bounded):
     assert admitted(bounded, 100.0, Event.SIGN_IN_REFUSED) == 0
 
 
-def test_what_was_passed_over_stands_in_the_next_event(stage: Stage):
-    bounded = Bounded(stage.database, rate=1e-9, burst=2)
+def test_what_was_passed_over_stands_in_the_next_event(setup: Setup):
+    bounded = Bounded(setup.database, rate=1e-9, burst=2)
     assert [bounded.record(REFUSED) for _ in range(7)] == [True, True, *[False] * 5]
     bounded._rate = 1e9  # as if a long time had passed
     assert bounded.record(REFUSED)
-    details = [json.loads(row.detail) for row in stage.events(Event.CLIENT_REFUSED)]
+    details = [json.loads(row.detail) for row in setup.events(Event.CLIENT_REFUSED)]
     assert [detail.get("not_recorded_before", 0) for detail in details] == [0, 0, 5]
     assert {detail["reason"] for detail in details} == {"wrong_secret"}
 
 
 @on_both_databases
-def test_threads_together_stay_within_the_bound(stage: Stage):
-    bounded = Bounded(stage.database, rate=1e-9, burst=10)
+def test_threads_together_stay_within_the_bound(setup: Setup):
+    bounded = Bounded(setup.database, rate=1e-9, burst=10)
     results: list[bool] = []
 
     def hammer() -> None:
@@ -75,16 +75,16 @@ def test_threads_together_stay_within_the_bound(stage: Stage):
     for thread in threads:
         thread.join()
     assert Counter(results) == {True: 10, False: 110}
-    assert len(stage.events(Event.CLIENT_REFUSED)) == 10
+    assert len(setup.events(Event.CLIENT_REFUSED)) == 10
 
 
-def test_a_flood_of_refused_requests_writes_next_to_nothing(stage: Stage, oauth: OAuth, person: Person):
-    """Any one may send a wrong password or a wrong secret a thousand times a second."""
-    before = len(stage.sql("SELECT id FROM audit_events"))
+def test_a_flood_of_refused_requests_writes_next_to_nothing(setup: Setup, oauth: OAuth, person: Person):
+    """Any client may send a wrong password or a wrong secret a thousand times a second."""
+    before = len(setup.sql("SELECT id FROM audit_events"))
     wrong = oauth.as_app(type(oauth.app)(oauth.app.client_id, "wrong"))
     for _ in range(40):
         assert refused_as(wrong.own_token(), "invalid_client", 401)
         assert refused_as(oauth.token(grant_type="password", username=person.username, password="no"), "invalid_grant")
-    assert 0 < len(stage.events(Event.CLIENT_REFUSED)) < 40
-    assert 0 < len(stage.events(Event.SIGN_IN_REFUSED)) < 40
-    assert len(stage.sql("SELECT id FROM audit_events")) - before < 60
+    assert 0 < len(setup.events(Event.CLIENT_REFUSED)) < 40
+    assert 0 < len(setup.events(Event.SIGN_IN_REFUSED)) < 40
+    assert len(setup.sql("SELECT id FROM audit_events")) - before < 60

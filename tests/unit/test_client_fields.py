@@ -1,4 +1,4 @@
-"""A client's fields are declared once: every other place has exactly those, and one more comes by itself."""
+"""A client's fields are declared once. Every other place has exactly those, and a new field appears there by itself."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from authserver.oauth.grants import grant_classes
 from authserver.pages.texts import span
 from tests.support.server import ROOT
 
-#: What the server itself decides about a client.
+#: Columns of a client that the server itself sets.
 OF_THE_SERVER = {
     "secret_digest", "previous_secret_digest", "previous_secret_expires_at", "secret_used_at", "previous_secret_used_at",
     "enabled", "epoch", "swept_epoch", "status_index", "created_at", "changed_at", "removed_at",
 }  # fmt: skip
 MEMBERS = {field.member for field in FIELDS.values()}
 FIXED = {field.member for field in FIELDS.values() if field.fixed}
-#: RFC 7591 has one method only, so it can be given and is shown beside the several.
+#: RFC 7591 has one method only. It can be given, and is shown beside our list of methods.
 ONE_METHOD = {"token_endpoint_auth_method"}
 
 

@@ -1,4 +1,4 @@
-"""What a client may be registered as: every rule refuses its breach, and what is doubtful is warned of."""
+"""The rules of a client's registration: every rule refuses its breach, and doubtful values get a warning."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def a_registration(kind: str = "web", **changes: Any) -> Registration:
 
 
 def told(client: Registration) -> list[str]:
-    """What is wrong, as a command tells it."""
+    """The problems of a registration, as a command prints them."""
     return [str(problem) for problem in problems(client, CATALOGUE, TOKENS)]
 
 

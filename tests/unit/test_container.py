@@ -1,4 +1,4 @@
-"""The Dockerfile keeps its promises on paper; .ci/container runs its steps, since not every machine has an engine."""
+"""The Dockerfile keeps its promises on paper. .ci/container runs its steps without a container engine."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Records of CSV: where each ends, by the grammar of RFC 4180 written here a second time, and how much is read of a file."""
+"""Records of CSV: the end of each, by a second implementation of RFC 4180, and how much is read of a file."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_file_is_read_as_the_grammar_has_it_up_to_the_record_that_breaks_it(te
 
 
 @given(st.lists(st.lists(st.text(max_size=9), min_size=2, max_size=2), max_size=5), st.sampled_from(",;"))
-def test_whatever_cells_hold_as_many_records_are_read_as_were_written(rows: list[list[str]], separator: str):
+def test_as_many_records_are_read_as_were_written_with_any_cells(rows: list[list[str]], separator: str):
     text = io.StringIO()
     csv.writer(text, delimiter=separator, quoting=csv.QUOTE_ALL).writerows(rows)
     found, broken = read(text.getvalue(), f"username{separator}email")

@@ -88,7 +88,7 @@ def test_a_session_that_is_not_there_is_refused(token: Presented):
 
 @pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("reason", REFUSALS)
-def test_an_ended_session_or_a_foreign_one_is_refused_whatever_is_presented(token: Presented, reason: Reason):
+def test_an_ended_session_or_a_foreign_one_is_refused_with_any_token(token: Presented, reason: Reason):
     assert verdict(token, a_row(**REFUSALS[reason])) == Decision(Act.REFUSE, reason)
 
 
@@ -118,7 +118,7 @@ def test_a_generation_newer_than_the_row_is_deferred(generation: int, *, leaked:
     assert verdict(token) == Decision(Act.DEFER, Reason.SESSION_FROM_THE_FUTURE)
 
 
-def test_a_newer_generation_comes_before_whatever_its_digest_says():
+def test_a_newer_generation_is_decided_before_its_digest():
     assert verdict(Presented(8, PREVIOUS, leaked=False)).act is Act.DEFER
 
 
@@ -181,7 +181,7 @@ ELSEWHERE = Caller("198.51.100.9", "curl/8")
     [
         (HOME, False),
         (Caller("198.51.100.9", "App/1.0"), False),  # a phone that changed its network
-        (Caller("192.0.2.1", "App/1.1"), False),  # an app that was updated
+        (Caller("192.0.2.1", "App/1.1"), False),  # an updated app
         (ELSEWHERE, True),
         (Caller(None, None), True),
     ],
@@ -212,7 +212,7 @@ def test_any_other_superseded_token_is_reuse(columns: dict[str, Any]):
 
 
 def test_a_token_of_the_current_generation_with_another_secret_is_reuse():
-    # The successor that got lost before a late retry made another of the next generation, and its like.
+    # The lost successor of a late retry, and other tokens of its generation.
     assert verdict(Presented(7, b"another", leaked=False)).act is Act.END
 
 

@@ -1,4 +1,4 @@
-"""The doctor on settings: what each check warns about, and that the line it prints mends it."""
+"""The doctor on settings: each check warns about its fault, and the line that it prints mends it."""
 
 from __future__ import annotations
 

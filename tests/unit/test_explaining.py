@@ -1,4 +1,4 @@
-"""A reference is found in whatever people paste, and what is none gets an answer that helps."""
+"""A reference is found in any pasted text, and a text without one gets a helpful answer."""
 
 from __future__ import annotations
 

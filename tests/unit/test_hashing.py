@@ -29,7 +29,7 @@ def slots(tmp_path: Path) -> Path:
     return tmp_path / "slots"
 
 
-# --- what matches ------------------------------------------------------------------------------------------------------
+# --- matches ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_right_password_matches_and_nothing_is_rehashed(slots: Path):
@@ -95,7 +95,7 @@ def test_no_password_breaks_the_hasher(slots: Path, password: str):
     assert not hasher.verify(password, None).matches
 
 
-# --- what it costs -----------------------------------------------------------------------------------------------------
+# --- cost -------------------------------------------------------------------------------------------------------------
 
 
 def test_the_hash_for_unknown_users_has_the_shape_of_a_real_one(slots: Path):

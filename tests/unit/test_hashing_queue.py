@@ -1,4 +1,4 @@
-"""Hashing waits in a bounded queue, in turn, and shares its slots with other processes."""
+"""Hashing waits in a bounded queue, in order, and shares its slots with other processes."""
 
 import contextlib
 import fcntl
@@ -101,7 +101,7 @@ def test_a_slot_that_nobody_gives_back_blocks_nobody_for_ever(slots: Path):
 def test_waiting_takes_no_processor_time(slots: Path):
     pool = a_pool(slots, patience=1.0)
     for _ in range(1000):
-        pool._slots.notify()  # hints that nobody wanted must not keep awake who comes next
+        pool._slots.notify()  # unused hints must not keep the next waiter awake
     with hold_all_slots(slots):
         started = time.thread_time()
         with pytest.raises(HashingOverloaded), pool.slot():

@@ -1,4 +1,4 @@
-"""The house rules of the code, executable: each finds its breaches in a file, and each is shown a breach it must find."""
+"""The house rules of the code as tests: each rule finds its breaches in a file, and finds an example breach."""
 
 import ast
 import functools
@@ -26,8 +26,8 @@ SQL_FILES: dict[str, str] = {
     "authserver/database/schema.py": "the advisory lock around a migration",
     "authserver/records/audit.py": "its table, its one insert and its one query make a single file",
     "authserver/records/activity.py": "its table, the counting and the few statements of it make a single file",
-    # What the statements of sessions/ do is what those files are about; the hot path's are in sessions/store.py.
-    "authserver/sessions/ending.py": "ending sessions inside somebody else's transaction",
+    # These files of sessions/ are about their statements. The statements of the hot path are in sessions/store.py.
+    "authserver/sessions/ending.py": "ends sessions inside the transaction of another act",
     "authserver/sessions/listing.py": "a user's own sessions",
     "authserver/sessions/opening.py": "the sign-in's locks and insert",
     "authserver/sessions/retention.py": "deleting ended sessions in batches",
@@ -175,10 +175,10 @@ def _declared_modules() -> set[str]:
 @dataclass(frozen=True)
 class Rule:
     find: Callable[[SourceFile], Breaches]
-    # A breach that the rule must find, and the path at which it would stand.
+    # A breach that the rule must find, and its path.
     path: str
     breach: str
-    # The same text at a path where it is right; None where it is right nowhere.
+    # A path where the same text is right, or None.
     home: str | None
 
 
@@ -253,7 +253,7 @@ RULES = [
     Rule(switched_off_measurement, "authserver/a.py", "x = 1  # pragma: no " + "cover", None),
     Rule(undeclared_dependencies, "authserver/a.py", "import left_pad", None),
 ]
-# The folders of rules that are not those of the server and the library for APIs.
+# The folders of rules that check other folders than the server and the library for APIs.
 FOLDERS: dict[Callable[[SourceFile], Breaches], tuple[str, ...]] = {
     long_files: ("authserver", "benchmarks", "sdk", "tests"),
     request_globals_in_the_core: ("authserver",),

@@ -1,4 +1,4 @@
-"""Hashes that other systems made are verified as those systems do, and none can cost more than a sign-in may."""
+"""Hashes of other systems are verified as those systems do, and no hash can cost more than a sign-in may."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_hash_dearer_than_a_sign_in_may_be_is_refused_and_computes_nothing(
     with pytest.raises(UnusableHash, match=reason):
         imported.read(encoded)
     if not encoded.startswith("$argon2id$"):
-        # Should it stand in a row all the same: had it been computed, this test would not end today.
+        # Even if such a hash stands in a row, it is not computed: that would take days.
         assert hasher.verify(PASSWORD, encoded).matches is False
 
 
@@ -157,7 +157,7 @@ BROKEN = st.sampled_from(sorted(HASHES.values())).flatmap(
 
 
 @given(st.text(max_size=200) | BROKEN)
-def test_no_text_whatever_breaks_the_reading(encoded: str):
-    """Each is either read or refused; any other exception fails this."""
+def test_no_text_breaks_the_reading(encoded: str):
+    """Each text is read or refused. Any other exception fails the test."""
     with contextlib.suppress(UnusableHash):
         assert hasattr(imported.read(encoded), "matches")

@@ -1,4 +1,4 @@
-"""Which names, addresses, passwords and roles are possible, and which names are the same."""
+"""The valid names, addresses, passwords and roles, and the names that count as the same."""
 
 import unicodedata
 
@@ -12,7 +12,7 @@ from authserver.users.names import check_email, check_role, check_username, fold
 SHORTEST, LONGEST = PASSWORD_LENGTHS
 
 anything = st.text(st.characters(exclude_categories=()), max_size=60)
-# Letters that fold to several, and accents that change places: where folding twice could differ from folding once.
+# Letters that fold to several, and accents that change places: folding twice could differ from folding once.
 tricky = st.text(
     st.one_of(
         st.sampled_from("\u00df\u0130\u0149\u0345\u0390\u1e9e\ufb01\u1fb3\u0344\u2126\u212b\u03c2\u01c5\u1f80\u3392"),

@@ -1,4 +1,4 @@
-"""A port for a test's server is nobody else's, before the server starts and between two starts."""
+"""No other process gets the port of a test's server, before the server starts and between two starts."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""The throw-away PostgreSQL that other tests stand on: real, separate, durable, and gone afterwards."""
+"""The throw-away PostgreSQL of the other tests is real, separate and durable, and is removed afterwards."""
 
 import subprocess
 import sys
@@ -72,7 +72,7 @@ def test_a_killed_test_run_leaves_no_cluster_behind(postgres: Postgres) -> None:
         "cluster = postgres_or_skip();"
         "print(cluster.directory, cluster._keeper.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
-    # The pipe ends when the last process that holds it does: communicate() waits for the keeper too.
+    # The pipe ends with the last process that holds it, so communicate() waits for the keeper too.
     killed = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True, cwd=ROOT)
     directory = Path(killed.stdout.split()[0])
     assert killed.returncode == -9, killed.stderr

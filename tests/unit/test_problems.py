@@ -1,4 +1,4 @@
-"""A rule says as data which field it is about: each names one that the faces have, and no text moves an error."""
+"""Each rule names its field as data. Every face has that field, and no text decides where an error is shown."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CATALOGUE = Catalogue(
     {ORDERS: Api(ORDERS, "Orders", None, frozenset({"read"}))}, {"read": Scope("read", ORDERS, frozenset())}
 )
 
-#: Breaches of every rule, by the fields that the rules are about.
+#: Breaches of every rule, by field.
 CLIENTS: Mapping[str, list[dict[str, Any]]] = {
     "client_id": [{"client_id": ""}, {"client_id": "-shop"}],
     "name": [{"name": " "}],
@@ -115,7 +115,7 @@ def test_what_breaks_no_rule_has_no_problem(kind: str):
 
 
 def places(made: Form, route: Route, problem: Problem) -> tuple[list[str], str | None]:
-    """Where a problem stands in the console's form, and what the admin API points at."""
+    """The place of a problem in the console's form, and the pointer of the admin API."""
     made.blame([problem])
     (error,) = refusal(Invalid(problem), route.fields).errors
     return list(made.errors), error.pointer
@@ -128,7 +128,7 @@ def places(made: Form, route: Route, problem: Problem) -> tuple[list[str], str |
 def test_a_problem_stands_beside_its_field_however_it_is_worded(kind: str, field: str, breach: dict[str, Any]):
     check, _, form, route = KINDS[kind]
     found = [problem for problem in check(**breach) if problem.field == field]
-    assert found, "the rule says which field it is about"
+    assert found, "the rule names its field"
     for problem in found:
         expected = [] if field == "kind" else [field]  # a client's kind is chosen before its form is opened
         assert places(form(), route, problem) == (expected, f"/{route.names.get(field, field)}")
@@ -138,7 +138,7 @@ def test_a_problem_stands_beside_its_field_however_it_is_worded(kind: str, field
             assert str(reworded).startswith(f"{field}: {text}")
 
 
-# --- the source: rules that no breach above has reached are found too -------------------------------------------------
+# --- the source: finds rules without a breach above -------------------------------------------------------------------
 
 RULES = {
     "client": ("clients/registration.py", "clients/uris.py", "clients/origins.py", "administration/clients.py"),
@@ -149,7 +149,7 @@ FIELD_AT = {Problem.__name__: 1, Invalid.__name__: None, Conflict.__name__: None
 
 
 def said(file: Path) -> Iterator[tuple[str, str]]:
-    """The beginning of the text and the field of each problem that a file makes of constants."""
+    """The beginning of the text, and the field, of each problem that a file makes from constants."""
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FIELD_AT and node.args:
             place = FIELD_AT[node.func.id]

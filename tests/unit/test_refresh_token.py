@@ -1,4 +1,4 @@
-"""A refresh token has one spelling, a tag that nobody else can make, and successors that only its holder can derive."""
+"""A refresh token has one spelling, a tag that only the server can make, and a successor that needs the token."""
 
 import base64
 import contextlib
@@ -70,7 +70,7 @@ def test_the_wire_form_is_the_prefix_and_72_bytes(token: RefreshToken):
 
 @given(tokens, st.integers(0, 95), st.sampled_from(BASE64URL))
 def test_a_token_has_one_spelling(token: RefreshToken, position: int, letter: str):
-    # Bits that do not count would let one stolen token look like many.
+    # Unused bits would let one stolen token look like many.
     text = token.encode()
     at = len(PREFIX) + position
     changed = text[:at] + letter + text[at + 1 :]
@@ -112,7 +112,7 @@ def test_any_text_is_a_token_or_malformed(text: str):
         PREFIX + base64.urlsafe_b64encode(b"\2" + bytes(71)).decode(),
         TEXT * 1000,
     ],
-    ids=range(15),  # the token is another one at each start
+    ids=range(15),  # the token differs at each start
 )
 def test_what_has_another_form_is_malformed(text: str):
     assert parse(TEXT)
@@ -171,8 +171,8 @@ def test_every_node_derives_the_same_successor(presented: RefreshToken, generati
 
 
 @given(tokens, salts)
-def test_whatever_is_missing_there_is_no_successor_without_it(presented: RefreshToken, salt: bytes):
-    """Not without the presented secret, the key, the salt of the row, the session and the generation."""
+def test_no_successor_is_derived_without_each_of_its_inputs(presented: RefreshToken, salt: bytes):
+    """The successor needs the presented secret, the key, the salt of the row, the session and the generation."""
     generation = 7
     wanted = successor(KEY, presented, generation, salt).secret
     other_secret = issue(KEY, presented.session_id, presented.generation, bytes(a ^ 1 for a in presented.secret))

@@ -1,4 +1,4 @@
-"""The module for web pages: what is committed is what its source builds, small enough, and right by its own tests."""
+"""The module for web pages: the committed build matches its source, is small, and passes its own tests."""
 
 import gzip
 import json
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 
 SDK = Path(__file__).parents[2] / "sdk" / "browser"
 BUILT = SDK / "dist" / "authserver-browser.js"

@@ -1,4 +1,4 @@
-"""Settings: the order of sources, masking, the rules of production, and what values may look like."""
+"""Settings: the order of sources, masking, the rules of production, and the forms of values."""
 
 import base64
 import secrets
@@ -107,7 +107,7 @@ def test_the_value_of_a_secret_is_in_no_error(name: str, tmp_path: Path, a_file:
         problem(in_file),
         problem(**{variable_of(name): secret}),
         problem(**{f"{variable_of(name)}_FILE": str(tmp_path / "secret")}),
-        # Mistaken for the variable without _FILE.
+        # It is mistaken for the variable without _FILE.
         problem(**{f"{variable_of(name)}_FILE": secret}),
         problem(**{f"{variable_of(name)}_FIL": secret}),
     ]

@@ -1,4 +1,4 @@
-"""The documented file of settings says what there is, and changes nothing."""
+"""The documented file of settings has every setting with its default."""
 
 import re
 import tomllib

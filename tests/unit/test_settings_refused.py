@@ -1,4 +1,4 @@
-"""Settings that are wrong: each is refused with its source and what would be right."""
+"""Each wrong setting is refused with its source and the values that are right."""
 
 import re
 from pathlib import Path

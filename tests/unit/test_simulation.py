@@ -1,4 +1,4 @@
-"""The simulation of lost answers and thieves knows the right answer where there is one."""
+"""The simulation of lost answers and thieves gives the right answer in cases with a known answer."""
 
 import random
 
@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from benchmarks.devices import Request, false_sign_outs, life, sign_outs
 from benchmarks.rules import FORKING, OURS, OURS_LATE, POLICIES, STRICT, WINDOW, Policy
-from benchmarks.thieves import THIEVES, found, theft
+from benchmarks.thieves import THIEVES, play_thefts, theft
 
 DUE = 810
 GOOD = [Request(0, answered=True)]
-#: One refresh after a good one, by what happened to it, and how many sign-outs it is worth under which rules.
+#: The fates of a refresh that follows a good one, and its sign-outs under each policy.
 CASES: dict[str, tuple[list[Request], dict[Policy, int]]] = {
     "answered": ([Request(DUE, answered=True)], {STRICT: 0, FORKING: 0, OURS: 0, OURS_LATE: 0}),
     "lost, and repeated within the window": (
@@ -53,10 +53,10 @@ def test_known_mishaps_sign_out_whom_they_should(refresh: list[Request], expecte
         max_size=20,
     )
 )
-def test_whoever_repeats_within_the_window_is_never_signed_out_by_ours(
+def test_a_repetition_within_the_window_is_never_signed_out_by_ours(
     refreshes: list[tuple[float, list[float]]],
 ):
-    """However soon the next refresh comes, and however many answers are lost before one arrives."""
+    """The next refresh may come at any time, and any number of answers may be lost before one arrives."""
     now, played = 0.0, []
     for pause, repeats in refreshes:
         now += pause
@@ -71,7 +71,7 @@ def test_strict_rotation_signs_out_at_every_mishap_and_at_no_other_time():
     lived = [refresh for device in range(5) for refresh in life(0.05, random.Random(device), days=5)]
     mishaps = sum(len(refresh) > 1 for refresh in lived)
     assert 0 < mishaps < len(lived)
-    # Devices one after the other would be one device whose time goes back: each is played by itself.
+    # Each device is played by itself: devices in a row would be one device whose time goes back.
     counted = sum(sign_outs(STRICT, life(0.05, random.Random(device), days=5)) for device in range(5))
     assert counted == mishaps
 
@@ -88,11 +88,11 @@ def test_the_figures_are_the_same_each_time_and_however_the_work_is_cut():
     assert whole == false_sign_outs(0.05, range(3))
     parts = [false_sign_outs(0.05, range(device, device + 1)) for device in range(3)]
     assert whole == ([sum(counts) for counts in zip(*(one for one, _ in parts), strict=True)], sum(n for _, n in parts))
-    assert found(1, 3, 10) == found(1, 3, 10)
+    assert play_thefts(1, 3, 10) == play_thefts(1, 3, 10)
 
 
 def test_a_thief_who_watches_the_owner_is_found_at_once_by_strict_rotation_and_never_by_any_window():
-    """The price of a window, and no reason to hide it."""
+    """This is the price of a window."""
     watching = next(place for place, thief in enumerate(THIEVES) if thief.watches)
     results = {policy: theft(watching, place, 1) for place, policy in enumerate(POLICIES)}
     assert results[STRICT].found_after == 0
@@ -104,7 +104,7 @@ def test_a_thief_who_watches_the_owner_is_found_at_once_by_strict_rotation_and_n
 
 def test_a_thief_who_comes_right_after_exp_is_let_in_by_a_late_retry_alone_and_found_at_the_owners_next_refresh():
     place = next(place for place, thief in enumerate(THIEVES) if "after" in thief.name)
-    with_late, without = (found(place, POLICIES.index(policy), 40) for policy in (OURS_LATE, OURS))
+    with_late, without = (play_thefts(place, POLICIES.index(policy), 40) for policy in (OURS_LATE, OURS))
     assert without.got_in < with_late.got_in
     assert without.half == 0 < with_late.half
     assert with_late.never == 0

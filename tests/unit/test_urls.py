@@ -1,4 +1,4 @@
-"""Origins, loopback and the names of cookies: one meaning each."""
+"""Origins, loopback and the names of cookies have one meaning each."""
 
 import pytest
 

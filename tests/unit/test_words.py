@@ -1,4 +1,4 @@
-"""Nothing that is stored stays without its words."""
+"""Every stored code has its words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// What a page works with: it signs in and out, fetches with the token, and lists the user's sessions.
+// The class for pages: it signs in and out, fetches with the token, and lists the user's sessions.
 
 import { browser } from "./environment.js";
 import { AuthError } from "./errors.js";
@@ -69,7 +69,7 @@ export class AuthClient extends EventTarget {
     if (!this.#apis.has(new URL(request.url).origin)) {
       throw new AuthError("unknown_api", { description: request.url });
     }
-    // A body can be read once. The copy keeps what the first request has read, until it is known not to be needed.
+    // A body can be read only once, so a copy keeps it for a repetition.
     const spare = request.clone();
     const used = await this.#usable(request.signal);
     const person = this.#shared.person;
@@ -91,7 +91,7 @@ export class AuthClient extends EventTarget {
 
   get sessions() {
     const call = async (/** @type {string} */ path, method = "DELETE", more = "") => {
-      // The server needs the client to find its cookie, and to let its pages read a refusal.
+      // With the client's id the server finds its cookie, and lets its pages read a refusal.
       const url = `${this.#issuer}/sessions${path}${this.#query}${more}`;
       const response = await this.fetch(url, { method, cache: "no-store" });
       if (!response.ok) {
@@ -101,7 +101,7 @@ export class AuthClient extends EventTarget {
     };
     const noticing = async (/** @type {string} */ path) => {
       await call(path);
-      // It may have been this one.
+      // It may be the page's own session.
       await this.#shared.renew().catch(() => {});
     };
     return {
@@ -129,7 +129,7 @@ export class AuthClient extends EventTarget {
     const now = this.#env.now();
     if (this.#shared.state.status === "signed-in" && now < goodUntil(this.#shared.state)) {
       if (now >= this.#shared.dueAt()) {
-        // No need to wait for it.
+        // The token is still good, so do not wait.
         this.#shared.renew().catch(() => {});
       }
       return this.#shared.state;
@@ -148,7 +148,7 @@ export class AuthClient extends EventTarget {
   }
 }
 
-/** As good as can be told without the list of public suffixes. @param {URL} url */
+/** The site of an address, as well as possible without the list of public suffixes. @param {URL} url */
 function site({ protocol, hostname }) {
   return protocol + (/^[\d.]+$|^\[/.test(hostname) ? hostname : hostname.split(".").slice(-2).join("."));
 }

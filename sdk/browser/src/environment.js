@@ -1,4 +1,4 @@
-// All that the module uses of the browser. Tests replace it by a fake. It works in workers too, which have no document.
+// Everything that the module uses of the browser. Tests replace it by a fake. It also works in workers, without a document.
 
 export function browser() {
   const { document, BroadcastChannel, navigator, location } = globalThis;

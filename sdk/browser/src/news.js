@@ -1,6 +1,6 @@
-// What the tabs of one client say to each other. The newer state counts everywhere, so an old message does no harm.
+// Messages between the tabs of one client. The newer state wins in every tab, so an old message does no harm.
 
-// How long a tab that had to wait for the lock listens for what the others got meanwhile.
+// How long a tab that had to wait for the lock waits for the messages of the others.
 const HEARING = 200;
 
 export class News {
@@ -27,7 +27,7 @@ export class News {
     this.#channel?.postMessage(message);
   }
 
-  /** Wait for the news of the tab that had the lock: news and lock travel on different ways. */
+  /** Wait for the news of the tab that had the lock, because news may arrive later than the lock. */
   async hear() {
     if (this.#channel) {
       this.tell({ ask: true });
@@ -41,7 +41,7 @@ export class News {
     }
   }
 
-  /** There is news: end the waiting for it. */
+  /** News has come: end the waiting. */
   heard() {
     for (const tell of this.#hearers.splice(0)) {
       tell();

@@ -1,4 +1,4 @@
-// One session over all tabs of this browser: signed in, refreshed and signed out under one lock, its state the same in each.
+// The session that all tabs of this browser share: sign-in, refresh and sign-out hold one lock, and every tab has its state.
 
 import { mark } from "./environment.js";
 import { AuthError } from "./errors.js";
@@ -9,7 +9,7 @@ import { Wire } from "./wire.js";
 
 /** @typedef {import("./state.js").State} State */
 
-// Pauses of a refresh whose answer did not come: all of them fit into the server's retry window.
+// Pauses before a refresh without an answer is repeated. Together they fit into the server's retry window.
 const PAUSES = [250, 500, 1_000, 2_000, 4_000];
 const LONGEST_PAUSE = 60_000;
 
@@ -25,7 +25,7 @@ export class SharedSession {
 
   /** @type {State} */
   state = UNKNOWN;
-  // Requests of one person are never repeated with the token of another: who they are changes with this number.
+  // Changes with the user, so that a request of one user is never repeated with the token of another.
   person = 0;
   /** @type {AuthError | undefined} */
   #error;
@@ -59,7 +59,7 @@ export class SharedSession {
     this.#stopListening = env.onWake((stale) => this.#wake(stale));
   }
 
-  /** What the page is told. */
+  /** The session as the page sees it. */
   get shown() {
     const { status, scope, expiresAt, refreshExpiresAt, reason } = this.state;
     const error = this.#error;
@@ -78,7 +78,7 @@ export class SharedSession {
       this.#become(signedIn(answer, sent, version, version));
     });
     if (!this.#sameSite) {
-      // Across sites no browser sends a Strict cookie: better found out now than when the access token expires.
+      // Browsers send no Strict cookie across sites. Find that out now, not when the access token expires.
       await this.renew().catch(() => {});
       if (this.state.reason === "cookies_blocked") {
         throw new AuthError("cookies_blocked");
@@ -87,7 +87,7 @@ export class SharedSession {
   }
 
   async signOut() {
-    // From here on nobody is signed in here, whatever happens to the request: closed tab, lost network, crash.
+    // From now on this page is signed out, even if the tab is closed, the network is lost or the browser crashes.
     this.#signingOut.set(true);
     this.#become(signedOut("signed_out", this.#nextVersion()));
     try {
@@ -109,8 +109,8 @@ export class SharedSession {
     return dueAt(this.state, this.#chance);
   }
 
-  /** Refresh, or take what another tab got in the meantime. All callers of a tab share one.
-   * @returns {Promise<void>} fails while the server cannot be asked; being signed out is no failure */
+  /** Refresh, or take the answer that another tab got in the meantime. All callers of a tab share one call.
+   * @returns {Promise<void>} fails if the server cannot be reached, and not if the session has ended */
   renew() {
     return (this.#renewing ??= this.#attempts().finally(() => (this.#renewing = undefined)));
   }
@@ -122,11 +122,11 @@ export class SharedSession {
     }
     for (let tried = 0; ; tried++) {
       try {
-        // The lock is let go between attempts, so that a sign-out need not wait for the network to come back.
+        // Each attempt takes the lock anew, so that a sign-out does not have to wait until the network is back.
         return await this.#lock((waited) => this.#attempt(before, waited));
       } catch (error) {
         if (error === this.#error) {
-          throw error; // found out by another tab, and scheduled
+          throw error; // another tab met this error, and a retry is scheduled
         }
         if (error.code !== "offline" || tried === PAUSES.length || !this.#env.online() || this.#closed) {
           this.#failed(error);
@@ -166,14 +166,14 @@ export class SharedSession {
       next = signedOut(blocked ? "cookies_blocked" : "session_ended", 0);
     }
     this.#recovered();
-    // An answer that comes after somebody signed in or out says nothing about the session of now.
+    // If a user has signed in or out since the request, its answer says nothing about the present session.
     if (this.state === state) {
-      // As old as the question: should another tab have signed somebody in since, that is the newer state everywhere.
+      // The version is the time of the request, so a sign-in in another tab since then is newer in every tab.
       this.#become({ ...next, version: Math.max(sent, state.version + 1) });
     }
   }
 
-  /** Revoke the session if a sign-out was asked for, here or in a page that is gone. Only under the lock. */
+  /** Revoke the session if a sign-out has begun, here or in a page that is closed. Call it only under the lock. */
   async #finishSignOut() {
     if (this.#signingOut.get()) {
       await this.#wire.signOut();
@@ -227,12 +227,12 @@ export class SharedSession {
     }
   }
 
-  /** The session is kept; later is another try. @param {AuthError} error */
+  /** Keep the session, and schedule another try. @param {AuthError} error */
   #failed(error) {
     const now = this.#env.now();
     const { retryAfter = 0 } = error;
     const pause = Math.min(1_000 * 2 ** this.#failures, LONGEST_PAUSE) * (0.5 + this.#env.random() / 2);
-    // Who asks in between is told at once what is wrong; other tabs need not find it out.
+    // Until then calls fail at once with this error, in other tabs too, without a request.
     const holdUntil = now + Math.max(retryAfter * 1000, 1_000);
     this.#news.tell({ holdUntil, code: error.code });
     this.#hold(error, holdUntil, Math.max(holdUntil, now + pause));
@@ -253,7 +253,7 @@ export class SharedSession {
   /** @param {boolean} stale */
   #wake(stale) {
     if (stale) {
-      // Back from the browser's cache of pages, deaf to the news since.
+      // The page comes from the browser's back-forward cache and has missed messages.
       this.renew().catch(() => {});
     } else {
       if (this.#failures && this.#env.online()) {
@@ -264,7 +264,7 @@ export class SharedSession {
     }
   }
 
-  /** A page that nobody sees does not refresh: it would keep alive a session that nobody uses. */
+  /** A hidden page does not refresh, because it would keep an unused session alive. */
   #schedule() {
     this.#callOff();
     const { status } = this.state;

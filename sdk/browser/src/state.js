@@ -3,7 +3,7 @@
 /**
  * @typedef {object} State
  * @property {"unknown" | "signed-in" | "signed-out"} status
- * @property {number} version the greatest of all tabs counts; the time in milliseconds, or the last version plus one
+ * @property {number} version the greatest of all tabs wins; the time in milliseconds, or the last version plus one
  * @property {number} since version of the sign-in; 0 if all tabs opened after it
  * @property {string} [token] the access token; absent if it is a cookie too
  * @property {string} [scope]

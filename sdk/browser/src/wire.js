@@ -1,4 +1,4 @@
-// Requests to /token and /revoke, and what their refusals mean. The refresh token is a cookie that no script sees.
+// Requests to /token and /revoke, and the errors of their refusals. The refresh token is a cookie that no script sees.
 
 import { AuthError } from "./errors.js";
 

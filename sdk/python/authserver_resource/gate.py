@@ -44,7 +44,7 @@ class Gate:
     Args:
         verifier: Decides about a token.
         cookie: A cookie that may carry the token instead of the header, if app and API share one origin. Its name
-            begins with `__Host-`, so no sibling host can plant it. Only for an issuer on http any name will do.
+            begins with `__Host-`, so no sibling host can plant it. Any name is allowed only with an issuer on http.
         origins: The origins that may use unsafe methods with the cookie; by default the audience's own.
         scopes: The scopes of this API, for its metadata.
 

@@ -40,7 +40,7 @@ class Introspection:
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """After a fork."""
+        """Replace the lock after a fork."""
         self._lock = threading.Lock()
         self._flights: dict[bytes, Future[dict[str, Any]]] = {}
         self._memory.reset_after_fork()

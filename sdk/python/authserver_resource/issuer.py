@@ -46,7 +46,7 @@ class Issuer:
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """After a fork."""
+        """Replace the lock after a fork."""
         self._lock = threading.Lock()
         self.metadata.reset_after_fork()
 

@@ -19,7 +19,7 @@ class Memory(Generic[T]):
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """After a fork."""
+        """Replace the lock after a fork."""
         self._lock = threading.Lock()
 
     def put(self, key: bytes, answer: T) -> None:

@@ -65,7 +65,7 @@ class StatusLists:
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """After a fork."""
+        """Replace the lock after a fork."""
         self._lock = threading.Lock()
 
     def find(self, claims: dict[str, Any]) -> tuple[Remote[StatusList], int] | None:

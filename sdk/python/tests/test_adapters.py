@@ -203,7 +203,7 @@ def test_the_metadata_are_served(issuer, call):
     }
 
 
-def test_a_token_in_the_query_is_none(issuer, call):
+def test_a_token_in_the_query_is_ignored(issuer, call):
     assert call(f"/read?access_token={issuer.token()}").status_code == 401
 
 

@@ -79,7 +79,7 @@ def test_what_cannot_be_one_is_not_asked_about(issuer, verifier, refused, token)
     assert issuer.count(ASK) == 0
 
 
-def test_those_who_ask_at_one_time_share_one_request(issuer, verifier):
+def test_parallel_questions_share_one_request(issuer, verifier):
     token = issuer.opaque()
     ready = threading.Barrier(8)
 

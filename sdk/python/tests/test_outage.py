@@ -179,7 +179,7 @@ def test_old_keys_are_used_for_a_bounded_time(issuer, make_verifier, clock, refu
         (JWKS, (500, b"")),
     ],
 )
-def test_a_bad_document_is_none_and_a_redirect_is_not_followed(issuer, verifier, refused, path, answer):
+def test_a_bad_document_is_refused_and_a_redirect_is_not_followed(issuer, verifier, refused, path, answer):
     issuer.answers[path] = answer
     with refused("keys_unavailable"):
         verifier.verify(issuer.token())

@@ -9,20 +9,20 @@ from dataclasses import dataclass
 from authserver.keys.keyring import Keyring
 from authserver.keys.setup import open_vault
 from tests.interop.issuer import Issuer, Key, encoded
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @dataclass(frozen=True)
 class Forger:
-    """Who makes them. `ours` signs with the real server's own key; `stranger` is a server of somebody else, online."""
+    """Makes the bad tokens. `ours` signs with the real server's own key; `stranger` is another issuer, online."""
 
     ours: Issuer
     stranger: Issuer
 
 
-def the_servers_own_key(stage: Stage) -> Key:
-    """The key that the server on this stage signs with: so that nothing but the one change can be what is refused."""
-    signing = Keyring(stage.database, open_vault(stage.settings), max_age=0).current().signing
+def the_servers_own_key(setup: Setup) -> Key:
+    """The signing key of the server on this setup, so that only the one change can be the reason of a refusal."""
+    signing = Keyring(setup.database, open_vault(setup.settings), max_age=0).current().signing
     (key,) = signing.key_set.keys
     return Key(signing.kid, key.private_key)  # type: ignore[arg-type]
 

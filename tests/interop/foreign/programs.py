@@ -1,4 +1,4 @@
-"""Starts the programs of this folder: APIs and client apps as others write them, with libraries of other makers."""
+"""Starts the programs of this folder: APIs and client apps with libraries of other makers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 
 from tests.interop.programs import _environment
-from tests.support.needs import missing
+from tests.support.missing_parts import missing
 
 ROOT = Path(__file__).parents[3]
 HERE = Path(__file__).parent
@@ -23,7 +23,7 @@ STOP_SECONDS = 60
 
 @dataclass(frozen=True)
 class Library:
-    """A library and how its API is started, from the folder of its `part` (the name of a pytest marker)."""
+    """A library and the command of its API, in the folder of its `part` (the name of a pytest marker)."""
 
     name: str
     part: str
@@ -84,7 +84,7 @@ def run_node(script: str, *arguments: str, given: str = "") -> Any:
 
 
 def folder(part: str) -> Path:
-    """Where the programs of a part stand, built; skips, or fails where the part is required."""
+    """The folder with the built programs of a part. Skips the test without it, or fails if the part is required."""
     if part == "python":
         return HERE / part
     command = [str(ROOT / ".ci" / "foreign"), "--check", part]

@@ -14,7 +14,7 @@ issuer, audience = sys.argv[1:]
 
 class Validator(JWTBearerTokenValidator):  # type: ignore[misc]
     def get_jwks(self) -> KeySet:
-        # Asked for each token, which will do for a test; an API keeps the keys.
+        # Fetched for each token, which is good enough for a test. A real API caches the keys.
         with urllib.request.urlopen(f"{issuer}/.well-known/jwks.json", timeout=60) as response:
             return KeySet.import_key_set(json.load(response))
 

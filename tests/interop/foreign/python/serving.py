@@ -1,4 +1,4 @@
-"""HTTP for the two APIs of this folder: 200 with the subject of a good token, 401 where their library refuses it."""
+"""HTTP for the two APIs of this folder: 200 with the subject of a good token, 401 if their library refuses it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class Subject(Protocol):
 
 
 def serve(subject: Subject, *, refusal: type[Exception]) -> None:
-    """Serve until killed. What is neither a subject nor a `refusal` is a fault: no answer, and a traceback."""
+    """Serve until killed. Any exception other than `refusal` is a fault: no answer, and a traceback."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -1,4 +1,4 @@
-"""A proxy with TLS for many hosts, which sees every request, and can lose, hold or answer any of them."""
+"""A proxy with TLS for many hosts. It sees every request, and can lose, hold or answer it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-#: Names of this connection alone (RFC 9110 section 7.6.1), and those that the proxy writes itself.
+#: Headers of one connection only (RFC 9110 section 7.6.1), and headers that the proxy writes itself.
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "upgrade", "te", "trailer"}
 Headers = list[tuple[str, str]]
 
 
 @dataclass
 class Exchange:
-    """A request, and its answer as soon as there is one. `host` has no port; header names are lower-case."""
+    """A request, and its answer when it is there. `host` has no port; header names are lower-case."""
 
     method: str
     host: str
@@ -60,11 +60,11 @@ class Route:
 Watcher = Callable[[Exchange], bool]
 
 
-class Front:
-    """Speaks TLS on one port under any name, and hands requests on. No route: 404; nobody listens there: 502.
+class TlsProxy:
+    """Speaks TLS on one port under any name, and hands requests on. No route is 404, no server 502.
 
-    `on_request` and `on_answer` are called in the thread of the request, may wait, and lose it by returning False: then
-    the connection breaks. Every connection serves one request, so that a browser has no reason to repeat one by itself.
+    `on_request` and `on_answer` are called in the thread of the request and may wait. If one returns False, the
+    connection breaks. Every connection serves one request, so that a browser has no reason to repeat one by itself.
     """
 
     def __init__(self, directory: Path, *names: str) -> None:
@@ -84,7 +84,7 @@ class Front:
         return port
 
     @contextmanager
-    def running(self) -> Iterator[Front]:
+    def running(self) -> Iterator[TlsProxy]:
         thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
@@ -99,7 +99,7 @@ class Front:
         return [exchange for exchange in list(self.exchanges) if exchange.is_a(grant_type)]
 
     def serve(self, exchange: Exchange) -> bool:
-        """Fill in the answer; False when there is to be none."""
+        """Fill in the answer; False if the connection must break instead."""
         self.exchanges.append(exchange)
         if not self.on_request(exchange):
             return False
@@ -137,7 +137,7 @@ class Front:
 
 
 class _Server(ThreadingHTTPServer):
-    """Shakes hands in the thread of the connection: one that says nothing holds up no other."""
+    """Shakes hands in the thread of the connection, so that a silent connection does not block the others."""
 
     daemon_threads = True
     block_on_close = False
@@ -152,10 +152,10 @@ class _Server(ThreadingHTTPServer):
         return self.context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Browsers leave whenever they like."""
+        """Browsers may close a connection at any time."""
 
 
-def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
+def _handler(proxy: TlsProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         timeout = 60
@@ -169,7 +169,7 @@ def _handler(front: Front) -> type[BaseHTTPRequestHandler]:
             host = headers.get("host", "").rpartition(":")[0]
             exchange = Exchange(self.command, host, self.path, headers, body)
             self.close_connection = True
-            if not front.serve(exchange):
+            if not proxy.serve(exchange):
                 return
             self.send_response_only(exchange.status)
             for name, value in exchange.answer_headers:
@@ -197,7 +197,7 @@ def _general(name: str) -> x509.GeneralName:
 
 
 def make_certificate(directory: Path, *names: str) -> Path:
-    """A file with a key and a certificate for these names that vouches for itself."""
+    """A file with a key and a self-signed certificate for these names."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
     now = dt.datetime.now(dt.UTC)
@@ -217,7 +217,7 @@ def make_certificate(directory: Path, *names: str) -> Path:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
-    path = directory / "front.pem"
+    path = directory / "proxy.pem"
     path.touch(mode=0o600)
     path.write_bytes(
         key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

@@ -1,4 +1,4 @@
-"""Many clients at once: threads in several processes, so that no lock of one interpreter puts requests in a row."""
+"""Refreshes by many threads of several processes: one interpreter's lock would put the requests in a row."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
 
-class Said(NamedTuple):
-    """An answer, as far as a race is about it."""
+class RefreshAnswer(NamedTuple):
+    """The parts of an answer that a race decides."""
 
     status: int
     refresh_token: str | None
 
 
-class Crowd:
+class RefreshingProcesses:
     """Processes of threads that present one refresh token of a public client, all at the same time."""
 
     def __init__(self, port: int, client_id: str, *, processes: int, threads: int) -> None:
-        # spawn: the process of the tests has threads and connections that must not be forked.
+        # spawn, because the threads and connections of the test process must not be forked.
         context = multiprocessing.get_context("spawn")
         self._start = context.Barrier(processes)
         self._pipes: list[Connection] = []
@@ -36,11 +36,11 @@ class Crowd:
             self._pipes.append(ours)
             self._processes.append(process)
 
-    def refresh(self, refresh_token: str) -> list[Said]:
+    def refresh(self, refresh_token: str) -> list[RefreshAnswer]:
         """Present the token once from every thread, and return all answers."""
         for pipe in self._pipes:
             pipe.send(refresh_token)
-        return [said for pipe in self._pipes for said in pipe.recv()]
+        return [answer for pipe in self._pipes for answer in pipe.recv()]
 
     def __enter__(self) -> Self:
         return self
@@ -53,7 +53,7 @@ class Crowd:
 
 
 def _work(port: int, client_id: str, threads: int, start: threading.Barrier, pipe: Connection) -> None:
-    """One process: a thread keeps its connection, and all wait for each other before they send."""
+    """One process: each thread keeps its connection, and all threads wait for each other before they send."""
 
     def wait_for_other_processes() -> None:
         start.wait()
@@ -61,7 +61,7 @@ def _work(port: int, client_id: str, threads: int, start: threading.Barrier, pip
     together = threading.Barrier(threads, action=wait_for_other_processes)
     mine = threading.local()
 
-    def refresh(refresh_token: str) -> Said:
+    def refresh(refresh_token: str) -> RefreshAnswer:
         if not hasattr(mine, "connection"):
             mine.connection = HTTPConnection("127.0.0.1", port, timeout=60)
             mine.connection.connect()
@@ -77,10 +77,10 @@ def _work(port: int, client_id: str, threads: int, start: threading.Barrier, pip
             pipe.send(list(pool.map(refresh, [token] * threads)))
 
 
-def post_refresh(connection: HTTPConnection, client_id: str, refresh_token: str) -> Said:
+def post_refresh(connection: HTTPConnection, client_id: str, refresh_token: str) -> RefreshAnswer:
     """Refresh as a public client. Raises what http.client raises when the connection breaks."""
     form = {"grant_type": "refresh_token", "client_id": client_id, "refresh_token": refresh_token}
     connection.request("POST", "/token", urlencode(form), {"Content-Type": "application/x-www-form-urlencoded"})
     response = connection.getresponse()
     body = json.loads(response.read())
-    return Said(response.status, body.get("refresh_token"))
+    return RefreshAnswer(response.status, body.get("refresh_token"))

@@ -10,7 +10,7 @@ const CLIENT = { issuer: ISSUER, clientId: "web", apis: ["https://api.example.co
 /** What `assert.rejects` takes for an AuthError of this code. */
 export const code = (expected) => (error) => error.name === "AuthError" && error.code === expected;
 
-export class World {
+export class Simulation {
   now = 1_000_000;
   lifetime = 900;
   /** Requests in their order, as "POST /token refresh_token". */
@@ -34,30 +34,30 @@ export class World {
   }
 
   tab(options = {}, changes = {}) {
-    const world = this;
+    const simulation = this;
     const environment = {
       origin: "https://app.example.com",
       secure: true,
-      locks: { request: (...given) => world.#request(...given) },
+      locks: { request: (...given) => simulation.#request(...given) },
       storage: {
-        getItem: (name) => world.kept.get(name) ?? null,
-        setItem: (name, value) => world.kept.set(name, value),
-        removeItem: (name) => world.kept.delete(name),
+        getItem: (name) => simulation.kept.get(name) ?? null,
+        setItem: (name, value) => simulation.kept.set(name, value),
+        removeItem: (name) => simulation.kept.delete(name),
       },
-      fetch: (input, init) => world.#answer(new Request(input, init), environment),
-      now: () => world.now,
+      fetch: (input, init) => simulation.#answer(new Request(input, init), environment),
+      now: () => simulation.now,
       random: () => 0.5,
-      online: () => world.online,
+      online: () => simulation.online,
       visible: () => true,
-      channel: (name) => world.#channel(name),
+      channel: (name) => simulation.#channel(name),
       after(milliseconds, callback) {
-        const timer = { at: world.now + milliseconds, callback };
-        world.#timers.add(timer);
-        return () => world.#timers.delete(timer);
+        const timer = { at: simulation.now + milliseconds, callback };
+        simulation.#timers.add(timer);
+        return () => simulation.#timers.delete(timer);
       },
       onWake(callback) {
-        world.#wakers.add(callback);
-        return () => world.#wakers.delete(callback);
+        simulation.#wakers.add(callback);
+        return () => simulation.#wakers.delete(callback);
       },
       ...changes,
     };
@@ -170,7 +170,7 @@ export class World {
   }
 
   #channel(name) {
-    const world = this;
+    const simulation = this;
     const group = this.#channels.get(name) ?? new Set();
     this.#channels.set(name, group);
     const channel = {
@@ -179,7 +179,7 @@ export class World {
         const data = structuredClone(message);
         for (const other of group) {
           const deliver = () => group.has(other) && other.onmessage?.({ data });
-          if (other !== channel) world.mail ? world.mail.push(deliver) : setImmediate(deliver);
+          if (other !== channel) simulation.mail ? simulation.mail.push(deliver) : setImmediate(deliver);
         }
       },
       close: () => group.delete(channel),

@@ -1,4 +1,4 @@
-"""What an app holds after an answer: its tokens, and the session that they are of."""
+"""The tokens of an answer, and the session that they belong to."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from authserver.keys.setup import open_vault
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from tests.support.oauth import claims
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 
 @dataclass(frozen=True)
-class Held:
+class TokenAnswer:
     """A good token response, taken apart."""
 
     refresh_token: str
@@ -33,14 +33,14 @@ class Held:
         return session_id
 
 
-def held(response: httpx.Response) -> Held:
-    """Take a response apart, which has to be a good one."""
+def token_answer(response: httpx.Response) -> TokenAnswer:
+    """Take a response apart, which has to be a success."""
     assert response.status_code == 200, response.text
     body = response.json()
-    return Held(body["refresh_token"], body["access_token"], body)
+    return TokenAnswer(body["refresh_token"], body["access_token"], body)
 
 
-def reason(stage: Stage, response: httpx.Response) -> Reason:
-    """Why a request was refused, precisely: what its sealed reference says."""
-    key = open_vault(stage.settings).reference_key()
+def reason(setup: Setup, response: httpx.Response) -> Reason:
+    """The precise reason of a refusal, from its sealed reference."""
+    key = open_vault(setup.settings).reference_key()
     return References(key).open(response.json()["reference"]).reason

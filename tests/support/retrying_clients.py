@@ -1,4 +1,4 @@
-"""Clients that behave, many of them, while what they depend on is killed: they repeat what was not answered."""
+"""Many honest clients whose servers or database a test kills: they repeat each request that got no answer."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 
 from authserver.database.engine import Unavailable
-from tests.support.crowd import post_refresh
 from tests.support.oauth import App, OAuth, Person, claims
+from tests.support.parallel_refresh import post_refresh
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 WINDOW = 120  # seconds: a database that recovers on a slow disk is back by then
-#: What a client waits before it repeats a request; a real one would honour Retry-After to the second.
+#: Seconds until a client repeats a request. A real client would wait for the seconds of Retry-After.
 PAUSE = 0.1
 
 
 class SignedOut(Exception):
-    """A client that behaved was refused; the text is what it was told."""
+    """The server refused an honest client; the text has the answer."""
 
 
-class WellBehaved:
+class RetryingClient:
     """One client with a session of its own.
 
-    It gives no request up while its connection stands: only then may a test make time pass for the session, because
-    then no request of it can be under way any more.
+    It waits for the answer as long as its connection stands. So after an answer no request of it is under way, and a
+    test may make time pass for the session.
     """
 
     def __init__(self, server: LiveServer, app: App, session_id: str, refresh_token: str) -> None:
@@ -43,22 +43,22 @@ class WellBehaved:
         self.longest = 0.0  # seconds from a first attempt to its answer
 
     def refresh(self) -> None:
-        """Refresh once, as often as it takes within the retry window.
+        """Refresh once, with as many tries as it takes within the retry window.
 
         Raises:
             SignedOut: refused.
         """
         began = time.monotonic()
         while True:
-            said = self._attempt()
-            if said is not None and said.status == 200:
+            answer = self._attempt()
+            if answer is not None and answer.status == 200:
                 break
-            if said is not None and said.status != 503:
-                raise SignedOut(f"{said.status} after {self.refreshes} refreshes, {self.lost} answers lost")
+            if answer is not None and answer.status != 503:
+                raise SignedOut(f"{answer.status} after {self.refreshes} refreshes, {self.lost} answers lost")
             assert time.monotonic() - began < WINDOW, "no answer within the window: this proves nothing"
             time.sleep(PAUSE)
-        assert said.refresh_token is not None
-        self.refresh_token = said.refresh_token
+        assert answer.refresh_token is not None
+        self.refresh_token = answer.refresh_token
         self.refreshes += 1
         self.longest = max(self.longest, time.monotonic() - began)
 
@@ -74,27 +74,27 @@ class WellBehaved:
                 self._connection = HTTPConnection("127.0.0.1", self._server.port, timeout=WINDOW)
                 self._connection.connect()
             sent = True
-            said = post_refresh(self._connection, self._app.client_id, self.refresh_token)
+            answer = post_refresh(self._connection, self._app.client_id, self.refresh_token)
         except (OSError, HTTPException):
             self.lost += sent
             self.close()
             return None
-        self.put_off += said.status == 503
-        return said
+        self.put_off += answer.status == 503
+        return answer
 
 
-class Herd:
-    """Well-behaved clients at work, each on a session of its own."""
+class RetryingClients:
+    """Clients at work, each on a session of its own."""
 
     def __init__(self, server: LiveServer, person: Person, count: int) -> None:
-        self._stage: Stage = server.stage
-        app = self._stage.an_app(public=True, retry_window=WINDOW)
+        self._setup: Setup = server.setup
+        app = self._setup.an_app(public=True, retry_window=WINDOW)
         self.clients = []
         with server.http() as http:
             for _ in range(count):
                 signed_in = OAuth(http, app).sign_in(person).json()
                 session_id = claims(signed_in["access_token"])["sid"]
-                self.clients.append(WellBehaved(server, app, session_id, signed_in["refresh_token"]))
+                self.clients.append(RetryingClient(server, app, session_id, signed_in["refresh_token"]))
 
     @property
     def refreshes(self) -> int:
@@ -109,12 +109,12 @@ class Herd:
         return sum(client.put_off for client in self.clients)
 
     def work(self, each: int, meanwhile: Callable[[], None], *, every: int) -> None:
-        """Every client refreshes `each` times, its session a window older each time. Raises what any of them raises.
+        """Every client refreshes `each` times, its session a window older each time. Raises the error of any client.
 
-        `meanwhile` is called at random moments until then, once in about `every` refreshes of all.
+        `meanwhile` is called at random moments, about once in `every` refreshes of all clients.
         """
 
-        def work(client: WellBehaved) -> None:
+        def work(client: RetryingClient) -> None:
             for _ in range(each):
                 self._let_the_window_pass(client)
                 client.refresh()
@@ -133,11 +133,11 @@ class Herd:
         for future in running:
             future.result()
 
-    def _let_the_window_pass(self, client: WellBehaved) -> None:
-        """As if the client had paused: its last answer is here, so nothing of it is under way."""
+    def _let_the_window_pass(self, client: RetryingClient) -> None:
+        """Make the session older, as if the client had paused. No request of the client is under way."""
         while True:
             try:
-                self._stage.back_date(client.session_id, WINDOW + 1)
+                self._setup.back_date(client.session_id, WINDOW + 1)
             except Unavailable:  # the database is down just now
                 time.sleep(PAUSE)
             else:

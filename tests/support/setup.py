@@ -1,4 +1,4 @@
-"""The stage of a test: one fresh database with the schema, settings for it, and factories that put rows into it.
+"""The setup of a test: one fresh database with the schema, settings for it, and factories that put rows into it.
 
 Factories write by the stores, so they serve an app in this process and a live server alike.
 """
@@ -33,19 +33,19 @@ from authserver.users.names import fold
 from tests.support.oauth import App, OAuth, Person
 from tests.support.postgres import Postgres, postgres_or_skip
 
-#: As cheap as Argon2id gets: what is tested is what happens around a hash.
+#: The cheapest Argon2id, because tests do not depend on its strength.
 CHEAP = PasswordSettings(argon2_memory_kib=8, argon2_time_cost=1)
-#: Older than any test gets: such a node notices nothing by itself. The settings allow 5 seconds, which a test may take.
+#: Never expires within a test, so such a node notices no change by itself. The settings allow at most 5 seconds.
 STALE = CacheSettings().model_copy(update={"max_age": 3600.0})
-#: Makes a node with these caches: the fixture `a_node`.
+#: The fixture `a_node`, which makes a node with these caches.
 ANode = Callable[[CacheSettings], OAuth]
 API = "https://api.example.com"
 ISSUER = "http://127.0.0.1:8000"
 
 
 @dataclass
-class Stage:
-    """A database and what is needed to work on it. Close it to let go of its connections."""
+class Setup:
+    """A database, its settings, and functions that make and show rows. Closing it closes its connections."""
 
     kind: str
     directory: Path
@@ -63,7 +63,7 @@ class Stage:
         return audience
 
     def an_app(self, **changes: Any) -> App:
-        """A confidential client with every grant; `public=True` for one without a secret, else any column."""
+        """A confidential client with every grant; `public=True` makes one without a secret. Takes any column."""
         public = changes.pop("public", False)
         secret = None if public else changes.pop("secret", None) or new_secret()
         values: dict[str, Any] = {
@@ -93,11 +93,11 @@ class Stage:
         return App(values["client_id"], secret)
 
     def change_app(self, client_id: str, **values: Any) -> None:
-        """Change columns of a client, as another node does it: no cache notices."""
+        """Change columns of a client as another node does: no cache notices."""
         self.transaction(lambda connection: clients.change(connection, client_id, values))
 
     def end_epoch(self, client_id: str, *, enabled: bool) -> None:
-        """Disable a client, or enable it again, and leave the sweep to somebody else."""
+        """Disable a client, or disable and enable it, without the sweep of its sessions."""
         self.transaction(lambda connection: clients.end_epoch(connection, client_id, enabled=False))
         self.change_app(client_id, enabled=enabled)
 
@@ -123,7 +123,7 @@ class Stage:
         return Person(str(user_id), username, password, email)
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
-        """Run a statement by hand: to look, or to back-date. UUIDs are given as they are; the kinds differ in storage."""
+        """Run a statement, to look at rows or to back-date them. Converts UUIDs to the form that is stored."""
         if self.kind == "sqlite":
             parameters = {n: v.hex if isinstance(v, UUID) else v for n, v in parameters.items()}
         with self.database.transaction() as connection:
@@ -135,7 +135,7 @@ class Stage:
             return work(connection)
 
     def back_date(self, session_id: str, seconds: float) -> None:
-        """Make a session and all that happened to it older, as if that time had passed."""
+        """Make all times of a session older, as if that time had passed."""
         columns = ("created_at", "auth_time", "last_used_at", "rotated_at", "access_expires_at", "idle_expires_at")
         moved = ", ".join(f"{column} = {column} - :ms" for column in (*columns, "absolute_expires_at"))
         self.sql(f"UPDATE sessions SET {moved} WHERE id = :id", ms=int(seconds * 1000), id=UUID(session_id))
@@ -150,12 +150,12 @@ class Stage:
         return self.sql("SELECT * FROM audit_events WHERE event = :name ORDER BY id", name=name)
 
     def key_rotation(self) -> KeyRotation:
-        """The key rotation as another node would run it."""
+        """The key rotation of another node."""
         vault = open_vault(self.settings)
         return KeyRotation(self.database, vault, schedule(self.settings), algorithm=self.settings.tokens.algorithm)
 
     def with_settings(self, **changes: Any) -> Settings:
-        """The stage's settings with some changed."""
+        """The setup's settings with some changed."""
         return self.settings.model_copy(update=changes)
 
     def close(self) -> None:
@@ -164,10 +164,10 @@ class Stage:
             self.postgres.drop_database(_url(self.settings))
 
 
-def make_stage(kind: str, directory: Path, postgres: Postgres | None = None, **settings: Any) -> Stage:
-    """Make a stage on "sqlite" or "postgresql": a copy of a database that has the schema already.
+def make_setup(kind: str, directory: Path, postgres: Postgres | None = None, **settings: Any) -> Setup:
+    """Make a setup on "sqlite" or "postgresql", by a copy of a database with the schema.
 
-    `postgres` is for a cluster of the test's own, which it may kill.
+    `postgres` is a cluster of the test's own, which the test may kill.
     """
     if kind == "postgresql" and postgres is None:
         postgres = postgres_or_skip()
@@ -187,7 +187,7 @@ def make_stage(kind: str, directory: Path, postgres: Postgres | None = None, **s
     hasher = PasswordHasher(
         directory / "slots", memory_kib=8, time_cost=1, parallelism=1, concurrency=2, queue=64, patience=30
     )
-    return Stage(kind, directory, made, open_database(Flask("stage"), made), hasher, postgres)
+    return Setup(kind, directory, made, open_database(Flask("setup"), made), hasher, postgres)
 
 
 def _url(settings: Settings) -> str:

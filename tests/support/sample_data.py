@@ -1,7 +1,7 @@
-"""A server that people have used for a while: what the pages of the console show when there is something to show.
+"""Fills a database as if people had used the server for a while, so that the console's pages have something to show.
 
-Everything is made the way it comes about, by administrators' use cases and by requests to a live server; the figures of
-the past day alone are written by hand, for they cannot be lived through in a test.
+Use cases of administration and requests to a live server make the rows. Only the activity of the past day is inserted,
+because a test cannot wait for a day.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from authserver.clients.fields import Registration
 from authserver.records.activity import BUCKET_MS, ActivityRecord
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer
-from tests.support.stage import Stage
+from tests.support.setup import Setup
 
 ORDERS = "https://orders.example.com"
 _FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
@@ -30,7 +30,7 @@ _CHROME = (
 )
 _SAFARI = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari/605.1.15"
 _IPHONE = "Shop/4.2 (iPhone; iOS 18.5; Scale/3.00)"
-_PASSWORD = "a town needs no other"
+_PASSWORD = "the sample data needs no other"
 
 _PEOPLE = ("ada", "bruno", "chiara", "dmitri", "elif", "farah", "goran", "hana", "ivo", "jelena", "karim", "lucia")
 _DEVICES = (
@@ -42,8 +42,8 @@ _DEVICES = (
 
 
 @dataclass
-class Town:
-    """The names to find things by. `references` are of refusals, newest last; `stolen` is the session of a reuse."""
+class SampleData:
+    """The rows that pages show. `references` are of refusals, newest last; `stolen` is a session with a reuse."""
 
     administrator: Person
     person: Person
@@ -55,9 +55,9 @@ class Town:
     stolen: str = ""
 
 
-def settle(stage: Stage, server: LiveServer) -> Town:
-    """Fill the database. The server has to trust forwarded addresses from this machine (`TRUSTING`)."""
-    admin = Administration(stage.database, stage.settings, "cli:ops")
+def fill(setup: Setup, server: LiveServer) -> SampleData:
+    """Fill the database. The server needs the settings `TRUST_FORWARDED_ADDRESSES`."""
+    admin = Administration(setup.database, setup.settings, "cli:ops")
     apis.add(
         admin,
         Plan(
@@ -73,7 +73,7 @@ def settle(stage: Stage, server: LiveServer) -> Town:
     )
     apis.add(admin, Plan("https://catalogue.example.com", "Catalogue", None, {"catalogue:read": frozenset()}))
     apis.add(admin, Plan("urn:example:reports", "Reports", None, {"reports": frozenset({"manager"})}, "opaque"))
-    town = Town(
+    data = SampleData(
         administrator=_person(admin, "olga", "administrator"),
         person=_person(admin, "karim", "clerk"),
         web=_client(admin, "shop", "Shop", "web"),
@@ -83,16 +83,16 @@ def settle(stage: Stage, server: LiveServer) -> Town:
     _client(admin, "support-desk", "Support desk", "web")
     clients.disable(admin, _client(admin, "old-till", "Tills, before the move", "mobile").client_id)
     for number, name in enumerate(_PEOPLE):
-        if name != town.person.username:
+        if name != data.person.username:
             _person(admin, name, "manager" if number % 5 == 0 else "clerk" if number % 2 else "")
     users.disable(admin, "ivo")
-    _live(server, town)
-    _remember(stage)
-    return town
+    _make_sessions(server, data)
+    _make_activity(setup)
+    return data
 
 
-#: What the live server needs so that people come from elsewhere.
-TRUSTING = {"AUTHSERVER_TRUSTED_PROXIES": "127.0.0.1/32"}
+#: A setting of the live server, so that its requests can come from other addresses.
+TRUST_FORWARDED_ADDRESSES = {"AUTHSERVER_TRUSTED_PROXIES": "127.0.0.1/32"}
 
 
 def _person(admin: Administration, name: str, roles: str) -> Person:
@@ -122,35 +122,35 @@ def _client(admin: Administration, client_id: str, name: str, kind: str) -> App:
     return App(client_id, registered.secret)
 
 
-def _live(server: LiveServer, town: Town) -> None:
-    """An hour in the town: people sign in and refresh, some mistype, one token is stolen and used."""
+def _make_sessions(server: LiveServer, data: SampleData) -> None:
+    """People sign in and refresh, some mistype their password, and a thief uses one token."""
     with server.http() as http:
         for number, name in enumerate(_PEOPLE[:8]):
             device, agent, address = _DEVICES[number % len(_DEVICES)]
             someone = Person("", name, _PASSWORD)
-            _sign_in(_at(http, town.web if number % 3 else town.mobile, agent, address), someone, device)
+            _sign_in(_at(http, data.web if number % 3 else data.mobile, agent, address), someone, device)
         for device, agent, address in _DEVICES:
-            town.sessions.append(_sign_in(_at(http, town.web, agent, address), town.person, device)[0])
+            data.sessions.append(_sign_in(_at(http, data.web, agent, address), data.person, device)[0])
         signed_in = (
-            _at(http, town.web, _CHROME, "198.51.100.7").sign_in(town.person, device_name="Library, 2nd floor").json()
+            _at(http, data.web, _CHROME, "198.51.100.7").sign_in(data.person, device_name="Library, 2nd floor").json()
         )
-        _at(http, town.web, _CHROME, "198.51.100.7").revoke(signed_in["refresh_token"])
-        for password in ("letmein", "Password1", "a town needs another"):
-            wrong = _at(http, town.web, _CHROME, "192.0.2.66").sign_in(Person("", "lucia", password))
-            town.references.append(wrong.json()["reference"])
-        _at(http, town.service, "curl/8.5", "192.0.2.10").own_token()
-        town.references.append(
+        _at(http, data.web, _CHROME, "198.51.100.7").revoke(signed_in["refresh_token"])
+        for password in ("letmein", "Password1", "the sample data needs another"):
+            wrong = _at(http, data.web, _CHROME, "192.0.2.66").sign_in(Person("", "lucia", password))
+            data.references.append(wrong.json()["reference"])
+        _at(http, data.service, "curl/8.5", "192.0.2.10").own_token()
+        data.references.append(
             _at(http, App("invoices", "not-the-secret"), "curl/8.5", "192.0.2.10").own_token().json()["reference"]
         )
         thief, victim = (
-            _at(http, town.mobile, "okhttp/4.12", "192.0.2.66"),
-            _at(http, town.mobile, _IPHONE, "203.0.113.5"),
+            _at(http, data.mobile, "okhttp/4.12", "192.0.2.66"),
+            _at(http, data.mobile, _IPHONE, "203.0.113.5"),
         )
-        town.stolen, stolen = _sign_in(victim, Person("", "hana", _PASSWORD), "Hana's iPhone")
-        # Two generations on, the first token is nobody's honest retry any more.
+        data.stolen, stolen = _sign_in(victim, Person("", "hana", _PASSWORD), "Hana's iPhone")
+        # Two generations later the first token cannot be an honest retry.
         newer = victim.refresh(stolen).json()["refresh_token"]
         victim.refresh(newer)
-        town.references.append(thief.refresh(stolen).json()["reference"])
+        data.references.append(thief.refresh(stolen).json()["reference"])
 
 
 def _at(http: httpx.Client, app: App, agent: str, address: str) -> OAuth:
@@ -165,8 +165,8 @@ def _sign_in(oauth: OAuth, person: Person, device: str | None) -> tuple[str, str
     return str(claims(tokens["access_token"])["sid"]), str(tokens["refresh_token"])
 
 
-def _remember(stage: Stage) -> None:
-    """A day's figures: quiet at night, busy at noon, and a storm of wrong passwords some hours ago."""
+def _make_activity(setup: Setup) -> None:
+    """The activity of a day: quiet at night, busy at noon, and a storm of wrong passwords some hours ago."""
     now = time.time_ns() // 1_000_000 // BUCKET_MS
     rows = []
     for age in range(1, 24 * 12):
@@ -183,4 +183,4 @@ def _remember(stage: Stage) -> None:
             "sessions.active": 420 + 160 * busy,
         }
         rows += [{"at": at, "name": name, "count": int(value)} for name, value in figures.items() if int(value)]
-    stage.transaction(lambda connection: connection.execute(insert(ActivityRecord), rows))
+    setup.transaction(lambda connection: connection.execute(insert(ActivityRecord), rows))

@@ -1,4 +1,4 @@
-"""Tells, as JSON, where a server shows the toys that `tests/docs/test_recipes.py` added to it. A program of its own."""
+"""A program that prints as JSON where a server shows the toys that `tests/docs/test_recipes.py` added to it."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from authserver.app import create_app
 from authserver.cli.command import command
 from authserver.clients.registration import fill
 from tests.support.console import an_administrator, browser
-from tests.support.stage import Stage, make_stage
+from tests.support.setup import Setup, make_setup
 
 TOYS = ("toy", "toy_word")
 
 
 def main() -> None:
-    """Make a server in the folder that is named, and print what is found."""
-    stage = make_stage("sqlite", Path(sys.argv[1]))
-    stage.an_api()
-    sys.stdout.write(json.dumps(look(stage)))
+    """Make a server in the folder of the first argument, and print where it shows the toys."""
+    setup = make_setup("sqlite", Path(sys.argv[1]))
+    setup.an_api()
+    sys.stdout.write(json.dumps(look(setup)))
 
 
-def look(stage: Stage) -> dict[str, Any]:
-    """Where the toys are found, and whether they work."""
+def look(setup: Setup) -> dict[str, Any]:
+    """Where the server shows the toys, and whether they work."""
     toy = fill(
         "service", name="Play", client_id="play", grants=frozenset({"toy"}), auth_methods=frozenset({"toy_word"})
     )
-    clients.add(Administration(stage.database, stage.settings, "test"), toy)
-    app = create_app(stage.settings)
-    with httpx.Client(transport=httpx.WSGITransport(app), base_url=stage.settings.issuer) as http:
+    clients.add(Administration(setup.database, setup.settings, "test"), toy)
+    app = create_app(setup.settings)
+    with httpx.Client(transport=httpx.WSGITransport(app), base_url=setup.settings.issuer) as http:
         form = {"grant_type": "toy", "client_id": "play", "word": "please"}
         answers = {
             "server": str(Path(authserver.__file__).parent),
@@ -45,8 +45,8 @@ def look(stage: Stage) -> dict[str, Any]:
             "metadata": http.get("/.well-known/oauth-authorization-server").json(),
             "toy_endpoint": http.get("/toy").text,
         }
-    with browser(stage, app) as visitor:
-        visitor.sign_in(an_administrator(stage))
+    with browser(setup, app) as visitor:
+        visitor.sign_in(an_administrator(setup))
         page = visitor.get("/admin/clients/add/service").text
         document = json.dumps(visitor.get("/admin/api/openapi.json").json()["components"])
     shown = CliRunner().invoke(command, ["clients", "add", "--help"]).output
