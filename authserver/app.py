@@ -44,7 +44,7 @@ from authserver.pages.pages import Pages
 from authserver.pages.visits import Visits
 from authserver.passwords.hasher import PasswordHasher
 from authserver.records.activity import Activity
-from authserver.records.audit import Bounded
+from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.references import References
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
@@ -96,7 +96,7 @@ def create_app(settings: Settings) -> Flask:
         give_status_indices(connection)
     clients = ClientRegistry(database, settings.tokens, max_age=cached)
     catalogue = CatalogueCache(database, max_age=cached)
-    audit = Bounded(database)
+    audit = RefusalRecorder(database)
     activity = Activity()
     references = References(vault.reference_key())
     hasher = open_hasher(settings)

@@ -26,8 +26,9 @@ from authserver.oauth.errors import Refusals, RefusedRequest
 from authserver.oauth.messages import Answer, Headers, HttpRequest
 from authserver.oauth.request import TokenRequest
 from authserver.records.activity import Activity
-from authserver.records.audit import Bounded, Entry, Event
+from authserver.records.audit import Entry, Event
 from authserver.records.metrics import REQUESTS
+from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.sessions.opening import Opening
@@ -68,7 +69,7 @@ class Services:
     access_tokens: AccessTokens
     status_lists: StatusLists
     introspection: Introspection
-    audit: Bounded
+    audit: RefusalRecorder
     activity: Activity
     cookies: CookieJar
     bearer_tokens: BearerTokens

@@ -1,15 +1,13 @@
 """The audit record: append-only events, each written in the transaction of its act.
 
 An act that is rolled back leaves no event, and an act that is committed cannot lack one. Plain rotations are counted
-by the metrics, not recorded; refusals that anyone can repeat at will are recorded at a bounded rate (`Bounded`).
+by the metrics, not recorded; refusals that anyone can repeat at will are recorded at a bounded rate (`refusals.py`).
 Each event is also one line of the log, written after the commit. No event holds a token, a password or a secret.
 """
 
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -20,7 +18,7 @@ import structlog
 from sqlalchemy import BigInteger, Connection, Index, Select, String, Text, Uuid, insert, literal, select, tuple_
 from sqlalchemy.orm import Mapped, mapped_column
 
-from authserver.database.engine import Database, after_commit
+from authserver.database.engine import after_commit
 from authserver.database.identifiers import new_id
 from authserver.database.sql import now_ms
 from authserver.database.tables import Model, all_rows, one_row
@@ -262,38 +260,3 @@ def _matching(search: Search) -> Select[*tuple[Any, ...]]:
     if search.until is not None:
         statement = statement.where(AuditRecord.at < search.until)
     return statement
-
-
-class Bounded:
-    """Records refusals at a bounded rate: of each event at most `burst` at once and `rate` a second, in each process.
-
-    A flood of refusals must not become a flood of writes. Refusals that were passed over are counted, and the next
-    recorded event says how many they were.
-    """
-
-    def __init__(self, database: Database, *, rate: float = 1.0, burst: int = 10) -> None:
-        self._database = database
-        self._rate = rate
-        self._burst = burst
-        self._lock = threading.Lock()
-        self._buckets: dict[Event, tuple[float, float, int]] = {}
-
-    def record(self, entry: Entry) -> bool:
-        """Write the event in a transaction of its own, or count it as passed over. Returns whether it was written."""
-        passed_over = self._admit(entry.event, time.monotonic())
-        if passed_over is None:
-            return False
-        detail = {**entry.detail, **({"not_recorded_before": passed_over} if passed_over else {})}
-        with self._database.transaction() as connection:
-            record(connection, replace(entry, detail=detail))
-        return True
-
-    def _admit(self, event: Event, now: float) -> int | None:
-        with self._lock:
-            tokens, at, passed_over = self._buckets.get(event, (float(self._burst), now, 0))
-            tokens = min(self._burst, tokens + (now - at) * self._rate)
-            if tokens < 1:
-                self._buckets[event] = (tokens, now, passed_over + 1)
-                return None
-            self._buckets[event] = (tokens - 1, now, 0)
-            return passed_over

@@ -20,7 +20,8 @@ from authserver.database.engine import Database
 from authserver.database.tables import present
 from authserver.keys.keyring import Keyring
 from authserver.records import audit
-from authserver.records.audit import Bounded, Caller, Event
+from authserver.records.audit import Caller, Event
+from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
@@ -48,7 +49,12 @@ class Rotation:
     """Refreshes sessions. Safe for threads and processes; all state is in the row."""
 
     def __init__(
-        self, database: Database, keyring: Keyring, clients: ClientRegistry, refusals: Bounded, references: References
+        self,
+        database: Database,
+        keyring: Keyring,
+        clients: ClientRegistry,
+        refusals: RefusalRecorder,
+        references: References,
     ) -> None:
         self._database = database
         self._keyring = keyring

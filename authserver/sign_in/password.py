@@ -14,7 +14,8 @@ from authserver.database.engine import Database
 from authserver.passwords.hasher import HashingOverloaded, PasswordHasher, Verification
 from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
-from authserver.records.audit import Bounded, Caller, Entry, Event, Outcome
+from authserver.records.audit import Caller, Entry, Event, Outcome
+from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
@@ -37,7 +38,9 @@ class PasswordCheck:
         HashingOverloaded: too many passwords are being checked; this one was not checked.
     """
 
-    def __init__(self, database: Database, hasher: PasswordHasher, audit: Bounded, references: References) -> None:
+    def __init__(
+        self, database: Database, hasher: PasswordHasher, audit: RefusalRecorder, references: References
+    ) -> None:
         self._database = database
         self._hasher = hasher
         self._audit = audit

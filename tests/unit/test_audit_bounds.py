@@ -6,7 +6,8 @@ from collections import Counter
 
 import pytest
 
-from authserver.records.audit import Bounded, Entry, Event
+from authserver.records.audit import Entry, Event
+from authserver.records.refusals import RefusalRecorder
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.setup import Setup
@@ -15,16 +16,16 @@ REFUSED = Entry(Event.CLIENT_REFUSED, "server", detail={"reason": "wrong_secret"
 
 
 @pytest.fixture
-def bounded(setup: Setup) -> Bounded:
-    return Bounded(setup.database, rate=1.0, burst=3)
+def bounded(setup: Setup) -> RefusalRecorder:
+    return RefusalRecorder(setup.database, rate=1.0, burst=3)
 
 
-def admitted(bounded: Bounded, at: float, event: Event = Event.CLIENT_REFUSED) -> int | None:
+def admitted(bounded: RefusalRecorder, at: float, event: Event = Event.CLIENT_REFUSED) -> int | None:
     """The number of events skipped before, if `record` would write at this time in seconds; else None."""
     return bounded._admit(event, at)
 
 
-def test_a_burst_is_recorded_and_then_one_each_second(bounded: Bounded):
+def test_a_burst_is_recorded_and_then_one_each_second(bounded: RefusalRecorder):
     assert [admitted(bounded, 100.0) for _ in range(5)] == [0, 0, 0, None, None]
     assert admitted(bounded, 100.9) is None
     assert admitted(bounded, 101.1) == 3, "the three skipped events"
@@ -32,12 +33,12 @@ def test_a_burst_is_recorded_and_then_one_each_second(bounded: Bounded):
     assert admitted(bounded, 102.2) == 1
 
 
-def test_a_quiet_time_earns_no_more_than_a_burst(bounded: Bounded):
+def test_a_quiet_time_earns_no_more_than_a_burst(bounded: RefusalRecorder):
     assert admitted(bounded, 100.0) == 0
     assert [admitted(bounded, 10_000.0) for _ in range(5)] == [0, 0, 0, None, None]
 
 
-def test_over_any_time_no_more_is_written_than_rate_and_burst_allow(bounded: Bounded):
+def test_over_any_time_no_more_is_written_than_rate_and_burst_allow(bounded: RefusalRecorder):
     times = [100 + number / 50 for number in range(50 * 60)]
     results = [admitted(bounded, at) for at in times]
     written = [passed_over for passed_over in results if passed_over is not None]
@@ -45,14 +46,14 @@ def test_over_any_time_no_more_is_written_than_rate_and_burst_allow(bounded: Bou
     assert len(written) + sum(written) >= len(results) - 50, "every refusal is written or counted"
 
 
-def test_one_kind_of_event_does_not_crowd_out_another(bounded: Bounded):
+def test_one_kind_of_event_does_not_crowd_out_another(bounded: RefusalRecorder):
     while admitted(bounded, 100.0) is not None:
         pass
     assert admitted(bounded, 100.0, Event.SIGN_IN_REFUSED) == 0
 
 
 def test_what_was_passed_over_stands_in_the_next_event(setup: Setup):
-    bounded = Bounded(setup.database, rate=1e-9, burst=2)
+    bounded = RefusalRecorder(setup.database, rate=1e-9, burst=2)
     assert [bounded.record(REFUSED) for _ in range(7)] == [True, True, *[False] * 5]
     bounded._rate = 1e9  # as if a long time had passed
     assert bounded.record(REFUSED)
@@ -63,7 +64,7 @@ def test_what_was_passed_over_stands_in_the_next_event(setup: Setup):
 
 @on_both_databases
 def test_threads_together_stay_within_the_bound(setup: Setup):
-    bounded = Bounded(setup.database, rate=1e-9, burst=10)
+    bounded = RefusalRecorder(setup.database, rate=1e-9, burst=10)
     results: list[bool] = []
 
     def hammer() -> None:
