@@ -54,7 +54,7 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     for folder in ("authserver", "migrations", "config", "sdk/browser"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=unneeded)
     (copy / "authserver/oauth/grants/toy.py").write_text(GRANT)
-    _add(copy / "authserver/clients/grants.py", "_ALL: Final = (", '    Grant("toy", "toy", "For play."),')
+    _add(copy / "authserver/clients/grants.py", "_ALL: Final = (", '    Grant("toy", "toy", "For play.", is_own=True),')
     (copy / "authserver/clients/authentication/toy_word.py").write_text(METHOD)
     _name(copy / "authserver/clients/authentication/__init__.py", "none", "toy_word")
     (copy / "authserver/oauth/endpoints/toy.py").write_text(ENDPOINT)
@@ -89,6 +89,13 @@ def _name(file: Path, neighbour: str, name: str) -> None:
 def test_a_client_with_the_new_grant_and_method_gets_a_token(found: dict[str, Any]):
     assert found["token"] == 200
     assert found["token_with_a_wrong_word"] == "invalid_client"
+
+
+def test_the_rules_know_that_the_new_grant_is_for_the_client_itself(found: dict[str, Any]):
+    assert found["refused_without_a_secret"] == [
+        "grants: toy needs a client with a secret (RFC 6749 section 4.4); a public client has none"
+    ]
+    assert not any("a service acts for itself" in warning for warning in found["warnings"])
 
 
 def test_the_metadata_name_them(found: dict[str, Any]):

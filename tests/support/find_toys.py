@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from click.testing import CliRunner
 import authserver
 from authserver.administration import clients
 from authserver.administration.context import Administration
+from authserver.administration.errors import Invalid
 from authserver.app import create_app
 from authserver.cli.command import command
 from authserver.clients.registration import fill
@@ -34,12 +36,20 @@ def look(setup: Setup) -> dict[str, Any]:
     toy = fill(
         "service", name="Play", client_id="play", grants=frozenset({"toy"}), auth_methods=frozenset({"toy_word"})
     )
-    clients.add(Administration(setup.database, setup.settings, "test"), toy)
+    admin = Administration(setup.database, setup.settings, "test")
+    warnings = clients.add(admin, toy).warnings
+    refused: list[str] = []
+    try:
+        clients.add(admin, replace(toy, client_id="public", auth_methods=frozenset({"none"})))
+    except Invalid as refusal:
+        refused = [problem.line for problem in refusal.problems]
     app = create_app(setup.settings)
     with httpx.Client(transport=httpx.WSGITransport(app), base_url=setup.settings.issuer) as http:
         form = {"grant_type": "toy", "client_id": "play", "word": "please"}
         answers = {
             "server": str(Path(authserver.__file__).parent),
+            "warnings": [warning.line for warning in warnings],
+            "refused_without_a_secret": refused,
             "token": http.post("/token", data=form).status_code,
             "token_with_a_wrong_word": http.post("/token", data={**form, "word": "now"}).json()["error"],
             "metadata": http.get("/.well-known/oauth-authorization-server").json(),
