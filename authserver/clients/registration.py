@@ -17,7 +17,7 @@ from authserver.apis.model import Catalogue
 from authserver.apis.registration import scope_problem
 from authserver.clients import origins, uris
 from authserver.clients.fields import FIELDS, KINDS, Input, Registration
-from authserver.clients.grants import gives_a_first_token
+from authserver.clients.grants import OWN, gives_a_first_token
 from authserver.clients.model import LIFETIMES
 from authserver.clients.registry import CLIENT_ID
 from authserver.refusals.problems import Problem
@@ -71,9 +71,8 @@ def _identity(client: Registration) -> Iterator[Problem]:
         yield Problem("must be 1 to 32 letters, digits or . _ ~ -", "client_id")
     if client.client_id.startswith("-"):
         yield Problem("must not begin with a hyphen, or every command would take it for an option", "client_id")
-    longest = FIELDS["name"].longest
-    if not 1 <= len(client.name.strip()) <= longest or not client.name.isprintable():
-        yield Problem(f"must be 1 to {longest} printable characters", "name")
+    if not client.name.strip() or not client.name.isprintable():
+        yield Problem(f"must be 1 to {FIELDS['name'].longest} printable characters", "name")
 
 
 def _values(client: Registration, before: Registration | None) -> Iterator[Problem]:
@@ -91,6 +90,9 @@ def _values(client: Registration, before: Registration | None) -> Iterator[Probl
             yield Problem(f"must name at least one of {_listed(field.choices)}", name)
         if field.is_set and field.most and len(field.words(value)) > field.most:
             yield Problem(f"at most {field.most}", name)
+        if field.longest and name != "client_id":  # its pattern bounds it
+            for word in sorted(word for word in field.words(value) if len(word) > field.longest):
+                yield Problem(f"{word[: field.longest]!r} is longer than {field.longest} characters", name)
         is_number = field.input in (Input.NUMBER, Input.DURATION) and value is not None
         if is_number and field.most and not field.least <= value <= field.most:
             unit = " seconds" if field.input is Input.DURATION else ""
@@ -101,9 +103,9 @@ def _methods_and_grants(client: Registration) -> Iterator[Problem]:
     if client.is_public and len(client.auth_methods) > 1:
         # An attacker who knows the client_id could leave the secret out.
         yield Problem("none stands alone, or the secret would protect nothing", "auth_methods")
-    if client.is_public and "client_credentials" in client.grants:
+    if client.is_public and (own := client.grants & OWN):
         yield Problem(
-            "client_credentials needs a client with a secret (RFC 6749 section 4.4); a public client has none", "grants"
+            f"{_listed(own)} needs a client with a secret (RFC 6749 section 4.4); a public client has none", "grants"
         )
     if "password" in client.grants and not client.first_party:
         # RFC 6749 section 10.7: the app sees the password, and can do with it all that the user may do.
@@ -173,7 +175,7 @@ def _warnings(client: Registration, catalogue: Catalogue) -> Iterator[Problem]:
             "the client can refresh but not sign in: no grant gives it a first token",
             for_command_line=" (clients add --allow-password-grant, clients edit --add-grant password)",
         )
-    if client.kind == "service" and client.grants - {"client_credentials"}:
+    if client.kind == "service" and client.grants - OWN:
         yield Problem("a service acts for itself; grants of users belong to a client of another kind")
     yield from uris.warnings(client.kind, client.redirect_uris or frozenset())
     if not client.scopes:

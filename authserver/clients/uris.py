@@ -38,8 +38,6 @@ def warnings(kind: str, redirect_uris: frozenset[str]) -> Iterator[Problem]:
 
 
 def _problem(kind: str, uri: str) -> str | None:
-    if len(uri) > LENGTH:
-        return f"is longer than {LENGTH} characters"
     if "#" in uri:
         return "has a fragment, which is not allowed (RFC 6749 section 3.1.2); leave out the # and what follows"
     if "*" in uri:

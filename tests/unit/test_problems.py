@@ -37,7 +37,7 @@ CATALOGUE = Catalogue(
 #: Breaches of every rule, by field.
 CLIENTS: Mapping[str, list[dict[str, Any]]] = {
     "client_id": [{"client_id": ""}, {"client_id": "-shop"}],
-    "name": [{"name": " "}],
+    "name": [{"name": " "}, {"name": "n" * 101}],
     "kind": [{"kind": "toaster"}],
     "auth_methods": [{"auth_methods": set()}, {"auth_methods": {"telepathy"}}, {"auth_methods": {"none", "client_secret_post"}}],
     "grants": [
@@ -52,9 +52,9 @@ CLIENTS: Mapping[str, list[dict[str, Any]]] = {
         {"redirect_uris": {"https://a.example/#"}}, {"redirect_uris": {"https://*"}}, {"redirect_uris": {"nothing"}},
         {"redirect_uris": {"https:///a"}}, {"redirect_uris": {"http://a.example"}}, {"redirect_uris": {"app:/a"}},
     ],
-    "contacts": [{"contacts": {"nobody"}}, {"contacts": {f"a{n}@example.com" for n in range(21)}}],
+    "contacts": [{"contacts": {"nobody"}}, {"contacts": {f"team@{'a' * 250}"}}, {"contacts": {f"a{n}@example.com" for n in range(21)}}],
     "origins": [
-        {"origins": {"https://a.example/path"}}, {"origins": {"http://a.example"}},
+        {"origins": {"https://a.example/path"}}, {"origins": {f"https://{'a' * 250}.example"}}, {"origins": {"http://a.example"}},
         {"origins": {f"https://a{n}.example" for n in range(51)}}, {"token_delivery": "cookie", "auth_methods": {"none"}},
         {"token_delivery": "both_cookies", "auth_methods": {"none"}, "origins": {"https://a.example", "https://b.example"}},
     ],
