@@ -46,6 +46,7 @@ COLUMNS = (
     ("clients", "name", 100),
     ("clients", "redirect_uris", 500),
     ("clients", "contacts", 500),
+    ("clients", "origins", 255),
     ("clients", "default_scopes", 100),
     ("clients", "default_api", 255),
     ("clients", "scopes", 100),
