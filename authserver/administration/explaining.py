@@ -34,7 +34,7 @@ class Explanation:
         if known is None or (self.refusal.client_id is None and known.client is None):
             return None
         if known.client is None:
-            return "there is none of this id"
+            return "there is no client of this id"
         return "enabled" if known.client.enabled else "disabled"
 
     @property

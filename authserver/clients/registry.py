@@ -29,7 +29,7 @@ _MAX_ENTRIES = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A cached client; None if there is none. In monotonic seconds. `afresh_at` is the last read after a refusal."""
+    """A cached client, or None if no client has the id. In monotonic seconds. `afresh_at` is the last read after a refusal."""
 
     client: Client | None
     read_at: float

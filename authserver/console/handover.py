@@ -30,7 +30,7 @@ def give(response: Response, subject: str, secret: str) -> Response:
 
 
 def take(subject: str) -> str | None:
-    """The subject's secret; None if there is none, or it was shown already."""
+    """The subject's secret; None if it has no new one, or it was shown already."""
     value = _cookie().read(request)
     if value is None:
         return None

@@ -79,7 +79,7 @@ class PasswordHasher:
         self.pool = HashingPool(directory, capacity=concurrency, queue=queue, patience=patience)
 
     def verify(self, password: str, encoded: str | None) -> Verification:
-        """Compare a password with a stored hash, or with a dummy when there is none because the user is unknown.
+        """Compare a password with a stored hash, or with a dummy if the user is unknown or has no hash.
 
         An unknown user costs as much as a wrong password under the *current* parameters. A stored hash has its own
         cost: after a change of the settings or an import, timing tells its user from an unknown name, until the first

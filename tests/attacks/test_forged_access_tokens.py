@@ -1,4 +1,4 @@
-"""A forged access token signs nobody out at /revoke, where the server itself reads access tokens (RFC 8725)."""
+"""A forged access token signs no user out at /revoke, where the server itself reads access tokens (RFC 8725)."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""A request leaves no token and no forged line in the logs, and nobody can read or alter a reference."""
+"""A request leaves no token and no forged line in the logs, and only the server can read or make a reference."""
 
 import io
 import logging

@@ -1,4 +1,4 @@
-"""Lost answers and a killed server sign nobody out: real pages, the built module."""
+"""Lost answers and a killed server sign no user out: real pages, the built module."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_a_first_start_makes_the_administrator_and_prints_a_link(setup: Setup):
     second = _said_at_start(setup, "--first-administrator", "root")
     links = [re.findall(r"http://\S+/account/password/[\w-]{43}", said) for said in (first, second)]
     assert [len(found) for found in links] == [1, 1], "it stands on standard output, and not in the log"
-    assert links[0] != links[1], "nobody has used the first link, and the operator may have lost it"
+    assert links[0] != links[1], "the first link is unused, and the operator may have lost it"
     (row,) = setup.sql("SELECT username, roles, password_hash FROM users")
     assert tuple(row) == ("root", "administrator", None)
     admin = Administration(setup.database, setup.settings, "cli:tester")

@@ -1,4 +1,4 @@
-"""Keys rotate again and again under two nodes at work: nobody is signed out, and no API refuses a token."""
+"""Keys rotate again and again under two nodes at work: every session goes on, and no API refuses a token."""
 
 import itertools
 import threading

@@ -1,4 +1,4 @@
-"""The database's address leads to a hot standby for a while, as in a failover: refreshes wait, nobody is signed out."""
+"""The database's address leads to a hot standby for a while, as in a failover: refreshes wait, and every session goes on."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -105,7 +105,7 @@ FAULTS = [
         "users.no-administrator",
         W,
         lambda s: s.sql("UPDATE users SET roles = '' WHERE username = 'anna'"),
-        "nobody can sign in to the console",
+        "no user can sign in to the console",
         {"USER": "anna"},
     ),
     Fault("key.overdue", W, _age_key("signing", 31 * DAY_MS), "24 h ago"),

@@ -23,7 +23,7 @@ def unasked_scopes(seen: Survey) -> Findings:
         # The server's own scopes need no client: administrators may use the console alone.
         if name not in asked and scope.audience not in BUILT_IN:
             reason = (
-                f"no enabled client may ask for it, so nobody gets it at {scope.audience}: allow it to a client "
+                f"no enabled client may ask for it, so no token has it at {scope.audience}: allow it to a client "
                 "(authserver clients edit CLIENT --add-scope), or remove it"
             )
             command = authserver("apis", "edit", scope.audience, remove_scope=name)
@@ -34,8 +34,8 @@ def unheld_roles(seen: Survey) -> Findings:
     for name, scope in seen.catalogue.scopes.items():
         if scope.roles and scope.roles.isdisjoint(seen.roles) and scope.audience != administration.AUDIENCE:
             reason = (
-                f"opens to users with the role {' or '.join(sorted(scope.roles))}, and no enabled user has it: nobody "
-                f"gets it at {scope.audience}"
+                f"opens to users with the role {' or '.join(sorted(scope.roles))}, and no enabled user has it: no "
+                f"token has it at {scope.audience}"
             )
             command = authserver("users", "edit", "USER", add_role=min(scope.roles))
             yield Finding("scope.role-without-users", Severity.WARNING, About.SCOPE, name, reason, command)

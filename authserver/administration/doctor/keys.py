@@ -36,10 +36,7 @@ def age(seen: Survey) -> Findings:
             )
             yield _finding("overdue", Severity.WARNING, row, reason, rotate)
         elif 0 <= left < min(_SOON_MS, seen.key_lifetimes[Kind(row.kind)] * 100):
-            reason = (
-                f"is replaced by the next one in {_hours(left)}; the server does that by itself, and nobody is "
-                "signed out"
-            )
+            reason = f"the server replaces it with the next one in {_hours(left)}; every session goes on"
             yield _finding("due", Severity.NOTE, row, reason, rotate)
 
 

@@ -24,7 +24,7 @@ def weak_hashes(seen: Survey) -> Findings:
     if weaker:
         reason = (
             "their passwords are hashed more cheaply than the settings say now; each is hashed anew at the next "
-            "sign-in, so nobody has to act"
+            "sign-in, so there is nothing to do"
         )
         yield Finding("users.weak-hashes", Severity.NOTE, About.USERS, _counted(weaker), reason)
 
@@ -34,7 +34,7 @@ def imported_hashes(seen: Survey) -> Findings:
         if hashes.kind is not None and _ARGON2ID.fullmatch(hashes.kind) is None:
             reason = (
                 f"their passwords are still kept as another system hashed them ({hashes.kind}); each is hashed anew at "
-                "the next sign-in, so nobody has to act"
+                "the next sign-in, so there is nothing to do"
             )
             yield Finding("users.imported-hashes", Severity.NOTE, About.USERS, _counted(hashes.count), reason)
 
@@ -50,7 +50,7 @@ def no_password(seen: Survey) -> Findings:
 def no_administrator(seen: Survey) -> Findings:
     if seen.settings.pages.admin and not any(opened_by(seen.catalogue, roles) for roles in seen.role_sets):
         reason = (
-            "no enabled user has a role that opens administration, so nobody can sign in to the console; this command "
+            "no enabled user has a role that opens administration, so no user can sign in to the console; this command "
             "line works in any case"
         )
         command = authserver("users", "edit", "USER", add_role=administration.ROLE)

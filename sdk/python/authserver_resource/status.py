@@ -85,7 +85,7 @@ class StatusLists:
         return self._lists.get(uri) or self._add_list(uri), index
 
     def check(self, found: Remote[StatusList], index: int, now: float, *, wait: bool) -> None:
-        """Raise VerificationError if the token was revoked, or if the policy needs a list and there is none."""
+        """Raise VerificationError if the token was revoked, or if the policy needs a list and none can be had."""
         present = found.get(now, wait=wait)
         if present is None:
             if self._policy == "fail_open" and now - (found.failing_since or now) <= self._stale_for:
