@@ -7,8 +7,9 @@ from dataclasses import asdict
 import click
 
 from authserver.administration import activity as use_cases
-from authserver.cli.output import iso, json_option, moment, print_json, print_table
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import moment, print_json, print_table
+from authserver.cli.programs import Invocation, with_json
+from authserver.database.times import iso
 
 _NOTHING = "Nothing has happened in this time. A running server writes the figures every few seconds: authserver serve"
 
@@ -17,16 +18,14 @@ _NOTHING = "Nothing has happened in this time. A running server writes the figur
 @click.option(
     "--span", type=click.Choice(list(use_cases.SPANS)), default="day", show_default=True, help="How far back."
 )
-@json_option
-@pass_invocation
-def activity(invocation: Invocation, span: str, *, as_json: bool) -> None:
+@with_json
+def activity(invocation: Invocation, span: str) -> None:
     """Show sign-ins, refreshes, refusals and live sessions of all nodes over time.
 
     Prints a table of all, then the refusals by reason. A time is the beginning of its row, in UTC.
     """
-    with invocation.administration() as admin:
-        report = use_cases.read(admin, span)
-    if as_json:
+    report = use_cases.read(invocation.admin, span)
+    if invocation.as_json:
         print_json({**asdict(report), "starts": [iso(start) for start in report.starts]})
         return
     nothing = [0] * len(report.starts)

@@ -7,8 +7,7 @@ import click
 from authserver.administration import password_links, users
 from authserver.administration.users import Profile
 from authserver.apis.administration import ROLE
-from authserver.cli.output import json_option, print_json
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.programs import Invocation, with_json
 from authserver.cli.users import print_link, read_password, stdin_option
 from authserver.urls import origin_of
 
@@ -25,11 +24,8 @@ def admin() -> None:
     "--link", is_flag=True, help="Set no password: print a one-time link with which the administrator sets one."
 )
 @stdin_option
-@json_option
-@pass_invocation
-def create(
-    invocation: Invocation, name: str, email: str | None, *, link: bool, password_stdin: bool, as_json: bool
-) -> None:
+@with_json
+def create(invocation: Invocation, name: str, email: str | None, *, link: bool, password_stdin: bool) -> None:
     """Add a user with the role `administrator`. There is no default password.
 
     \b
@@ -39,15 +35,13 @@ def create(
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     if link and password_stdin:
         raise click.UsageError("give either --link or --password-stdin")
-    users.check_profile(Profile(name, email, frozenset({ROLE})))  # before the prompt
-    with invocation.administration() as administration:
-        password = None if link else read_password(stdin=password_stdin)
-        row = password_links.create_administrator(administration, name, email, password)
-        if link:
-            print_link(password_links.issue(administration, str(row.id)), as_json=as_json)
-            return
+    users.check_profile(Profile(name, email, frozenset({ROLE})))
+    administration = invocation.admin  # opens the database: before the prompt too
+    password = None if link else read_password(stdin=password_stdin)
+    row = password_links.create_administrator(administration, name, email, password)
+    if link:
+        print_link(invocation, password_links.issue(administration, str(row.id)))
+        return
     console = origin_of(invocation.settings.issuer) + "/admin/"
-    if as_json:
-        print_json({"id": str(row.id), "username": row.username, "console": console})
-    else:
-        click.echo(f"Added the administrator {row.username}, who signs in at {console}")
+    text = f"Added the administrator {row.username}, who signs in at {console}"
+    invocation.done(text, id=str(row.id), username=row.username, console=console)

@@ -11,20 +11,8 @@ import click
 from authserver.administration import apis as use_cases
 from authserver.administration.apis import Plan
 from authserver.administration.errors import Invalid
-from authserver.cli.output import (
-    confirm,
-    counted,
-    done,
-    end_progress,
-    json_option,
-    print_fields,
-    print_json,
-    print_table,
-    progress,
-    warn,
-    yes_option,
-)
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import confirm, counted, end_progress, print_table, progress, warn, yes_option
+from authserver.cli.programs import Invocation, with_json
 from authserver.cli.types import changed_words, words
 from authserver.clients.fields import ACCESS_TOKEN_FORMATS
 
@@ -53,28 +41,21 @@ def apis() -> None:
 
 
 @apis.command("list")
-@json_option
-@pass_invocation
-def list_(invocation: Invocation, *, as_json: bool) -> None:
+@with_json
+def list_(invocation: Invocation) -> None:
     """List all APIs."""
-    with invocation.administration() as admin:
-        plans = use_cases.find_all(admin)
-    if as_json:
-        print_json([_as_document(plan) for plan in plans])
-        return
+    plans = use_cases.find_all(invocation.admin)
+    columns = ("audience", "name", "scopes", "client")
     table = [(plan.audience, plan.name, _scopes(plan), plan.client_id) for plan in plans]
-    print_table(("audience", "name", "scopes", "client"), table, empty=_NONE_YET)
+    invocation.print_list([_as_document(plan) for plan in plans], columns, table, _NONE_YET)
 
 
 @apis.command()
 @click.argument("audience")
-@json_option
-@pass_invocation
-def show(invocation: Invocation, audience: str, *, as_json: bool) -> None:
+@with_json
+def show(invocation: Invocation, audience: str) -> None:
     """Show an API."""
-    with invocation.administration() as admin:
-        plan = use_cases.find(admin, audience)
-    _print(plan, as_json=as_json)
+    _print(invocation, use_cases.find(invocation.admin, audience))
 
 
 @apis.command()
@@ -84,8 +65,7 @@ def show(invocation: Invocation, audience: str, *, as_json: bool) -> None:
 @_bind_option
 @click.option("--client", "client_id", metavar="CLIENT_ID", help="The client that the API itself authenticates as.")
 @_format_option
-@json_option
-@pass_invocation
+@with_json
 def add(
     invocation: Invocation,
     audience: str,
@@ -94,8 +74,6 @@ def add(
     bind: _Pairs,
     client_id: str | None,
     access_token_format: str | None,
-    *,
-    as_json: bool,
 ) -> None:
     """Register an API. AUDIENCE is an absolute URI; it becomes the claim `aud` of its access tokens.
 
@@ -109,12 +87,9 @@ def add(
     scopes = _bound({scope: frozenset() for scope in words(scope)}, bind, ())
     shown = name if name is not None else audience[:100]
     plan = Plan(audience, shown, client_id, scopes, access_token_format or "jwt")
-    with invocation.administration() as admin:
-        use_cases.add(admin, plan, progress("sessions swept"))
+    use_cases.add(invocation.admin, plan, progress("sessions swept"))
     end_progress()
-    if not as_json:
-        click.echo(f"Registered {audience}.\n")
-    _print(plan, as_json=as_json)
+    _print(invocation, plan, f"Registered {audience}.")
 
 
 @apis.command()
@@ -128,9 +103,8 @@ def add(
 @click.option("--client", "client_id", metavar="CLIENT_ID", help="The client that the API itself authenticates as.")
 @click.option("--no-client", is_flag=True, help="The API authenticates as no client.")
 @_format_option
-@json_option
-@pass_invocation
-def edit(invocation: Invocation, /, audience: str, *, as_json: bool, **options: Any) -> None:
+@with_json
+def edit(invocation: Invocation, /, audience: str, **options: Any) -> None:
     """Change an API. What no option names stays as it is.
 
     A scope that users lose is taken out of their sessions for good. The command first waits a few seconds, until every
@@ -153,37 +127,32 @@ def edit(invocation: Invocation, /, audience: str, *, as_json: bool, **options: 
             access_token_format=options["access_token_format"] or before.access_token_format,
         )
 
-    with invocation.administration() as admin:
-        before = use_cases.find(admin, audience)
-        edited = use_cases.edit(admin, audience, change, progress("sessions swept"))
-        gone = frozenset(before.scopes) - frozenset(edited.plan.scopes)
-        holders = use_cases.clients_with(admin, gone)
+    before = use_cases.find(invocation.admin, audience)
+    edited = use_cases.edit(invocation.admin, audience, change, progress("sessions swept"))
+    gone = frozenset(before.scopes) - frozenset(edited.plan.scopes)
+    holders = use_cases.clients_with(invocation.admin, gone)
     end_progress()
     _warn_of(holders, "a scope that is gone")
-    if not as_json:
-        click.echo(f"Changed {audience}; {counted(edited.sessions, 'session')} lost scopes.\n")
-    _print(edited.plan, as_json=as_json)
+    _print(invocation, edited.plan, f"Changed {audience}; {counted(edited.sessions, 'session')} lost scopes.")
 
 
 @apis.command()
 @click.argument("audience")
 @yes_option
-@json_option
-@pass_invocation
-def remove(invocation: Invocation, audience: str, *, yes: bool, as_json: bool) -> None:
+@with_json
+def remove(invocation: Invocation, audience: str, *, yes: bool) -> None:
     """Remove an API, and take its scopes out of all sessions for good.
 
     The command first waits a few seconds, until every node knows the change. If it is interrupted, run it again.
     """
-    with invocation.administration() as admin:
-        plan = use_cases.find(admin, audience)
-        confirm(f"Remove {audience} with {len(plan.scopes)} scopes for good?", yes=yes)
-        holders = use_cases.clients_with(admin, frozenset(plan.scopes))
-        changed = use_cases.remove(admin, audience, progress("sessions swept"))
+    plan = use_cases.find(invocation.admin, audience)
+    confirm(f"Remove {audience} with {len(plan.scopes)} scopes for good?", yes=yes)
+    holders = use_cases.clients_with(invocation.admin, frozenset(plan.scopes))
+    changed = use_cases.remove(invocation.admin, audience, progress("sessions swept"))
     end_progress()
     _warn_of(holders, "its scopes")
-    document = {"audience": audience, "removed": True, "sessions_narrowed": changed}
-    done(f"Removed {audience}; {counted(changed, 'session')} lost scopes.", document, as_json=as_json)
+    text = f"Removed {audience}; {counted(changed, 'session')} lost scopes."
+    invocation.done(text, audience=audience, removed=True, sessions_narrowed=changed)
 
 
 def _bound(
@@ -220,19 +189,16 @@ def _as_document(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _print(plan: Plan, *, as_json: bool) -> None:
-    if as_json:
-        print_json(_as_document(plan))
-        return
-    print_fields(
-        {
-            "audience": plan.audience,
-            "name": plan.name,
-            "client": plan.client_id,
-            "access tokens": plan.access_token_format,
-        }
-    )
-    click.echo()
-    table = [(name, roles or "all users") for name, roles in sorted(plan.scopes.items())]
-    empty = f"It owns no scopes. Give it one: authserver apis edit {plan.audience} --add-scope SCOPE"
-    print_table(("scope", "open to"), table, empty=empty)
+def _print(invocation: Invocation, plan: Plan, done: str | None = None) -> None:
+    fields = {
+        "audience": plan.audience,
+        "name": plan.name,
+        "client": plan.client_id,
+        "access tokens": plan.access_token_format,
+    }
+    invocation.print_one(_as_document(plan), fields, done)
+    if not invocation.as_json:
+        click.echo()
+        table = [(name, roles or "all users") for name, roles in sorted(plan.scopes.items())]
+        empty = f"It owns no scopes. Give it one: authserver apis edit {plan.audience} --add-scope SCOPE"
+        print_table(("scope", "open to"), table, empty=empty)

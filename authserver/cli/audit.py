@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +14,8 @@ from authserver.administration import audit as use_cases
 from authserver.administration import users
 from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
-from authserver.cli.output import counted, end_progress, json_option, moment, print_json, print_table, progress
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import counted, end_progress, moment, progress
+from authserver.cli.programs import Invocation, pass_invocation, with_json
 from authserver.cli.types import AGE, since
 from authserver.records.audit import AuditRecord, Search
 
@@ -45,9 +46,8 @@ def _searching(command: Callable[..., None]) -> Callable[..., None]:
 @audit.command("list")
 @_searching
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True, help="At most so many.")
-@json_option
-@pass_invocation
-def list_(invocation: Invocation, /, limit: int, *, as_json: bool, **options: Any) -> None:
+@with_json
+def list_(invocation: Invocation, /, limit: int, **options: Any) -> None:
     """List events, newest first.
 
     \b
@@ -55,11 +55,7 @@ def list_(invocation: Invocation, /, limit: int, *, as_json: bool, **options: An
       authserver audit list --user anna --since 7d
       authserver audit list --event session.reuse --json
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    with invocation.administration() as admin:
-        rows = use_cases.find(admin, _search(admin, **options), limit=limit)
-    if as_json:
-        print_json([use_cases.as_document(row) for row in rows])
-        return
+    rows = use_cases.find(invocation.admin, _search(invocation.admin, **options), limit=limit)
     columns = ("time", "event", "outcome", "actor", "client", "user", "session", "address", "detail")
     table = [
         (
@@ -68,9 +64,8 @@ def list_(invocation: Invocation, /, limit: int, *, as_json: bool, **options: An
         )
         for row in rows
     ]  # fmt: skip
-    print_table(columns, table, empty="There are no such events.")
-    if len(rows) == limit:
-        click.echo(f"There may be more: these are the newest {limit:,} (--limit).", err=True)
+    documents = [use_cases.as_document(row) for row in rows]
+    invocation.print_list(documents, columns, table, "There are no such events.", limit)
 
 
 @audit.command()
@@ -86,12 +81,11 @@ def export(invocation: Invocation, /, **options: Any) -> None:
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     tell = progress("exported")
     count = 0
-    with invocation.administration() as admin:
-        for row in use_cases.export(admin, _search(admin, **options)):
-            click.echo(json.dumps(use_cases.as_document(row), ensure_ascii=False))
-            count += 1
-            if count % 1000 == 0:
-                tell(count)
+    for row in use_cases.export(invocation.admin, _search(invocation.admin, **options)):
+        click.echo(json.dumps(use_cases.as_document(row), ensure_ascii=False))
+        count += 1
+        if count % 1000 == 0:
+            tell(count)
     end_progress()
     click.echo(f"Exported {counted(count, 'event')}.", err=True)
 
@@ -108,16 +102,13 @@ def _search(admin: Administration, **options: Any) -> Search:
     )  # fmt: skip
 
 
-def _user_id(admin: Any, user: str) -> UUID:
+def _user_id(admin: Administration, user: str) -> UUID:
     try:
-        found: UUID = users.find(admin, user).id
+        return users.find(admin, user).id
     except NotFound:
-        try:
+        with suppress(ValueError):
             return UUID(user)  # of a user who was removed
-        except ValueError:
-            pass
         raise
-    return found
 
 
 def _detail(row: AuditRecord) -> str:

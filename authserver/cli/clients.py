@@ -5,22 +5,10 @@ from __future__ import annotations
 import click
 
 from authserver.administration import clients as use_cases
-from authserver.cli.clients_print import as_document, print_client, print_secret, state
+from authserver.cli.clients_print import as_document, handed_out, print_client
 from authserver.cli.clients_register import add, edit
-from authserver.cli.output import (
-    confirm,
-    counted,
-    done,
-    end_progress,
-    json_option,
-    moment,
-    print_json,
-    print_table,
-    progress,
-    span,
-    yes_option,
-)
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import confirm, counted, end_progress, moment, progress, span, state_of, yes_option
+from authserver.cli.programs import Invocation, with_json
 from authserver.cli.types import DURATION
 
 _NONE_YET = (
@@ -39,63 +27,48 @@ clients.add_command(edit)
 
 
 @clients.command("list")
-@json_option
-@pass_invocation
-def list_(invocation: Invocation, *, as_json: bool) -> None:
+@with_json
+def list_(invocation: Invocation) -> None:
     """List all clients."""
-    with invocation.administration() as admin:
-        rows = use_cases.find_all(admin)
-    if as_json:
-        print_json([as_document(row) for row in rows])
-        return
+    rows = use_cases.find_all(invocation.admin)
     columns = ("client_id", "name", "kind", "grants", "scopes", "state")
-    table = [(row.client_id, row.name, row.kind, row.grants, row.scopes, state(row)) for row in rows]
-    print_table(columns, table, empty=_NONE_YET)
+    table = [(row.client_id, row.name, row.kind, row.grants, row.scopes, state_of(row)) for row in rows]
+    invocation.print_list([as_document(row) for row in rows], columns, table, _NONE_YET)
 
 
 @clients.command()
 @click.argument("client_id")
-@json_option
-@pass_invocation
-def show(invocation: Invocation, client_id: str, *, as_json: bool) -> None:
+@with_json
+def show(invocation: Invocation, client_id: str) -> None:
     """Show a client. Its secret cannot be shown."""
-    with invocation.administration() as admin:
-        row = use_cases.find(admin, client_id)
-    if as_json:
-        print_json(as_document(row))
-    else:
-        print_client(row)
+    print_client(invocation, use_cases.find(invocation.admin, client_id))
 
 
 @clients.command()
 @click.argument("client_id")
 @yes_option
-@json_option
-@pass_invocation
-def disable(invocation: Invocation, client_id: str, *, yes: bool, as_json: bool) -> None:
+@with_json
+def disable(invocation: Invocation, client_id: str, *, yes: bool) -> None:
     """Disable a client and end its sessions.
 
     Every node knows it within 5 seconds. Enabling the client again restores no session: its users sign in again.
     """
-    with invocation.administration() as admin:
-        use_cases.find(admin, client_id)
-        confirm(f"Disable {client_id} and sign out all of its users?", yes=yes)
-        ended = use_cases.disable(admin, client_id, progress("sessions ended"))
+    use_cases.find(invocation.admin, client_id)
+    confirm(f"Disable {client_id} and sign out all of its users?", yes=yes)
+    ended = use_cases.disable(invocation.admin, client_id, progress("sessions ended"))
     end_progress()
-    document = {"client_id": client_id, "enabled": False, "sessions_ended": ended}
-    done(f"Disabled {client_id}; ended {counted(ended, 'session')}.", document, as_json=as_json)
+    text = f"Disabled {client_id}; ended {counted(ended, 'session')}."
+    invocation.done(text, client_id=client_id, enabled=False, sessions_ended=ended)
 
 
 @clients.command()
 @click.argument("client_id")
-@json_option
-@pass_invocation
-def enable(invocation: Invocation, client_id: str, *, as_json: bool) -> None:
+@with_json
+def enable(invocation: Invocation, client_id: str) -> None:
     """Enable a client again. Sessions that were ended stay ended."""
-    with invocation.administration() as admin:
-        use_cases.enable(admin, client_id)
+    use_cases.enable(invocation.admin, client_id)
     text = f"Enabled {client_id}. Its users sign in again: ended sessions stay ended."
-    done(text, {"client_id": client_id, "enabled": True}, as_json=as_json)
+    invocation.done(text, client_id=client_id, enabled=True)
 
 
 @clients.command("rotate-secret")
@@ -107,9 +80,8 @@ def enable(invocation: Invocation, client_id: str, *, as_json: bool) -> None:
     show_default=True,
     help="How long the old secret stays valid beside the new one; 0 ends it at once.",
 )
-@json_option
-@pass_invocation
-def rotate_secret(invocation: Invocation, client_id: str, overlap: int, *, as_json: bool) -> None:
+@with_json
+def rotate_secret(invocation: Invocation, client_id: str, overlap: int) -> None:
     """Give a client a new secret, shown once and never again.
 
     During the overlap both secrets work, so the client can change over without a failed request. Any older secret ends
@@ -120,32 +92,26 @@ def rotate_secret(invocation: Invocation, client_id: str, overlap: int, *, as_js
       authserver clients rotate-secret billing
       authserver clients rotate-secret billing --overlap 0     (the old one has leaked)
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    with invocation.administration() as admin:
-        secret = use_cases.rotate_secret(admin, client_id, overlap=overlap)
-        row = use_cases.find(admin, client_id)
-    if as_json:
-        print_json({**as_document(row), "client_secret": secret})
-        return
-    print_secret(secret)
+    secret = use_cases.rotate_secret(invocation.admin, client_id, overlap=overlap)
+    row = use_cases.find(invocation.admin, client_id)
     until = moment(row.previous_secret_expires_at)
-    click.echo(f"The old secret stays valid until {until}." if until else "The old secret is not valid any more.")
+    old = f"The old secret stays valid until {until}." if until else "The old secret is not valid any more."
+    invocation.done(f"{handed_out(secret)}\n{old}", **as_document(row), client_secret=secret)
 
 
 @clients.command()
 @click.argument("client_id")
 @yes_option
-@json_option
-@pass_invocation
-def remove(invocation: Invocation, client_id: str, *, yes: bool, as_json: bool) -> None:
+@with_json
+def remove(invocation: Invocation, client_id: str, *, yes: bool) -> None:
     """Remove a client and end its sessions, for good.
 
     Its id cannot be used again until the rows of its ended sessions are pruned (retention.ended_sessions).
     """
-    with invocation.administration() as admin:
-        use_cases.find(admin, client_id)
-        confirm(f"Remove {client_id} for good and sign out all of its users?", yes=yes)
-        ended = use_cases.remove(admin, client_id, progress("sessions ended"))
-        kept = span(invocation.settings.retention.ended_sessions)
+    use_cases.find(invocation.admin, client_id)
+    confirm(f"Remove {client_id} for good and sign out all of its users?", yes=yes)
+    ended = use_cases.remove(invocation.admin, client_id, progress("sessions ended"))
+    kept = span(invocation.settings.retention.ended_sessions)
     end_progress()
     text = f"Removed {client_id}; ended {counted(ended, 'session')}. The id is free again when they are pruned, after {kept}."
-    done(text, {"client_id": client_id, "removed": True, "sessions_ended": ended}, as_json=as_json)
+    invocation.done(text, client_id=client_id, removed=True, sessions_ended=ended)

@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from authserver.administration.clients import registration_of
-from authserver.cli.output import iso, moment, print_fields, span
+from authserver.cli.output import moment, span, state_of
+from authserver.cli.programs import Invocation
 from authserver.clients.fields import FIELDS, Input
 from authserver.clients.model import ClientRecord
+from authserver.database.times import iso
 
 
 def as_document(row: ClientRecord) -> dict[str, Any]:
@@ -26,28 +28,24 @@ def as_document(row: ClientRecord) -> dict[str, Any]:
     }
 
 
-def print_client(row: ClientRecord) -> None:
-    """A client for people."""
+def print_client(invocation: Invocation, row: ClientRecord, done: str | None = None, secret: str | None = None) -> None:
+    """Print a client after a line that says what was done with it, and its secret if it has just got one."""
     fields: dict[str, object] = asdict(registration_of(row))
     for name, field in FIELDS.items():
         if field.input is Input.DURATION:
             fields[name] = span(getattr(row, name)) or "server's setting"
     fields["default_scopes"] = "all scopes" if row.default_scopes is None else row.default_scopes
-    fields |= {"state": state(row), "created": moment(row.created_at), "changed": moment(row.changed_at)}
+    fields |= {"state": state_of(row), "created": moment(row.created_at), "changed": moment(row.changed_at)}
     if row.secret_digest is not None:
         fields["secret last used"] = moment(row.secret_used_at) or "never"
     if row.previous_secret_expires_at is not None:
         fields["old secret until"] = moment(row.previous_secret_expires_at)
         fields["old secret last used"] = moment(row.previous_secret_used_at) or "never"
-    print_fields(fields)
+    invocation.print_one(as_document(row) | ({"client_secret": secret} if secret else {}), fields, done)
+    if secret and not invocation.as_json:
+        click.echo(f"\n{handed_out(secret)}")
 
 
-def print_secret(secret: str) -> None:
-    """Print a secret. It cannot be printed again."""
-    click.echo(f"client_secret: {secret}")
-    click.echo("Keep it now: it is shown only once.")
-
-
-def state(row: ClientRecord) -> str:
-    """The state in a word."""
-    return "enabled" if row.enabled else "disabled"
+def handed_out(secret: str) -> str:
+    """The secret for people. It cannot be printed again."""
+    return f"client_secret: {secret}\nKeep it now: it is shown only once."

@@ -10,9 +10,9 @@ import click
 
 from authserver.administration import clients as use_cases
 from authserver.administration.clients import Registered
-from authserver.cli.clients_print import as_document, print_client, print_secret
-from authserver.cli.output import json_option, print_json, warn
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.clients_print import print_client
+from authserver.cli.output import warn
+from authserver.cli.programs import Invocation, with_json
 from authserver.cli.types import DURATION, changed_words
 from authserver.clients.fields import FIELDS, Field, Input, Registration
 from authserver.clients.registration import fill
@@ -76,9 +76,8 @@ def _changed(field: Field, before: Any, options: Mapping[str, Any]) -> Any:
 @click.command()
 @registration_options(FIELDS, editing=False)
 @click.option("--allow-password-grant", is_flag=True, help="Let the app exchange passwords for tokens.")
-@json_option
-@pass_invocation
-def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
+@with_json
+def add(invocation: Invocation, /, **options: Any) -> None:
     """Register a client. If it gets a secret, that is shown once and never again.
 
     \b
@@ -98,17 +97,15 @@ def add(invocation: Invocation, /, *, as_json: bool, **options: Any) -> None:
     registration = fill(**{name: _changed(field, None, options) for name, field in FIELDS.items()})
     if options["allow_password_grant"]:
         registration = replace(registration, grants=registration.grants | {"password"})
-    with invocation.administration() as admin:
-        registered = use_cases.add(admin, registration)
-    _print(registered, as_json=as_json, done="Registered")
+    registered = use_cases.add(invocation.admin, registration)
+    _print(invocation, registered, "Registered")
 
 
 @click.command()
 @click.argument("client_id")
 @registration_options(FIELDS, editing=True)
-@json_option
-@pass_invocation
-def edit(invocation: Invocation, /, client_id: str, *, as_json: bool, **options: Any) -> None:
+@with_json
+def edit(invocation: Invocation, /, client_id: str, **options: Any) -> None:
     """Change a client. What no option names stays as it is.
 
     Every session goes on. Its next refresh cuts its scopes to those of the client. A client that gets an --auth-method
@@ -125,19 +122,10 @@ def edit(invocation: Invocation, /, client_id: str, *, as_json: bool, **options:
         values = {name: _changed(field, getattr(before, name), options) for name, field in FIELDS.items()}
         return replace(before, **values)
 
-    with invocation.administration() as admin:
-        registered = use_cases.edit(admin, client_id, change)
-    _print(registered, as_json=as_json, done="Changed")
+    registered = use_cases.edit(invocation.admin, client_id, change)
+    _print(invocation, registered, "Changed")
 
 
-def _print(registered: Registered, *, as_json: bool, done: str) -> None:
+def _print(invocation: Invocation, registered: Registered, done: str) -> None:
     warn(registered.warnings)
-    row, secret = registered.row, registered.secret
-    if as_json:
-        print_json({**as_document(row), **({"client_secret": secret} if secret else {})})
-        return
-    click.echo(f"{done} {row.client_id}.\n")
-    print_client(row)
-    if secret:
-        click.echo()
-        print_secret(secret)
+    print_client(invocation, registered.row, f"{done} {registered.row.client_id}.", registered.secret)

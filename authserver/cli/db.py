@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from authserver.cli.output import done, json_option
-from authserver.cli.programs import Invocation, embedded_path, pass_invocation
+from authserver.cli.programs import Invocation, embedded_path, with_json
 from authserver.database import schema
 
 
@@ -15,9 +14,8 @@ def db() -> None:
 
 
 @db.command()
-@json_option
-@pass_invocation
-def upgrade(invocation: Invocation, *, as_json: bool) -> None:
+@with_json
+def upgrade(invocation: Invocation) -> None:
     """Bring the database to the schema of this version.
 
     Several nodes may run it at once, while the previous version serves. A database that is up to date stays as it is.
@@ -26,7 +24,7 @@ def upgrade(invocation: Invocation, *, as_json: bool) -> None:
     text = f"Upgraded the schema from {before or 'nothing'} to {after}."
     if before == after:
         text = f"The schema is up to date ({after})."
-    done(text, {"before": before, "after": after}, as_json=as_json)
+    invocation.done(text, before=before, after=after)
 
 
 def upgrade_schema(invocation: Invocation) -> tuple[str | None, str | None]:

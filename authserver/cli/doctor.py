@@ -9,8 +9,8 @@ import click
 from authserver.administration import doctor as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.doctor import Finding, Severity
-from authserver.cli.output import counted, json_option, print_json, print_table
-from authserver.cli.programs import Invocation, actor, pass_invocation
+from authserver.cli.output import counted
+from authserver.cli.programs import Invocation, actor, with_json
 
 
 @click.command()
@@ -22,9 +22,8 @@ from authserver.cli.programs import Invocation, actor, pass_invocation
     help="Only findings that are at least so severe.",
 )
 @click.option("--except", "accepted", multiple=True, metavar="CHECK", help="Not this check; repeat.")
-@json_option
-@pass_invocation
-def doctor(invocation: Invocation, severity: str, accepted: tuple[str, ...], *, as_json: bool) -> int:
+@with_json
+def doctor(invocation: Invocation, severity: str, accepted: tuple[str, ...]) -> int:
     """Look for problems in settings, clients, APIs, users and keys, and on this node.
 
     Each finding has its reason, and the command that mends it. The doctor changes nothing, and needs no running server.
@@ -40,14 +39,12 @@ def doctor(invocation: Invocation, severity: str, accepted: tuple[str, ...], *, 
         found = use_cases.examine(Administration(database, invocation.settings, actor()))
     least = Severity(severity).rank
     shown = [one for one in found if one.severity.rank <= least and one.check not in accepted]
-    if as_json:
-        print_json([asdict(one) for one in shown])
-    else:
-        table = [(one.severity.value, one.check, one.subject, one.reason, one.command) for one in shown]
-        columns = ("severity", "check", "what", "why", "what mends it")
-        print_table(columns, table, empty="Nothing was found that deserves attention.")
-        if shown:
-            click.echo(f"\n{_summary(shown)}")
+    columns = ("severity", "check", "what", "why", "what mends it")
+    table = [(one.severity.value, one.check, one.subject, one.reason, one.command) for one in shown]
+    empty = "Nothing was found that deserves attention."
+    invocation.print_list([asdict(one) for one in shown], columns, table, empty)
+    if shown and not invocation.as_json:
+        click.echo(f"\n{_summary(shown)}")
     return int(any(one.severity is not Severity.NOTE for one in shown))
 
 

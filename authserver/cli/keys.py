@@ -5,8 +5,8 @@ from __future__ import annotations
 import click
 
 from authserver.administration import keys as use_cases
-from authserver.cli.output import confirm, done, json_option, moment, print_json, print_table, warn, yes_option
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import confirm, moment, warn, yes_option
+from authserver.cli.programs import Invocation, with_json
 from authserver.keys.document import as_document
 from authserver.keys.model import Kind, State
 
@@ -26,15 +26,10 @@ def keys() -> None:
 
 @keys.command("list")
 @click.option("--all", "include_gone", is_flag=True, help="Include keys that are gone.")
-@json_option
-@pass_invocation
-def list_(invocation: Invocation, *, include_gone: bool, as_json: bool) -> None:
+@with_json
+def list_(invocation: Invocation, *, include_gone: bool) -> None:
     """List keys, oldest first. This needs no master key."""
-    with invocation.administration() as admin:
-        rows = [row for row in use_cases.find_all(admin) if include_gone or row.state != State.GONE]
-    if as_json:
-        print_json([as_document(row) for row in rows])
-        return
+    rows = [row for row in use_cases.find_all(invocation.admin) if include_gone or row.state != State.GONE]
     columns = ("id", "kind", "state", "algorithm", "created", "active since", "retired", "gone", "kid")
     table = [
         (
@@ -43,15 +38,14 @@ def list_(invocation: Invocation, *, include_gone: bool, as_json: bool) -> None:
         )
         for row in rows
     ]  # fmt: skip
-    print_table(columns, table, empty=_NONE_YET)
+    invocation.print_list([as_document(row) for row in rows], columns, table, _NONE_YET)
 
 
 @keys.command()
 @click.option("--kind", type=click.Choice(list(_KINDS)), default="signing", show_default=True, help="Which key.")
 @click.option("--now", "at_once", is_flag=True, help="Even if not every API and node knows the next key yet.")
-@json_option
-@pass_invocation
-def rotate(invocation: Invocation, kind: str, *, at_once: bool, as_json: bool) -> None:
+@with_json
+def rotate(invocation: Invocation, kind: str, *, at_once: bool) -> None:
     """Promote the published next key, and publish another one after it. Every session goes on.
 
     A next key is promoted only after it was published long enough: keys.jwks_max_age and two node caches for a signing
@@ -64,20 +58,18 @@ def rotate(invocation: Invocation, kind: str, *, at_once: bool, as_json: bool) -
                refuses new access tokens
       token    a node that has not noticed looks the key up in the database for each refresh token it does not know
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    with invocation.administration() as admin:
-        use_cases.rotate(admin, _KINDS[kind], at_once=at_once)
-        rows = [row for row in use_cases.find_all(admin) if row.kind == kind and row.state != State.GONE]
+    use_cases.rotate(invocation.admin, _KINDS[kind], at_once=at_once)
+    rows = [row for row in use_cases.find_all(invocation.admin) if row.kind == kind and row.state != State.GONE]
     active = next(row for row in rows if row.state == State.ACTIVE)
     text = f"Key {active.id} is the active {kind} key; nodes notice within {invocation.settings.caches.max_age:g} s."
-    done(text, {"keys": [as_document(row) for row in rows]}, as_json=as_json)
+    invocation.done(text, keys=[as_document(row) for row in rows])
 
 
 @keys.command()
 @click.argument("key_id", type=int)
 @yes_option
-@json_option
-@pass_invocation
-def leaked(invocation: Invocation, key_id: int, *, yes: bool, as_json: bool) -> None:
+@with_json
+def leaked(invocation: Invocation, key_id: int, *, yes: bool) -> None:
     """Mark a key as leaked. If it is active, the next one takes over first.
 
     \b
@@ -90,19 +82,18 @@ def leaked(invocation: Invocation, key_id: int, *, yes: bool, as_json: bool) -> 
 
     A thief who had one key of the database may have had all: see authserver keys list.
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    with invocation.administration() as admin:
-        confirm(f"Mark key {key_id} as leaked? This cannot be undone.", yes=yes)
-        use_cases.mark_leaked(admin, key_id)
-        rows = [row for row in use_cases.find_all(admin) if row.id == key_id]
+    admin = invocation.admin  # opens the database before the question
+    confirm(f"Mark key {key_id} as leaked? This cannot be undone.", yes=yes)
+    use_cases.mark_leaked(admin, key_id)
+    rows = [row for row in use_cases.find_all(admin) if row.id == key_id]
     if any(row.state == State.RETIRED for row in rows):
         warn(["refresh tokens made with it are still read until the sessions have moved on"])
-    done(f"Marked key {key_id} as leaked.", {"keys": [as_document(row) for row in rows]}, as_json=as_json)
+    invocation.done(f"Marked key {key_id} as leaked.", keys=[as_document(row) for row in rows])
 
 
 @keys.command()
-@json_option
-@pass_invocation
-def rewrap(invocation: Invocation, *, as_json: bool) -> None:
+@with_json
+def rewrap(invocation: Invocation) -> None:
     """Seal every key under the present master key. Every session goes on.
 
     \b
@@ -111,6 +102,5 @@ def rewrap(invocation: Invocation, *, as_json: bool) -> None:
       2. authserver keys rewrap
       3. unset old_master_key
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    with invocation.administration() as admin:
-        count = use_cases.rewrap(admin)
-    done(f"Sealed {count} keys under the present master key.", {"keys": count}, as_json=as_json)
+    count = use_cases.rewrap(invocation.admin)
+    invocation.done(f"Sealed {count} keys under the present master key.", keys=count)

@@ -19,19 +19,15 @@ from rich.table import Table
 from rich.text import Text
 
 from authserver.administration.errors import AdminError
-from authserver.database.times import iso
+from authserver.clients.model import ClientRecord
 from authserver.refusals.problems import Problem
-
-__all__ = [
-    "clean", "confirm", "counted", "done", "end_progress", "iso", "json_option", "moment", "print_fields", "print_json",
-    "print_table", "progress", "shown", "span", "warn", "yes_option",
-]  # fmt: skip
+from authserver.users.model import UserRecord
 
 #: Without a terminal no line is folded: one line is one row, for grep and awk.
 _PIPE_WIDTH = 10_000
+Rows = Sequence[Sequence[object]]
 _UNITS = (("d", 86_400), ("h", 3600), ("m", 60), ("s", 1))
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 yes_option = click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 
 
@@ -73,20 +69,17 @@ def span(seconds: float | None) -> str | None:
     return " ".join(parts[:2]) or "0s"
 
 
+def state_of(row: ClientRecord | UserRecord) -> str:
+    """The state in a word."""
+    return "enabled" if row.enabled else "disabled"
+
+
 def print_json(value: object) -> None:
     """Print one JSON document; sets become sorted lists."""
     click.echo(json.dumps(value, default=_plain, indent=2, ensure_ascii=False))
 
 
-def done(text: str, document: Mapping[str, object], *, as_json: bool) -> None:
-    """Print what was done: a line for people, or a document for programs."""
-    if as_json:
-        print_json(document)
-    else:
-        click.echo(text)
-
-
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, empty: str) -> None:
+def print_table(columns: Sequence[str], rows: Rows, *, empty: str) -> None:
     """Print rows under their columns. If the terminal is too narrow, print them below each other.
 
     `empty` is printed if there are no rows.

@@ -12,24 +12,23 @@ import click
 
 from authserver.administration import pruning
 from authserver.administration.pruning import Pruned
-from authserver.cli.output import done, end_progress, json_option
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import end_progress
+from authserver.cli.programs import Invocation, with_json
 
 INTERRUPTED = 130
 
 
 @click.command()
-@json_option
-@pass_invocation
-def prune(invocation: Invocation, *, as_json: bool) -> int:
+@with_json
+def prune(invocation: Invocation) -> int:
     """Delete sessions that ended long ago, old audit events, and removed users and clients without sessions or events.
 
     The server does this by itself (retention.prune_interval). It works in small batches, delays no request, and may run
     on several nodes at once. Ctrl-C stops it after the current batch. The next run goes on.
     """
     state = Pruned()
-    with _stoppable() as stopped, invocation.administration() as admin:
-        for state in pruning.prune(admin):
+    with _stoppable() as stopped:
+        for state in pruning.prune(invocation.admin):
             _show(state)
             if stopped:
                 break
@@ -38,7 +37,7 @@ def prune(invocation: Invocation, *, as_json: bool) -> int:
         f"{'Stopped: deleted' if stopped else 'Deleted'} {state.sessions:,} of {state.seen:,} sessions, "
         f"{state.events:,} audit events, {state.erased:,} removed users and clients."
     )
-    done(text, {**asdict(state), "finished": not stopped}, as_json=as_json)
+    invocation.done(text, **asdict(state), finished=not stopped)
     return INTERRUPTED if stopped else 0
 
 

@@ -8,19 +8,8 @@ import click
 
 from authserver.administration import sessions as use_cases
 from authserver.administration.words import session_state
-from authserver.cli.output import (
-    confirm,
-    counted,
-    done,
-    end_progress,
-    json_option,
-    moment,
-    print_json,
-    print_table,
-    progress,
-    yes_option,
-)
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import confirm, counted, end_progress, moment, progress, yes_option
+from authserver.cli.programs import Invocation, with_json
 from authserver.sessions.document import as_document
 from authserver.sessions.model import SessionRecord
 
@@ -38,11 +27,8 @@ def sessions() -> None:
 @_client_option
 @click.option("--all", "include_ended", is_flag=True, help="Ended sessions too, while their rows are kept.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="At most so many.")
-@json_option
-@pass_invocation
-def list_(
-    invocation: Invocation, user: str | None, client: str | None, limit: int, *, include_ended: bool, as_json: bool
-) -> None:
+@with_json
+def list_(invocation: Invocation, user: str | None, client: str | None, limit: int, *, include_ended: bool) -> None:
     """List sessions, newest first.
 
     \b
@@ -50,13 +36,9 @@ def list_(
       authserver sessions list --user anna
       authserver sessions list --client shop --all --json
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    with invocation.administration() as admin:
-        which = use_cases.whose(admin, user=user, client=client)
-        rows = use_cases.find_all(admin, which, include_ended=include_ended, limit=limit)
-        names = use_cases.usernames(admin, {row.user_id for row in rows})
-    if as_json:
-        print_json([as_document(row, names.get(row.user_id)) for row in rows])
-        return
+    which = use_cases.whose(invocation.admin, user=user, client=client)
+    rows = use_cases.find_all(invocation.admin, which, include_ended=include_ended, limit=limit)
+    names = use_cases.usernames(invocation.admin, {row.user_id for row in rows})
     columns = ("id", "user", "client", "started", "last used", "device", "address", "state")
     table = [
         (
@@ -65,9 +47,9 @@ def list_(
         )
         for row in rows
     ]  # fmt: skip
-    print_table(columns, table, empty="There are no live sessions." if not include_ended else "There are no sessions.")
-    if len(rows) == limit:
-        click.echo(f"There may be more: these are the newest {limit:,} (--limit).", err=True)
+    empty = "There are no sessions." if include_ended else "There are no live sessions."
+    documents = [as_document(row, names.get(row.user_id)) for row in rows]
+    invocation.print_list(documents, columns, table, empty, limit)
 
 
 @sessions.command()
@@ -75,8 +57,7 @@ def list_(
 @_user_option
 @_client_option
 @yes_option
-@json_option
-@pass_invocation
+@with_json
 def revoke(
     invocation: Invocation,
     session_id: UUID | None,
@@ -84,7 +65,6 @@ def revoke(
     client: str | None,
     *,
     yes: bool,
-    as_json: bool,
 ) -> None:
     """End one session, or all of a user, of a client, or of a user with a client.
 
@@ -100,22 +80,21 @@ def revoke(
     named = user is not None or client is not None
     if (session_id is None) != named:
         raise click.UsageError("give the id of one session, or --user, --client or both")
-    with invocation.administration() as admin:
-        if session_id is not None:
-            ended = use_cases.revoke(admin, session_id)
-            text = "Ended the session." if ended else "The session had ended before; nothing was changed."
-            done(text, {"sessions_ended": int(ended)}, as_json=as_json)
-            return
-        which = use_cases.whose(admin, user=user, client=client)
-        count = use_cases.count_live(admin, which)
-        if count == 0 and client is not None:
-            done("There are no live sessions; nothing was changed.", {"sessions_ended": 0}, as_json=as_json)
-            return
-        if count > 1:
-            confirm(f"End {counted(count, 'session')}?", yes=yes)
-        total = use_cases.revoke_all(admin, which, progress("sessions ended"))
+    if session_id is not None:
+        ended = use_cases.revoke(invocation.admin, session_id)
+        text = "Ended the session." if ended else "The session had ended before; nothing was changed."
+        invocation.done(text, sessions_ended=int(ended))
+        return
+    which = use_cases.whose(invocation.admin, user=user, client=client)
+    count = use_cases.count_live(invocation.admin, which)
+    if count == 0 and client is not None:
+        invocation.done("There are no live sessions; nothing was changed.", sessions_ended=0)
+        return
+    if count > 1:
+        confirm(f"End {counted(count, 'session')}?", yes=yes)
+    total = use_cases.revoke_all(invocation.admin, which, progress("sessions ended"))
     end_progress()
-    done(f"Ended {counted(total, 'session')}.", {"sessions_ended": total}, as_json=as_json)
+    invocation.done(f"Ended {counted(total, 'session')}.", sessions_ended=total)
 
 
 def state(row: SessionRecord) -> str:

@@ -15,8 +15,8 @@ from authserver.administration import users_import as use_cases
 from authserver.administration.errors import Invalid
 from authserver.administration.users_import import Tally
 from authserver.administration.users_lines import Format, Problem
-from authserver.cli.output import clean, counted, end_progress, json_option, print_json, progress, warn
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import clean, counted, end_progress, progress, warn
+from authserver.cli.programs import Invocation, pass_invocation, with_json
 
 #: At most so many problems are printed. A file of the wrong kind has a problem in every line.
 _SHOWN = 50
@@ -35,18 +35,9 @@ _format_option = click.option(
     "--report", type=click.File("w", encoding="utf-8"), metavar="FILE", help="Write every problem there, as JSON lines."
 )
 @click.option("--batch", type=click.IntRange(1, 5000), default=500, show_default=True, help="Lines in one transaction.")
-@json_option
-@pass_invocation
+@with_json
 def import_(
-    invocation: Invocation,
-    /,
-    file: BinaryIO,
-    form: str | None,
-    report: TextIO | None,
-    batch: int,
-    *,
-    dry_run: bool,
-    as_json: bool,
+    invocation: Invocation, /, file: BinaryIO, form: str | None, report: TextIO | None, batch: int, *, dry_run: bool
 ) -> int:
     """Add the users of a file, with their password hashes; - is standard input.
 
@@ -62,25 +53,21 @@ def import_(
     chosen = _chosen(form, file.name)
     tell, shown = progress("lines"), 0
     tally = Tally()
-    with invocation.administration() as admin:
-        for step in use_cases.import_users(admin, file, chosen, dry_run=dry_run, batch=batch):
-            end_progress()
-            for problem in step.problems:
-                shown += 1
-                if shown <= _SHOWN:
-                    click.echo(_line(problem), err=True)
-                if report is not None:
-                    report.write(json.dumps(asdict(problem)) + "\n")
-            tally = step.tally
-            tell(tally.lines)
+    for step in use_cases.import_users(invocation.admin, file, chosen, dry_run=dry_run, batch=batch):
+        end_progress()
+        for problem in step.problems:
+            shown += 1
+            if shown <= _SHOWN:
+                click.echo(_line(problem), err=True)
+            if report is not None:
+                report.write(json.dumps(asdict(problem)) + "\n")
+        tally = step.tally
+        tell(tally.lines)
     end_progress()
     if shown > _SHOWN:
         click.echo(f"… and {counted(shown - _SHOWN, 'problem')} more (--report FILE has all of them)", err=True)
     _warn_of(tally)
-    if as_json:
-        print_json({**asdict(tally), "dry_run": dry_run})
-    else:
-        click.echo(_summary(tally, dry_run=dry_run))
+    invocation.done(_summary(tally, dry_run=dry_run), **asdict(tally), dry_run=dry_run)
     return 1 if tally.refused else 0
 
 
@@ -98,8 +85,8 @@ def export(invocation: Invocation, /, form: Format, output: Path | None, *, with
       authserver users export --format jsonl --with-password-hashes --output users.jsonl
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     tell, count = progress("exported"), 0
-    with invocation.administration() as admin, ExitStack() as stack:
-        lines = use_cases.export_users(admin, form, with_password_hashes=with_password_hashes)
+    with ExitStack() as stack:
+        lines = use_cases.export_users(invocation.admin, form, with_password_hashes=with_password_hashes)
         target: BinaryIO = sys.stdout.buffer
         if output is not None:
             # The file is new and only its owner can read it: it may hold hashes.

@@ -9,10 +9,11 @@ import click
 from authserver.administration import explaining as use_cases
 from authserver.administration.errors import AdminError
 from authserver.administration.explaining import Explanation
-from authserver.cli.output import iso, json_option, moment, print_fields, print_json, warn
-from authserver.cli.programs import Invocation, pass_invocation
+from authserver.cli.output import moment, warn
+from authserver.cli.programs import Invocation, with_json
 from authserver.database.engine import Unavailable
 from authserver.database.schema import SchemaOutdated
+from authserver.database.times import iso
 from authserver.keys.setup import open_vault
 from authserver.refusals.references import Refusal
 from authserver.sessions.document import as_document
@@ -20,9 +21,8 @@ from authserver.sessions.document import as_document
 
 @click.command()
 @click.argument("reference")
-@json_option
-@pass_invocation
-def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
+@with_json
+def why(invocation: Invocation, reference: str) -> None:
     """Say why a request was refused. REFERENCE is the member `reference` of the error that the app got, or the whole error.
 
     The reference is the refusal itself, sealed under the master key. It can be opened without the database, as long as
@@ -30,9 +30,6 @@ def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
     """
     refusal = use_cases.explain(open_vault(invocation.settings, create=False), reference)
     explanation = _look_up(invocation, refusal)
-    if as_json:
-        print_json(_as_document(explanation))
-        return
     fields: dict[str, object] = {
         "reason": f"{refusal.reason.text} ({refusal.reason.name.lower()})",
         "what to do": refusal.reason.advice,
@@ -40,14 +37,13 @@ def why(invocation: Invocation, reference: str, *, as_json: bool) -> None:
         "client": refusal.client_id,
         "session": refusal.session_id,
     }
-    print_fields({**fields, **_now(explanation)})
+    invocation.print_one(_as_document(explanation), {**fields, **_now(explanation)})
 
 
 def _look_up(invocation: Invocation, refusal: Refusal) -> Explanation:
     """Add what the database knows. If the database has failed, the reason is shown alone."""
     try:
-        with invocation.administration() as admin:
-            return use_cases.look_up(admin, refusal)
+        return use_cases.look_up(invocation.admin, refusal)
     except (*Unavailable, SchemaOutdated, AdminError):
         warn(["the database cannot be used now, so the state of session and client is missing"])
         return Explanation(refusal, None)

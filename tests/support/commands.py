@@ -10,6 +10,7 @@ import pytest
 
 from authserver.__main__ import Programs
 from authserver.cli import command as cli
+from authserver.cli.programs import Invocation
 from tests.support.server import LiveServer
 from tests.support.setup import Setup
 
@@ -18,7 +19,7 @@ def parse(line: str) -> list[str]:
     """The arguments of a line that begins with `authserver`; fails when the command does not take them."""
     program, *arguments = shlex.split(line)
     assert program == "authserver", line
-    context = click.Context(cli.command)
+    context = click.Context(cli.command, obj=Invocation(Programs(), None))
     found: click.Command = cli.command
     rest: Sequence[str] = arguments
     while isinstance(found, click.Group):

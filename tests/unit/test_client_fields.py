@@ -55,9 +55,9 @@ def test_the_admin_api_takes_and_shows_every_field():
 
 
 def test_the_command_line_has_an_option_for_each_field():
-    assert parameters(add).keys() == FIELDS.keys() | {"allow_password_grant", "as_json"}
+    assert parameters(add).keys() == FIELDS.keys() | {"allow_password_grant", "json"}
     changing = {name for name in parameters(edit) if not name.startswith(("add_", "remove_", "no_"))}
-    assert changing == (FIELDS.keys() | {"as_json"}) - {"kind"}
+    assert changing == (FIELDS.keys() | {"json"}) - {"kind"}
 
 
 def test_the_form_asks_for_every_field_that_can_be_changed_and_has_its_label():
