@@ -16,7 +16,7 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.cli.output import counted, end_progress, moment, progress
 from authserver.cli.programs import Invocation, pass_invocation, with_json
-from authserver.cli.types import AGE, since
+from authserver.cli.types import SINCE
 from authserver.records.audit import AuditRecord, Search
 
 _SEARCH = (
@@ -26,8 +26,8 @@ _SEARCH = (
     click.option("--event", metavar="EVENT", help="Such as session.reuse, or session for all of that noun."),
     click.option("--actor", metavar="ACTOR", help="Who acted: such as cli:root, or cli for all of that kind."),
     click.option("--subject", metavar="SUBJECT", help="The API (its audience) or key (its number) that was acted on."),
-    click.option("--since", "since_text", type=AGE, metavar="AGE|TIME", help="Such as 15m, 7d or 2026-01-31T12:00Z."),
-    click.option("--until", "until_text", type=AGE, metavar="AGE|TIME", help="Before this time; written as --since."),
+    click.option("--since", type=SINCE, metavar="AGE|TIME", help="Such as 15m, 7d or 2026-01-31T12:00Z."),
+    click.option("--until", type=SINCE, metavar="AGE|TIME", help="Before this time; written as --since."),
 )
 
 
@@ -92,12 +92,10 @@ def export(invocation: Invocation, /, **options: Any) -> None:
 
 def _search(admin: Administration, **options: Any) -> Search:
     now = admin.database.now()
-    since_ms, until_ms = (
-        None if options[name] is None else since(options[name], now) for name in ("since_text", "until_text")
-    )
+    since, until = (None if options[name] is None else options[name](now) for name in ("since", "until"))
     user_id = None if options["user"] is None else _user_id(admin, options["user"])
     return Search(
-        options["event"], options["client_id"], user_id, options["session_id"], since_ms, until_ms,
+        options["event"], options["client_id"], user_id, options["session_id"], since, until,
         options["actor"], options["subject"],
     )  # fmt: skip
 

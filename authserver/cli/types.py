@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,44 +27,28 @@ class Duration(click.ParamType[int]):
         return converted
 
 
-class Since(click.ParamType[int]):
-    """A moment in milliseconds since the epoch, written as ISO 8601 (UTC unless it says otherwise)."""
+class Since(click.ParamType[Callable[[int], int]]):
+    """A time, written as an age such as 15m, or as ISO 8601 (UTC unless it says otherwise).
 
-    name = "time"
+    The value is a function from the time of the database, which ages count from. Both are milliseconds since the epoch.
+    """
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
+    name = "age or time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Callable[[int], int]:
+        if re.fullmatch(r"\d+ ?[smhdw]", value):
+            age = DURATION.convert(value, param, ctx) * 1000
+            return lambda now: now - age
         try:
             parsed = datetime.fromisoformat(value)
         except ValueError:
             self.fail('must be a time such as 2026-01-31 or 2026-01-31T12:00Z, or an age such as "15m"', param, ctx)
-        return round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-class Age(click.ParamType[str]):
-    """An age such as 15m, or a moment. `is_age` tells which."""
-
-    name = "age or time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        text = str(value)
-        (DURATION if is_age(text) else SINCE).convert(text, param, ctx)
-        return text
+        at = round((parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)).timestamp() * 1000)
+        return lambda _now: at
 
 
 DURATION = Duration()
 SINCE = Since()
-AGE = Age()
-
-
-def is_age(text: str) -> bool:
-    return re.fullmatch(r"\d+ ?[smhdw]", text) is not None
-
-
-def since(text: str, now: int) -> int:
-    """The time of an age before `now`, or of a moment, in milliseconds since the epoch."""
-    return now - DURATION.convert(text, None, None) * 1000 if is_age(text) else SINCE.convert(text, None, None)
 
 
 def words(given: Iterable[str]) -> frozenset[str]:
