@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 from uuid import UUID
@@ -16,10 +15,10 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import NotFound
 from authserver.cli.output import counted, end_progress, moment, progress
 from authserver.cli.programs import Invocation, pass_invocation, with_json
-from authserver.cli.types import SINCE
+from authserver.cli.types import SINCE, with_options
 from authserver.records.audit import AuditRecord, Search
 
-_SEARCH = (
+_searching = with_options(
     click.option("--session", "session_id", type=click.UUID, help="Of this session."),
     click.option("--user", help="Of this user: name, e-mail address, or id (also of one that was removed)."),
     click.option("--client", "client_id", metavar="CLIENT_ID", help="Of this client."),
@@ -34,13 +33,6 @@ _SEARCH = (
 @click.group()
 def audit() -> None:
     """Read the audit record. Each event was written in the transaction of its act."""
-
-
-def _searching(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options that choose events. It gets them as `options`."""
-    for option in reversed(_SEARCH):
-        command = option(command)
-    return command
 
 
 @audit.command("list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -13,28 +13,19 @@ from authserver.administration.clients import Registered
 from authserver.cli.clients_print import print_client
 from authserver.cli.output import warn
 from authserver.cli.programs import Invocation, with_json
-from authserver.cli.types import DURATION, changed_words
+from authserver.cli.types import DURATION, Command, changed_words, with_options
 from authserver.clients.fields import FIELDS, Field, Input, Registration
 from authserver.clients.registration import fill
 
-Command = TypeVar("Command", bound=Callable[..., Any])
 
-
-def registration_options(fields: Mapping[str, Field], *, editing: bool) -> Callable[[Command], Command]:
-    """The options of all fields, or of those that can be changed."""
-
-    def give(command: Command) -> Command:
-        options = [option for field in fields.values() for option in _options(field, editing=editing)]
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return give
+def registration_options(fields: Mapping[str, Field], *, editing: bool) -> Iterator[Callable[[Command], Command]]:
+    """The options of all fields, or of the fields that can be changed."""
+    for field in fields.values():
+        if not (editing and field.fixed):
+            yield from _options(field, editing=editing)
 
 
 def _options(field: Field, *, editing: bool) -> Iterator[Callable[[Command], Command]]:
-    if editing and field.fixed:
-        return
     one = field.name.removesuffix("s") if field.is_set else field.name
     flag, noun = one.replace("_", "-"), one.split("_")[-1]
     about = field.edit_help if editing and field.edit_help else field.help
@@ -74,7 +65,7 @@ def _changed(field: Field, before: Any, options: Mapping[str, Any]) -> Any:
 
 
 @click.command()
-@registration_options(FIELDS, editing=False)
+@with_options(*registration_options(FIELDS, editing=False))
 @click.option("--allow-password-grant", is_flag=True, help="Let the app exchange passwords for tokens.")
 @with_json
 def add(invocation: Invocation, /, **options: Any) -> None:
@@ -103,7 +94,7 @@ def add(invocation: Invocation, /, **options: Any) -> None:
 
 @click.command()
 @click.argument("client_id")
-@registration_options(FIELDS, editing=True)
+@with_options(*registration_options(FIELDS, editing=True))
 @with_json
 def edit(invocation: Invocation, /, client_id: str, **options: Any) -> None:
     """Change a client. What no option names stays as it is.

@@ -14,6 +14,7 @@ import pytest
 from authserver.admin_api import clients_models as api
 from authserver.admin_api.route import Document
 from authserver.cli.clients_register import add, edit, registration_options
+from authserver.cli.types import with_options
 from authserver.clients.fields import FIELDS, KINDS, Field, Input, Registration, declare, declared
 from authserver.clients.grants import GRANTS
 from authserver.clients.model import Client, ClientRecord
@@ -109,7 +110,7 @@ def schema(found: Mapping[str, Field]) -> Any:
 
 def command(found: Mapping[str, Field]) -> dict[str, click.Parameter]:
     @click.command()
-    @registration_options(found, editing=True)
+    @with_options(*registration_options(found, editing=True))
     def edit_toys() -> None:
         """Change it."""
 
