@@ -36,7 +36,7 @@ def bare(tmp_path: Path) -> dict[str, str]:
 
 def run_bare(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*COMMAND, *arguments], env=environment, capture_output=True, text=True, cwd=ROOT, check=False
+        [*COMMAND, *arguments], env=environment, input="", capture_output=True, text=True, cwd=ROOT, check=False
     )
 
 
@@ -245,6 +245,12 @@ def test_a_fresh_machine_is_told_what_to_do_first(bare: dict[str, str], tmp_path
     assert "to 0" in run_bare(bare, "db", "upgrade").stdout
     assert "up to date" in run_bare(bare, "db", "upgrade").stdout
     assert "authserver clients add" in run_bare(bare, "clients", "list").stdout
+
+
+@pytest.mark.parametrize("command", [("users", "add"), ("users", "set-password"), ("admin", "create")])
+def test_a_missing_database_is_told_before_a_password_is_read(bare: dict[str, str], command: tuple[str, str]):
+    refused = run_bare(bare, *command, "anna")
+    assert (refused.returncode, "there is no database" in refused.stderr) == (1, True)
 
 
 def test_a_file_that_is_no_database_is_one_line(bare: dict[str, str], tmp_path: Path):
