@@ -14,7 +14,7 @@ import click
 from authserver.administration import users_import as use_cases
 from authserver.administration.errors import Invalid
 from authserver.administration.users_import import Tally
-from authserver.administration.users_lines import Format, Problem
+from authserver.administration.users_lines import Format
 from authserver.cli.output import clean, counted, end_progress, progress, warn
 from authserver.cli.programs import Invocation, pass_invocation, with_json
 
@@ -22,14 +22,11 @@ from authserver.cli.programs import Invocation, pass_invocation, with_json
 _SHOWN = 50
 
 _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
-_format_option = click.option(
-    "--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: by the ending of the file]"
-)
 
 
 @click.command("import")
 @click.argument("file", type=click.File("rb"))
-@_format_option
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: by the ending of the file]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option(
     "--report", type=click.File("w", encoding="utf-8"), metavar="FILE", help="Write every problem there, as JSON lines."
@@ -58,7 +55,7 @@ def import_(
         for problem in step.problems:
             shown += 1
             if shown <= _SHOWN:
-                click.echo(_line(problem), err=True)
+                click.echo(clean(f"line {problem.line}: {problem.field}: {problem.text}"), err=True)
             if report is not None:
                 report.write(json.dumps(asdict(problem)) + "\n")
         tally = step.tally
@@ -91,7 +88,8 @@ def export(invocation: Invocation, /, form: Format, output: Path | None, *, with
         if output is not None:
             # The file is new and only its owner can read it: it may hold hashes.
             output.unlink(missing_ok=True)
-            target = stack.enter_context(_private(output))
+            output.touch(mode=0o600, exist_ok=False)
+            target = stack.enter_context(output.open("wb"))
         for line in lines:
             target.write(line.encode())
             count += 1
@@ -102,20 +100,11 @@ def export(invocation: Invocation, /, form: Format, output: Path | None, *, with
     click.echo(f"Exported {counted(count - (form == 'csv'), 'user')}.", err=True)
 
 
-def _private(path: Path) -> BinaryIO:
-    path.touch(mode=0o600, exist_ok=False)
-    return path.open("wb")
-
-
 def _chosen(form: str | None, name: str) -> Format:
     found = form or _FORMATS.get(Path(name).suffix.lower())
     if found is None:
         raise Invalid("the ending of the file does not tell its format: give --format csv or --format jsonl")
     return cast("Format", found)
-
-
-def _line(problem: Problem) -> str:
-    return clean(f"line {problem.line}: {problem.field}: {problem.text}")
 
 
 def _warn_of(tally: Tally) -> None:
