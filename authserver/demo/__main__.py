@@ -12,7 +12,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from flask import Flask
@@ -24,7 +24,7 @@ from authserver.administration.password_links import Issued
 from authserver.administration.users import Profile
 from authserver.apis import own_sessions
 from authserver.app import make_app, stop_app
-from authserver.clients.fields import Registration
+from authserver.clients.registration import fill
 from authserver.database import schema
 from authserver.database.engine import open_database
 from authserver.serving import processes as serving
@@ -41,8 +41,22 @@ AUDIENCE = "http://127.0.0.1:8001"
 WEB_ORIGIN = "http://127.0.0.1:8002"
 SCOPES = ("profile:read", "profile:write")
 
-_EXAMPLE = Path("examples/api")
-_WEB_EXAMPLE = Path("examples/web-app/server.py")
+_GRANTS = frozenset({"password", "refresh_token"})
+_CLIENTS = (
+    fill("mobile", client_id=CLIENT_ID, name="Demo app", grants=_GRANTS, scopes=frozenset(SCOPES)),
+    fill(
+        "browser",
+        client_id=WEB_CLIENT_ID,
+        name="Example page",
+        grants=_GRANTS,
+        scopes=frozenset({*SCOPES, own_sessions.SCOPE}),
+        origins=frozenset({WEB_ORIGIN}),
+    ),
+)
+# The example API has an environment of its own. The server of the example page needs nothing but Python.
+_API_PYTHON = Path("examples/api/.venv/bin/python")
+_API = (str(_API_PYTHON), "examples/api/app.py", "--audience", AUDIENCE, "--port", "8001", "--origin", WEB_ORIGIN)
+_PAGE = (sys.executable, "examples/web-app/server.py", "--client-id", WEB_CLIENT_ID, "--api", AUDIENCE)
 
 
 def main() -> int:
@@ -56,7 +70,10 @@ def main() -> int:
         print("error: make run is for development; start a server with: authserver serve", file=sys.stderr)
         return 1
     link = prepare(settings)
-    with _example_api(settings.issuer) as has_example, _example_page(settings.issuer):
+    has_example = _API_PYTHON.exists()
+    with ExitStack() as stack:
+        for command in (_API, _PAGE) if has_example else (_PAGE,):
+            stack.enter_context(_running([*command, "--issuer", settings.issuer]))
         return serving.run(
             lambda: make_app(settings),
             stop_app=stop_app,
@@ -71,9 +88,9 @@ def main() -> int:
 
 
 def prepare(settings: Settings) -> Issued | None:
-    """Make the database and, where there are none yet, the demo's API, client, user and administrator.
+    """Make the database, and what it lacks of the demo's API, clients, user and administrator.
 
-    Returns a link for setting the administrator's password, as long as it has none.
+    Returns a link with which the administrator sets the password; None once it is set, and without a console.
     """
     url = settings.database_url
     if url.get_backend_name() == "sqlite" and url.database:
@@ -81,62 +98,17 @@ def prepare(settings: Settings) -> Issued | None:
     database = open_database(Flask("authserver.demo"), settings)
     schema.upgrade(database)
     admin = Administration(database, settings, "demo")
-    if not users.find_all(admin):  # the user is added last: the next start completes a first one that was interrupted
+    if not users.find_all(admin):  # it is added last, so the next start completes one that was interrupted
         if AUDIENCE not in {plan.audience for plan in apis.find_all(admin)}:
             apis.add(admin, Plan(AUDIENCE, "Example API", None, dict.fromkeys(SCOPES, frozenset())))
         known = {client.client_id for client in clients.find_all(admin)}
-        for client in (_demo_client(), _web_client()):
+        for client in _CLIENTS:
             if client.client_id not in known:
                 clients.add(admin, client)
         users.add(admin, Profile(USERNAME, "demo@example.com", frozenset()), PASSWORD)
     link = password_links.first_administrator(admin, ADMINISTRATOR) if settings.pages.admin else None
     database.dispose()
     return link
-
-
-def _demo_client() -> Registration:
-    return Registration(
-        client_id=CLIENT_ID,
-        name="Demo app",
-        kind="mobile",
-        auth_methods=frozenset({"none"}),
-        grants=frozenset({"password", "refresh_token"}),
-        scopes=frozenset(SCOPES),
-        late_retries=1,
-    )
-
-
-def _web_client() -> Registration:
-    return Registration(
-        client_id=WEB_CLIENT_ID,
-        name="Example page",
-        kind="browser",
-        auth_methods=frozenset({"none"}),
-        grants=frozenset({"password", "refresh_token"}),
-        token_delivery="cookie",
-        late_retries=1,
-        scopes=frozenset({*SCOPES, own_sessions.SCOPE}),
-        origins=frozenset({WEB_ORIGIN}),
-    )
-
-
-@contextmanager
-def _example_api(issuer: str) -> Iterator[bool]:
-    """Run the example API, in its own environment, during the block. Yields whether it could be started."""
-    python = _EXAMPLE / ".venv" / "bin" / "python"
-    if not python.exists():
-        yield False
-        return
-    command = [str(python), str(_EXAMPLE / "app.py"), "--issuer", issuer, "--audience", AUDIENCE, "--port", "8001"]
-    with _running([*command, "--origin", WEB_ORIGIN]):
-        yield True
-
-
-def _example_page(issuer: str) -> AbstractContextManager[None]:
-    """Run the server of the example page, which needs nothing but Python."""
-    return _running(
-        [sys.executable, str(_WEB_EXAMPLE), "--issuer", issuer, "--client-id", WEB_CLIENT_ID, "--api", AUDIENCE]
-    )
 
 
 @contextmanager
@@ -160,50 +132,31 @@ def lines_to_try(settings: Settings, link: Issued | None, *, has_example: bool) 
     tokens = shlex.quote(str(settings.data_dir.absolute() / "demo-tokens.json"))
 
     def token(name: str) -> str:
-        return f'"$(sed -E \'s/.*"{name}": "([^"]*)".*/\\1/\' {tokens})"'
+        return f'$(sed -E \'s/.*"{name}": "([^"]*)".*/\\1/\' {tokens})'
 
     form = f"-d client_id={CLIENT_ID}"
     keep = f"-o {tokens} && cat {tokens} && echo"
-    steps = [
-        (
-            "Sign in",
-            f"curl -fsS {issuer}/token {form} -d grant_type=password -d username={USERNAME} -d password={PASSWORD} {keep}",
-        ),
-        (
-            "Refresh (as often as you like)",
-            f"curl -fsS {issuer}/token {form} -d grant_type=refresh_token -d refresh_token={token('refresh_token')} {keep}",
-        ),
-        (
-            "Call the example API",
-            f'curl -sS -i {AUDIENCE}/profile -H "Authorization: Bearer {token("access_token")[1:]}',
-        ),
-        ("Sign out", f"curl -sS -i {issuer}/revoke {form} -d token={token('refresh_token')}"),
-        (
-            "Refresh once more: refused",
-            f"curl -sS {issuer}/token {form} -d grant_type=refresh_token -d refresh_token={token('refresh_token')}",
-        ),
-    ]
-    shown = [(title, line) for title, line in steps if has_example or "example API" not in title]
-    text = "\n\n".join(f"# {title}\n{line}" for title, line in shown)
-    note = (
-        ""
-        if has_example
-        else "\n\nThe example API is not running: its environment is missing; make it with: make example."
-    )
-    page = f"\nA page that stays signed in: {WEB_ORIGIN} (user {USERNAME}, password {PASSWORD})\n"
-    first = f"\nauthserver is running on {issuer}. Ctrl-C stops it."
-    return f"{first} Try, in another terminal:\n\n{text}{note}\n{page}{_lines_for_administrator(settings, link)}"
-
-
-def _lines_for_administrator(settings: Settings, link: Issued | None) -> str:
-    if not settings.pages.admin:
-        return ""
-    console = f"{origin_of(settings.issuer)}/admin/"
-    if link is None:
-        return f"\nThe console: {console}\n"
-    return (
-        f"\nThe console: {console}\nSet the password of its user {link.username} first, with this link:\n{link.url}\n"
-    )
+    refresh = f'{issuer}/token {form} -d grant_type=refresh_token -d refresh_token="{token("refresh_token")}"'
+    user = f"-d grant_type=password -d username={USERNAME} -d password={PASSWORD}"
+    steps = {
+        "Sign in": f"curl -fsS {issuer}/token {form} {user} {keep}",
+        "Refresh (as often as you like)": f"curl -fsS {refresh} {keep}",
+        "Call the example API": f'curl -sS -i {AUDIENCE}/profile -H "Authorization: Bearer {token("access_token")}"',
+        "Sign out": f'curl -sS -i {issuer}/revoke {form} -d token="{token("refresh_token")}"',
+        "Refresh once more: refused": f"curl -sS {refresh}",
+    }
+    parts = [f"\nauthserver is running on {issuer}. Ctrl-C stops it. Try, in another terminal:"]
+    if not has_example:
+        del steps["Call the example API"]
+    parts += [f"# {title}\n{line}" for title, line in steps.items()]
+    if not has_example:
+        parts.append("The example API is not running: its environment is missing; make it with: make example.")
+    parts.append(f"A page that stays signed in: {WEB_ORIGIN} (user {USERNAME}, password {PASSWORD})")
+    if settings.pages.admin:
+        parts.append(f"The console: {origin_of(issuer)}/admin/")
+        if link is not None:
+            parts[-1] += f"\nSet the password of its user {link.username} first, with this link:\n{link.url}"
+    return "\n\n".join(parts) + "\n"
 
 
 if __name__ == "__main__":
