@@ -39,7 +39,7 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
     """Serve until SIGTERM, SIGINT or the parent's end.
 
     `report` gets one message: None once the worker accepts connections, or one line that says why it cannot start.
-    `parent_lives` is the reading end of a pipe without any data: it closes when the parent ends, even if it was killed.
+    `parent_lives` is the reading end of a pipe without any data: a read returns when the parent ends, even if killed.
     """
     threading.Thread(target=_stop_with_parent, args=(parent_lives,), daemon=True).start()
     try:
