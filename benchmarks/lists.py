@@ -34,7 +34,7 @@ def measure(cluster: Cluster | None) -> Iterator[list[str]]:
             parts = create_app(setup.settings).extensions["authserver"]
             statements: list[str] = []
             event.listen(parts.database.engine, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
-            lists: StatusLists = parts.oauth.domain.status_lists
+            lists: StatusLists = parts.oauth.services.status_lists
             lists.get(0)
             built = []
             for _ in range(5):

@@ -27,7 +27,7 @@ _STEPS = (
     ("joserfc", "import joserfc.jwt"),
     ("Authlib", "import authlib.oauth2.rfc6749"),
     ("argon2-cffi", "import argon2"),
-    ("pydantic", "import pydantic, pydantic_settings"),
+    ("pydantic", "import pydantic"),
     ("structlog, prometheus-client", "import structlog, prometheus_client"),
     ("Alembic, Flask-Migrate", "import flask_migrate"),
     ("uvicorn, uvloop, httptools", "import uvicorn, uvloop, httptools, uvicorn.protocols.http.httptools_impl"),

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
-from authserver.settings.values import PasswordSettings
+from authserver.passwords.pool import usable_cores
 from benchmarks.contestants import authserver
 from benchmarks.cost import bare_argon2
 from benchmarks.load import Load, Result
@@ -41,7 +41,7 @@ def measure(cluster: Cluster | None, *, seconds: int) -> Iterator[list[str]]:
             Load(contestant.target, _CONNECTIONS) as sign_ins,
             ThreadPoolExecutor(1) as beside,
         ):
-            rate = _STORM * PasswordSettings().hashing_limit * 1000 / bare_argon2()
+            rate = _STORM * max(1, usable_cores() - 1) * 1000 / bare_argon2()  # the default of hashing_concurrency
             refreshes.run("refresh", 64)
             yield _row(database, "quiet", refreshes.paced("refresh", _REFRESHES, seconds))
             signing_in = beside.submit(sign_ins.paced, "password", rate, seconds + 2)
