@@ -10,6 +10,7 @@ from pathlib import Path
 
 from benchmarks import (
     cost,
+    devices,
     importing,
     lists,
     machine,
@@ -86,7 +87,7 @@ def _measure(parts: Sequence[str], *, quick: bool) -> None:
 def _simulate(*, quick: bool) -> None:
     counted, refreshes = simulation.sign_outs(quick=quick)
     print(
-        f"\nFalse sign-outs a device and day (and in {simulation.DAYS} days) on networks that lose answers;"
+        f"\nFalse sign-outs a device and day (and in {devices.DAYS} days) on networks that lose answers;"
         f" a device refreshes {refreshes:.0f} times a day.\n"
     )
     _table(simulation.TITLES, simulation.rows(counted))

@@ -37,21 +37,21 @@ def bars(title: str, groups: list[str], series: list[str], values: list[list[flo
         parts.append(f'<text x="{x + 20}" y="{y + 12}">{escape(name)}</text>')
     step = (_WIDTH - _LEFT - _MARGIN) / len(groups)
     for power in range(round(math.log10(floor)), round(math.log10(top)) + 1):
-        y = base - height(10.0**power)
+        level = base - height(10.0**power)
         parts.append(
-            f'<line class="line" x1="{_LEFT}" x2="{_WIDTH - _MARGIN}" y1="{y:.1f}" y2="{y:.1f}" opacity="0.4"/>'
+            f'<line class="line" x1="{_LEFT}" x2="{_WIDTH - _MARGIN}" y1="{level:.1f}" y2="{level:.1f}" opacity="0.4"/>'
         )
-        parts.append(f'<text x="{_LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
+        parts.append(f'<text x="{_LEFT - 8}" y="{level + 4:.1f}" text-anchor="end">{10.0**power:g}</text>')
     for position, (group, row) in enumerate(zip(groups, values, strict=True)):
         left = _LEFT + position * step + (step - len(row) * (_BAR + 4)) / 2
         for number, value in enumerate(row):
-            x, tall = left + number * (_BAR + 4), height(value)
+            beginning, tall = left + number * (_BAR + 4), height(value)
             parts.append(
-                f'<rect class="b{number}" x="{x:.1f}" y="{base - tall:.1f}" width="{_BAR}" height="{tall:.1f}"/>'
+                f'<rect class="b{number}" x="{beginning:.1f}" y="{base - tall:.1f}" width="{_BAR}" height="{tall:.1f}"/>'
             )
             text = f"{value:.2g}" if value >= floor else "0" if not value else f"<{floor:g}"
             parts.append(
-                f'<text class="value" x="{x + _BAR / 2:.1f}" y="{base - tall - 5:.1f}" text-anchor="middle">{escape(text)}</text>'
+                f'<text class="value" x="{beginning + _BAR / 2:.1f}" y="{base - tall - 5:.1f}" text-anchor="middle">{escape(text)}</text>'
             )
         parts.append(
             f'<text x="{_LEFT + (position + 0.5) * step:.1f}" y="{base + 22}" text-anchor="middle">{escape(group)}</text>'

@@ -17,8 +17,9 @@ import argon2
 from authserver.settings.values import PasswordSettings
 from benchmarks import textbook
 from benchmarks.kinds import Target
+from tests.support.ports import free_port
 from tests.support.postgres import Cluster
-from tests.support.server import LiveServer, free_port
+from tests.support.server import LiveServer
 from tests.support.setup import API, make_setup
 
 WORKERS = 2

@@ -19,6 +19,12 @@ class WrongAnswer(Exception):
     """The answer is not the one that the request must get."""
 
 
+PATHS = {
+    "jwks": "/.well-known/jwks.json",
+    "metadata": "/.well-known/oauth-authorization-server",
+}
+
+
 @dataclass
 class Target:
     """The address of a server and the credentials for it, for the process that makes the load."""
@@ -30,12 +36,6 @@ class Target:
     password: str
     audience: str
     paths: dict[str, str] = field(default_factory=lambda: dict(PATHS))
-
-
-PATHS = {
-    "jwks": "/.well-known/jwks.json",
-    "metadata": "/.well-known/oauth-authorization-server",
-}
 
 
 class Get:

@@ -43,7 +43,7 @@ def measure(tokens: int, rounds: int) -> Iterator[list[str]]:
             setup.close()
 
 
-def _rows(issuer: str, tokens: list[str], jwks: dict[str, Any], rounds: int) -> Iterator[list[str]]:
+def _rows(issuer: str, tokens: list[str], jwks: Any, rounds: int) -> Iterator[list[str]]:
     key_set = KeySet.import_key_set(jwks)
     public = jwt.PyJWKSet.from_dict(jwks)[jwt.get_unverified_header(tokens[0])["kid"]].key
 
@@ -105,8 +105,8 @@ def _adapter(issuer: str, token: str, rounds: int) -> float:
     app.add_url_rule("/protected", "protected", api.require("read")(lambda: "ok"))
 
     def ask(path: str) -> Callable[[str], object]:
-        environ = EnvironBuilder(path=path, headers={"Authorization": f"Bearer {token}"}).get_environ()
-        return lambda _: list(app(dict(environ), lambda *_: None))  # type: ignore[arg-type,return-value]
+        environ = EnvironBuilder(path=path, headers=[("Authorization", f"Bearer {token}")]).get_environ()
+        return lambda _: list(app(dict(environ), lambda *_: None))  # type: ignore[arg-type]
 
     assert ask("/protected")("") == [b"ok"]
     requests = [""] * 2000
