@@ -51,12 +51,7 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
     except SystemExit as problem:
         report.send(f"ended with {problem.code}")
         return
-    bridge = WSGIBridge(
-        application,
-        threads=task.threads,
-        max_body_bytes=task.limits.max_body_bytes,
-        on_start=lambda: report.send(None),
-    )
+    bridge = WSGIBridge(application, threads=task.threads, on_start=lambda: report.send(None))
     server = uvicorn.Server(_config(bridge, task.limits))
     # uvicorn replaces these handlers while it runs. At its end it raises the signal again: these make that harmless.
     signal.signal(signal.SIGTERM, server.handle_exit)

@@ -11,12 +11,9 @@ import io
 import logging
 import sys
 import threading
-from http import HTTPStatus
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
-
-from authserver.serving.limits import refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,11 +30,8 @@ logger = logging.getLogger("authserver.serving")
 class WSGIBridge:
     """The ASGI application that reads a request in full, lets one of its threads answer it, and sends the answer."""
 
-    def __init__(
-        self, application: WSGIApplication, *, threads: int, max_body_bytes: int, on_start: Callable[[], None]
-    ) -> None:
+    def __init__(self, application: WSGIApplication, *, threads: int, on_start: Callable[[], None]) -> None:
         self._application = application
-        self._max_body_bytes = max_body_bytes
         self._on_start = on_start
         self._jobs: SimpleQueue[tuple[dict[str, Any], asyncio.Future[Answer]]] = SimpleQueue()
         for _ in range(threads):
@@ -56,12 +50,7 @@ class WSGIBridge:
                 await send({"type": "http.response.body", "body": body, "more_body": False})
 
     async def _answer(self, scope: HTTPScope, receive: ASGIReceiveCallable) -> Answer | None:
-        """Return the answer, or None if the client went away before it had sent its request."""
-        headers = _headers(scope)
-        if headers is None:
-            return _refused(HTTPStatus.BAD_REQUEST, close=True)
-        if int(headers.get("CONTENT_LENGTH", "0")) > self._max_body_bytes:
-            return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, close="HTTP_EXPECT" in headers)
+        """Return the answer, or None if the client went away, or was refused, before it had sent its request."""
         body, more = bytearray(), True
         while more:
             event = await receive()
@@ -69,9 +58,7 @@ class WSGIBridge:
                 return None
             body += event["body"]
             more = event["more_body"]
-            if len(body) > self._max_body_bytes:
-                return _refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        environ = _environ(scope, headers, bytes(body))
+        environ = _environ(scope, bytes(body))
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._jobs.put((environ, answered))
         return await answered
@@ -99,38 +86,25 @@ def _set_answer(answered: asyncio.Future[Answer], answer: Answer) -> None:
         answered.set_result(answer)
 
 
-def _refused(status: HTTPStatus, *, close: bool = False) -> Answer:
-    # An open connection goes on reading what the client still sends, so that the client can read the answer. A client
-    # that waits for "100 Continue" sends the body or another request next, and the server cannot tell which: close.
-    headers, body = refusal(status)
-    return status, [*headers, (b"connection", b"close")] if close else headers, body
-
-
-def _headers(scope: HTTPScope) -> dict[str, str] | None:
-    """Return the headers under their WSGI names, or None if they contradict each other."""
+def _headers(scope: HTTPScope) -> dict[str, str]:
+    """Return the headers under their WSGI names."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        if b"_" in raw_name:
-            continue  # X_Forwarded_For would pass for X-Forwarded-For
+        if b"_" in raw_name or raw_name == b"transfer-encoding":
+            continue  # X_Forwarded_For would pass for X-Forwarded-For; the body is decoded already
         key = raw_name.decode("latin-1").upper().replace("-", "_")
         key = key if key in {"CONTENT_TYPE", "CONTENT_LENGTH"} else f"HTTP_{key}"
         value = raw_value.decode("latin-1")
         if key in headers:
-            if key in {"HTTP_HOST", "CONTENT_TYPE", "CONTENT_LENGTH"}:
-                return None
             value = headers[key] + ("; " if key == "HTTP_COOKIE" else ",") + value
         headers[key] = value
-    # Server and proxy must agree on where a request ends and which host it is for (RFC 9112 sections 3.2, 6.1).
-    modern = scope["http_version"] == "1.1"
-    coding = headers.pop("HTTP_TRANSFER_ENCODING", None)  # decoded already: the body is whole
-    framed = coding is None or (modern and coding.lower() == "chunked")
-    return headers if framed and ("HTTP_HOST" in headers or not modern) and "HTTP_UPGRADE" not in headers else None
+    return headers
 
 
-def _environ(scope: HTTPScope, headers: dict[str, str], body: bytes) -> dict[str, Any]:
+def _environ(scope: HTTPScope, body: bytes) -> dict[str, Any]:
     client, server = scope["client"] or ("", 0), scope["server"] or ("", 0)
     return {
-        **headers,
+        **_headers(scope),
         "CONTENT_LENGTH": str(len(body)),
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",

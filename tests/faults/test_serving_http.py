@@ -3,32 +3,22 @@
 import contextlib
 import re
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.support.wsgi_server import HALF, REFRESH, Server, answer, request, serving, wait_for
+from tests.support.wsgi_server import (
+    BEFORE_TRAILERS,
+    CHUNKED,
+    HALF,
+    ONE_BYTE,
+    REFRESH,
+    Server,
+    answer,
+    request,
+)
 
-CHUNKED = "POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
-ONE_BYTE = b"1\r\nx\r\n0\r\n"  # a whole body; trailers follow, or an empty line
 EXPECT = b"Expect: 100-continue\r\n\r\n"  # ends a head; "100 Continue" comes when the application reads the body
 LONG = b"X: " + b"x" * 15000 + b"\r\n"  # within the bounds, but not twice
-BEFORE_TRAILERS = CHUNKED.encode() + ONE_BYTE
-
-
-@pytest.fixture(scope="module")
-def lasting_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One server for all tests that only send requests."""
-    with serving(tmp_path_factory.mktemp("serving")) as server:
-        yield server
-
-
-@pytest.fixture
-def impatient_server(tmp_path: Path) -> Iterator[Server]:
-    """A server that gives a client two seconds to send a request. The other server never runs out of patience."""
-    with serving(tmp_path, "--impatient") as server:
-        yield server
 
 
 @pytest.mark.parametrize(
@@ -131,8 +121,8 @@ def test_trailers_are_bounded_for_a_request_that_is_being_read_as_well(lasting_s
 
 
 def test_the_sizes_of_many_small_chunks_cost_no_connection(lasting_server: Server) -> None:
-    with lasting_server.connect(CHUNKED.encode() + b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n") as client:
-        assert " 413 " in answer(client)
+    with lasting_server.connect(CHUNKED.encode() + b"1\r\nx\r\n" * 1000 + b"0\r\n\r\n") as client:
+        assert '"size":1000' in answer(client)
         client.sendall(REFRESH)
         assert " 200 " in answer(client)
 
@@ -176,28 +166,6 @@ def test_a_client_that_sends_too_slowly_is_let_go(impatient_server: Server) -> N
     dripping.join()
     assert " 408 " in answer(head)
     assert answer(silent) == ""
-
-
-def test_pipelined_requests_are_answered_in_order(lasting_server: Server) -> None:
-    with lasting_server.connect(
-        request("POST /token", "1") + request("POST /token", "22") + request("GET /none")
-    ) as client:
-        data = ""
-        while data.count("HTTP/1.1") < 3:
-            data += answer(client)
-    assert data.index('"size":1') < data.index('"size":2') < data.index(" 404 ")
-
-
-@pytest.mark.parametrize("second", [CHUNKED.encode() + b"zz\r\n", BEFORE_TRAILERS + b"x" * 21000], ids=["400", "431"])
-def test_a_refusal_is_never_taken_for_the_answer_to_the_request_in_front(tmp_path: Path, second: bytes) -> None:
-    with serving(tmp_path) as server:
-        with server.connect(request("GET /slow") + second) as client, contextlib.suppress(ConnectionResetError):
-            assert client.recv(65536) == b""
-        wait_for(lambda: list(tmp_path.glob("release.*")))
-        server.release.touch()
-        assert " 200 " in server.ask(REFRESH)
-        server.process.terminate()
-        assert server.end() == (0, "")
 
 
 def test_head_has_the_length_and_no_body(lasting_server: Server) -> None:

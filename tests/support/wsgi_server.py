@@ -125,11 +125,22 @@ def answer(client: socket.socket) -> str:
     return data.decode()
 
 
+def everything(client: socket.socket) -> str:
+    """Read until the server closes."""
+    data = b""
+    while part := client.recv(65536):
+        data += part
+    return data.decode()
+
+
 def request(line: str, body: str = "", headers: str = "") -> bytes:
     return f"{line} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{headers}\r\n{body}".encode()
 
 
 REFRESH = request("POST /token", "grant_type=refresh_token")
+CHUNKED = "POST /token HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+ONE_BYTE = b"1\r\nx\r\n0\r\n"  # a whole body; trailers follow, or an empty line
+BEFORE_TRAILERS = CHUNKED.encode() + ONE_BYTE
 HALF = request("POST /token", "x" * 100)[:-50]
 
 
