@@ -17,7 +17,13 @@ from authserver.settings.model import Settings
 
 
 @click.command()
-@click.option("--host", metavar="ADDRESS", help="Address to listen on [default: server.host].")
+@click.option(
+    "--host",
+    "hosts",
+    metavar="ADDRESS",
+    multiple=True,
+    help="Address to listen on, also several times [default: server.host].",
+)
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0 takes a free one.")
 @click.option("--workers", type=click.IntRange(1, 1024), help="Worker processes [default: server.workers].")
 @click.option("--threads", type=click.IntRange(4, 1024), help="Threads of one worker [default: server.threads].")
@@ -29,7 +35,7 @@ from authserver.settings.model import Settings
 @pass_invocation
 def serve(
     invocation: Invocation,
-    host: str | None,
+    hosts: Sequence[str],
     port: int | None,
     workers: int | None,
     threads: int | None,
@@ -44,6 +50,7 @@ def serve(
     Examples:
       authserver serve
       authserver serve --first-administrator admin
+      authserver serve --host 127.0.0.1 --host ::1
       AUTHSERVER_CONFIG=/etc/authserver.toml authserver serve --workers 4
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     settings = invocation.settings
@@ -59,18 +66,18 @@ def serve(
     return serving.run(
         lambda: application.make(settings),
         stop_app=application.stop,
-        host=host or server.host,
+        host=",".join(hosts) or server.host,
         port=server.port if port is None else port,
         workers=workers or server.workers,
         threads=threads or server.threads,
         max_body_bytes=server.max_body_bytes,
         grace=server.shutdown_timeout,
-        on_ready=lambda address: _announce(address, settings, lines),
+        on_ready=lambda urls: _announce(urls, settings, lines),
     )
 
 
-def _announce(address: str, settings: Settings, lines: Sequence[str]) -> None:
-    click.echo("\n".join([f"authserver listens on {address} (issuer {settings.issuer}); stop it with Ctrl-C", *lines]))
+def _announce(urls: str, settings: Settings, lines: Sequence[str]) -> None:
+    click.echo("\n".join([f"authserver listens on {urls} (issuer {settings.issuer}); stop it with Ctrl-C", *lines]))
 
 
 def _lines_for_administrator(invocation: Invocation, name: str | None) -> list[str]:

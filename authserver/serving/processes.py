@@ -1,6 +1,6 @@
 """Serve a WSGI application from several processes, without a proxy in front (docs/decisions/wsgi-server.md).
 
-The parent holds the listening socket and watches the workers; it never makes the application, so no engine, thread or
+The parent holds the listening sockets and watches the workers; it never makes the application, so no engine, thread or
 key is shared over a fork.
 """
 
@@ -13,7 +13,6 @@ import multiprocessing
 import os
 import resource
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from authserver.serving.limits import Limits
+from authserver.serving.listening import CannotListen, listen, urls_of
 from authserver.serving.worker import WorkerTask, work
 
 if TYPE_CHECKING:
@@ -52,8 +52,8 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
 
     Each worker calls `make_app` after the fork, and after its last request gives the application to `stop_app`.
     prometheus_client is switched to its multiprocess mode for the workers: make metrics inside `make_app`, and collect
-    them with `multiprocess.MultiProcessCollector`. Once all workers answer, `on_ready` gets the address, with the real
-    port where `port` is 0.
+    them with `multiprocess.MultiProcessCollector`. `host` is one address or several with commas in between. Once all
+    workers answer, `on_ready` gets their URLs, with the real port where `port` is 0.
 
     A client has `request_timeout` seconds to send a request, and requests in flight have `grace` seconds to end. A
     problem that keeps the server from starting is one line on stderr and status 1.
@@ -62,11 +62,9 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(line_buffering=True)
     try:
-        listener = _listen(host, port)
-    except OSError as problem:
-        # Not strerror: the library adds the address to it once more. A name that is not found has no errno above 0.
-        reason = os.strerror(problem.errno) if problem.errno and problem.errno > 0 else problem.strerror
-        sys.stderr.write(f"authserver: cannot listen on {host} port {port}: {reason}\n")
+        listeners = listen(host, port)
+    except CannotListen as problem:
+        sys.stderr.write(f"authserver: {problem}\n")
         return 1
     limits = Limits(
         max_body_bytes=max_body_bytes,
@@ -74,27 +72,15 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
         request_timeout=request_timeout,
         grace=grace,
     )
-    task = WorkerTask(make_app, stop_app, listener, threads, limits)
-    with listener, _shared_metrics():
+    task = WorkerTask(make_app, stop_app, listeners, threads, limits)
+    with contextlib.ExitStack() as opened, _shared_metrics():
+        for listener in listeners:
+            opened.enter_context(listener)
         problem_at_start = _Supervisor(task, workers, on_ready).run()
     if problem_at_start is None:
         return 0
     sys.stderr.write(f"authserver: cannot start: {problem_at_start}\n")
     return 1
-
-
-def address_of(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0][0]
-    listener = socket.create_server((host, port), family=family, backlog=2048)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Every connection inherits this: the kernel drops one that does not take its answer for so many milliseconds.
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
-    return listener
 
 
 def _raise_connection_limit() -> int:
@@ -137,6 +123,7 @@ class _Supervisor:
         self._task = task
         self._count = count
         self._on_ready = on_ready
+        self._urls = urls_of(task.listeners)
         self._workers: list[_Worker] = []
         self._was_ready = False
         self._problem: str | None = None
@@ -210,7 +197,7 @@ class _Supervisor:
         if not self._was_ready and len(self._workers) == self._count and all(w.ready for w in self._workers):
             self._was_ready = True
             if self._on_ready is not None:
-                self._on_ready(address_of(self._task.listener))
+                self._on_ready(self._urls)
 
     def _read_report(self, worker: _Worker) -> None:
         try:
@@ -239,7 +226,8 @@ class _Supervisor:
         logger.error("A worker ended (%s); another starts in %.1f s", reason, self._delay)
 
     def _stop(self) -> None:
-        self._task.listener.close()
+        for listener in self._task.listeners:
+            listener.close()
         for worker in self._workers:
             worker.process.terminate()
         deadline = time.monotonic() + self._task.limits.grace + 5

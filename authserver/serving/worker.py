@@ -1,4 +1,4 @@
-"""One worker process: makes the application, serves the shared socket, stops when told or when its parent is gone."""
+"""One worker process: makes the application, serves the shared sockets, stops when told or when its parent is gone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class WorkerTask:
 
     make_app: Callable[[], WSGIApplication]
     stop_app: Callable[[WSGIApplication], None] | None
-    listener: socket.socket
+    listeners: list[socket.socket]
     threads: int
     limits: Limits
 
@@ -57,7 +57,7 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
     signal.signal(signal.SIGTERM, server.handle_exit)
     signal.signal(signal.SIGINT, server.handle_exit)
     parent = os.getppid()
-    server.run(sockets=[task.listener])
+    server.run(sockets=task.listeners)
     if task.stop_app is not None:
         task.stop_app(application)
     if os.getppid() != parent:  # the parent was killed, so it could not clean up

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -62,6 +62,14 @@ def networks(value: object) -> object:
         with suppress(ValueError):
             return tuple(ip_network(str(part)) for part in parts if part != "")
     raise ValueError('must be a list of networks without host bits, such as ["10.0.0.0/8", "::1"]')
+
+
+def hosts(value: object) -> object:
+    """Read addresses from a list or from one text with commas in between; returns the text."""
+    parts = re.split(r"[,\s]+", value.strip(", ")) if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
+        raise ValueError('must be an address, or several such as ["127.0.0.1", "::1"]')
+    return ", ".join(parts)
 
 
 def upper_case(value: object) -> object:
@@ -132,6 +140,7 @@ Moment = Annotated[float, BeforeValidator(seconds)]
 Whole = Annotated[int, BeforeValidator(whole_number)]
 Directory = Annotated[Path, BeforeValidator(path)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks)]
+Hosts = Annotated[str, Field(min_length=1), BeforeValidator(hosts)]
 Issuer = Annotated[str, AfterValidator(issuer), FromFile()]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
 MasterKey = Annotated[SecretStr, AfterValidator(master_key)]

@@ -10,6 +10,7 @@ from authserver.settings.types import (
     BearerToken,
     DatabaseUrl,
     Directory,
+    Hosts,
     Issuer,
     MasterKey,
     Moment,
@@ -41,8 +42,8 @@ class Group(BaseModel):
 
 
 class ServerSettings(Group):
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
-    """Address to listen on."""
+    host: Hosts = "127.0.0.1"
+    """Address to listen on, or a list of several; "::" means all addresses of IPv6 and IPv4."""
     port: Annotated[Whole, Field(ge=1, le=65_535)] = 8000
     """Port to listen on."""
     workers: Annotated[Whole, Field(ge=1, le=1024)] = 2

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.missing_parts import missing
 from tests.support.wsgi_server import HALF, REFRESH, Server, answer, refuses_connections, request, serving, wait_for
 
 
@@ -103,3 +104,43 @@ def test_a_port_in_use_ends_with_one_line_and_status_1(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         status, errors = Server(tmp_path, port=port).end()
     assert (status, errors) == (1, f"authserver: cannot listen on 127.0.0.1 port {port}: Address already in use\n")
+
+
+@pytest.mark.parametrize(
+    ("hosts", "urls"),
+    [
+        ("::", ["0.0.0.0", "[::]"]),
+        ("0.0.0.0,::", ["0.0.0.0", "[::]"]),
+        ("127.0.0.1, ::1", ["127.0.0.1", "[::1]"]),
+    ],
+)
+def test_a_server_listens_on_all_its_addresses_and_knows_each_client_by_its_own(
+    tmp_path: Path, hosts: str, urls: list[str]
+) -> None:
+    if not _has_ipv6():
+        missing("ipv6", "enable it for the loopback interface")
+    with serving(tmp_path, f"--host={hosts}") as server:
+        assert server.urls == [f"http://{url}:{server.port}" for url in urls]
+        for client in ("127.0.0.1", "::1"):
+            assert f'"peer":"{client}"' in answer(server.connect(REFRESH, client))
+
+
+def test_one_address_of_several_that_cannot_be_used_ends_with_one_line_and_status_1(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.2", 0)) as other:
+        port = other.getsockname()[1]
+        ended = Server(tmp_path, "--host=127.0.0.1,127.0.0.2", port=port).end()
+    assert ended == (1, f"authserver: cannot listen on 127.0.0.2 port {port}: Address already in use\n")
+
+
+def test_a_name_stands_for_its_addresses(tmp_path: Path) -> None:
+    with serving(tmp_path, "--host=localhost") as server:
+        assert f"http://127.0.0.1:{server.port}" in server.urls
+        assert " 200 " in server.ask(REFRESH)
+
+
+def _has_ipv6() -> bool:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        return False
+    return True

@@ -65,8 +65,9 @@ def make_app():
 if "--few-files" in sys.argv:
     resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200))
 port = int(sys.argv[2])
+host = next((word.partition("=")[2] for word in sys.argv if word.startswith("--host=")), "127.0.0.1")
 timeout, grace = (2.0, 2) if "--impatient" in sys.argv else (120.0, 120)
-sys.exit(run(make_app, host="127.0.0.1", port=port, workers=2, threads=8, max_body_bytes=1000, request_timeout=timeout,
+sys.exit(run(make_app, host=host, port=port, workers=2, threads=8, max_body_bytes=1000, request_timeout=timeout,
              grace=grace, on_ready=lambda address: print(address, os.environ["PROMETHEUS_MULTIPROC_DIR"])))
 """
 
@@ -85,11 +86,11 @@ class Server:
 
     def wait_until_ready(self) -> None:
         assert self.process.stdout is not None
-        address, metrics = self.process.stdout.readline().split()
-        self.port, self.metrics = int(address.rpartition(":")[2]), Path(metrics)
+        *self.urls, metrics = self.process.stdout.readline().replace(",", " ").split()
+        self.port, self.metrics = int(self.urls[0].rpartition(":")[2]), Path(metrics)
 
-    def connect(self, data: bytes = b"") -> socket.socket:
-        client = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE)
+    def connect(self, data: bytes = b"", host: str = "127.0.0.1") -> socket.socket:
+        client = socket.create_connection((host, self.port), timeout=PATIENCE)
         client.sendall(data)
         self.clients.append(client)
         return client

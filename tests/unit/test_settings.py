@@ -212,6 +212,12 @@ def test_networks_are_written_as_a_list_or_with_commas(a_file: ConfigFile):
     assert loaded(a_file('trusted_proxies = ["10.0.0.0/8"]'), AUTHSERVER_TRUSTED_PROXIES="").trusted_proxies == ()
 
 
+def test_addresses_to_listen_on_are_written_as_a_list_or_with_commas(a_file: ConfigFile):
+    assert loaded(AUTHSERVER_SERVER__HOST="127.0.0.1,::1").server.host == "127.0.0.1, ::1"
+    assert loaded(a_file('[server]\nhost = ["127.0.0.1", "::1"]')).server.host == "127.0.0.1, ::1"
+    assert loaded(a_file('[server]\nhost = "::"')).server.host == "::"
+
+
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
 def test_a_postgresql_url_gets_our_driver_and_keeps_its_password(scheme: str):
     url = loaded(AUTHSERVER_DATABASE__URL=f"{scheme}://u:p%40ss%2Fword@db:5433/x?sslmode=require").database_url
