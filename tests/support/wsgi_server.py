@@ -56,6 +56,13 @@ def make_app():
         sign_ins.release()
         return "done"
 
+    @app.route("/seen/<path:path>", methods=["GET", "HEAD", "POST", "TRACE"])
+    def seen(path):
+        line = f"{request.method} {path} {len(request.get_data())}"
+        with release.with_name("seen").open("a") as log:
+            print(line, file=log)
+        return line, {"X-Seen": line}
+
     @app.get("/broken")
     def broken():
         raise RuntimeError("broken")
@@ -67,7 +74,7 @@ if "--few-files" in sys.argv:
 port = int(sys.argv[2])
 host = next((word.partition("=")[2] for word in sys.argv if word.startswith("--host=")), "127.0.0.1")
 timeout, grace = (2.0, 2) if "--impatient" in sys.argv else (120.0, 120)
-sys.exit(run(make_app, host=host, port=port, workers=2, threads=8, max_body_bytes=1000, request_timeout=timeout,
+sys.exit(run(make_app, host=host, port=port, workers=1 if "--alone" in sys.argv else 2, threads=8, max_body_bytes=1000, request_timeout=timeout,
              grace=grace, on_ready=lambda address: print(address, os.environ["PROMETHEUS_MULTIPROC_DIR"])))
 """
 
@@ -99,6 +106,13 @@ class Server:
         """Send bytes on a new connection and return the head and body of one answer."""
         with self.connect(data) as client:
             return answer(client)
+
+    def seen(self) -> list[str]:
+        """Method, path and size of the body of each request below /seen/ since the last call."""
+        log = self.release.with_name("seen")
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return lines
 
     def workers(self) -> list[int]:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
