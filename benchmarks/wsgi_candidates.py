@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from flask import Flask, request
 
@@ -165,13 +165,23 @@ def make_asgi() -> Any:
     return asgi
 
 
-def serve_uvicorn(port: int) -> None:
+def serve_uvicorn(port: int, parser: Literal["httptools", "h11"] = "httptools") -> None:
     import uvicorn
 
     uvicorn.run(
         "wsgi_candidates:make_asgi", factory=True, host="127.0.0.1", port=port, workers=WORKERS, log_level="error",
-        http="httptools", lifespan="off", timeout_keep_alive=60, proxy_headers=False, server_header=False,
+        http=parser, lifespan="off", timeout_keep_alive=60, proxy_headers=False, server_header=False,
     )  # fmt: skip
+
+
+def serve_hypercorn(port: int) -> None:
+    from hypercorn.config import Config
+    from hypercorn.run import run
+
+    config = Config()
+    config.application_path, config.bind, config.workers = "wsgi_candidates:make_asgi()", [f"127.0.0.1:{port}"], WORKERS
+    config.loglevel, config.worker_class, config.keep_alive_timeout = "CRITICAL", "uvloop", 60
+    run(config)
 
 
 def serve_authserver(port: int) -> None:
@@ -189,5 +199,7 @@ CANDIDATES: dict[str, tuple[Callable[[int], None], tuple[str, ...]]] = {
     "granian wsgi": (serve_granian_wsgi, ("granian",)),
     "granian rsgi": (serve_granian_rsgi, ("granian",)),
     "uvicorn plain": (serve_uvicorn, ("uvicorn", "httptools", "uvloop")),
+    "uvicorn h11": (lambda port: serve_uvicorn(port, "h11"), ("uvicorn", "h11", "uvloop")),
+    "hypercorn": (serve_hypercorn, ("hypercorn", "h11", "uvloop")),
     "authserver": (serve_authserver, ("uvicorn", "httptools", "uvloop")),
 }
