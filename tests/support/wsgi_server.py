@@ -58,6 +58,7 @@ def make_app():
 
     @app.route("/seen/<path:path>", methods=["GET", "HEAD", "POST", "TRACE"])
     def seen(path):
+        path = path.encode("ascii", "backslashreplace").decode()
         line = f"{request.method} {path} {len(request.get_data())}"
         with release.with_name("seen").open("a") as log:
             print(line, file=log)
