@@ -132,6 +132,8 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         if self._is_busy():
             self._stop_waiting()
+            if self.flow.write_paused:
+                self.waiting[self] = None  # it owes to take the answer in front
             if self._arrivals:
                 self._tcp.pause_reading()
             return
@@ -151,6 +153,7 @@ class BoundedProtocol(HttpToolsProtocol):
         return piece
 
     def _next_head(self) -> bytes | None:
+        self._line = None
         head = self._arrivals.take_head()
         if len(self._arrivals if head is None else head) > self.limits.max_head_bytes:
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)

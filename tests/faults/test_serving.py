@@ -45,6 +45,15 @@ def test_more_connections_than_files_keep_nobody_out(tmp_path: Path) -> None:
         assert " 200 " in server.ask(REFRESH)
 
 
+@pytest.mark.slow
+def test_clients_that_take_no_answers_keep_nobody_out(tmp_path: Path) -> None:
+    """Each has a second request that cannot be answered before the first answer is taken."""
+    with serving(tmp_path, "--few-files", "--alone") as server:
+        for _ in range(220):
+            assert server.connect_and_read_little(request("GET /large") * 3).recv(1) == b"H"
+        assert " 200 " in server.ask(REFRESH)
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_answers_what_is_in_flight_and_exits_with_0(server: Server, number: signal.Signals) -> None:
     slow, half, idle = server.connect(request("GET /slow")), server.connect(HALF), server.connect(REFRESH)

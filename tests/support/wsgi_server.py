@@ -39,6 +39,10 @@ def make_app():
     def jwks():
         return {"forwarded": request.headers.get("X-Forwarded-For")}
 
+    @app.get("/large")
+    def large():
+        return "x" * 1_500_000
+
     @app.get("/metrics")
     def metrics():
         registry = CollectorRegistry()
@@ -96,6 +100,16 @@ class Server:
         assert self.process.stdout is not None
         *self.urls, metrics = self.process.stdout.readline().replace(",", " ").split()
         self.port, self.metrics = int(self.urls[0].rpartition(":")[2]), Path(metrics)
+
+    def connect_and_read_little(self, data: bytes) -> socket.socket:
+        """The kernel takes little of the answers, so the server has to keep them."""
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        client.connect(("127.0.0.1", self.port))
+        client.sendall(data)
+        self.clients.append(client)
+        return client
 
     def connect(self, data: bytes = b"", host: str = "127.0.0.1") -> socket.socket:
         client = socket.create_connection((host, self.port), timeout=PATIENCE)
