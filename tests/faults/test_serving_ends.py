@@ -69,6 +69,24 @@ def test_a_pipeline_is_stopped_at_the_request_in_hand(tmp_path: Path) -> None:
         assert server.end() == (0, "")
 
 
+def test_a_pipeline_costs_what_it_weighs(tmp_path: Path) -> None:
+    """Once each request in it was parsed at once, and took forty times its size."""
+    with serving(tmp_path, "--alone") as server:
+        server.ask(REFRESH)
+        before = _memory(server)
+        for _ in range(4):
+            server.connect(request("GET /slow") + b"GET /jwks HTTP/1.1\r\nHost: a\r\n\r\n" * 15_000)
+        wait_for(lambda: len(list(tmp_path.glob("release.*"))) == 4)
+        server.ask(REFRESH)
+        assert _memory(server) - before < 20_000_000
+
+
+def _memory(server: Server) -> int:
+    (worker,) = server.workers()
+    status = Path(f"/proc/{worker}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
 def test_a_client_that_has_sent_its_last_byte_gets_all_its_answers(lasting_server: Server) -> None:
     with lasting_server.connect(REFRESH * 3) as client:
         client.shutdown(socket.SHUT_WR)

@@ -14,6 +14,7 @@ from tests.support.wsgi_server import (
     REFRESH,
     Server,
     answer,
+    everything,
     request,
 )
 
@@ -188,6 +189,24 @@ def test_expect_100_continue_is_honoured(lasting_server: Server) -> None:
         refused = answer(client)
         assert " 413 " in refused
         assert client.recv(1) == b""
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"POST /token HTTP/1.0\r\nContent-Length: 1\r\n" + EXPECT + b"x",
+        request("POST /token", "x", "Expect: 100-continue\r\n"),
+        request("GET /jwks", headers="Expect: 100-continue\r\n"),
+    ],
+)
+def test_no_100_is_sent_to_http_1_0_or_if_the_body_is_here(lasting_server: Server, data: bytes) -> None:
+    """HTTP/1.0 takes it for the answer (RFC 9110 section 10.1.1)."""
+    assert lasting_server.ask(data).startswith("HTTP/1.1 200 ")
+
+
+def test_a_refused_head_request_gets_no_body(lasting_server: Server) -> None:
+    with lasting_server.connect(request("HEAD /jwks", headers="Host: b\r\n")) as client:
+        assert everything(client).endswith("\r\n\r\n")
 
 
 def test_forwarded_headers_change_nothing_and_underscores_pass_for_no_hyphens(lasting_server: Server) -> None:
