@@ -96,9 +96,12 @@ def database_url(value: SecretStr) -> SecretStr:
     text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value.get_secret_value())
     try:
         url = make_url(text)
+        url.get_dialect()().create_connect_args(url)  # refuses hosts and ports in the query that do not go together
     except (ArgumentError, ValueError):
         raise ValueError(DATABASE_URL_HINT) from None
     if url.drivername not in ("postgresql+psycopg", "sqlite") or not url.database:
+        raise ValueError(DATABASE_URL_HINT)
+    if "@" in (url.host or ""):  # the end of a password with an @ in it, which errors and logs would name as the host
         raise ValueError(DATABASE_URL_HINT)
     if url.drivername == "sqlite":
         if url.host or url.database.startswith("file:"):
