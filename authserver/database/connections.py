@@ -13,7 +13,7 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy import URL, Engine, ExceptionContext, event
 
 from authserver.settings.model import Settings
 
@@ -36,18 +36,31 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     return {
         **pool,
         "pool_use_lifo": True,  # lets idle connections age out on the server's side after a storm
-        "connect_args": {
-            "connect_timeout": database.timeout,
-            "application_name": "authserver",
-            # A server that lost its power closes no connection. By the kernel's defaults a thread would wait 15 minutes
-            # for the answer to a statement that has been received, and a pool of them longer than any outage.
-            "keepalives_idle": 5,
-            "keepalives_interval": 2,
-            "keepalives_count": 3,
-            "tcp_user_timeout": database.timeout * 1000,
-            "options": f"-c lock_timeout={database.timeout * 1000} "
-            f"-c idle_in_transaction_session_timeout={database.timeout * 3000}",
-        },
+        "connect_args": _libpq_options(settings.database_url, database.timeout),
+    }
+
+
+def _libpq_options(url: URL, timeout: int) -> dict[str, Any]:
+    """What libpq is told beside the URL. The URL and libpq's own variables win, except for the encoding.
+
+    Of two `-c` for one setting the later counts, so the operator's `options` follow ours.
+    """
+    theirs = url.query.get("options", os.environ.get("PGOPTIONS", ""))
+    ours: dict[str, Any] = {
+        "fallback_application_name": "authserver",
+        # A server that lost its power closes no connection. By the kernel's defaults a thread would wait 15 minutes
+        # for the answer to a statement that has been received, and a pool of them longer than any outage.
+        "keepalives_idle": 5,
+        "keepalives_interval": 2,
+        "keepalives_count": 3,
+        "tcp_user_timeout": timeout * 1000,
+    }
+    if "PGCONNECT_TIMEOUT" not in os.environ:
+        ours["connect_timeout"] = timeout
+    return {name: value for name, value in ours.items() if name not in url.query} | {
+        "client_encoding": "utf8",  # psycopg would decode all text by another one, and SQL_ASCII not at all
+        "options": f"-c lock_timeout={timeout * 1000} -c idle_in_transaction_session_timeout={timeout * 3000} "
+        + (theirs if isinstance(theirs, str) else " ".join(theirs)),
     }
 
 
