@@ -21,6 +21,7 @@ from authserver.clients.store import give_status_indices
 from authserver.console.entry import Console
 from authserver.database import schema
 from authserver.database.engine import Database, open_database
+from authserver.database.failures import FailureLog
 from authserver.database.status_indices import StatusIndices
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
@@ -82,7 +83,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
 
-    database = open_database(app, settings)
+    database = open_database(app, settings, FailureLog().note)
     schema.check(database)
     cached = settings.caches.max_age
 

@@ -19,6 +19,7 @@ from authserver.administration.context import Administration, AdminResources
 from authserver.administration.errors import AdminError, Stale
 from authserver.apis.administration import AUDIENCE
 from authserver.database.engine import Database, Unavailable
+from authserver.database.failures import reason_of
 from authserver.oauth.errors import Refusals
 from authserver.pages.pages import caller
 from authserver.passwords.hasher import HashingOverloaded
@@ -65,7 +66,7 @@ class AdminApi:
             case TryLater():
                 problem = self._busy("The server cannot tell yet. Try again.", error.reason)
             case _ if isinstance(error, Unavailable):  # a tuple of types
-                problem = self._busy("The database did not answer. Try again.", Reason.DATABASE_UNAVAILABLE, error)
+                problem = self._busy("The database did not answer. Try again.", reason_of(error), error)
             case _:
                 reference = self.refusals.note(Refused(Reason.INTERNAL))
                 _log.exception("failed", reference=reference, exc_info=error)

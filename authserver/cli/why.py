@@ -9,6 +9,7 @@ import click
 from authserver.administration import explaining as use_cases
 from authserver.administration.errors import AdminError
 from authserver.administration.explaining import Explanation
+from authserver.cli.failures import problems_of
 from authserver.cli.output import moment, warn
 from authserver.cli.programs import Invocation, with_json
 from authserver.database.engine import Unavailable
@@ -44,8 +45,8 @@ def _look_up(invocation: Invocation, refusal: Refusal) -> Explanation:
     """Add what the database knows. If the database has failed, the reason is shown alone."""
     try:
         return use_cases.look_up(invocation.admin, refusal)
-    except (*Unavailable, SchemaOutdated, AdminError):
-        warn(["the database cannot be used now, so the state of session and client is missing"])
+    except (*Unavailable, SchemaOutdated, AdminError) as error:
+        warn(["the database cannot be used now, so the state of session and client is missing", *problems_of(error)])
         return Explanation(refusal, None)
 
 

@@ -73,17 +73,13 @@ def prepare(engine: Engine, settings: Settings) -> None:
         _refuse_read_only_servers(engine)
 
 
-def is_read_only(error: BaseException | None) -> bool:
-    """Whether a driver's error says that the server, or the file, takes no writes."""
-    return (
-        getattr(error, "sqlstate", None) == "25006"
-        or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
-    )
-
-
 def _drop_read_only(context: ExceptionContext) -> None:
     """Treat a connection that takes no writes as a broken one. The whole pool goes, since all of it leads there."""
-    if is_read_only(context.original_exception):
+    error = context.original_exception
+    if (
+        getattr(error, "sqlstate", None) == "25006"
+        or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
+    ):
         context.is_disconnect = True
 
 

@@ -15,25 +15,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from flask import Flask
-from sqlalchemy import Connection, Engine, exc, select
+from sqlalchemy import Connection, Engine, ExceptionContext, event, exc, select
 
 from authserver.database.connections import engine_options, prepare
+from authserver.database.failures import Failure, Unavailable, failure_of
 from authserver.database.sql import now_ms
 from authserver.database.tables import db
 from authserver.settings.model import Settings
 
+__all__ = ["Database", "Unavailable", "after_commit", "open_database"]
+
 #: The key under which a connection keeps the acts that wait for its commit.
 _WAITING = "authserver.after_commit"
 
-#: The errors of a database that is away, restarting, full, too slow or read-only. A client may retry; never a 500.
-Unavailable = (exc.OperationalError, exc.InterfaceError, exc.InternalError, exc.TimeoutError)
-
 
 class Database:
-    """Hands out connections. One per process, built by `create_app`, safe for threads."""
+    """Hands out connections. One per process, built by `create_app`, safe for threads.
 
-    def __init__(self, engine: Engine) -> None:
+    `on_failure` gets each failure.
+    """
+
+    def __init__(self, engine: Engine, on_failure: Callable[[Failure], None] | None = None) -> None:
         self.engine = engine
+        self._on_failure = on_failure
+        event.listen(engine, "handle_error", self._note)
         # SQLite takes the write lock at once: a transaction that reads before it writes could meet a newer snapshot.
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
 
@@ -44,7 +49,7 @@ class Database:
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
         """Yield a connection on which every statement commits by itself."""
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             yield connection
 
     @contextmanager
@@ -55,7 +60,7 @@ class Database:
         a transaction is begun and ended by hand.
         """
         waiting: list[Callable[[], None]] = []
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             connection.exec_driver_sql(self._begin)
             # `info` belongs to the driver's connection, which goes back to the pool: the entry is removed at the end.
             kept = connection.info
@@ -80,6 +85,22 @@ class Database:
         """Close every pooled connection."""
         self.engine.dispose()
 
+    def _connect(self) -> Connection:
+        try:
+            return self.engine.connect()
+        except exc.TimeoutError as error:  # raised by the pool, so no driver's error was handled
+            self._failed(error)
+            raise
+
+    def _note(self, context: ExceptionContext) -> None:
+        if context.sqlalchemy_exception is not None:
+            self._failed(context.sqlalchemy_exception)
+
+    def _failed(self, error: BaseException) -> None:
+        failure = failure_of(error)
+        if failure is not None and self._on_failure is not None:
+            self._on_failure(failure)
+
 
 def after_commit(connection: Connection, act: Callable[[], None]) -> None:
     """Run `act` once the connection's transaction is committed, and never if it is rolled back.
@@ -102,11 +123,11 @@ def _roll_back(connection: Connection) -> None:
         connection.invalidate()  # its state is unknown, so the pool must not hand it out again
 
 
-def open_database(app: Flask, settings: Settings) -> Database:
+def open_database(app: Flask, settings: Settings, on_failure: Callable[[Failure], None] | None = None) -> Database:
     """Bind Flask-SQLAlchemy to the app and prepare its engine. Connects to nothing yet."""
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
     db.init_app(app)
     with app.app_context():
         prepare(db.engine, settings)
-        return Database(db.engine)
+        return Database(db.engine, on_failure)

@@ -8,6 +8,7 @@ import structlog
 from authlib.oauth2 import OAuth2Error
 
 from authserver.clients.registry import CLIENT_ID
+from authserver.database.failures import reason_of
 from authserver.oauth.messages import Headers
 from authserver.records.activity import REFUSAL, Activity
 from authserver.records.metrics import REFUSALS
@@ -98,7 +99,7 @@ class Refusals:
 
 def _database_unavailable(error: Exception) -> TryLater:
     cause = getattr(error, "orig", None) or error  # the driver's own name for it says more than SQLAlchemy's
-    return TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=_DATABASE_RETRY_AFTER, detail=type(cause).__name__)
+    return TryLater(reason_of(error), retry_after=_DATABASE_RETRY_AFTER, detail=type(cause).__name__)
 
 
 def _possible_client_id(client_id: str | None) -> str | None:

@@ -6,10 +6,11 @@ import threading
 import time
 
 from flask import Flask, Response, jsonify
+from sqlalchemy.exc import SQLAlchemyError
 
 from authserver.database import schema
-from authserver.database.connections import is_read_only
-from authserver.database.engine import Database, Unavailable
+from authserver.database.engine import Database
+from authserver.database.failures import failure_of
 from authserver.database.status_indices import prove_writable
 from authserver.keys.keyring import Keyring, NoKeys
 from authserver.keys.vault import MasterKeyError
@@ -55,10 +56,11 @@ class Readiness:
             prove_writable(self._database)
             before = time.time()
             database = self._database.now() / 1000
-        except Unavailable as away:
-            if is_read_only(getattr(away, "orig", None)):
-                return ["the database takes no writes"]
-            return ["the database does not answer"]
+        except SQLAlchemyError as error:
+            failure = failure_of(error)
+            if failure is None:
+                raise
+            return [failure.problem]
         except (schema.SchemaOutdated, NoKeys, MasterKeyError) as problem:
             return [str(problem)]
         # The database's time lies between `before` and now; the rest is skew.

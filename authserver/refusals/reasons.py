@@ -123,7 +123,37 @@ class Reason(Enum):
 
     DATABASE_UNAVAILABLE = (60, Public.LATER,
         "The database could not be reached, answered too late or takes no writes.",
-        "The client tries again.")
+        "The client tries again. If it lasts, the log has the cause: database_failed.")
+    DATABASE_UNREACHABLE = (62, Public.LATER, "The database did not answer, is restarting, or broke the connection.",
+        "Check whether its server runs, and whether database.url has the right host and port.")
+    DATABASE_HOST_UNKNOWN = (63, Public.LATER, "The name of the database's host could not be resolved.",
+        "Check the host in database.url, and the name service of this machine.")
+    DATABASE_READ_ONLY = (64, Public.LATER, "The database takes no writes.",
+        "Let database.url lead to the primary. Check default_transaction_read_only; with SQLite the rights on the file.")
+    DATABASE_LOGIN_REFUSED = (65, Public.LATER, "The database refused the login of the role.",
+        "Check user and password in database.url, and whether the role may log in.")
+    DATABASE_HOST_REFUSED = (66, Public.LATER,
+        "pg_hba.conf has no entry for this host, role and database, or only one that demands TLS.",
+        "Add an entry to pg_hba.conf; if it has one with hostssl, set sslmode=require in database.url.")
+    DATABASE_TLS = (67, Public.LATER, "No connection with TLS came about as sslmode demands it.",
+        "Check sslmode and sslrootcert in database.url, and the server's ssl and its certificate.")
+    DATABASE_MISSING = (68, Public.LATER, "The server has no database of this name.",
+        "Check the name in database.url, or create the database (docs/operating.md).")
+    DATABASE_CONNECTIONS = (69, Public.LATER, "The database has no connection left.",
+        "Raise its max_connections or the role's limit, or lower database.pool_size.")
+    DATABASE_FULL = (70, Public.LATER, "The disk of the database is full.", "Make room on the disk of the database.")
+    DATABASE_BUSY = (71, Public.LATER, "A lock, a statement or a free connection took too long.",
+        "Look for long transactions (pg_stat_activity), and whether database.pool_size is too small.")
+    DATABASE_ENCODING = (72, Public.LATER, "The encoding of the database is not UTF8.",
+        "Create a database with ENCODING 'UTF8' TEMPLATE template0, and restore the data into it.")
+    DATABASE_URL = (73, Public.LATER, "A parameter of the database's URL is wrong.",
+        "Remove it from database.url, or correct it: only libpq's parameters are known.")
+    DATABASE_RIGHTS = (74, Public.LATER, "The role lacks a right in the database.",
+        "Make the role the owner of the database and of its tables (docs/operating.md).")
+    DATABASE_SCHEMA = (75, Public.LATER, "A table or column is not there, or search_path does not lead to it.",
+        "Check search_path, and whether the schema was changed by hand or restored in part.")
+    DATABASE_FILE = (76, Public.LATER, "The file of the database cannot be opened, read or written, or is damaged.",
+        "Check database.url, the directory, its rights and its disk.")
     INTERNAL = (61, Public.SERVER, "The server failed.", "Its log has a traceback with this reference.")
     # fmt: on
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sqlalchemy import exc
+from sqlalchemy.exc import SQLAlchemyError
 
 from authserver.administration.context import Administration
 from authserver.administration.doctor import apis, clients, keys, node, settings, survey, users
 from authserver.administration.doctor.finding import About, Finding, Severity
 from authserver.administration.doctor.survey import Survey
-from authserver.database.engine import Unavailable
+from authserver.database.failures import failure_of
 from authserver.database.schema import SchemaOutdated
 
 __all__ = ["CHECKS", "About", "Finding", "Severity", "Survey", "check", "examine"]
@@ -31,12 +31,11 @@ def examine(admin: Administration) -> list[Finding]:
         seen = survey.take(admin)
     except SchemaOutdated as problem:
         return _sorted([*found, _database("schema", str(problem), "authserver db upgrade")])
-    except exc.SQLAlchemyError as problem:
-        # SQLite raises the bare class for a file that is no database.
-        if not isinstance(problem, Unavailable) and type(problem) is not exc.DatabaseError:
+    except SQLAlchemyError as problem:
+        failure = failure_of(problem)
+        if failure is None:
             raise
-        cause = str(getattr(problem, "orig", None) or type(problem).__name__).strip().splitlines()
-        reason = f"it cannot be used, so only the settings were looked at: {cause[0] if cause else problem}"
+        reason = f"it cannot be used, so only the settings were looked at: {failure.line}"
         return _sorted([*found, _database("away", reason, None)])
     return _sorted([*found, *check(seen)])
 

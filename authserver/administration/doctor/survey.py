@@ -12,6 +12,7 @@ from authserver.apis.model import Catalogue
 from authserver.clients import store as clients
 from authserver.clients.model import ClientRecord
 from authserver.database import schema
+from authserver.database.status_indices import prove_writable
 from authserver.keys import store as keys
 from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.setup import schedule
@@ -47,9 +48,10 @@ def take(admin: Administration) -> Survey:
     """Read everything.
 
     Raises:
-        SchemaOutdated, or one of `Unavailable`.
+        SchemaOutdated, or one of `Unavailable`: also if the database takes no writes.
     """
     schema.check(admin.database)
+    prove_writable(admin.database)
     before = time.time()
     now = admin.database.now()
     # The database's time lies between `before` and now; the rest is skew.
