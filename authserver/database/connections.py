@@ -69,8 +69,8 @@ def prepare(engine: Engine, settings: Settings) -> None:
     event.listen(engine, "handle_error", _drop_read_only)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
-    elif "target_session_attrs" not in engine.url.query:
-        _refuse_read_only_servers(engine)
+    else:
+        _refuse_useless_servers(engine, any_server="target_session_attrs" in engine.url.query)
 
 
 def _drop_read_only(context: ExceptionContext) -> None:
@@ -83,23 +83,30 @@ def _drop_read_only(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
-def _refuse_read_only_servers(engine: Engine) -> None:
-    """Ask the server on each new connection whether it takes writes, and close the connection when it does not.
+def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
+    """Ask on each new connection for encoding and writes. Close it if it is not UTF-8 or, unless any server will do, read-only.
 
-    libpq could check that by itself, but it believes what the server reports at login. PgBouncer repeats there what its
-    first server reported, so after a failover libpq would refuse the right server for good.
+    libpq could check the latter by itself, but it believes what the server reports at login. PgBouncer repeats there
+    what its first server reported, so after a failover libpq would refuse the right server for good.
     """
 
     @event.listens_for(engine, "do_connect")
     def _choose(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-        if "," in options.get("host", ""):  # several hosts: only libpq can go on to the next
+        if not any_server and "," in options.get("host", ""):  # several hosts: only libpq can go on to the next
             options["target_session_attrs"] = "read-write"
 
     @event.listens_for(engine, "connect")
     def _check(connection: Any, _record: Any) -> None:
-        from psycopg.errors import ReadOnlySqlTransaction  # noqa: PLC0415 - SQLite does without this driver
+        from psycopg.errors import OperationalError, ReadOnlySqlTransaction  # noqa: PLC0415 - SQLite does without it
 
-        if connection.execute("SHOW transaction_read_only").fetchone() == ("on",):
+        asked = "SELECT current_setting('transaction_read_only'), current_setting('server_encoding')"
+        read_only, encoding = connection.execute(asked).fetchone()
+        if encoding != "UTF8":
+            # Such a database cannot hold every name. SQL_ASCII even takes bytes that are no text at all.
+            refused = OperationalError(f"the database has the encoding {encoding}, and must have UTF8")
+            refused.sqlstate = "22P05"
+            raise refused
+        if read_only == "on" and not any_server:
             raise ReadOnlySqlTransaction("the server is read-only: a standby, or default_transaction_read_only is on")
 
 

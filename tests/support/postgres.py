@@ -48,13 +48,13 @@ class Postgres:
         self._templates: dict[str, str] = {}
         self._created: list[str] = []
 
-    def create_database(self, template: str = "template0") -> str:
+    def create_database(self, template: str = "template0", encoding: str = "UTF8") -> str:
         """Create an empty database (or a copy of `template`) and return its `postgresql://` address."""
         name = f"authserver_test_{secrets.token_hex(6)}"
         owner = urlsplit(self._role_url).username or ROLE
         self._administer(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template)
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING {}").format(
+                sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template), sql.Literal(encoding)
             )
         )
         self._created.append(name)
