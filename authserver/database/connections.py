@@ -1,21 +1,30 @@
 """The connections to the database: what each driver is told, and which connections are of no use.
 
 A connection may be open and lead to the wrong place, such as a hot standby after a failover. It is refused when it is
-opened, and dropped with all others of its pool when a statement finds out later.
+opened, and dropped with all others of its pool when a statement finds out later. One that the server or something in
+between has closed meanwhile is replaced before a request gets it, so no statement is ever sent twice.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+import select
 import sqlite3
+import time
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, ExceptionContext, event
+from sqlalchemy import URL, Engine, ExceptionContext, event, exc
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from authserver.settings.model import Settings
+
+#: The key under which a pooled connection keeps when it was last given back, by `time.monotonic()`.
+_LAST_USE = "authserver.last_use"
+#: A connection that was not used for so many seconds is tried before a request gets it.
+_QUIET_SECONDS = 5.0
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
@@ -71,6 +80,7 @@ def prepare(engine: Engine, settings: Settings) -> None:
         _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
     else:
         _refuse_useless_servers(engine, any_server="target_session_attrs" in engine.url.query)
+        _replace_dead_connections(engine)
 
 
 def _drop_read_only(context: ExceptionContext) -> None:
@@ -108,6 +118,36 @@ def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
             raise refused
         if read_only == "on" and not any_server:
             raise ReadOnlySqlTransaction("the server is read-only: a standby, or default_transaction_read_only is on")
+
+
+def _replace_dead_connections(engine: Engine) -> None:
+    """Try an idle connection before it is handed out, if there is a sign that it may have died."""
+
+    @event.listens_for(engine, "checkout")
+    def _check_again(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        last_use = record.info.get(_LAST_USE)
+        if last_use is None:  # it was opened for this request
+            return
+        if time.monotonic() - last_use < _QUIET_SECONDS and not _has_input(connection):
+            return
+        try:
+            connection.execute("SELECT 1")
+        except connection.Error as error:
+            raise exc.InvalidatePoolError from error  # SQLAlchemy opens another connection and tries it
+
+    @event.listens_for(engine, "checkin")
+    def _note_use(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info[_LAST_USE] = time.monotonic()
+
+
+def _has_input(connection: Any) -> bool:
+    """Whether something has arrived on an idle connection: mostly the server's last words. Costs no round trip."""
+    try:
+        waiting = select.poll()
+        waiting.register(connection.fileno(), select.POLLIN)
+        return bool(waiting.poll(0))
+    except connection.Error:  # closed on this side
+        return True
 
 
 def _prepare_sqlite(engine: Engine, file: Path, timeout: int) -> None:

@@ -11,7 +11,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from flask import Flask
 from pydantic import SecretStr
@@ -112,19 +111,6 @@ def test_a_refused_write_drops_all_connections_that_take_none(setup: Setup, way:
     with pytest.raises(Unavailable, match=r"read-?only"), way(setup.database) as connection:
         connection.execute(text("UPDATE status_counter SET next_index = 1"))
     on_every_connection(setup.database, "UPDATE status_counter SET next_index = 2")
-
-
-@pytest.mark.postgresql
-def test_connections_that_a_server_ends_are_dropped_together(empty_postgresql: Database):
-    on_every_connection(empty_postgresql, "SELECT 1")
-    url = empty_postgresql.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url) as other:
-        theirs = "datname = current_database() AND application_name = 'authserver'"
-        ended = other.execute(f"SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE {theirs}")
-        assert ended.fetchall() == [(True,)] * 4
-    with pytest.raises(Unavailable, match="terminating connection"):
-        empty_postgresql.now()
-    on_every_connection(empty_postgresql, "SELECT 1")
 
 
 def test_the_proof_that_a_database_takes_writes_changes_nothing(setup: Setup):

@@ -16,6 +16,8 @@ class Forwarder:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
+        self._near: set[socket.socket] = set()
+        self._forgotten: set[socket.socket] = set()
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._accept, daemon=True).start()
@@ -37,6 +39,13 @@ class Forwarder:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def forget(self) -> None:
+        """Break every connection that is open behind its client's back, as NAT does: it learns that when it sends."""
+        self._forgotten |= self._near
+        for end in self._open - self._near:
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # until the listener is closed
             while True:
@@ -46,18 +55,20 @@ class Forwarder:
     def _connect(self, near: socket.socket) -> None:
         with near, contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._target)) as far:
             self._open |= {near, far}
-            back = threading.Thread(target=_pump, args=(far, near), daemon=True)
+            self._near.add(near)
+            back = threading.Thread(target=self._pump, args=(far, near), daemon=True)
             back.start()
-            _pump(near, far)
+            self._pump(near, far)
             back.join()
             self._open -= {near, far}
+            self._near.discard(near)
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    """Carry bytes one way until either end closes, then close both."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65_536):
-            sink.sendall(data)
-    for end in (source, sink):
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        """Carry bytes one way until either end closes, then close both; a forgotten client only once it has sent."""
         with contextlib.suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(65_536):
+                sink.sendall(data)
+        for end in (source, sink):
+            if end is source or end not in self._forgotten:
+                with contextlib.suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
