@@ -11,6 +11,7 @@ differ from it; the times in rows must all come from one clock.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -32,11 +33,12 @@ _WAITING = "authserver.after_commit"
 class Database:
     """Hands out connections. One per process, built by `create_app`, safe for threads.
 
-    `on_failure` gets each failure.
+    `failed_at` is when the database last failed, by `time.monotonic()`. `on_failure` gets each failure.
     """
 
     def __init__(self, engine: Engine, on_failure: Callable[[Failure], None] | None = None) -> None:
         self.engine = engine
+        self.failed_at = float("-inf")
         self._on_failure = on_failure
         event.listen(engine, "handle_error", self._note)
         # SQLite takes the write lock at once: a transaction that reads before it writes could meet a newer snapshot.
@@ -98,7 +100,10 @@ class Database:
 
     def _failed(self, error: BaseException) -> None:
         failure = failure_of(error)
-        if failure is not None and self._on_failure is not None:
+        if failure is None:
+            return
+        self.failed_at = time.monotonic()
+        if self._on_failure is not None:
             self._on_failure(failure)
 
 

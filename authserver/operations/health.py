@@ -31,23 +31,30 @@ class Readiness:
         self._keyring = keyring
         self._max_clock_skew = max_clock_skew
         self._lock = threading.Lock()
-        self._last: tuple[float, list[str]] = (float("-inf"), [])
+        # When the last check began and ended, and what it found.
+        self._last: tuple[float, float, list[str]] = (float("-inf"), float("-inf"), [])
 
     def problems(self) -> list[str]:
         """What keeps this node from working, at most `_EXPIRED` seconds old; empty if it is ready."""
-        checked_at, problems = self._last
-        good = time.monotonic() - checked_at < _EXPIRED
+        problems = self._last[2]
+        good = not self._is_older(_EXPIRED)
         # One request checks. The others take the last result while it is good, so they answer while the database hangs.
         if not self._lock.acquire(timeout=0 if good else _PATIENCE):
             return problems if good else ["the database answers too slowly"]
         try:
-            checked_at, problems = self._last
-            if time.monotonic() - checked_at >= _FRESH:
-                problems = self._check()
-                self._last = (time.monotonic(), problems)
-            return problems
+            if self._is_older(_FRESH):
+                began = time.monotonic()
+                found = self._check()
+                self._last = (began, time.monotonic(), found)
+            return self._last[2]
         finally:
             self._lock.release()
+
+    def _is_older(self, seconds: float) -> bool:
+        """Whether the last result is older, or it is "ready" and a request has seen the database fail since."""
+        began, ended, problems = self._last
+        refuted = not problems and self._database.failed_at > began
+        return refuted or time.monotonic() - ended >= seconds
 
     def _check(self) -> list[str]:
         try:

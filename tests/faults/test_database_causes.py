@@ -15,7 +15,7 @@ from sqlalchemy import event, exc, text
 
 from authserver.cli.failures import problems_of
 from authserver.database import schema
-from authserver.database.engine import Database, open_database
+from authserver.database.engine import Database, Unavailable, open_database
 from authserver.database.failures import Failure, failure_of
 from authserver.database.status_indices import prove_writable
 from authserver.refusals.reasons import Reason
@@ -23,6 +23,7 @@ from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings
 from tests.support.databases import on_postgresql
 from tests.support.hasher import until
+from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, refused_as
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.server import LiveServer
@@ -247,3 +248,24 @@ def test_a_flood_of_refusals_leaves_one_warning_and_each_reference_tells_the_cau
     assert f'too many connections for database "{name}"' in warning["said"]
     password = urlsplit(str(setup.settings.database.url.get_secret_value())).password  # type: ignore[union-attr]
     assert str(password) not in log
+
+
+@on_postgresql
+def test_a_refused_write_makes_a_node_unready_at_once(setup: Setup):
+    """Once readiness repeated its last result for a second after a request had met a read-only server."""
+    assert setup.settings.database.url is not None
+    with opened(setup.settings.database.url.get_secret_value()) as database:
+        setup.key_rotation().ensure()
+        setup.database.dispose()
+        setup.database = database
+        node = a_node(setup)
+        assert node.get("/readyz").status_code == 200
+        with database.autocommit() as connection:
+            connection.execute(text("SET default_transaction_read_only = on"))
+        name = setup.settings.database_url.database
+        assert setup.postgres is not None
+        with psycopg.connect(setup.postgres.admin_url, autocommit=True) as administrator:
+            administrator.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        with pytest.raises(Unavailable, match="read-only"):
+            prove_writable(database)
+        assert problem(node) == "the database takes no writes"
