@@ -153,7 +153,14 @@ def create_app(settings: Settings) -> Flask:
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
     app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
 
-    housekeeping = Housekeeping(database, key_rotation, settings.retention, counted=activity, uses=clients.uses)
+    housekeeping = Housekeeping(
+        database,
+        key_rotation,
+        settings.retention,
+        counted=activity,
+        uses=clients.uses,
+        indices=services.opening.indices,
+    )
     app.extensions["authserver"] = RunningApp(settings, database, keyring, hasher, housekeeping, oauth)
     return app
 

@@ -2,6 +2,10 @@
 
 A process leases a block with one statement and hands it out shuffled, so that an index tells neither when a session
 began nor how many there are. When a process ends, the rest of its block is lost, which costs nothing.
+
+A restore or a failover may put the counter back, so that another process leases the same indices. An index must not get
+a second holder even if the row of the first is lost, because access tokens of the first may still be valid. So a lease
+begins beyond every index in use, and a process that finds its own lease forgotten moves the counter far ahead.
 """
 
 from __future__ import annotations
@@ -9,13 +13,22 @@ from __future__ import annotations
 import random
 import threading
 
-from sqlalchemy import BigInteger, Connection, Integer, select, update
+import structlog
+from sqlalchemy import BigInteger, Connection, Integer, bindparam, column, func, select, table, update
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database.engine import Database
+from authserver.database.sql import greatest
 from authserver.database.tables import Model
 
+_log = structlog.get_logger("authserver.database")
+
 BLOCK = 1024
+#: So many indices are left out when the counter went back. Other processes may have given them out, and left no trace.
+MARGIN = 2**20
+_ADVICE = "Was a backup restored, or did a failover lose writes? See docs/operating.md."
+#: The tables with status indices. Their models are above this room.
+_HOLDERS = ("sessions", "clients", "ended_own_tokens")
 
 
 class StatusCounter(Model):
@@ -27,15 +40,27 @@ class StatusCounter(Model):
     next_index: Mapped[int] = mapped_column(BigInteger)
 
 
-def lease(connection: Connection, count: int = 1) -> int:
-    """Lease indices and return the first of them. One statement; the caller commits."""
-    statement = (
-        update(StatusCounter)
-        .where(StatusCounter.id == 1)
-        .values(next_index=StatusCounter.next_index + count)
-        .returning(StatusCounter.next_index)
-    )
-    return connection.execute(statement).scalar_one() - count
+_counter = StatusCounter.next_index
+_used = [
+    func.coalesce(select(func.max(column("status_index"))).select_from(table(name)).scalar_subquery(), -1) + 1
+    for name in _HOLDERS
+]
+_beyond = bindparam("beyond", type_=BigInteger)
+_LEASE = (
+    update(StatusCounter)
+    .where(StatusCounter.id == 1)
+    .values(next_index=greatest(_counter, _beyond, *_used) + bindparam("count", type_=BigInteger))
+    .returning(_counter)
+)
+_MOVE_ON = update(StatusCounter).where(StatusCounter.id == 1, _counter < _beyond).values(next_index=_beyond + MARGIN)
+
+
+def lease(connection: Connection, count: int = 1, *, beyond: int = 0) -> int:
+    """Lease indices and return the first of them. One statement; the caller commits.
+
+    None of them is in use, or below `beyond`.
+    """
+    return connection.execute(_LEASE, {"count": count, "beyond": beyond}).scalar_one() - count
 
 
 def prove_writable(database: Database) -> None:
@@ -57,6 +82,8 @@ class StatusIndices:
         self._database = database
         self._lock = threading.Lock()
         self._leased: list[int] = []
+        self._end = 0  # of all that this process has leased
+        self._beyond = 0
         self._random = random.SystemRandom()
 
     def take(self) -> int:
@@ -64,7 +91,28 @@ class StatusIndices:
         with self._lock:
             if not self._leased:
                 with self._database.autocommit() as connection:
-                    first = lease(connection, BLOCK)
-                self._leased = list(range(first, first + BLOCK))
+                    first = lease(connection, BLOCK, beyond=self._beyond)
+                self._end = self._beyond = first + BLOCK
+                self._leased = list(range(first, self._end))
                 self._random.shuffle(self._leased)
             return self._leased.pop()
+
+    def drop(self, index: int) -> None:
+        """Lease anew, far ahead: this index of ours turned out to be in use, so others may hold all of the block."""
+        _log.warning("status_indices_given_twice", index=index, advice=_ADVICE)
+        with self._lock:
+            if self._end - BLOCK <= index < self._end:  # else another thread has dropped the block already
+                self._leased = []
+                self._beyond = self._end + MARGIN
+
+    def check(self) -> None:
+        """Move the counter far ahead if it went back behind what this process has leased. One statement, or none."""
+        end = self._end
+        if not end:
+            return
+        with self._database.autocommit() as connection:  # without the lock, because sign-ins would wait with us
+            went_back = connection.execute(_MOVE_ON, {"beyond": end}).rowcount == 1
+        if went_back:
+            _log.warning("status_indices_went_back", index=end, advice=_ADVICE)
+            with self._lock:
+                self._leased = []

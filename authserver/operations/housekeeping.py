@@ -18,6 +18,7 @@ import structlog
 from authserver.administration.pruning import prune_idempotency_keys
 from authserver.clients.secret_use import SecretUses
 from authserver.database.engine import Database, Unavailable
+from authserver.database.status_indices import StatusIndices
 from authserver.keys.rotation import KeyRotation
 from authserver.pages import visits
 from authserver.records import activity
@@ -30,6 +31,7 @@ _log = structlog.get_logger("authserver.housekeeping")
 
 _KEYS_SECONDS = 60.0
 _SWEEP_SECONDS = 5.0
+_INDICES_SECONDS = 5.0
 _FLUSH_SECONDS = 10.0
 _SAMPLE_SECONDS = 60.0
 #: Counting sessions reads all of them, so it may take no more than this part of a node's time.
@@ -57,6 +59,7 @@ class Housekeeping:
         *,
         counted: Activity,
         uses: SecretUses,
+        indices: StatusIndices,
     ) -> None:
         self._database = database
         self._settings = settings
@@ -69,6 +72,7 @@ class Housekeeping:
         self._tasks = [
             _Task("keys", _KEYS_SECONDS, rotation.maintain, now + _jitter.uniform(0, _KEYS_SECONDS)),
             _Task("sweep", _SWEEP_SECONDS, self._sweep, now),
+            _Task("indices", _INDICES_SECONDS, indices.check, now + _INDICES_SECONDS),
             _Task("flush", _FLUSH_SECONDS, self.flush, now + _FLUSH_SECONDS),
             _Task("sample", _SAMPLE_SECONDS, self.sample, now),
             _Task("prune", interval, self._prune, now + _jitter.uniform(0, interval)),

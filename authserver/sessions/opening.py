@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Connection, bindparam, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from authserver.clients.model import Client
 from authserver.database.engine import Database
@@ -65,7 +66,7 @@ class Opening:
     def __init__(self, database: Database, keyring: Keyring, indices: StatusIndices) -> None:
         self._database = database
         self._keyring = keyring
-        self._indices = indices
+        self.indices = indices
 
     def open(
         self,
@@ -85,6 +86,27 @@ class Opening:
         """
         # Before the transaction: this may read the database, and must not wait for a second connection inside it.
         token, values = self._prepare(proof, client, caller, device_name)
+        try:
+            row = self._insert(values, proof, client, caller, grant)
+        except IntegrityError:
+            taken = select(_S.id).where(_S.status_index == values["status_index"])
+            with self._database.autocommit() as connection:
+                if connection.execute(taken).one_or_none() is None:
+                    raise
+            # The database went back in time, and another process leased our index. Nothing was committed.
+            self.indices.drop(values["status_index"])
+            token, values = self._prepare(proof, client, caller, device_name)
+            row = self._insert(values, proof, client, caller, grant)
+        return Opened(row, token, row.now)
+
+    def _insert(
+        self,
+        values: dict[str, Any],
+        proof: Proof,
+        client: Client,
+        caller: Caller,
+        grant: Callable[[Connection, frozenset[str]], Granted],
+    ) -> SessionRecord:
         capped = client.max_sessions_per_user is not None
         with self._database.transaction() as connection:
             locked = users.lock_for_sign_in(connection, proof.user_id, client.client_id, exclusive=capped)
@@ -104,7 +126,7 @@ class Opening:
                 detail={"ended_by_cap": ended} if ended else {},
             )
             audit.record(connection, entry)
-        return Opened(row, token, row.now)
+        return row
 
     def _prepare(
         self, proof: Proof, client: Client, caller: Caller, device_name: str | None
@@ -119,7 +141,7 @@ class Opening:
             "client_id": client.client_id,
             "auth_time": proof.auth_time,
             "auth_methods": proof.amr,
-            "status_index": self._indices.take(),
+            "status_index": self.indices.take(),
             "current_digest": None if token is None else token.digest,
             "token_key_id": key.id,
             "device_name": device_name,
