@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from authserver.cli.output import warn
 from authserver.cli.programs import Invocation, embedded_path, with_json
 from authserver.database import schema
 
@@ -38,6 +39,6 @@ def upgrade_schema(invocation: Invocation) -> tuple[str | None, str | None]:
     with invocation.database(check_schema=False) as database:
         with database.autocommit() as connection:
             before = schema.current(connection)
-        schema.upgrade(database)
+        schema.upgrade(database, on_wait=lambda line: warn([line]))
         with database.autocommit() as connection:
             return before, schema.current(connection)

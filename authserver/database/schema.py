@@ -6,7 +6,10 @@ The migrations lie in `migrations/` of a checkout and inside the package of an i
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from alembic import command
@@ -14,6 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
 
 from authserver.database.engine import Database
 
@@ -22,24 +26,90 @@ _log = logging.getLogger(__name__)
 _PACKAGE = Path(__file__).parents[1]
 #: An arbitrary number that nothing else in the database locks.
 _ADVISORY_LOCK = 0x61757468
+#: How long an upgrade waits for one table, in milliseconds. Requests on that table wait as long.
+_LOCK_MS = 500
+#: The pause between two attempts, in seconds, in which requests go on.
+_PAUSE = 2.0
+#: How long an upgrade is tried, in seconds.
+_PATIENCE = 120.0
+_LOCK_NOT_AVAILABLE = "55P03"
+#: Who has held locks on our tables for longer than an upgrade waits for one, longest first. PostgreSQL shows the times
+#: of other roles to members of pg_read_all_stats only.
+_HOLDERS = text(
+    """
+    SELECT 'process ' || activity.pid || ' (' || concat_ws(', ',
+        nullif(activity.usename, current_user), nullif(activity.application_name, ''), activity.state,
+        'transaction of ' || round(extract(epoch FROM clock_timestamp() - activity.xact_start)) || ' s',
+        'query of ' || round(extract(epoch FROM clock_timestamp() - activity.query_start)) || ' s') || ')'
+    FROM pg_stat_activity AS activity
+    WHERE activity.pid <> pg_backend_pid()
+        AND coalesce(activity.xact_start < clock_timestamp() - interval '1 ms' * :briefly, true)
+        AND activity.pid IN (
+            SELECT held.pid FROM pg_locks AS held JOIN pg_class ON pg_class.oid = held.relation
+            WHERE held.granted AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND pg_table_is_visible(pg_class.oid) AND pg_class.relnamespace <> 'pg_catalog'::regnamespace)
+    ORDER BY activity.xact_start NULLS FIRST
+    LIMIT 3
+    """
+)
 
 
 class SchemaOutdated(Exception):
     """The database lacks what this version of authserver needs; the text says what to do."""
 
 
-def upgrade(database: Database, revision: str = "head") -> None:
+class SchemaInUse(Exception):
+    """Others kept an upgrade from locking tables; the text says who, and what to do."""
+
+
+def upgrade(
+    database: Database,
+    revision: str = "head",
+    *,
+    patience: float = _PATIENCE,
+    on_wait: Callable[[str], None] = _log.warning,
+) -> None:
     """Bring the schema to a revision, in one transaction. Safe when many run at once: the others wait and find it done.
 
     PostgreSQL has an advisory lock for that; on SQLite the transaction itself has the only write lock. A schema of a
     newer version is left as it is.
+
+    On PostgreSQL a table that is in use is waited for only briefly, because all later statements on it queue behind the
+    wait. The upgrade is undone and tried again, for `patience` seconds. `on_wait` is told each time who is in the way.
+
+    Raises:
+        SchemaInUse: a table was in use all the time; nothing was changed.
     """
+    give_up = time.monotonic() + patience
+    for attempt in count(1):
+        try:
+            _upgrade(database, revision)
+        except OperationalError as error:
+            if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+                raise
+        else:
+            return
+        with database.autocommit() as connection:
+            holders = (
+                "; ".join(connection.execute(_HOLDERS, {"briefly": _LOCK_MS}).scalars())
+                or "others that have gone by now"
+            )
+        if time.monotonic() >= give_up:
+            raise SchemaInUse(
+                f"the schema was not changed: for {patience:.0f} s its tables were in use by {holders}; wait for them, "
+                "or end them with pg_terminate_backend(pid), and run again: authserver db upgrade"
+            )
+        on_wait(f"the upgrade waits for tables that are in use by {holders}; attempt {attempt + 1} follows")
+        time.sleep(_PAUSE)
+
+
+def _upgrade(database: Database, revision: str) -> None:
     with database.transaction() as connection:
         if not database.is_sqlite:
-            # Wait for another upgrade however long it takes, but for a table no longer than usual.
+            # Wait for another upgrade however long it takes, but only briefly for a table.
             connection.execute(text("SET LOCAL lock_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-            connection.execute(text("RESET lock_timeout"))
+            connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_MS}"))
         if _is_newer(current(connection)):
             return
         config = _config()
