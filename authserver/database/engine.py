@@ -33,14 +33,17 @@ _WAITING = "authserver.after_commit"
 class Database:
     """Hands out connections. One per process, built by `create_app`, safe for threads.
 
-    `failed_at` is when the database last failed, by `time.monotonic()`. `on_failure` gets each failure.
+    `failed_at` is when the database last failed, by `time.monotonic()`. `on_failure` gets each failure. `losses` counts
+    connections that broke or led to the wrong place: what answers after one may be another database.
     """
 
     def __init__(self, engine: Engine, on_failure: Callable[[Failure], None] | None = None) -> None:
         self.engine = engine
         self.failed_at = float("-inf")
+        self.losses = 0
         self._on_failure = on_failure
         event.listen(engine, "handle_error", self._note)
+        event.listen(engine, "invalidate", self._count_loss)
         # SQLite takes the write lock at once: a transaction that reads before it writes could meet a newer snapshot.
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
 
@@ -93,6 +96,9 @@ class Database:
         except exc.TimeoutError as error:  # raised by the pool, so no driver's error was handled
             self._failed(error)
             raise
+
+    def _count_loss(self, *_: object) -> None:
+        self.losses += 1
 
     def _note(self, context: ExceptionContext) -> None:
         if context.sqlalchemy_exception is not None:

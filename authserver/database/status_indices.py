@@ -26,6 +26,9 @@ _log = structlog.get_logger("authserver.database")
 BLOCK = 1024
 #: So many indices are left out when the counter went back. Other processes may have given them out, and left no trace.
 MARGIN = 2**20
+#: So many are left out after a connection was lost: a failover may have lost the last leases. It is less than a margin,
+#: because most losses mean nothing, and sessions that are spread over many lists cost APIs a request for each list.
+AFTER_A_LOSS = 2**16
 _ADVICE = "Was a backup restored, or did a failover lose writes? See docs/operating.md."
 #: The tables with status indices. Their models are above this room.
 _HOLDERS = ("sessions", "clients", "ended_own_tokens")
@@ -49,18 +52,23 @@ _beyond = bindparam("beyond", type_=BigInteger)
 _LEASE = (
     update(StatusCounter)
     .where(StatusCounter.id == 1)
-    .values(next_index=greatest(_counter, _beyond, *_used) + bindparam("count", type_=BigInteger))
+    .values(
+        next_index=greatest(_counter, _beyond, *_used)
+        + bindparam("skipped", type_=BigInteger)
+        + bindparam("count", type_=BigInteger)
+    )
     .returning(_counter)
 )
 _MOVE_ON = update(StatusCounter).where(StatusCounter.id == 1, _counter < _beyond).values(next_index=_beyond + MARGIN)
 
 
-def lease(connection: Connection, count: int = 1, *, beyond: int = 0) -> int:
+def lease(connection: Connection, count: int = 1, *, beyond: int = 0, skipped: int = 0) -> int:
     """Lease indices and return the first of them. One statement; the caller commits.
 
-    None of them is in use, or below `beyond`.
+    None of them is in use, or below `beyond`. `skipped` indices before them are left out.
     """
-    return connection.execute(_LEASE, {"count": count, "beyond": beyond}).scalar_one() - count
+    parameters = {"count": count, "beyond": beyond, "skipped": skipped}
+    return connection.execute(_LEASE, parameters).scalar_one() - count
 
 
 def prove_writable(database: Database) -> None:
@@ -84,14 +92,18 @@ class StatusIndices:
         self._leased: list[int] = []
         self._end = 0  # of all that this process has leased
         self._beyond = 0
+        self._losses = database.losses
         self._random = random.SystemRandom()
 
     def take(self) -> int:
         """The next index; one statement for every 1,024th. Call it outside of transactions."""
         with self._lock:
             if not self._leased:
-                with self._database.autocommit() as connection:
-                    first = lease(connection, BLOCK, beyond=self._beyond)
+                with self._database.autocommit() as connection:  # may replace a lost connection
+                    losses = self._database.losses
+                    skipped = AFTER_A_LOSS if losses != self._losses else 0
+                    first = lease(connection, BLOCK, beyond=self._beyond, skipped=skipped)
+                self._losses = losses
                 self._end = self._beyond = first + BLOCK
                 self._leased = list(range(first, self._end))
                 self._random.shuffle(self._leased)

@@ -7,12 +7,15 @@ from urllib.parse import urlsplit
 import httpx
 import psycopg
 import pytest
+from flask import Flask
 
 from authserver.app import create_app
 from authserver.clients import store as clients
-from authserver.database.status_indices import BLOCK, MARGIN, StatusIndices, lease
+from authserver.database.engine import open_database
+from authserver.database.status_indices import AFTER_A_LOSS, BLOCK, MARGIN, StatusIndices, lease
 from tests.support.at_once import processes_at_once, threads_at_once
 from tests.support.databases import on_both_databases, on_postgresql
+from tests.support.hasher import until
 from tests.support.oauth import OAuth, Person
 from tests.support.server import LiveServer
 from tests.support.setup import Setup
@@ -110,6 +113,34 @@ def test_a_process_that_finds_its_lease_forgotten_moves_the_counter_far_ahead(se
     assert StatusIndices(setup.database).take() >= before + BLOCK + MARGIN
 
 
+@on_postgresql
+def test_a_process_that_lost_its_connections_leaves_out_what_others_may_have_given(setup: Setup):
+    """A failover may lose leases of which it knows nothing. Those who know look only every few seconds."""
+    ours, another = StatusIndices(setup.database), open_database(Flask("another"), setup.settings)
+    try:
+        before = counter(setup)
+        given = StatusIndices(another).take()
+        put_back(setup, before)
+        assert setup.database.losses == 0
+        assert setup.postgres is not None
+        with psycopg.connect(setup.postgres.admin_url, autocommit=True) as administrator:
+            ours_and_theirs = "SELECT pg_terminate_backend(pid, 60000) FROM pg_stat_activity WHERE datname = %s"
+            administrator.execute(ours_and_theirs, [setup.settings.database_url.database])
+        assert ours.take() >= before + AFTER_A_LOSS > given
+        assert setup.database.losses > 0
+        leased = counter(setup)
+        assert lease_of_the_next_block(ours) == leased, "a loss counts once"
+    finally:
+        another.dispose()
+
+
+def lease_of_the_next_block(indices: StatusIndices) -> int:
+    """The first index of the block after the present one."""
+    for _ in range(BLOCK - 1):
+        indices.take()
+    return min(indices.take() for _ in range(BLOCK))
+
+
 def test_processes_that_find_it_together_agree(setup: Setup):
     prepare = """
 from flask import Flask
@@ -135,7 +166,7 @@ print(*(indices.take() for _ in range(1500)))
 def test_a_backup_is_restored_under_a_running_node_and_every_sign_in_succeeds(setup: Setup, person: Person):
     assert setup.postgres is not None
     url = setup.settings.database_url.set(drivername="postgresql").render_as_string(hide_password=False)
-    server = LiveServer(setup, workers=2).start()
+    server = LiveServer(setup, workers=1).start()
     try:
         with server.http() as http:
             app = OAuth(http, setup.an_app())
@@ -147,6 +178,7 @@ def test_a_backup_is_restored_under_a_running_node_and_every_sign_in_succeeds(se
             given = {token_answer(answer).claims["status"]["status_list"]["idx"] for answer in found}
             assert len(given) == SIGN_INS
             assert not given & lost, "tokens of the lost sessions are valid for minutes"
+            until(lambda: counter(setup) > MARGIN)  # the node has noticed that its lease is lost, too
     finally:
         server.stop()
     assert "Traceback" not in server.log.read_text()
