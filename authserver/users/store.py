@@ -131,6 +131,14 @@ def count_hashes(connection: Connection) -> list[HashCount]:
     return [HashCount(row.kind, row.number, row.example) for row in rows]
 
 
+def some_hashes(connection: Connection, limit: int) -> Sequence[UserRecord]:
+    """Read name and hash of so many enabled users with a password, those with another system's hash first."""
+    encoded = UserRecord.password_hash
+    statement = select(UserRecord.username, encoded).where(_PRESENT, UserRecord.enabled, encoded.is_not(None))
+    foreign_first = case((encoded.startswith(_ARGON2ID, autoescape=True), 1), else_=0)
+    return all_rows(connection, UserRecord, statement.order_by(foreign_first, UserRecord.username_key).limit(limit))
+
+
 def role_sets(connection: Connection) -> frozenset[frozenset[str]]:
     """The distinct sets of roles of enabled users. One statement, which reads all users."""
     distinct = select(UserRecord.roles).where(_PRESENT, UserRecord.enabled).distinct()

@@ -167,6 +167,18 @@ def test_a_user_without_a_password_is_named_with_the_command_that_sets_one(healt
     assert parse(str(one.command)) == ["users", "set-password", user.username]
 
 
+def test_users_whose_hashes_cannot_be_used_are_counted_and_one_is_named(healthy: Setup):
+    for encoded in ("$2b$12$" + "a" * 53, HASH.replace("m=19456,t=2", "t=2,m=19456")):
+        healthy.a_person(password_hash=encoded)
+    assert {one.check for one in findings(healthy)} == {"users.imported-hashes"}, "both can be read"
+    for name, encoded in (("berta", HASH[:-30]), ("carla", "$1$salt$wPs2KKIvOKsDHDWxXnE67/")):
+        healthy.a_person(username=name, password_hash=encoded)
+    (one,) = [one for one in findings(healthy) if one.check == "users.unreadable-hashes"]
+    assert (one.severity, one.subject) == (Severity.WARNING, "2 users")
+    assert "so they cannot sign in; one of them is" in one.reason
+    assert parse(str(one.command)) in [["users", "set-password", name] for name in ("berta", "carla")]
+
+
 def test_names_in_commands_are_quoted_for_a_shell(healthy: Setup):
     healthy.a_person(username="-x; touch $(id) 'y'")
     healthy.sql("UPDATE users SET password_hash = NULL WHERE username LIKE '-x%'")
@@ -177,9 +189,9 @@ def test_names_in_commands_are_quoted_for_a_shell(healthy: Setup):
 def test_kinds_of_hashes_are_counted_in_one_statement_and_named_without_their_salt(healthy: Setup):
     imported = {
         "$scrypt": "$scrypt$ln=16,r=8,p=1$aM15713r3Xsvxbi31lqr1Q$nFNh2CVHVjNldFVKDHDlm4CbdRSCdEBsjjJxD+iCs5E",
-        "pbkdf2_sha256": "pbkdf2_sha256$870000$salt$R29v",
-        "scrypt:32768:8:1": "scrypt:32768:8:1$salt$abcdef",
-        "$argon2id$v=19$m=65536,t=3,p=4": "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2g",
+        "pbkdf2_sha256": "pbkdf2_sha256$870000$salt$aGFzaGhhc2hoYXNoaGFzaA==",
+        "scrypt:32768:8:1": "scrypt:32768:8:1$salt$" + "ab" * 32,
+        "$argon2id$v=19$m=65536,t=3,p=4": "$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA",
     }
     for encoded in imported.values():
         healthy.a_person(password_hash=encoded)

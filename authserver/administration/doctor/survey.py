@@ -18,7 +18,10 @@ from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.setup import schedule
 from authserver.settings.model import Settings
 from authserver.users import store as users
-from authserver.users.model import HashCount
+from authserver.users.model import HashCount, UserRecord
+
+#: Reading a hash takes about 0.02 ms.
+MOST_HASHES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Survey:
     """What the checks look at. `now` is the database's time, in milliseconds.
 
     `skew` says by how many seconds this node's clock differs. `role_sets` has the sets of roles of enabled users.
+    `some_hashes` has names and hashes of at most `MOST_HASHES` of them.
     """
 
     settings: Settings
@@ -36,6 +40,7 @@ class Survey:
     keys: Sequence[KeyRecord]
     key_lifetimes: Mapping[Kind, int]
     hashes: Sequence[HashCount]
+    some_hashes: Sequence[UserRecord]
     role_sets: frozenset[frozenset[str]]
 
     @property
@@ -66,5 +71,6 @@ def take(admin: Administration) -> Survey:
             keys=keys.all_keys(connection),
             key_lifetimes=schedule(admin.settings).lifetime,
             hashes=users.count_hashes(connection),
+            some_hashes=users.some_hashes(connection, MOST_HASHES),
             role_sets=users.role_sets(connection),
         )

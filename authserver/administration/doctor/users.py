@@ -6,8 +6,10 @@ import re
 
 from authserver.administration.authority import opened_by
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
-from authserver.administration.doctor.survey import Survey
+from authserver.administration.doctor.survey import MOST_HASHES, Survey
 from authserver.apis import administration
+from authserver.database.tables import present
+from authserver.passwords import imported
 
 _ARGON2ID = re.compile(r"\$argon2id\$v=19\$m=(\d+),t=(\d+),p=\d+")
 
@@ -39,6 +41,26 @@ def imported_hashes(seen: Survey) -> Findings:
             yield Finding("users.imported-hashes", Severity.NOTE, About.USERS, _counted(hashes.count), reason)
 
 
+def unreadable_hashes(seen: Survey) -> Findings:
+    unreadable = [row for row in seen.some_hashes if not _is_readable(present(row.password_hash))]
+    if unreadable:
+        example = unreadable[0].username
+        reason = f"their stored password hashes cannot be used, so they cannot sign in; one of them is {example}"
+        if len(seen.some_hashes) == MOST_HASHES:
+            reason += f"; only {MOST_HASHES:,} hashes were looked at"
+        command = authserver("users", "set-password", example)
+        subject = _counted(len(unreadable))
+        yield Finding("users.unreadable-hashes", Severity.WARNING, About.USERS, subject, reason, command)
+
+
+def _is_readable(encoded: str) -> bool:
+    try:
+        imported.read(encoded)
+    except imported.UnusableHash:
+        return False
+    return True
+
+
 def no_password(seen: Survey) -> Findings:
     for hashes in seen.hashes:
         if hashes.kind is None:
@@ -61,4 +83,4 @@ def _counted(number: int) -> str:
     return "1 user" if number == 1 else f"{number:,} users"
 
 
-CHECKS = (weak_hashes, imported_hashes, no_password, no_administrator)
+CHECKS = (weak_hashes, imported_hashes, unreadable_hashes, no_password, no_administrator)
