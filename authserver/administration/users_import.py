@@ -199,7 +199,7 @@ def _check(admin: Administration, given: Given) -> Iterator[Problem]:
     yield from problems_of(given.line, profile_problems(Profile(given.username, given.email, given.roles)))
     if given.password_hash is not None:
         try:
-            imported.read(given.password_hash)
+            imported.read(given.password_hash, imported.AT_IMPORT)
         except ValueError as error:
             yield Problem(given.line, "password_hash", str(error))
     if given.password is not None:
@@ -242,7 +242,11 @@ def _add(admin: Administration, batch: _Batch, import_id: UUID) -> None:
 
 
 def _row(admin: Administration, given: Given) -> dict[str, Any]:
-    password_hash = given.password_hash if given.password is None else admin.hash_password(given.password)
+    password_hash = None
+    if given.password is not None:
+        password_hash = admin.hash_password(given.password)
+    elif given.password_hash is not None:
+        password_hash = imported.to_store(given.password_hash, admin.hash_password)
     columns = Profile(given.username, given.email, given.roles).columns()
     return {"id": new_id(), "password_hash": password_hash, "enabled": given.enabled, **columns}
 

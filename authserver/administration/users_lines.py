@@ -17,6 +17,7 @@ from typing import Any, Literal, TypeVar
 from authserver.administration import csv_records
 from authserver.administration.csv_records import BrokenRecord, Header, Source
 from authserver.administration.errors import Invalid
+from authserver.passwords.imported import is_no_password
 from authserver.refusals import problems as refusals
 from authserver.users.model import UserRecord
 
@@ -179,6 +180,8 @@ def _given(number: int, values: Mapping[str, Any]) -> Given:
     username, email, password_hash, password = (text or None for text in texts.values())
     if username is None:
         raise Invalid("is missing", field="username")
+    if password_hash and is_no_password(password_hash):
+        password_hash = None
     if password_hash and password:
         raise Invalid("stands beside password_hash: give one of the two", field="password")
     roles, enabled = _roles(values.get("roles", "")), _enabled(values.get("enabled", True))

@@ -5,25 +5,20 @@ It verifies imported hashes of other systems too (`imported/`), and replaces the
 
 from __future__ import annotations
 
-import base64
 import logging
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import argon2
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
 
 from authserver.passwords import imported
+from authserver.passwords.imported.form import to_base64
 from authserver.passwords.pool import HashingOverloaded, HashingPool
 from authserver.passwords.slots import HashingDirectoryRefused
 
 __all__ = ["HashingDirectoryRefused", "HashingOverloaded", "PasswordHasher", "Verification"]
 
-#: The server's own hashes begin so; their parameters change with the settings. Some imported hashes begin so too.
-_OWN = "$argon2id$v=19$"
-#: The most that the settings allow: an older own hash is verified even when the settings ask for less today.
-_MOST_MEMORY_KIB, _MOST_PASSES = 4_194_304, 1000
 _SALT_BYTES = 16
 _HASH_BYTES = 32
 
@@ -32,10 +27,14 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """Whether a password matches. When the stored hash has old parameters, `rehashed` is the new hash to store."""
+    """Whether a password matches. When the stored hash has old parameters, `rehashed` is the new hash to store.
+
+    `unreadable` says that the stored hash could not be used, so that no password matches it.
+    """
 
     matches: bool
-    rehashed: str | None
+    rehashed: str | None = None
+    unreadable: bool = False
 
 
 class PasswordHasher:
@@ -73,9 +72,9 @@ class PasswordHasher:
             type=argon2.Type.ID,
         )
         # The result is random instead of computed: no password matches it, and comparing costs as much as always.
-        parameters = f"m={memory_kib},t={time_cost},p={parallelism}"
-        salt, result = (_unpadded(secrets.token_bytes(length)) for length in (_SALT_BYTES, _HASH_BYTES))
-        self._dummy_hash = f"{_OWN}{parameters}${salt}${result}"
+        self._prefix = f"{imported.OWN_BEGINNING}m={memory_kib},t={time_cost},p={parallelism}$"
+        salt, result = (to_base64(secrets.token_bytes(length)) for length in (_SALT_BYTES, _HASH_BYTES))
+        self._dummy_hash = f"{self._prefix}{salt}${result}"
         self.pool = HashingPool(directory, capacity=concurrency, queue=queue, patience=patience)
 
     def verify(self, password: str, encoded: str | None) -> Verification:
@@ -90,38 +89,28 @@ class PasswordHasher:
         """
         secret = _to_bytes(password)
         with self.pool.slot():
+            matches = unreadable = False
             try:
-                matches = encoded is not None and self._compare(secret, encoded)
-            except (VerificationError, InvalidHashError, ValueError) as error:
+                matches = encoded is not None and imported.read(encoded).matches(secret)
+            except ValueError as error:
                 _log.error("A stored password hash cannot be read: %s", type(error).__name__)
-                encoded, matches = None, False
-            if encoded is None:
-                self._compare(secret, self._dummy_hash)
-            elif matches and (not encoded.startswith(_OWN) or self._argon2.check_needs_rehash(encoded)):
+                unreadable = True
+            if encoded is None or unreadable:
+                imported.read(self._dummy_hash).matches(secret)
+            elif matches and not self._is_current(encoded):
                 return Verification(matches=True, rehashed=self._argon2.hash(secret))
-            return Verification(matches=matches, rehashed=None)
+            return Verification(matches, unreadable=unreadable)
 
     def hash(self, password: str) -> str:
         """The encoded hash to store, with a new salt. Does not check the rules of passwords (`rules`)."""
         with self.pool.slot():
             return self._argon2.hash(_to_bytes(password))
 
-    def _compare(self, secret: bytes, encoded: str) -> bool:
-        if not encoded.startswith(_OWN):
-            return imported.read(encoded).matches(secret)
-        parameters = argon2.extract_parameters(encoded)
-        if parameters.memory_cost > _MOST_MEMORY_KIB or parameters.time_cost > _MOST_PASSES:
-            raise imported.UnusableHash("its parameters are beyond every setting")
-        try:
-            return self._argon2.verify(encoded, secret)
-        except VerifyMismatchError:
-            return False
+    def _is_current(self, encoded: str) -> bool:
+        """Whether it is as the settings ask for now."""
+        return encoded.startswith(self._prefix) and len(encoded) == len(self._dummy_hash)
 
 
 def _to_bytes(password: str) -> bytes:
     """Lone surrogates pass: the error that a strict encoding raises would carry the password in its arguments."""
     return password.encode("utf-8", "surrogatepass")
-
-
-def _unpadded(data: bytes) -> str:
-    return base64.b64encode(data).rstrip(b"=").decode("ascii")

@@ -20,7 +20,7 @@ from authserver.administration.users import Profile
 from authserver.administration.users_lines import Format, Given, first_line, line_of, read
 from authserver.users.names import check_email, check_username
 from tests.support.databases import on_both_databases
-from tests.support.foreign_hashes import HASHES, PASSWORD
+from tests.support.foreign_hashes import DEFAULT_HASHES, HASHES, PASSWORD
 from tests.support.importing import CALLER, exported, import_text, names
 from tests.support.oauth import OAuth, Person, refused_as
 from tests.support.setup import Setup
@@ -118,6 +118,33 @@ def test_imported_users_sign_in_by_plain_password_by_hash_or_not_yet(admin: Admi
     assert refused_as(oauth.sign_in(Person("", "none", "None None")), "invalid_grant")
 
 
+def test_a_mark_for_no_password_is_imported_as_no_password(admin: Administration, oauth: OAuth, setup: Setup):
+    """Django writes it for a user who signs in elsewhere, and a shadow file for an account without a password."""
+    tally, problems = import_text(
+        admin, f"username,password_hash\nhashed,{HASH}\ndjango,!0123456789abcdefghijABCDEFGHIJ0123456789\nshadow,*\n"
+    )
+    assert (tally.added, tally.without_password, problems) == (3, 2, [])
+    assert oauth.sign_in(Person("", "hashed", PASSWORD)).status_code == 200
+    assert refused_as(oauth.sign_in(Person("", "django", PASSWORD)), "invalid_grant")
+    assert {row.username for row in setup.sql("SELECT username FROM users WHERE password_hash IS NULL")} == {
+        "django",
+        "shadow",
+    }
+
+
+def test_a_hash_that_is_fast_to_guess_is_kept_under_argon2id_until_the_first_sign_in(
+    admin: Administration, oauth: OAuth, setup: Setup
+):
+    import_text(admin, f"username,password_hash\nanna,{HASHES['LDAP salted SHA-1, libpass 1.9']}\n")
+    (row,) = setup.sql("SELECT password_hash FROM users")
+    assert row.password_hash.startswith("$wrapped$l=20$salted-sha1$i=1$")
+    assert refused_as(oauth.sign_in(Person("", "anna", "wrong password")), "invalid_grant")
+    assert oauth.sign_in(Person("", "anna", PASSWORD)).status_code == 200
+    (row,) = setup.sql("SELECT password_hash FROM users")
+    assert row.password_hash.startswith("$argon2id$")
+    assert oauth.sign_in(Person("", "anna", PASSWORD)).status_code == 200
+
+
 def test_a_disabled_user_is_imported_disabled(admin: Administration, oauth: OAuth):
     import_text(admin, f"username,enabled,password_hash\nanna,false,{HASH}\n")
     assert refused_as(oauth.sign_in(Person("", "anna", PASSWORD)), "invalid_grant")
@@ -165,7 +192,7 @@ def test_an_export_is_imported_as_it_was(admin: Administration, setup: Setup, tm
         admin, f"username,email,roles,enabled,password_hash\nanna,a+b@example.com,editor x:y,,{HASH}\n'=1+1,,,no,\n"
     )
     for number in range(1203):
-        setup.a_person(username=f"-user '{number}'", password_hash=HASH)
+        setup.a_person(username=f"-user '{number}'", password_hash=DEFAULT_HASHES["Django"])
     before = exported(admin, form)
     assert before.count("\n") == 1205 + (form == "csv")
     setup.sql("DELETE FROM users")

@@ -1,6 +1,8 @@
 """Password hashes as other systems write them, with parameters as cheap as each allows.
 
-Other libraries made them, not the server: argon2-cffi 25.1, bcrypt 4.0, Django 5.2, passlib 1.7 and Werkzeug 3.1.
+Other libraries made them, not the server: argon2-cffi 25.1, bcrypt 4.0, Django 5.2, passlib 1.7 and its successor libpass
+1.9, Werkzeug 3.1, libxcrypt 4.4, PHP 8.2, and for node argon2 0.45, @node-rs/argon2 2.2 and hash-wasm 4.13. `PUBLISHED`
+comes from documents and tests of the systems themselves.
 """
 
 from __future__ import annotations
@@ -32,6 +34,68 @@ HASHES = {
     "pbkdf2:sha1, Werkzeug 3.1": "pbkdf2:sha1:10$9sb4XBIQ74EouegW$cafcef055861e7c8b7b78807bd95177e8657bb60",
     "pbkdf2:sha256, Werkzeug 3.1": "pbkdf2:sha256:10$ckmzZcOkwlyaC2Jb$e605906f0756862af942d6b93efd6e5d8c1dc0f224ef68212cdd6ca352256822",
     "pbkdf2:sha512, Werkzeug 3.1": "pbkdf2:sha512:10$wuDU1gYo0sAYJdId$0ea6e830cfe771c8464ffa423b124d8579d74e07e0748f0d976782d126c0f1996baee601364fcbaec4be9998bf908593a16f7b40ecffe8de9e0174e394e5dfc4",
+    "argon2id, argon2 0.45 for node": "$argon2id$v=19$m=1024,p=1,t=2$BcFE29fOSB6vacsZpyIaaA$j2ZqpEN9WvTQGpammpoyiWVuribXqe7xJf7y2ZoTIYs",
+    "argon2id, @node-rs/argon2 2.2": "$argon2id$v=19$m=64,t=2,p=1$1RBimEriTCQQAKQH5GVqOw$tmw4r3YQgQ0Rdxl52OipMym6jifjHnMUnSXrleHwCqI",
+    "argon2id with odd lengths, hash-wasm 4.13": "$argon2id$v=19$m=64,t=2,p=2$MDEyMzQ1Njc4OWFiYw$Es+/fRYS9v+Q/nrR9hpT9IJ/TuBig0DGugSFEa4",
+    "bcrypt with filled spare bits, PHP 8.2": "$2y$04$abcdefghijklmnopqrstuvCcVuVhEl4YEGwy7m32GvRI.slZPy0x3",
+    "bcrypt of HMAC-SHA384, WordPress 6.8": "$wp$2y$04$GGECfh/p1zjdqSuFLd59MOuFetHCPjtyo1YRAL1cTbeIO3vVM8amq",
+    "bcrypt-sha256 version 1, libpass 1.9": "$bcrypt-sha256$2b,4$tvLzWRI3hBffYJxQCXbHBe$qBMA4ocLv7tfHh1MnyZGAirBs.2K/9S",
+    "bcrypt-sha256 version 2, libpass 1.9": "$bcrypt-sha256$v=2,t=2b,r=4$9L8Jgmx12PmmAgqBCinobe$7n4aSV3Gu6TISjBu9HKBnZOnGNF67hm",
+    "phpass $P$, libpass 1.9": "$P$5WTBRC0W9FBgA7OpsfYK7WiJ/r/VNw0",
+    "phpass $H$, libpass 1.9": "$H$5earCiLLSPXrbtz1DC3zHXgfwqr8IP1",
+    "LDAP salted SHA-1, libpass 1.9": "{SSHA}taaugbmJxA2DKhmdBZw4PMEDFQclJCQk",
+    "LDAP salted SHA-256, libpass 1.9": "{SSHA256}AeyOKR83QTsux7/uQq2KYZh3kySJp8B7fQCXQgr70ujvXYvxPkcoBQ==",
+    "LDAP salted SHA-512, libpass 1.9": "{SSHA512}XcX73qD11TPsASxeOFCuXx0ER8RprmS3hLpgIs5jKqaAsydsaER1A5qjLDnopbBnPbgMp3Xg2NJzR9uXcraa878XgrB2rnVu",
+    "LDAP PBKDF2 with SHA-256, libpass 1.9": "{PBKDF2-SHA256}1000$Q0hJiXHufc/Z27vX.p8zBg$JcTNl1uhw1yTe0o3mjqoVqC/3c2gy5jkLU2ftnro9Mk",
+    "LDAP PBKDF2 with SHA-1, libpass 1.9": "{PBKDF2}1000$h3CutVZqLaU0Ruh9r7UWAg$bBLp29va.duu9qKxG7/FKF124ZA",
+    "SHA-256-crypt, libxcrypt 4.4": "$5$saltsaltsalt$73iJ/rprdZUW89GnGcM2FSoJzwcfUzJEO7dlmtw3seB",
+    "SHA-256-crypt with rounds, libxcrypt 4.4": "$5$rounds=1500$salt$JWLuGfVUO/a1RJdRj5SyIKY2XwxKNdqbyO2Q7W1fUD5",
+    "SHA-512-crypt, libxcrypt 4.4": "{CRYPT}$6$saltsaltsaltsalt$r5wc4dah/Fh/3a1IVu62uzyqbBR.sh41iuQh4qCEVw6Ka801YTOlGEDY.AtzhLO7GYQ5MANjrAc9X8ScsNukY/",
+    "SHA-512-crypt with rounds, libxcrypt 4.4": "$6$rounds=12000$saltsalt$1IVQNaK2Vwq0zIu0PbSPITXzljswu97fNxioiI.5nWzQuVtTBeLPtcDnzfL2C/dSNS2AuRzfZJiZkg1NtBKMy0",
+    "bcrypt with Spring's prefix": "{bcrypt}$2b$04$rUIwWPG6BJhNlmIaidmVae3AYREqTEvBTg3XguRr4kZXPcZi0aRSK",
+    "bcrypt with Dovecot's prefix": "{BLF-CRYPT}$2b$04$rUIwWPG6BJhNlmIaidmVae3AYREqTEvBTg3XguRr4kZXPcZi0aRSK",
+    "argon2id with OpenLDAP's prefix": "{ARGON2}$argon2id$v=19$m=16,t=1,p=1$cF02EVRnhmtHr4XVwZkfqg$NzfEpamZK8Vii20EF1fsD2OCCuFTVJ4+b4Q5XcQjJCU",
+}
+
+#: Of their own passwords, by where they are published.
+PUBLISHED = {
+    "ASP.NET Core Identity version 2, PasswordHasherTest of dotnet/aspnetcore": (
+        "my password",
+        "AAABAgMEBQYHCAkKCwwNDg+ukCEMDf0yyQ29NYubggHIVY0sdEUfdyeM+E1LtH1uJg==",
+    ),
+    "ASP.NET Core Identity version 3, PasswordHasherTest of dotnet/aspnetcore": (
+        "my password",
+        "AQAAAAEAACcQAAAAEAABAgMEBQYHCAkKCwwNDg+yWU7rLgUwPZb1Itsmra7cbxw2EFpwpVFIEtP+JIuUEw==",
+    ),
+    "ASP.NET Core Identity version 3 with SHA-512, PasswordHasherTest of dotnet/aspnetcore": (
+        "my password",
+        "AQAAAAIAAAD6AAAAIJbVi5wbMR+htSfFp8fTw8N8GOS/Sje+S/4YZcgBfU7EQuqv4OkVYmc4VJl9AGZzmRTxSkP7LtVi9IWyUxX8IAAfZ8v+ZfhjCcudtC1YERSqE1OEdXLW9VukPuJWBBjLuw==",
+    ),
+    "Firebase, README of firebase/scrypt": (
+        "user1password",
+        "$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=jxspr8Ki0RYycVU8zykbdLGjFQ3McFUH0uiiTvC8pVMXAn210wjLNmdZJzxUECKbm0QsEmYUSDzZvpjeJ9WmXA==$42xEC+ixf3L2lw==$lSrfV15cpx95/sZS2W9c9Kp6i/LVgQNDNC/qzrCnh1SAyZvqmZqAjTdn3aoItz+VHjoZilo78198JAdRuid5lQ==",
+    ),
+    "Firebase, tests of supabase/auth": (
+        "mytestpassword",
+        "$fbscrypt$v=1,n=14,r=8,p=1,ss=Bw==,sk=ou9tdYTGyYm8kuR6Dt0Bp0kDuAYoXrK16mbZO4yGwAn3oLspjnN0/c41v8xZnO1n14J3MjKj1b2g6AUCAlFwMw==$C0sHCg9ek77hsg==$zKVTMvnWVw5BBOZNUdnsalx4c4c7y/w7IS5p6Ut2+CfEFFlz37J9huyQfov4iizN8dbjvEJlM5tQaJP84+hfTw==",
+    ),
+    "Spring PBKDF2, reference of Spring Security": (
+        "password",
+        "{pbkdf2}5d923b44a6d129f3ddf3e3c8d29412723dcbde72445e8ef6bf3b508fbf17fa4ed4d6b99ca763d8dc",
+    ),
+    "Spring scrypt, reference of Spring Security": (
+        "password",
+        "{scrypt}$e0801$8bWJaSu2IKSn9Z9kM+TPXfOc/9bdYSrN1oD9qfVThWEwdRTnO7re7Ei+fUZRJ68k9lTyuTeUp4of4g24hHnazw==$OAOec05+bXxvuu/1qZ6NUR+xQYvYv7BeL1QxwRpY5Pc=",
+    ),
+    "Keycloak pbkdf2, realm export of solo.io": (
+        "password",
+        r"""{"type": "password", "secretData": "{\"value\":\"RITBVPdh5pvXOa4JzJ5pZTE0rG96zhnQNmSsKCf83aU=\",\"salt\":\"drB9e5Smf3cbfUfF3FUerw==\",\"additionalParameters\":{}}", "credentialData": "{\"hashIterations\":27500,\"algorithm\":\"pbkdf2-sha256\",\"additionalParameters\":{}}"}""",
+    ),
+    "Keycloak argon2, realm export of solo.io": (
+        "password",
+        r"""{"type": "password", "secretData": "{\"value\":\"BruFLfFkjH/8erZ26NnrbkOrWiZuQyDRCHD9o0R6Scg=\",\"salt\":\"Cf9AYCE5pAbb4CKEF0GUTA==\",\"additionalParameters\":{}}", "credentialData": "{\"hashIterations\":5,\"algorithm\":\"argon2\",\"additionalParameters\":{\"hashLength\":[\"32\"],\"memory\":[\"7168\"],\"type\":[\"id\"],\"version\":[\"1.3\"],\"parallelism\":[\"1\"]}}"}""",
+    ),
+    "Drupal 7, example hashes of hashcat": ("hashcat", "$S$C33783772bRXEx1aCsvY.dqgaaSu76XmVlKrW9Qu8IQlvxHlmzLf"),
 }
 
 #: bcrypt reads 72 bytes and ignores the rest. Django's second form hashes the password first.

@@ -1,26 +1,50 @@
-"""What the families share: what a hash can do, how expensive it may be, and how its parts are decoded."""
+"""What the families share: a hash that was read, how expensive it may be, and how its parts are decoded."""
 
 from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 import re
-from typing import Protocol
-
-#: A sign-in may take at most this memory, and about 4 s on a server of 2020. A hash whose parameters ask for more is
-#: refused at import, and matches nothing if it stands in a row.
-MOST_MEMORY_KIB = 256 * 1024
+from collections.abc import Callable
+from dataclasses import dataclass
 
 #: A wrong password could match a shorter result by chance, or the hash lost its end when it was copied.
 FEWEST_BYTES = 16
 MOST_BYTES = 128
 
 
-class Form(Protocol):
-    """A hash that was read and can be compared."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that the check of one password may cost: memory, and about so many seconds on a server of 2020."""
+
+    memory_kib: int
+    seconds: int
+
+
+#: Of a hash that comes now. A dearer one would let an attacker keep the server busy with wrong passwords.
+AT_IMPORT = Limits(memory_kib=128 * 1024, seconds=1)
+#: Of a hash in a row: earlier versions imported hashes up to these.
+IN_A_ROW = Limits(memory_kib=256 * 1024, seconds=4)
+#: The most that the settings allow: an own hash is verified even when the settings ask for less today.
+OWN = Limits(memory_kib=4_194_304, seconds=4000)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A hash that was read and can be compared.
+
+    `compute` gives the result for a password; only the parameters decide how long it takes. `outline` is the text
+    without the result, if the hash is so fast that a copy of it would give the password away. Such a hash is stored
+    with Argon2id over its result.
+    """
+
+    compute: Callable[[bytes], bytes]
+    result: bytes
+    outline: str | None = None
 
     def matches(self, secret: bytes) -> bool:
-        """Whether this password has the hash. Only the parameters decide how long it takes, not the result."""
+        return hmac.compare_digest(self.compute(secret), self.result)
 
 
 class UnusableHash(ValueError):
@@ -49,6 +73,11 @@ def from_base64(what: str, text: str) -> bytes:
     except (ValueError, binascii.Error):
         raise UnusableHash(f"{what} is not base64") from None
     return data
+
+
+def to_base64(data: bytes) -> str:
+    """As PHC strings have it: without padding."""
+    return base64.b64encode(data).decode().rstrip("=")
 
 
 def from_hex(what: str, text: str) -> bytes:

@@ -3,45 +3,35 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
-from dataclasses import dataclass
 
 from authserver.passwords.imported import form
 
 _DIGESTS = frozenset({"sha1", "sha224", "sha256", "sha384", "sha512"})
-#: Iterations times blocks of the result, because each block repeats all iterations. This much takes about 4 s.
-_MOST_WORK = 10_000_000
+#: Iterations times blocks of the result, because each block repeats all iterations, in a second.
+_WORK = 2_500_000
+#: With fewer iterations a graphics card tries millions of passwords a second.
+_FAST = 10_000
 
 
-@dataclass(frozen=True, slots=True)
-class _Pbkdf2:
-    name: str
-    iterations: int
-    salt: bytes
-    result: bytes
-
-    def matches(self, secret: bytes) -> bool:
-        computed = hashlib.pbkdf2_hmac(self.name, secret, self.salt, self.iterations, len(self.result))
-        return hmac.compare_digest(computed, self.result)
-
-
-def read(encoded: str) -> form.Form | None:
+def read(encoded: str, limits: form.Limits) -> form.Form | None:
     if not encoded.startswith(("$pbkdf2", "pbkdf2")):
         return None
     match encoded.split("$"):
         case ["", method, costs, salt_text, result]:
             name = method.removeprefix("pbkdf2").removeprefix("-") or "sha1"
-            salt_bytes, data = form.from_base64("the salt", salt_text), form.from_base64("the hash", result)
-            return _form(name, _iterations(costs, len(data)), salt_bytes, data)
-        case [method, iterations, salt_text, result] if method.startswith("pbkdf2_"):
+            salt, data = form.from_base64("the salt", salt_text), form.from_base64("the hash", result)
+            iterations = _iterations(costs, len(data))
+        case [method, iterations_text, salt_text, result] if method.startswith("pbkdf2_"):
             name, data = method.removeprefix("pbkdf2_"), form.from_base64("the hash", result)
-            return _form(name, form.number("the iterations", iterations), salt_text.encode(), data)
+            iterations, salt = form.number("the iterations", iterations_text), salt_text.encode()
         case [method, salt_text, result] if re.fullmatch(r"pbkdf2:[a-z0-9]+:[0-9]+", method):
-            _, name, iterations = method.split(":")
-            data = form.from_hex("the hash", result)
-            return _form(name, form.number("the iterations", iterations), salt_text.encode(), data)
-    raise form.UnusableHash("it does not have the parts of a PBKDF2 hash")
+            _, name, iterations_text = method.split(":")
+            data, salt = form.from_hex("the hash", result), salt_text.encode()
+            iterations = form.number("the iterations", iterations_text)
+        case _:
+            raise form.UnusableHash("it does not have the parts of a PBKDF2 hash")
+    return _form(name, iterations, salt, data, limits)
 
 
 def _iterations(costs: str, length: int) -> int:
@@ -55,9 +45,15 @@ def _iterations(costs: str, length: int) -> int:
     return iterations
 
 
-def _form(name: str, iterations: int, salt_bytes: bytes, result: bytes) -> _Pbkdf2:
+def _form(name: str, iterations: int, salt: bytes, result: bytes, limits: form.Limits) -> form.Form:
     if name not in _DIGESTS:
         raise form.UnusableHash(f"PBKDF2 is known here with {', '.join(sorted(_DIGESTS))}")
     blocks = -(-len(form.digest(result)) // hashlib.new(name).digest_size)
-    form.within("the iterations, times the blocks of the result,", iterations * blocks, 1, _MOST_WORK)
-    return _Pbkdf2(name, iterations, form.salt(salt_bytes), result)
+    form.within("the iterations, times the blocks of the result,", iterations * blocks, 1, limits.seconds * _WORK)
+    form.salt(salt)
+
+    def compute(secret: bytes) -> bytes:
+        return hashlib.pbkdf2_hmac(name, secret, salt, iterations, len(result))
+
+    outline = f"$pbkdf2-{name}$i={iterations}${form.to_base64(salt)}"
+    return form.Form(compute, result, outline if iterations < _FAST else None)
