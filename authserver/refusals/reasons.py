@@ -44,6 +44,8 @@ class Reason(Enum):
     UNKNOWN_USER = (20, Public.USER, "There is no user of this name.", "Check the name: authserver users list.")
     WRONG_PASSWORD = (21, Public.USER, "The password was wrong.",
         "The user tries again, or: authserver users set-password USER")
+    UNREADABLE_HASH = (25, Public.USER, "The user's stored password hash cannot be used, so no password matches it.",
+        "Give the user a new password: authserver users password-link USER")
     USER_DISABLED = (22, Public.USER, "The user is disabled.", "authserver users enable USER")
     PASSWORD_CHANGED = (23, Public.USER, "The password was changed while the sign-in ran.",
         "The user signs in with the new one.")

@@ -76,6 +76,8 @@ class PasswordCheck:
         user, verification = self._verify(find, password)
         if user is None:
             reason = Reason.UNKNOWN_USER
+        elif verification.unreadable:
+            reason = Reason.UNREADABLE_HASH
         elif not verification.matches:
             reason = Reason.WRONG_PASSWORD
         elif not user.enabled:

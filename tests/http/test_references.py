@@ -102,6 +102,7 @@ def refused_in_every_way(oauth: OAuth, setup: Setup, person: Person) -> dict[Rea
     disabled = setup.an_app()
     setup.sql("UPDATE clients SET enabled = :no WHERE client_id = :id", no=False, id=disabled.client_id)
     unknown = App("nobody", "secret")
+    unreadable = setup.a_person(password_hash="$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ")
     ended = oauth.sign_in(person).json()["refresh_token"]
     assert oauth.revoke(ended).status_code == 200
     live = oauth.sign_in(person).json()["refresh_token"]
@@ -112,6 +113,7 @@ def refused_in_every_way(oauth: OAuth, setup: Setup, person: Person) -> dict[Rea
         Reason.CLIENT_DISABLED: oauth.as_app(disabled).own_token(),
         Reason.WRONG_PASSWORD: password(username=person.username, password="wrong"),
         Reason.UNKNOWN_USER: password(username="nobody", password="wrong"),
+        Reason.UNREADABLE_HASH: password(username=unreadable.username, password="wrong"),
         Reason.SESSION_REVOKED: oauth.refresh(ended),
         Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(setup.an_app()).refresh(live),
         Reason.TOKEN_MALFORMED: oauth.refresh("asrt_x"),
@@ -144,7 +146,7 @@ def test_the_public_text_tells_no_two_private_reasons_apart(oauth: OAuth, setup:
     responses = refused_in_every_way(oauth, setup, person)
     alike = (
         (Reason.WRONG_SECRET, Reason.UNKNOWN_CLIENT, Reason.CLIENT_DISABLED),
-        (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER),
+        (Reason.WRONG_PASSWORD, Reason.UNKNOWN_USER, Reason.UNREADABLE_HASH),
         (Reason.SESSION_REVOKED, Reason.SESSION_OF_OTHER_CLIENT, Reason.TOKEN_MALFORMED),
     )
     for group in alike:

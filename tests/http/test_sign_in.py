@@ -57,12 +57,14 @@ def test_a_password_is_compared_exactly(oauth: OAuth, setup: Setup, change: Any)
 
 def test_every_wrong_sign_in_has_the_same_answer(oauth: OAuth, setup: Setup, admin: Administration):
     person, disabled, removed = (setup.a_person() for _ in range(3))
+    unreadable = setup.a_person(password_hash="$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ")
     assert all(oauth.sign_in(who).status_code == 200 for who in (person, disabled, removed))
     admin_users.disable(admin, disabled.username)
     admin_users.remove(admin, removed.username)
     answers = {
         Reason.WRONG_PASSWORD: [oauth.sign_in(Person(person.id, person.username, "wrong password"))],
         Reason.USER_DISABLED: [oauth.sign_in(disabled)],
+        Reason.UNREADABLE_HASH: [oauth.sign_in(unreadable)],
         Reason.UNKNOWN_USER: [
             oauth.sign_in(removed),
             *(oauth.sign_in(as_named(person, name)) for name in ("nobody", "no@body.example", "x" * 9999)),
