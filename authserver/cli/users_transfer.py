@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import BinaryIO, TextIO, cast
+from typing import BinaryIO, cast
 
 import click
 
@@ -17,6 +16,7 @@ from authserver.administration.users_import import Tally
 from authserver.administration.users_lines import Format
 from authserver.cli.output import clean, counted, end_progress, progress, warn
 from authserver.cli.programs import Invocation, pass_invocation, with_json
+from authserver.cli.writing import written
 
 #: At most so many problems are printed. A file of the wrong kind has a problem in every line.
 _SHOWN = 50
@@ -29,12 +29,12 @@ _FORMATS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="[default: by the ending of the file]")
 @click.option("--dry-run", is_flag=True, help="Only say what would be done.")
 @click.option(
-    "--report", type=click.File("w", encoding="utf-8"), metavar="FILE", help="Write every problem there, as JSON lines."
+    "--report", type=click.Path(path_type=Path, dir_okay=False), help="Write every problem there, as JSON lines."
 )
 @click.option("--batch", type=click.IntRange(1, 5000), default=500, show_default=True, help="Lines in one transaction.")
 @with_json
 def import_(
-    invocation: Invocation, /, file: BinaryIO, form: str | None, report: TextIO | None, batch: int, *, dry_run: bool
+    invocation: Invocation, /, file: BinaryIO, form: str | None, report: Path | None, batch: int, *, dry_run: bool
 ) -> int:
     """Add the users of a file, with their password hashes; - is standard input.
 
@@ -50,16 +50,18 @@ def import_(
     chosen = _chosen(form, file.name)
     tell, shown = progress("lines"), 0
     tally = Tally()
-    for step in use_cases.import_users(invocation.admin, file, chosen, dry_run=dry_run, batch=batch):
-        end_progress()
-        for problem in step.problems:
-            shown += 1
-            if shown <= _SHOWN:
-                click.echo(clean(f"line {problem.line}: {problem.field}: {problem.text}"), err=True)
-            if report is not None:
-                report.write(json.dumps(asdict(problem)) + "\n")
-        tally = step.tally
-        tell(tally.lines)
+    with ExitStack() as stack:
+        problems = None if report is None else stack.enter_context(written(report))
+        for step in use_cases.import_users(invocation.admin, file, chosen, dry_run=dry_run, batch=batch):
+            end_progress()
+            for problem in step.problems:
+                shown += 1
+                if shown <= _SHOWN:
+                    click.echo(clean(f"line {problem.line}: {problem.field}: {problem.text}"), err=True)
+                if problems is not None:
+                    problems.write(json.dumps(asdict(problem)).encode() + b"\n")
+            tally = step.tally
+            tell(tally.lines)
     end_progress()
     if shown > _SHOWN:
         click.echo(f"… and {counted(shown - _SHOWN, 'problem')} more (--report FILE has all of them)", err=True)
@@ -82,20 +84,12 @@ def export(invocation: Invocation, /, form: Format, output: Path | None, *, with
       authserver users export --format jsonl --with-password-hashes --output users.jsonl
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     tell, count = progress("exported"), 0
-    with ExitStack() as stack:
-        lines = use_cases.export_users(invocation.admin, form, with_password_hashes=with_password_hashes)
-        target: BinaryIO = sys.stdout.buffer
-        if output is not None:
-            # The file is new and only its owner can read it: it may hold hashes.
-            output.unlink(missing_ok=True)
-            output.touch(mode=0o600, exist_ok=False)
-            target = stack.enter_context(output.open("wb"))
-        for line in lines:
+    with written(output or Path("-")) as target:
+        for line in use_cases.export_users(invocation.admin, form, with_password_hashes=with_password_hashes):
             target.write(line.encode())
             count += 1
             if count % 1000 == 0:
                 tell(count)
-        target.flush()
     end_progress()
     click.echo(f"Exported {counted(count - (form == 'csv'), 'user')}.", err=True)
 
