@@ -6,15 +6,17 @@ A client that is slow, silent or endless holds no thread, only one socket for a 
 import asyncio
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import ClassVar
 
+from uvicorn._types import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from authserver.serving import heads
 from authserver.serving.arrivals import Arrivals
+from authserver.serving.transport import Transport
 
 # The parser gets this many bytes of a chunked body at once. What is not body is counted after each: exact to one piece.
 PIECE = 4096
@@ -23,7 +25,7 @@ MAX_DROPPED_BYTES = 16 * 1024 * 1024
 # In the form of RFC 6749 section 5.2.
 REFUSAL = (
     b"HTTP/1.1 %d %b\r\ncontent-type: application/json\r\ncache-control: no-store\r\n"
-    b"x-content-type-options: nosniff\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+    b"x-content-type-options: nosniff\r\n%bcontent-length: %d\r\nconnection: close\r\n\r\n"
 )
 
 
@@ -32,33 +34,13 @@ class Limits:
     """Bounds of one worker; times in seconds."""
 
     max_body_bytes: int
+    large_bodies: Mapping[str, int] = field(default_factory=dict)  # other bounds, by path
+    max_large_bodies: int = 4  # at once: a flood of them must not fill the memory
     max_head_bytes: int = 16 * 1024
     max_connections: int = 8192
     request_timeout: float = 30.0
     keep_alive_timeout: int = 75
     grace: int = 30
-
-
-class _Transport:
-    """What uvicorn uses of a transport. The protocol decides how it is closed, and alone when to read."""
-
-    def __init__(self, tcp: asyncio.Transport, close: Callable[[], None]) -> None:
-        self.write, self.abort, self.get_extra_info = tcp.write, tcp.abort, tcp.get_extra_info
-        self._tcp, self._close, self._closing = tcp, close, False
-
-    def is_closing(self) -> bool:
-        return self._closing or self._tcp.is_closing()
-
-    def close(self) -> None:
-        if not self.is_closing():
-            self._closing = True
-            self._close()
-
-    def pause_reading(self) -> None:
-        """Do nothing."""
-
-    def resume_reading(self) -> None:
-        """Do nothing."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -69,6 +51,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     limits: ClassVar[Limits]
     waiting: ClassVar[dict["BoundedProtocol", None]]  # the longest waiting first; a dict for its order
+    large: ClassVar[set[RequestResponseCycle]]  # requests with a large body that arrives or is being answered
 
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # None until the first request
     _tcp: asyncio.Transport
@@ -79,6 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
     _line: re.Match[bytes] | None = None
     _left: int | None = None  # bytes of the body that are to come; None if it comes in chunks
     _body_bytes = 0
+    _max_body_bytes = 0
     _allowance = 0  # bytes in and behind chunks that may still come and are not body
     _dropped = 0
     _half_closed = False  # the client has sent its last byte
@@ -86,7 +70,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         self._tcp, self._arrivals, self._patience = transport, Arrivals(), self.limits.request_timeout
-        super().connection_made(_Transport(transport, self._linger))  # type: ignore[arg-type]
+        super().connection_made(Transport(transport, self._linger))  # type: ignore[arg-type]
         # Close the connection that has waited longest: idle or slow connections must not keep new ones out.
         if len(self.connections) > self.limits.max_connections and self.waiting:
             longest = next(iter(self.waiting))
@@ -182,6 +166,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.expect_100_continue = False  # RFC 9110 section 10.1.1
         fields = dict(self.headers)
         self._left = None if b"transfer-encoding" in fields else int(fields.get(b"content-length", b"0"))
+        path = self.url.partition(b"?")[0].decode("latin-1")
+        self._max_body_bytes = self.limits.large_bodies.get(path, self.limits.max_body_bytes)
         self._check_body_size(self._left or 0)
         self._in_head, self._body_bytes, self._allowance = False, 0, self.limits.max_head_bytes
         super().on_headers_complete()
@@ -189,6 +175,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._body_bytes += len(body)
         self._check_body_size(self._body_bytes)
+        self._claim_large_body()
         if self._left is None:
             # Only trailers and the extensions of chunks use up the allowance: 16 bytes are enough for a chunk's size.
             self._allowance = min(self._allowance + len(body) + 16, self.limits.max_head_bytes)
@@ -197,9 +184,26 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def _check_body_size(self, size: int) -> None:
-        if size > self.limits.max_body_bytes:
+        if size > self._max_body_bytes:
             self._status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
             raise ValueError
+
+    def _claim_large_body(self) -> None:
+        # Anyone can send a large body: it is read before the application looks at the access token.
+        if self._body_bytes > self.limits.max_body_bytes and self.cycle is not None and self.cycle not in self.large:
+            if len(self.large) >= self.limits.max_large_bodies:
+                self._status = HTTPStatus.SERVICE_UNAVAILABLE
+                raise ValueError
+            self.large.add(self.cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        async def run(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            try:
+                await app(scope, receive, send)
+            finally:
+                self.large.discard(cycle)
+
+        super()._start_asgi_task(cycle, run)
 
     def on_message_complete(self) -> None:
         self._in_head = True
@@ -263,7 +267,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self.cycle.disconnected = True  # the bridge stops waiting for the body
             self.cycle.message_event.set()
         body = json.dumps({"error": "invalid_request", "error_description": f"{status.phrase}."}).encode()
-        self.transport.write(REFUSAL % (status, status.phrase.encode(), len(body)))
+        later = b"retry-after: 1\r\n" if status is HTTPStatus.SERVICE_UNAVAILABLE else b""
+        self.transport.write(REFUSAL % (status, status.phrase.encode(), later, len(body)))
         if self._line is None or not self._line[0].startswith(b"HEAD "):
             self.transport.write(body)
         self.transport.close()

@@ -25,7 +25,7 @@ from authserver.serving.listening import CannotListen, listen, urls_of
 from authserver.serving.worker import WorkerTask, work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from multiprocessing.process import BaseProcess
     from wsgiref.types import WSGIApplication
 
@@ -44,6 +44,7 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
     workers: int,
     threads: int,
     max_body_bytes: int,
+    large_bodies: Mapping[str, int] | None = None,
     on_ready: Callable[[str], None] | None = None,
     request_timeout: float = 30.0,
     grace: int = 30,
@@ -54,6 +55,8 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
     prometheus_client is switched to its multiprocess mode for the workers: make metrics inside `make_app`, and collect
     them with `multiprocess.MultiProcessCollector`. `host` is one address or several with commas in between. Once all
     workers answer, `on_ready` gets their URLs, with the real port where `port` is 0.
+
+    `large_bodies` has paths with a bound of their own, above `max_body_bytes`. A worker reads few of them at once.
 
     A client has `request_timeout` seconds to send a request, and requests in flight have `grace` seconds to end. A
     problem that keeps the server from starting is one line on stderr and status 1.
@@ -68,6 +71,7 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
         return 1
     limits = Limits(
         max_body_bytes=max_body_bytes,
+        large_bodies=large_bodies or {},
         max_connections=_raise_connection_limit(),
         request_timeout=request_timeout,
         grace=grace,

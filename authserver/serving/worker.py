@@ -67,7 +67,7 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
 def _config(bridge: WSGIBridge, limits: Limits) -> uvicorn.Config:
     # By default uvicorn logs a line for each malformed request, so anyone could fill the log.
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
-    protocol = type("Protocol", (BoundedProtocol,), {"limits": limits, "waiting": {}})
+    protocol = type("Protocol", (BoundedProtocol,), {"limits": limits, "waiting": {}, "large": set()})
     return uvicorn.Config(
         bridge,
         http=protocol,

@@ -2,6 +2,8 @@
 
 import contextlib
 import re
+import select
+import socket
 import threading
 
 import pytest
@@ -16,6 +18,7 @@ from tests.support.wsgi_server import (
     answer,
     everything,
     request,
+    wait_for,
 )
 
 EXPECT = b"Expect: 100-continue\r\n\r\n"  # ends a head; "100 Continue" comes when the application reads the body
@@ -147,6 +150,37 @@ def test_a_trailer_that_asks_to_close_the_connection_closes_it(
     with lasting_server.connect(CHUNKED.encode() + body + b"Connection: close\r\n\r\n") as client:
         assert f" {status} " in answer(client)
         assert client.recv(1) == b""
+
+
+def test_a_path_may_have_larger_bodies_than_the_others(lasting_server: Server) -> None:
+    for path, size, status in (
+        ("/large", 100_000, 200), ("/large", 100_001, 413), ("/token", 1000, 200), ("/token", 1001, 413),
+        ("/large/", 1001, 413), ("//large", 1001, 413), ("/%2flarge", 1001, 413),
+    ):  # fmt: skip
+        assert f" {status} " in lasting_server.ask(request(f"POST {path}", "x" * size))
+
+
+def test_a_flood_of_large_bodies_is_refused_beyond_a_few_and_small_ones_go_on(lasting_server: Server) -> None:
+    """Nobody needs a token to send a body: without a bound the flood would fill the memory."""
+    whole = request("POST /large", "x" * 50_000)
+    part = whole[: len(whole) - 40_000]
+    assert '"size":50000' in lasting_server.ask(whole)
+    flood = [lasting_server.connect(part) for _ in range(40)]
+    wait_for(lambda: sum(map(_has_answer, flood)) >= 32)  # two workers read at most four each
+    refused = [client for client in flood if _has_answer(client)]
+    for client in refused:
+        assert re.match(r"HTTP/1.1 503 .*retry-after: 1\r\n", answer(client), re.DOTALL)
+    assert '"size":1000' in lasting_server.ask(request("POST /large", "x" * 1000))
+    held = [client for client in flood if client not in refused]
+    assert held
+    for client in held:
+        client.sendall(whole[-40_000:])
+        assert '"size":50000' in answer(client)
+    assert '"size":50000' in lasting_server.ask(whole)
+
+
+def _has_answer(client: socket.socket) -> bool:
+    return bool(select.select([client], [], [], 0)[0])
 
 
 def test_a_client_that_sends_too_slowly_is_let_go(impatient_server: Server) -> None:

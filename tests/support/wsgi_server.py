@@ -30,6 +30,7 @@ def make_app():
     sign_ins = threading.BoundedSemaphore(4)
     app = Flask("test")
 
+    @app.post("/large")
     @app.post("/token")
     def token():
         counter.inc()
@@ -79,7 +80,9 @@ if "--few-files" in sys.argv:
 port = int(sys.argv[2])
 host = next((word.partition("=")[2] for word in sys.argv if word.startswith("--host=")), "127.0.0.1")
 timeout, grace = (2.0, 2) if "--impatient" in sys.argv else (120.0, 120)
-sys.exit(run(make_app, host=host, port=port, workers=1 if "--alone" in sys.argv else 2, threads=8, max_body_bytes=1000, request_timeout=timeout,
+workers = 1 if "--alone" in sys.argv else 2
+sys.exit(run(make_app, host=host, port=port, workers=workers, threads=8, max_body_bytes=1000,
+             large_bodies={"/large": 100_000}, request_timeout=timeout,
              grace=grace, on_ready=lambda address: print(address, os.environ["PROMETHEUS_MULTIPROC_DIR"])))
 """
 
