@@ -58,6 +58,8 @@ from authserver.tokens.status_list import StatusLists
 from authserver.web_apps import module
 from authserver.web_apps.cookies import CookieJar
 
+LARGE_BODIES = api.LARGE_BODIES
+
 
 @dataclass(frozen=True, slots=True)
 class RunningApp:

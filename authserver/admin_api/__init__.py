@@ -13,6 +13,9 @@ from authserver.admin_api.route import PREFIX
 from authserver.admin_api.routes import ROUTES
 from authserver.pages.errors import ErrorForms
 
+#: The paths whose requests may be larger than others, and the bytes that they may have.
+LARGE_BODIES = {PREFIX + route.path: route.max_body_bytes for route in ROUTES if route.max_body_bytes}
+
 
 def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
     """Add every route of the table, and the answer to any other request below /admin/api."""

@@ -30,7 +30,7 @@ _ERROR_TEXTS: Final = {
     404: "There is no such thing.",
     409: "Taken, or not in the state that the act needs.",
     412: "Changed since it was read (If-Match).",
-    413: "The body is larger than server.max_body_bytes.",
+    413: "The body is larger than the route takes.",
     415: "The body has another media type.",
     422: "The values break rules; or the Idempotency-Key was used for another request.",
     428: "If-Match is required.",

@@ -65,11 +65,12 @@ def read_raw(route: Route) -> bytes:
         raise Problem(WRONG_TYPE, f"Send the body as {listed}.", headers={"Accept": ", ".join(route.body_types)})
     if request.mimetype_params.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
         raise Problem(WRONG_TYPE, "Send the body in UTF-8.")
+    request.max_content_length = max(route.max_body_bytes, request.max_content_length or 0)
     try:
         return request.get_data(cache=False)
     except HTTPException as error:
         if error.code == TOO_LARGE.status:
-            raise Problem(TOO_LARGE, "The limit is the setting server.max_body_bytes.") from None
+            raise Problem(TOO_LARGE, f"The limit is {request.max_content_length:,} bytes.") from None
         raise Problem(MALFORMED, "The body could not be read.") from None
 
 

@@ -94,6 +94,7 @@ class Route:
     content_type: str = JSON
     location: str = ""
     body_types: tuple[str, ...] = (JSON,)
+    max_body_bytes: int = 0  # if it is more than the setting server.max_body_bytes
     represents: Callable[[Any], Versioned] | None = None
     idempotent: bool = False
     prepare: Callable[..., object] | None = None

@@ -31,10 +31,14 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Application:
-    """`make` builds the application and starts its housekeeping. `stop` ends it. Each worker calls both."""
+    """`make` builds the application and starts its housekeeping. `stop` ends it. Each worker calls both.
+
+    `large_bodies` has the paths whose requests may be larger than others, and the bytes that they may have.
+    """
 
     make: Callable[[Settings], WSGIApplication]
     stop: Callable[[WSGIApplication], None]
+    large_bodies: Mapping[str, int]
 
 
 class Programs(Protocol):

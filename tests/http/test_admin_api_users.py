@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.support.admin_api import AdminApi, a_program, refused
 from tests.support.databases import on_both_databases
+from tests.support.foreign_hashes import DEFAULT_HASHES
 from tests.support.oauth import OAuth, Person
 from tests.support.setup import Setup
 
@@ -74,3 +77,22 @@ def test_a_file_whose_first_line_cannot_be_read_is_refused_with_the_reason(api: 
     assert refused(response, 422, "invalid")
     (error,) = response.json()["errors"]
     assert said in error["detail"]
+
+
+def test_an_import_takes_a_thousand_lines_in_two_mebibytes_and_no_other_body_is_that_large(api: AdminApi, setup: Setup):
+    """Once a body of more than server.max_body_bytes was refused: some 200 users with their hashes."""
+    jsonl = {"Content-Type": "application/jsonl"}
+    values = {"roles": ["editor"], "password_hash": DEFAULT_HASHES["Django"]}
+    lines = [json.dumps({"username": f"user {number}", **values}) + " " * 1000 + "\n" for number in range(1001)]
+    body = "".join(lines[:1000])
+    assert 1024 * 1024 < len(body) < 2 * 1024 * 1024
+    report = api.send("POST", "/users/import", content=body, headers=jsonl).json()
+    assert (report["added"], report["refused"]) == (1000, 0)
+    assert setup.sql("SELECT count(*) AS n FROM users")[0].n == 1000
+    more = api.send("POST", "/users/import", content="".join(lines), headers=jsonl)
+    assert refused(more, 413, "too-large")
+    assert "at most 1,000 lines" in more.json()["detail"]
+    wide = api.send("POST", "/users/import", content=body + " " * (2 * 1024 * 1024), headers=jsonl)
+    assert refused(wide, 413, "too-large")
+    assert "2,097,152 bytes" in wide.json()["detail"]
+    assert refused(api.post("/users", {"username": "x" * 70_000}), 413, "too-large")
