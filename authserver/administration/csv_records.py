@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
@@ -15,9 +16,15 @@ from typing import NamedTuple, Protocol
 #: open makes one record of the rest of the file.
 LONGEST = 16 * 1024
 BOM = b"\xef\xbb\xbf"
+_TOLD = re.compile(rb'"?sep=([,;\t])"?\r*\n', re.IGNORECASE)
 
 TOO_LONG = f"is longer than {LONGEST:,} bytes"
-NOT_UTF8 = "is not text in UTF-8"
+NOT_UTF8 = "is not text in UTF-8: save the file as CSV UTF-8 (Excel: that type of file; others: the encoding UTF-8)"
+#: Between cells. Excel writes semicolons where the comma belongs to numbers, and tabs as "text".
+_SEPARATORS = ",;\t"
+_FORMULA = (
+    'has a cell of the form ="…", which only spreadsheets read: format the column as text, and save the file again'
+)
 _NO_CSV = "is no CSV: a quotation mark is left open or is not doubled within a cell, or a CR is no part of a line end"
 
 
@@ -44,7 +51,7 @@ class Header(NamedTuple):
 
 
 def read_header(source: Source) -> Header:
-    """The first record, which is one line.
+    """The first record, which is one line. A line `sep=;` before it, which Excel reads and hides, names the separator.
 
     Raises:
         BrokenRecord: the file is not CSV in UTF-8; `str()` says what it looks like.
@@ -52,7 +59,10 @@ def read_header(source: Source) -> Header:
     line = 1
     while (raw := source.readline(LONGEST + 1)).removeprefix(BOM).isspace():
         line += 1
-    cells = raw.removeprefix(BOM)
+    cells, told = raw.removeprefix(BOM), ""
+    if (match := _TOLD.fullmatch(cells)) is not None:
+        told, line = match[1].decode(), line + 1
+        cells = raw = source.readline(LONGEST + 1)
     if not cells:
         raise BrokenRecord(line, "is missing: the file is empty")
     if b"\0" in cells:
@@ -62,8 +72,7 @@ def read_header(source: Source) -> Header:
     if len(raw) > LONGEST:
         raise BrokenRecord(line, TOO_LONG)
     try:
-        # Excel writes semicolons where the comma belongs to numbers.
-        separator = max(",;", key=cells.decode().count)
+        separator = told or max(_SEPARATORS, key=cells.decode().count)
     except UnicodeDecodeError:
         raise BrokenRecord(line, NOT_UTF8) from None
     _, names = _read_record(io.BytesIO(cells), line, separator)
@@ -108,5 +117,5 @@ def _read_record(source: Source, line: int, separator: str) -> tuple[int, list[s
     # Strict or not, csv takes a mark within an unquoted cell for a letter, and ends the record at the next line end.
     # Text before a mark ends with a separator if the mark opens a cell, and is empty if it is the second of a pair.
     if any(part and not part.endswith(separator.encode()) for part in taken.split(b'"')[:-1:2]):
-        raise BrokenRecord(line, _NO_CSV)
+        raise BrokenRecord(line, _FORMULA if re.search(rb'(?:^|[,;\t])="', taken) else _NO_CSV)
     return reader.line_num, cells if taken.strip() else []

@@ -134,7 +134,9 @@ def _read_columns(source: Source) -> Header:
     except BrokenRecord as broken:
         raise Invalid(f"the first line {broken}; it has to name the columns, such as username,email,roles") from None
     columns = [name.strip().lower() for name in header.names]
-    known = f"there are {', '.join(FIELDS)}, separated by commas or semicolons"
+    while columns and not columns[-1]:
+        columns.pop()  # spreadsheets write columns that once had a cell
+    known = f"there are {', '.join(FIELDS)}, separated by commas, semicolons or tabs"
     problems = [f"there is no column {name[:40]!r}; {known}" for name in columns if name not in FIELDS]
     problems += [f"the column {name} is there twice" for name in FIELDS if columns.count(name) > 1]
     if "username" not in columns and not problems:
@@ -145,13 +147,14 @@ def _read_columns(source: Source) -> Header:
 
 
 def _parse_csv(columns: Sequence[str], cells: Sequence[str]) -> Mapping[str, Any]:
-    if len(cells) != len(columns):
+    if len(cells) < len(columns) or any(cells[len(columns) :]):
         raise Invalid(f"has {len(cells)} cells, and the first line names {len(columns)} columns", field="line")
     try:
         "".join(cells).encode()
     except UnicodeEncodeError:
         raise Invalid(csv_records.NOT_UTF8, field="line") from None
-    return {name: _unescape_formula(cell) for name, cell in zip(columns, cells, strict=True) if cell}
+    values = dict(zip(columns, cells, strict=False))  # empty cells may follow
+    return {name: _unescape_formula(cell, exact=name == "password") for name, cell in values.items() if cell}
 
 
 def _parse_json(line: str) -> Mapping[str, Any]:
@@ -216,5 +219,8 @@ def _escape_formula(cell: str) -> str:
     return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
 
 
-def _unescape_formula(cell: str) -> str:
+def _unescape_formula(cell: str, *, exact: bool) -> str:
+    """Also take the text out of `="text"`, with which spreadsheets keep a text a text. An export never begins so."""
+    if cell.startswith('="') and cell.endswith('"') and len(cell) > 2 and not exact:
+        return cell[2:-1].replace('""', '"')
     return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell

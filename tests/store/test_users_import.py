@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,10 +41,29 @@ ANNA = Given(
         f' PASSWORD_HASH , Enabled,email,roles,Username\n"{HASH}","0","anna@example.com","editor writer","anna"',
         f"\ufeffusername;email;roles;enabled;password_hash\r\nanna;anna@example.com;editor writer;no;{HASH}\r\n",
         f'username,email,roles,enabled,password_hash\nanna,anna@example.com,"editor\nwriter",no,{HASH}\n',
+        f"username\temail\troles\tenabled\tpassword_hash\nanna\tanna@example.com\teditor writer\tno\t{HASH}\n",
+        f"username,email,roles,enabled,password_hash,,\nanna,anna@example.com,editor writer,no,{HASH},,\n",
+        f"username,email,roles,enabled,password_hash\nanna,anna@example.com,editor writer,no,{HASH},,,\n",
+        f'username,email,roles,enabled,password_hash\n"=""anna""",anna@example.com,editor writer,no,{HASH}\n',
+        f'"USERNAME";" email";"Roles";enabled;password_hash\r\nanna;anna@example.com;editor writer;FALSE;{HASH}\r\n',
     ],
 )
 def test_a_csv_record_is_read_however_spreadsheets_write_it(text: str):
     assert list(read(io.BytesIO(text.encode()), "csv")) == [ANNA]
+
+
+@pytest.mark.parametrize("before", ["sep=;\r\n", "\ufeffsep=;\n", '"sep=;"\r\n'])
+def test_a_first_line_that_names_the_separator_for_excel_is_read_so(before: str):
+    header = "username;email;roles;enabled;password_hash\r\n"
+    line = f"anna;anna@example.com;editor writer;no;{HASH}\r\n"
+    assert list(read(io.BytesIO((before + header + line).encode()), "csv")) == [replace(ANNA, line=3)]
+    assert list(read(io.BytesIO(b"sep=;\nusername\nanna\n\nb,c\n"), "csv"))[-1].line == 5
+
+
+def test_a_password_that_looks_like_a_formula_of_a_spreadsheet_is_kept_as_it_is():
+    (given,) = read(io.BytesIO(b'username,password\nanna,"=""correct horse"""\n'), "csv")
+    assert isinstance(given, Given)
+    assert given.password == '="correct horse"'
 
 
 @pytest.mark.parametrize(
@@ -64,14 +84,20 @@ def test_a_json_line_is_read_with_lists_or_words(members: dict[str, Any]):
         ("", "the file is empty"),
         ("\n\n", "the file is empty"),
         ("name,email\nanna,\n", "there is no column 'name'; there are username, email, roles, enabled"),
-        ("username\temail\nanna\t\n", r"there is no column 'username\\temail'.* separated by commas or semicolons"),
+        ("username|email\nanna|\n", r"there is no column 'username|email'.* separated by commas, semicolons or tabs"),
+        ("username,,email\nanna,,\n", "there is no column ''"),
+        ("sep=|\nusername|email\n", "there is no column 'sep="),
+        ("sep=;\n", "the file is empty"),
         ("username,email;roles\nanna,;\n", "there is no column 'email;roles'"),
         (f"{'n' * 500},username\n", "there is no column 'n{40}';"),
         ("username,username\nanna,\n", "the column username is there twice"),
         ("email\nanna@example.com\n", "there is no column username"),
         ("username,email".encode("utf-16"), "the first line is not text in UTF-8, but looks like UTF-16: save"),
         ("\nusername,email\n".encode("utf-16-le"), "looks like UTF-16"),
-        ("username,émail".encode("latin-1"), "the first line is not text in UTF-8; it has to name the columns"),
+        (
+            "username,émail".encode("latin-1"),
+            "the first line is not text in UTF-8: save the file as CSV UTF-8 .*it has to name the columns",
+        ),
         ("username,email\ranna,\r", "the first line ends in CR alone: save the file with LF or CR LF"),
         ("username\ranna\r" * 2000, "the first line ends in CR alone"),
         ('username,"email\nanna,\n', "the first line is no CSV: a quotation mark is left open"),
@@ -89,7 +115,7 @@ def test_a_file_whose_columns_are_not_known_is_refused_whole(admin: Administrati
     ("line", "field", "text"),
     [
         ("anna", "line", "has 1 cells, and the first line names 6 columns"),
-        ("anna,,,,,,", "line", "has 7 cells"),
+        ("anna,,,,,,x", "line", "has 7 cells"),
         ('"anna\nbob",,,,,', "username", "no control, invisible or unassigned characters, and this has U\\+000A"),
         ('"anna\r\nbob"', "line", "has 1 cells"),
         ("a\0b,,,,,", "username", "this has U\\+0000"),
@@ -130,6 +156,7 @@ def test_a_bad_line_is_told_by_number_field_and_reason_and_the_rest_is_imported(
         ('"an"na,', "is no CSV"),
         ('an"na,', "is no CSV: .* is not doubled within a cell"),
         ("anna,\rbob,", "is no CSV: .* a CR is no part of a line end"),
+        ('="anna",', 'has a cell of the form ="…", which only spreadsheets read'),
         ("x" * 20_000 + ",", "is longer than 16,384 bytes"),
     ],
 )
