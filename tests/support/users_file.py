@@ -35,10 +35,10 @@ def password_of(number: int) -> str:
 
 
 def hash_of(number: int) -> str:
-    """As Django writes it, with the one round that a hundred thousand of them can afford in a test."""
+    """As Django writes it, with the cost that a hundred thousand of them can afford in a test."""
     salt = f"salt{number}"
-    made = hashlib.pbkdf2_hmac("sha256", password_of(number).encode(), salt.encode(), 1)
-    return f"pbkdf2_sha256$1${salt}${base64.b64encode(made).decode()}"
+    made = hashlib.scrypt(password_of(number).encode(), salt=salt.encode(), n=2, r=1, p=1)
+    return f"scrypt$2${salt}$1$1${base64.b64encode(made).decode()}"
 
 
 def write_users(file: Path, count: int, *, bad: tuple[int, ...] = ()) -> None:

@@ -55,6 +55,7 @@ def test_the_signer_key_of_a_firebase_project_is_not_stored(hasher: PasswordHash
         signer = encoded.partition("sk=")[2].partition("$")[0].rstrip("=")
         stored = imported.to_store(encoded, hasher.hash)
         assert hasher.verify(password, stored).matches
+        assert imported.to_store(encoded.replace("+", "-").replace("/", "_"), hasher.hash) == stored
         assert signer in encoded
         assert signer not in stored
 

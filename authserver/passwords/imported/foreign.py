@@ -109,14 +109,16 @@ def _from_crypt(text: str) -> bytes:
 
 def _firebase(match: _Match) -> str:
     """Firebase encrypts the signer key by a stream: without the key, the stream is left, and no secret is stored."""
-    parts = {name: form.from_base64(name, match[name]) for name in ("separator", "signer", "salt", "hash")}
+    # `firebase auth:export` writes the alphabet of base64url.
+    texts = {name: match[name].replace("-", "+").replace("_", "/") for name in ("separator", "signer", "salt", "hash")}
+    parts = {name: form.from_base64(f"the {name}", text) for name, text in texts.items()}
     form.within("the length of the signer key in bytes", len(parts["signer"]), len(parts["hash"]), len(parts["hash"]))
     stream = bytes(a ^ b for a, b in zip(parts["hash"], parts["signer"], strict=True))
     costs = f"ln={match['memory']},r={match['rounds']}"
     return _phc("firebase-scrypt", costs, parts["salt"] + parts["separator"], stream)
 
 
-_B64 = "[A-Za-z0-9+/.]+=*"
+_B64 = "[A-Za-z0-9+/._-]+=*"
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[_Match], str]], ...] = (
     (re.compile(r"\{(?:ldap)\}(?P<rest>\{.+)", re.IGNORECASE), _without_prefix),
     (
