@@ -28,7 +28,9 @@ def healthy(setup: Setup) -> None:
     Path(str(setup.settings.database_url.database)).chmod(0o600)
     setup.an_app(client_id="job", grants={"client_credentials"})
     row = setup.a_person(username="anna", roles="administrator")
-    setup.sql("UPDATE users SET password_hash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA' WHERE username = 'anna'")
+    setup.sql(
+        "UPDATE users SET password_hash = '$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNoaGFzaA' WHERE username = 'anna'"
+    )
     assert row.username == "anna"
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import partial
 
+from argon2 import low_level
 from argon2.exceptions import HashingError
-from argon2.low_level import Type, hash_secret_raw
+from argon2.low_level import Type
 
 from authserver.passwords.imported import form
 
@@ -51,6 +52,6 @@ def read(encoded: str, limits: form.Limits) -> form.Form | None:
 def _compute(secret: bytes, **parameters: object) -> bytes:
     """Compute from the numbers that were read here. libargon2's own reader knows one order of parameters only."""
     try:
-        return hash_secret_raw(secret, **parameters)  # type: ignore[arg-type]
+        return low_level.hash_secret_raw(secret, **parameters)  # type: ignore[arg-type]
     except HashingError as error:
         raise form.UnusableHash(f"libargon2 cannot compute it: {error}") from None
