@@ -89,7 +89,7 @@ _NO_ANSWER = {
 class Failure:
     """Why the database failed.
 
-    `code` is the SQLSTATE or SQLite's name of the error; empty if there is none. `said` is the first line of the driver's
+    `code` is the SQLSTATE or SQLite's name of the error; empty if it has no code. `said` is the first line of the driver's
     text: never the statement, and nothing of its parameters.
     """
 

@@ -1,4 +1,4 @@
-"""A database that is not UTF-8 is refused with the name of its encoding, whatever asks for it."""
+"""A database that is not UTF-8 is refused with the name of its encoding: by commands, the server and readiness."""
 
 import json
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""nginx, HAProxy and Caddy in front: each answer belongs to its request, whatever one client sends (RFC 9112 section 11.2).
+"""nginx, HAProxy and Caddy in front: each answer belongs to its request while one client attacks (RFC 9112 section 11.2).
 
 The proxies keep connections to the server and use them for all clients.
 """

@@ -140,7 +140,7 @@ def test_connections_that_a_server_ends_are_replaced_together(url: str, connecte
 
 
 def test_a_connection_that_was_lost_in_silence_is_tried_after_a_quiet_time(url: str, connected: Connect):
-    """NAT and proxies forget idle connections and tell nobody: the client learns it when it sends."""
+    """NAT and proxies forget idle connections without a word: the client learns it when it sends."""
     place = psycopg.conninfo.conninfo_to_dict(url)
     with Forwarder(int(place["port"])) as nat:
         database = connected(url.replace(f":{place['port']}/", f":{nat.port}/"))
