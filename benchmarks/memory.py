@@ -1,4 +1,4 @@
-"""Memory of one idle worker by part: each import in a fresh process, and a live worker.
+"""Memory of one idle worker by part, each import in a fresh process, and of live workers before and after sign-ins.
 
 The parent of the workers imports nearly everything before it forks, so a worker shares most of what the steps add.
 """
@@ -9,12 +9,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
+from authserver.passwords.pool import usable_cores
+from authserver.settings.values import PasswordSettings
 from benchmarks.contestants import authserver
+from benchmarks.load import Load
 from benchmarks.processes import pss_mib, tree, uss_mib
 from tests.support.postgres import Cluster
 
 TITLES = ["part", "adds", "sum", "guide"]
 GUIDE = 120
+SIGN_INS, CONNECTIONS = 500, 8
 
 #: The order is the one in which a worker needs them. A step does not count what an earlier step has loaded.
 _STEPS = (
@@ -56,6 +60,19 @@ def measure(cluster: Cluster | None) -> Iterator[list[str]]:
         own = max(uss_mib(pid) for pid in workers)
         yield ["of that its own: engine, keys, threads, statements (USS)", "", f"{own:.1f}", ""]
         yield ["the parent of the workers, PSS", "", f"{pss_mib(parent):.1f}", ""]
+        with Load(contestant.target, CONNECTIONS) as load:
+            load.run("client credentials", 100)
+            at_rest = {pid: uss_mib(pid) for pid in workers}
+            load.run("password", SIGN_INS)
+        grown = max(uss_mib(pid) - before for pid, before in at_rest.items())
+        at_once = max(1, usable_cores() - 1)
+        most = at_once * PasswordSettings().argon2_memory_kib / 1024 + 20
+        yield [
+            f"a worker's growth by {SIGN_INS} sign-ins, {at_once} at once (USS)",
+            f"{grown:.1f}",
+            "",
+            f"at most {most:.0f}",
+        ]
 
 
 def _after(count: int) -> float:

@@ -6,21 +6,15 @@ It verifies imported hashes of other systems too (`imported/`), and replaces the
 from __future__ import annotations
 
 import logging
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-import argon2
-
 from authserver.passwords import imported
-from authserver.passwords.imported.form import to_base64
+from authserver.passwords.argon2id import Argon2id
 from authserver.passwords.pool import HashingOverloaded, HashingPool
 from authserver.passwords.slots import HashingDirectoryRefused
 
 __all__ = ["HashingDirectoryRefused", "HashingOverloaded", "PasswordHasher", "Verification"]
-
-_SALT_BYTES = 16
-_HASH_BYTES = 32
 
 _log = logging.getLogger(__name__)
 
@@ -63,18 +57,8 @@ class PasswordHasher:
         queue: int,
         patience: float = 5.0,
     ) -> None:
-        self._argon2 = argon2.PasswordHasher(
-            time_cost=time_cost,
-            memory_cost=memory_kib,
-            parallelism=parallelism,
-            hash_len=_HASH_BYTES,
-            salt_len=_SALT_BYTES,
-            type=argon2.Type.ID,
-        )
-        # The result is random instead of computed: no password matches it, and comparing costs as much as always.
-        self._prefix = f"{imported.OWN_BEGINNING}m={memory_kib},t={time_cost},p={parallelism}$"
-        salt, result = (to_base64(secrets.token_bytes(length)) for length in (_SALT_BYTES, _HASH_BYTES))
-        self._dummy_hash = f"{self._prefix}{salt}${result}"
+        self._argon2id = Argon2id(memory_kib=memory_kib, time_cost=time_cost, parallelism=parallelism)
+        self._dummy_hash = self._argon2id.dummy_hash()
         self.pool = HashingPool(directory, capacity=concurrency, queue=queue, patience=patience)
 
     def verify(self, password: str, encoded: str | None) -> Verification:
@@ -91,24 +75,25 @@ class PasswordHasher:
         with self.pool.slot():
             matches = unreadable = False
             try:
-                matches = encoded is not None and imported.read(encoded).matches(secret)
+                matches = encoded is not None and self._compare(secret, encoded)
             except ValueError as error:
                 _log.error("A stored password hash cannot be read: %s", type(error).__name__)
                 unreadable = True
             if encoded is None or unreadable:
-                imported.read(self._dummy_hash).matches(secret)
-            elif matches and not self._is_current(encoded):
-                return Verification(matches=True, rehashed=self._argon2.hash(secret))
+                self._argon2id.matches(secret, self._dummy_hash)
+            elif matches and not self._argon2id.is_own(encoded):
+                return Verification(matches=True, rehashed=self._argon2id.hash(secret))
             return Verification(matches, unreadable=unreadable)
 
     def hash(self, password: str) -> str:
         """The encoded hash to store, with a new salt. Does not check the rules of passwords (`rules`)."""
         with self.pool.slot():
-            return self._argon2.hash(_to_bytes(password))
+            return self._argon2id.hash(_to_bytes(password))
 
-    def _is_current(self, encoded: str) -> bool:
-        """Whether it is as the settings ask for now."""
-        return encoded.startswith(self._prefix) and len(encoded) == len(self._dummy_hash)
+    def _compare(self, secret: bytes, encoded: str) -> bool:
+        if self._argon2id.is_own(encoded):
+            return self._argon2id.matches(secret, encoded)
+        return imported.read(encoded).matches(secret)
 
 
 def _to_bytes(password: str) -> bytes:

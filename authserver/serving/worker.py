@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from authserver.serving.limits import BoundedProtocol, Limits
+from authserver.serving.memory import give_back_freed_memory
 from authserver.serving.wsgi import WSGIBridge
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
     `report` gets one message: None once the worker accepts connections, or one line that says why it cannot start.
     `parent_lives` is the reading end of a pipe without any data: a read returns when the parent ends, even if killed.
     """
+    give_back_freed_memory()
     threading.Thread(target=_stop_with_parent, args=(parent_lives,), daemon=True).start()
     try:
         application = task.make_app()
