@@ -45,6 +45,7 @@ from authserver.pages.pages import Pages
 from authserver.pages.visits import Visits
 from authserver.passwords.hasher import PasswordHasher
 from authserver.records.activity import Activity
+from authserver.records.metrics import NOT_RECORDED
 from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.references import References
 from authserver.sessions.opening import Opening
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> Flask:
         SchemaOutdated: run `authserver db upgrade`.
         MasterKeyError: the master key is missing, or is not the one that the database's keys are sealed under.
     """
-    configure_logging(settings.log)
+    configure_logging(settings.log, on_lost=NOT_RECORDED.labels("log").inc)
     app = Flask("authserver", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.server.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]

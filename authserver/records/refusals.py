@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import replace
 
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
 from authserver.database.engine import Database
 from authserver.records import audit
-from authserver.records.audit import Entry, Event
+from authserver.records.audit import Entry, Event, Outcome
+from authserver.records.metrics import NOT_RECORDED
+from authserver.records.rates import BoundedRate
+
+_log = structlog.get_logger("authserver.records")
+
+#: After an event that the database did not take, the next of its kind waits so long, in seconds: each may hold a thread
+#: until the database's timeout.
+_PAUSE = 10.0
 
 
 class RefusalRecorder:
@@ -19,27 +29,26 @@ class RefusalRecorder:
 
     def __init__(self, database: Database, *, rate: float = 1.0, burst: int = 10) -> None:
         self._database = database
-        self._rate = rate
-        self._burst = burst
-        self._lock = threading.Lock()
-        self._buckets: dict[Event, tuple[float, float, int]] = {}
+        self._admitted = BoundedRate[Event](rate=rate, burst=burst)
 
     def record(self, entry: Entry) -> bool:
-        """Write the event in a transaction of its own, or count it as passed over. Returns whether it was written."""
-        passed_over = self._admit(entry.event, time.monotonic())
+        """Write the event in a transaction of its own, or count it as passed over. Returns whether it was written.
+
+        If the database does not take it, a refusal is still answered as the refusal that it is: see
+        docs/decisions/a-refusal-that-cannot-be-recorded.md. The failure of any other event is raised.
+        """
+        passed_over = self._admitted.admit(entry.event, time.monotonic())
         if passed_over is None:
             return False
         detail = {**entry.detail, **({"not_recorded_before": passed_over} if passed_over else {})}
-        with self._database.transaction() as connection:
-            audit.record(connection, replace(entry, detail=detail))
+        try:
+            with self._database.transaction() as connection:
+                audit.record(connection, replace(entry, detail=detail))
+        except SQLAlchemyError as error:
+            self._admitted.pass_over(entry.event, passed_over + 1, _PAUSE)
+            if entry.outcome is not Outcome.REFUSED:
+                raise
+            NOT_RECORDED.labels("audit").inc()
+            _log.warning("refusal_not_recorded", refused=entry.event.value, error=type(error).__name__)
+            return False
         return True
-
-    def _admit(self, event: Event, now: float) -> int | None:
-        with self._lock:
-            tokens, at, passed_over = self._buckets.get(event, (float(self._burst), now, 0))
-            tokens = min(self._burst, tokens + (now - at) * self._rate)
-            if tokens < 1:
-                self._buckets[event] = (tokens, now, passed_over + 1)
-                return None
-            self._buckets[event] = (tokens - 1, now, 0)
-            return passed_over

@@ -22,7 +22,7 @@ def bounded(setup: Setup) -> RefusalRecorder:
 
 def admitted(bounded: RefusalRecorder, at: float, event: Event = Event.CLIENT_REFUSED) -> int | None:
     """The number of events skipped before, if `record` would write at this time in seconds; else None."""
-    return bounded._admit(event, at)
+    return bounded._admitted.admit(event, at)
 
 
 def test_a_burst_is_recorded_and_then_one_each_second(bounded: RefusalRecorder):
@@ -55,7 +55,7 @@ def test_one_kind_of_event_does_not_crowd_out_another(bounded: RefusalRecorder):
 def test_what_was_passed_over_stands_in_the_next_event(setup: Setup):
     bounded = RefusalRecorder(setup.database, rate=1e-9, burst=2)
     assert [bounded.record(REFUSED) for _ in range(7)] == [True, True, *[False] * 5]
-    bounded._rate = 1e9  # as if a long time had passed
+    bounded._admitted._rate = 1e9  # as if a long time had passed
     assert bounded.record(REFUSED)
     details = [json.loads(row.detail) for row in setup.events(Event.CLIENT_REFUSED)]
     assert [detail.get("not_recorded_before", 0) for detail in details] == [0, 0, 5]
