@@ -6,7 +6,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Hashable
-from typing import TextIO
 
 import structlog
 
@@ -44,7 +43,9 @@ def configure_logging(settings: LogSettings, on_lost: Callable[[], None] = lambd
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    handler = _Handler(on_lost)
+    handler = logging.StreamHandler(sys.stderr)
+    # By itself logging would print a traceback for each line, to the stream that takes none.
+    handler.handleError = lambda _record: on_lost()  # type: ignore[method-assign, assignment]
     handler.addFilter(LineRate())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -110,14 +111,3 @@ def _add_count(record: logging.LogRecord, left_out: int) -> None:
     else:
         record.msg = f"{record.getMessage()} ({left_out} more of this kind were left out before)"
         record.args = None
-
-
-class _Handler(logging.StreamHandler[TextIO]):
-    """Writes to standard error. A line that cannot be written is counted, and costs its request nothing else."""
-
-    def __init__(self, on_lost: Callable[[], None]) -> None:
-        super().__init__(sys.stderr)
-        self._on_lost = on_lost
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: ARG002, N802 - the name and parameter of logging
-        self._on_lost()

@@ -35,6 +35,16 @@ def log(
     logging.getLogger().setLevel(logging.WARNING)
 
 
+def test_a_flood_of_refused_requests_is_a_bounded_number_of_lines(log: tuple[OAuth, io.StringIO], person: Person):
+    oauth, written = log
+    assert [oauth.refresh("no token").status_code for _ in range(200)] == [400] * 200
+    assert [oauth.token(grant_type="no grant").status_code for _ in range(200)] == [400] * 200
+    of_refusals = [line for line in written.getvalue().splitlines() if "authserver.refusals" in line]
+    assert 40 <= len(of_refusals) < 60, "20 of each reason at once, and one in 5 seconds"
+    assert oauth.as_app(App(oauth.app.client_id, "wrong")).own_token().status_code == 401
+    assert "wrong_secret" in written.getvalue(), "the first line of another reason is there"
+
+
 def test_no_token_secret_or_password_is_logged_even_at_debug(log: tuple[OAuth, io.StringIO], person: Person):
     oauth, written = log
     logging.getLogger("authserver.test").debug("a line at DEBUG")
