@@ -6,7 +6,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from authserver.administration.model import IdempotencyRecord
-from authserver.database.sql import now_ms
+from authserver.database.sql import in_batch, now_ms
 from authserver.database.tables import one_row
 
 _R = IdempotencyRecord
@@ -43,4 +43,4 @@ def keep(connection: Connection, digest: bytes, sealed_answer: bytes) -> None:
 def forget_expired(connection: Connection, *, limit: int) -> int:
     """Delete at most `limit` expired keys. Returns how many."""
     some = select(_R.digest).where(_EXPIRED).limit(limit)
-    return connection.execute(delete(_R).where(_R.digest.in_(some))).rowcount
+    return connection.execute(delete(_R).where(in_batch(_R.digest, some))).rowcount

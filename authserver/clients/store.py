@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Text, cast, delete, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
-from authserver.database.sql import now_ms
+from authserver.database.sql import in_batch, now_ms
 from authserver.database.status_indices import lease
 from authserver.database.tables import all_rows, one_row
 from authserver.settings.values import LEEWAY, LONGEST_ACCESS_TOKEN
@@ -200,7 +200,7 @@ def prune_removed(connection: Connection, *, needed: ColumnElement[bool], limit:
     swept = ClientRecord.removed_at.is_not(None) & (ClientRecord.swept_epoch == ClientRecord.epoch)
     gone = select(ClientRecord.client_id).where(swept, ~needed).limit(limit)
     some = gone.with_for_update(skip_locked=True, of=ClientRecord)
-    return connection.execute(delete(ClientRecord).where(ClientRecord.client_id.in_(some))).rowcount
+    return connection.execute(delete(ClientRecord).where(in_batch(ClientRecord.client_id, some))).rowcount
 
 
 def prune_ended_tokens(connection: Connection) -> int:

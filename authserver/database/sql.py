@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, Integer
+from sqlalchemy import BigInteger, Boolean, Integer, Select
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -41,6 +41,26 @@ class position(FunctionElement[int]):  # noqa: N801
     inherit_cache = True
 
 
+class in_batch(FunctionElement[bool]):  # noqa: N801
+    """Whether a column is among the few that a statement selects and perhaps locks: `WHERE in_batch(id, some)`.
+
+    With `id IN (SELECT … LIMIT n FOR UPDATE SKIP LOCKED)` PostgreSQL may run the inner statement again for each row of
+    the outer one, and take more than n rows; or read the whole table to join it. An array is made once, and its values
+    are looked up in the index.
+    """
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, column: Any, some: Select[Any]) -> None:
+        # Do not correlate: the inner statement reads the same table as the outer one.
+        super().__init__(column, some.correlate(None).scalar_subquery())
+
+    def self_group(self, against: Any = None) -> Any:  # noqa: ARG002 - SQLAlchemy's signature
+        """Stay as it is: SQLAlchemy would compare it with 1 on SQLite, which then reads the whole table."""
+        return self
+
+
 @compiles(now_ms, "postgresql")
 def _now_postgresql(_element: now_ms, _compiler: Any, **_kw: Any) -> str:
     # Not extract(): it is numeric since PostgreSQL 14, and several times slower in a statement that needs it often.
@@ -65,3 +85,9 @@ def _least(element: least, compiler: Any, **kw: Any) -> str:
 @compiles(position)
 def _position(element: position, compiler: Any, **kw: Any) -> str:
     return f"{'instr' if compiler.dialect.name == 'sqlite' else 'strpos'}({compiler.process(element.clauses, **kw)})"
+
+
+@compiles(in_batch)
+def _in_batch(element: in_batch, compiler: Any, **kw: Any) -> str:
+    column, some = (compiler.process(part, **kw) for part in element.clauses)
+    return f"{column} IN {some}" if compiler.dialect.name == "sqlite" else f"{column} = ANY (ARRAY{some})"

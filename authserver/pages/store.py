@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import BigInteger, Connection, Uuid, bindparam, delete, insert, select, update
 
-from authserver.database.sql import now_ms
+from authserver.database.sql import in_batch, now_ms
 from authserver.database.tables import all_rows, one_row
 from authserver.pages.model import VisitRecord
 from authserver.records.audit import Caller
@@ -101,4 +101,4 @@ def of_user(connection: Connection, user_id: UUID, idle_ms: int) -> Sequence[Vis
 def prune(connection: Connection, *, limit: int) -> int:
     """Delete some expired visits. Returns how many. Several callers share the work."""
     some = select(_V.id).where(_V.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(_V).where(_V.id.in_(some))).rowcount
+    return connection.execute(delete(_V).where(in_batch(_V.id, some))).rowcount

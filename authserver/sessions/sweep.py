@@ -2,6 +2,7 @@
 
 Each node obeys the marks as soon as its cache has them. The sweep writes them into the rows, so that enabling a client
 again, or giving a scope back, restores nothing. It can be stopped anywhere, and several nodes can run it at once.
+Sessions are walked by primary key, so each batch goes on where the last one ended.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from authserver.apis import store as apis
 from authserver.apis.model import Catalogue
 from authserver.clients import store as clients
 from authserver.database.engine import Database
+from authserver.database.sql import in_batch
 from authserver.database.tables import all_rows
 from authserver.records import audit
 from authserver.records.audit import Event
@@ -32,17 +34,21 @@ def sweep(
     *,
     batch: int,
     settle: float = SETTLE_SECONDS,
+    claim: Callable[[], bool] = lambda: True,
     on_progress: Callable[[int], None] | None = None,
 ) -> int:
     """Write every mark that has not reached all sessions yet. Returns how many sessions were changed.
 
     The narrowing of an API waits until its mark is `settle` seconds old. A node with an old cache could otherwise open
     a session after the sweep, and that session would get the scope back if it is ever registered again.
-    `on_progress` gets the number of sessions changed so far, after each batch.
+    `claim` is asked if there is a mark: False leaves the work to another worker. `on_progress` gets the number of
+    sessions changed so far, after each batch.
     """
     with database.autocommit() as connection:
         ended = clients.unswept(connection)
         narrowed = apis.unswept(connection, settled_ms=round(settle * 1000))
+    if not (ended or narrowed) or not claim():
+        return 0
     report = on_progress or (lambda _changed: None)
     changed = 0
     for client_id, epoch in ended:
@@ -57,15 +63,17 @@ def _end_epochs(
 ) -> int:
     total = 0
     left = (_S.client_id == client_id) & (_S.client_epoch < epoch) & _S.revoked_at.is_(None)
-    some = select(_S.id).where(left).order_by(_S.id).limit(batch)
     # The first pass shares the work with other nodes. The second waits for the few rows that were locked meanwhile.
-    for lock in (some.with_for_update(skip_locked=True), some.with_for_update()):
-        statement = store.end_where(_S.id.in_(lock), End.CLIENT_ENDED)
-        count = 1
-        while count:
+    for skip_locked in (True, False):
+        last: UUID | None = UUID(int=0)
+        while last is not None:
+            some = select(_S.id).where(left, _S.id > last).order_by(_S.id).limit(batch)
+            locked = some.with_for_update(skip_locked=skip_locked)
+            ending = store.end_where(in_batch(_S.id, locked), End.CLIENT_ENDED).returning(_S.id)
             with database.autocommit() as connection:
-                count = connection.execute(statement).rowcount
-            total += count
+                ids = connection.execute(ending).scalars().all()
+            last = max(ids, default=None)
+            total += len(ids)
             report(before + total)
     with database.transaction() as connection:
         clients.mark_swept(connection, client_id, epoch)

@@ -11,7 +11,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Connection, Text, case, cast, delete, func, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord
-from authserver.database.sql import now_ms, position
+from authserver.database.sql import in_batch, now_ms, position
 from authserver.database.tables import all_rows, one_row
 from authserver.users.model import HashCount, LockedUser, UserRecord
 from authserver.users.names import fold, login_key
@@ -209,4 +209,4 @@ def prune_removed(connection: Connection, *, needed: ColumnElement[bool], limit:
     """Delete removed users who are not `needed`. Returns how many. Several callers share the work."""
     gone = select(UserRecord.id).where(UserRecord.removed_at.is_not(None), ~needed).limit(limit)
     some = gone.with_for_update(skip_locked=True, of=UserRecord)
-    return connection.execute(delete(UserRecord).where(UserRecord.id.in_(some))).rowcount
+    return connection.execute(delete(UserRecord).where(in_batch(UserRecord.id, some))).rowcount

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, delete, exists, insert, literal, select
 
-from authserver.database.sql import now_ms
+from authserver.database.sql import in_batch, now_ms
 from authserver.database.tables import one_row
 from authserver.users.model import PasswordLinkRecord, UserRecord
 
@@ -56,4 +56,4 @@ def end(connection: Connection, user_id: UUID) -> None:
 def prune(connection: Connection, *, limit: int) -> int:
     """Delete some expired links. Returns how many. Several callers share the work."""
     some = select(_L.digest).where(_L.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(_L).where(_L.digest.in_(some))).rowcount
+    return connection.execute(delete(_L).where(in_batch(_L.digest, some))).rowcount
