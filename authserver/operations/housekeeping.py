@@ -1,7 +1,8 @@
 """What the server does by itself: key rotation, sweeps, pruning. Every node may do all of it at any time.
 
-One thread of each worker runs the tasks. A task claims its work by conditional statements, or skips what another node
-has locked, so that no node has to be elected and any node may die.
+One thread of each worker runs the tasks. Keys are claimed by conditional statements. Sweeping and pruning walk the table
+of sessions, so one worker of all nodes holds a lease for each (`database/leases.py`). No node is elected, and any may
+die. Pruning goes one batch at a time, and a task that becomes due meanwhile runs in between.
 """
 
 from __future__ import annotations
@@ -9,15 +10,16 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import chain
+from functools import partial
 
 import structlog
 
 from authserver.administration.pruning import prune_idempotency_keys
 from authserver.clients.secret_use import SecretUses
 from authserver.database.engine import Database, Unavailable
+from authserver.database.leases import Lease
 from authserver.database.status_indices import StatusIndices
 from authserver.keys.rotation import KeyRotation
 from authserver.pages import visits
@@ -37,6 +39,12 @@ _SAMPLE_SECONDS = 60.0
 #: Counting sessions reads all of them, so it may take no more than this part of a node's time.
 _SAMPLE_SHARE = 0.01
 _STOP_SECONDS = 5.0
+#: How often a worker looks whether pruning is due and free.
+_PRUNE_LOOK_SECONDS = 60.0
+#: Seconds until another worker takes over from one that died. A batch takes much less.
+_LEASE_SECONDS = 30.0
+#: After a sweep, seconds until another worker looks for marks: less than its own next look.
+_SWEPT_SECONDS = 4.0
 _jitter = random.SystemRandom()
 
 
@@ -44,7 +52,7 @@ _jitter = random.SystemRandom()
 class _Task:
     name: str
     every: float  # seconds
-    run: Callable[[], None]
+    run: Callable[[], bool | None]  # True if there is more to do at once
     due: float
 
 
@@ -66,16 +74,17 @@ class Housekeeping:
         self._activity = counted
         self._uses = uses
         self._sample_after = 0.0
+        self._sweeping, self._pruning = Lease(database, "sweep"), Lease(database, "prune")
+        self._batches: Iterator[object] | None = None  # while this worker prunes
         self._stopped = threading.Event()
-        now, interval = time.monotonic(), settings.prune_interval
-        # Workers that start together should not prune together: a random first time spreads them.
+        now, look = time.monotonic(), min(_PRUNE_LOOK_SECONDS, settings.prune_interval)
         self._tasks = [
             _Task("keys", _KEYS_SECONDS, rotation.maintain, now + _jitter.uniform(0, _KEYS_SECONDS)),
             _Task("sweep", _SWEEP_SECONDS, self._sweep, now),
             _Task("indices", _INDICES_SECONDS, indices.check, now + _INDICES_SECONDS),
             _Task("flush", _FLUSH_SECONDS, self.flush, now + _FLUSH_SECONDS),
             _Task("sample", _SAMPLE_SECONDS, self.sample, now),
-            _Task("prune", interval, self._prune, now + _jitter.uniform(0, interval)),
+            _Task("prune", look, self._prune, now + _jitter.uniform(0, look)),
         ]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -90,6 +99,8 @@ class Housekeeping:
             self._thread.join(_STOP_SECONDS)
         try:
             self.flush()
+            self._pruning.finish()
+            self._sweeping.finish()
         except Unavailable as error:
             _log.warning("housekeeping_put_off", task="flush", error=type(error).__name__)
 
@@ -115,27 +126,44 @@ class Housekeeping:
             task = min(self._tasks, key=lambda task: task.due)
             if self._stopped.wait(max(0.0, task.due - time.monotonic())):
                 return
+            more = None
             try:
-                task.run()
+                more = task.run()
             except Unavailable as error:
                 _log.warning("housekeeping_put_off", task=task.name, error=type(error).__name__)
             except Exception:  # noqa: BLE001 - one task that fails must not end the others
                 _log.exception("housekeeping_failed", task=task.name)
-            task.due = time.monotonic() + task.every * _jitter.uniform(0.9, 1.1)
+            task.due = time.monotonic() + (0 if more else task.every * _jitter.uniform(0.9, 1.1))
 
     def _sweep(self) -> None:
-        sweep(self._database, batch=self._settings.prune_batch)
+        def hold(_changed: int = 0) -> None:
+            self._sweeping.extend(_LEASE_SECONDS)
 
-    def _prune(self) -> None:
+        claim = partial(self._sweeping.claim, _LEASE_SECONDS)
+        try:
+            sweep(self._database, batch=self._settings.prune_batch, claim=claim, on_progress=hold)
+        finally:
+            self._sweeping.finish(_SWEPT_SECONDS)
+
+    def _prune(self) -> bool:
+        """Prune one batch, if this worker has the lease. Returns whether there is more to do."""
+        batches, self._batches = self._batches, None
+        if batches is None:
+            if not self._pruning.claim(_LEASE_SECONDS):
+                return False
+            batches = self._prunings()
+        if next(batches, None) is None:
+            self._pruning.finish(self._settings.prune_interval)
+            return False
+        if self._pruning.extend(_LEASE_SECONDS):
+            self._batches = batches
+        return self._batches is not None
+
+    def _prunings(self) -> Iterator[object]:
         batch = self._settings.prune_batch
-        batches = chain[object](
-            retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch),
-            retention.prune_audit(self._database, keep=self._settings.audit, batch=batch),
-            visits.prune(self._database, batch=batch),
-            prune_idempotency_keys(self._database, batch=batch),
-        )
-        for _ in batches:
-            if self._stopped.is_set():
-                return
+        yield from retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch)
+        yield from retention.prune_audit(self._database, keep=self._settings.audit, batch=batch)
+        yield from visits.prune(self._database, batch=batch)
+        yield from prune_idempotency_keys(self._database, batch=batch)
         retention.prune_removed(self._database, batch=batch)
         activity.prune(self._database, keep=self._settings.activity)

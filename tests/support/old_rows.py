@@ -251,8 +251,10 @@ _FOURTH: Rows = {
     "clients": [{**_THIRD["clients"][0], "token_delivery": "json", "origins": "https://app.example.com"}],
 }
 
+_FIFTH: Rows = {**_FOURTH, "leases": [{"name": "prune", "until": _2024}]}
+
 #: The rows of each revision, oldest first.
-ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND, "0003": _THIRD, "0004": _FOURTH}
+ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND, "0003": _THIRD, "0004": _FOURTH, "0005": _FIFTH}
 
 
 def put(connection: Connection, rows: Rows) -> None:
