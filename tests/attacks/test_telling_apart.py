@@ -6,10 +6,10 @@ from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
-import argon2
 import httpx
 import pytest
 
+from authserver.passwords.argon2id import Argon2id
 from tests.support.console import an_administrator
 from tests.support.oauth import App, OAuth, Person, refused_as
 from tests.support.setup import Setup
@@ -22,18 +22,18 @@ _TABLE = re.compile(r"(?:\nFROM|^INSERT INTO|^UPDATE) (\w+)")
 def hashes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The parameters of every password hash that is computed."""
     computed: list[str] = []
-    compute, make = argon2.low_level.hash_secret_raw, argon2.PasswordHasher.hash
+    compare, make = Argon2id.matches, Argon2id.hash
 
-    def counted_compute(secret: bytes, **parameters: Any) -> bytes:
-        computed.append("m={memory_cost},t={time_cost},p={parallelism}".format(**parameters))
-        return compute(secret, **parameters)
+    def counted_comparison(self: Argon2id, secret: bytes, encoded: str) -> bool:
+        computed.append(encoded.split("$")[3])
+        return compare(self, secret, encoded)
 
-    def counted_hash(self: argon2.PasswordHasher, password: bytes) -> str:
+    def counted_hash(self: Argon2id, secret: bytes) -> str:
         computed.append("hash")
-        return make(self, password)
+        return make(self, secret)
 
-    monkeypatch.setattr(argon2.low_level, "hash_secret_raw", counted_compute)
-    monkeypatch.setattr(argon2.PasswordHasher, "hash", counted_hash)
+    monkeypatch.setattr(Argon2id, "matches", counted_comparison)
+    monkeypatch.setattr(Argon2id, "hash", counted_hash)
     return computed
 
 
