@@ -86,6 +86,8 @@ def test_two_authentications_at_once_are_a_bad_request(oauth: OAuth, setup: Setu
         assert refused_as(ask(oauth, app.basic, **form), "invalid_request")
     both = ",".join(2 * [app.basic["Authorization"]])  # WSGI joins a header that was sent twice
     assert refused_as(ask(oauth, {"Authorization": both}), "invalid_request")
+    for twice in ("Bearer x," + app.basic["Authorization"], app.basic["Authorization"] + ", Bearer x"):
+        assert refused_as(ask(oauth, {"Authorization": twice}), "invalid_request")
 
 
 def test_the_same_client_id_beside_basic_is_tolerated(oauth: OAuth):
@@ -107,7 +109,58 @@ def test_a_public_client_that_sends_a_secret_is_refused(oauth: OAuth, setup: Set
     assert oauth.http.post("/token", data={**form, "client_id": app.client_id}).status_code == 200
     secret = {"client_id": app.client_id, "client_secret": "x"}
     assert refused_as(oauth.http.post("/token", data={**form, **secret}), "invalid_client")
-    assert unauthenticated(oauth.http.post("/token", data=form, headers=basic(f"{app.client_id}:")))
+    assert unauthenticated(oauth.http.post("/token", data=form, headers=basic(f"{app.client_id}:x")))
+
+
+def test_a_public_client_may_name_itself_by_basic_with_an_empty_secret(oauth: OAuth, setup: Setup, person: Person):
+    """The default of requests-oauthlib, simple-oauth2 and others, which was refused."""
+    app = setup.an_app(public=True)
+    form = {"grant_type": "password", "username": person.username, "password": person.password}
+    empty = basic(f"{app.client_id}:")
+    for more in ({}, {"client_id": app.client_id}, {"client_secret": ""}):
+        answer = oauth.http.post("/token", data={**form, **more}, headers=empty)
+        assert answer.status_code == 200
+        revoke = {"token": answer.json()["refresh_token"], **more}
+        assert oauth.http.post("/revoke", data=revoke, headers=empty).status_code == 200
+    for other in (oauth.app.client_id, "nobody"):
+        refused = oauth.http.post("/token", data={**form, "client_id": other}, headers=empty)
+        assert refused_as(refused, "invalid_request")
+
+
+def test_an_empty_basic_secret_proves_no_confidential_client(oauth: OAuth, setup: Setup):
+    by_basic, by_body = (setup.an_app(auth_methods={f"client_secret_{place}"}) for place in ("basic", "post"))
+    assert ask(oauth, by_basic.basic).status_code == 200
+    answers = [ask(oauth, basic(f"{name}:")) for name in (by_basic.client_id, by_body.client_id, "nobody")]
+    assert all(unauthenticated(answer) for answer in answers)
+    assert len({answer.json()["error_description"] for answer in answers}) == 1
+    # It presents nothing, so the secret of the body is the one authentication.
+    assert ask(oauth, basic(f"{by_body.client_id}:"), **in_body(by_body)).status_code == 200
+    assert unauthenticated(ask(oauth, basic(f"{by_body.client_id}:"), client_id=by_body.client_id, client_secret="x"))
+    assert refused_as(ask(oauth, basic(f"{by_basic.client_id}:"), **in_body(by_body)), "invalid_request")
+
+
+@pytest.mark.parametrize(
+    "header", ["Bearer abc", "Negotiate YII=", "DPoP x", 'Digest u="x", realm="y"', "", "Basically x"]
+)
+def test_an_authorization_of_another_scheme_is_no_client_authentication(
+    oauth: OAuth, setup: Setup, person: Person, header: str
+):
+    """An app that sent its expired access token with every request could neither refresh nor sign out."""
+    stray = {"Authorization": header.encode("latin-1")}
+    public, confidential = setup.an_app(public=True), oauth.app
+    for app, named in ((public, {"client_id": public.client_id}), (confidential, in_body(confidential))):
+        first = oauth.as_app(app).sign_in(person).json()["refresh_token"]
+        refresh = {"grant_type": "refresh_token", "refresh_token": first, **named}
+        answer = oauth.http.post("/token", data=refresh, headers=stray)
+        assert answer.status_code == 200
+        revoke = {"token": answer.json()["refresh_token"], **named}
+        assert oauth.http.post("/revoke", data=revoke, headers=stray).status_code == 200
+    asked = {"token": "x", **in_body(confidential)}
+    assert oauth.http.post("/introspect", data=asked, headers=stray).json() == {"active": False}
+    assert refused_as(
+        oauth.http.post("/introspect", data={**asked, "client_secret": "x"}, headers=stray), "invalid_client", 401
+    )
+    assert unauthenticated(ask(oauth, {"Authorization": "Bearer abc"}))
 
 
 def test_broken_authorization_is_refused_even_beside_a_public_client(oauth: OAuth, setup: Setup, person: Person):
@@ -117,9 +170,7 @@ def test_broken_authorization_is_refused_even_beside_a_public_client(oauth: OAut
     for header in [basic(raw)["Authorization"] for raw in broken] + [
         "Basic",
         "Basic !!!!",
-        "Bearer abc",
-        "Digest u=x",
-        "",
+        "Basic\t" + base64.b64encode(b"x:y").decode(),
     ]:
         assert unauthenticated(OAuth(public.http, public.app, {"Authorization": header}).sign_in(person))
 

@@ -120,6 +120,15 @@ def test_requests_oauthlib_refreshes_by_itself_each_time_the_access_token_has_ex
     assert len({token["access_token"] for token in [first, *stored]}) == 4
 
 
+def test_requests_oauthlib_signs_a_public_client_in_by_its_defaults(server: LiveServer, person: Person) -> None:
+    """By default it sends HTTP Basic with an empty secret, which was refused."""
+    app = server.setup.an_app(scopes=SCOPES, public=True)
+    with RequestsOAuthSession(client=LegacyApplicationClient(app.client_id, scope=SCOPE.split())) as client:
+        first = client.fetch_token(f"{server.url}/token", username=person.username, password=person.password)
+        refreshed = client.refresh_token(f"{server.url}/token", client_id=app.client_id)
+    assert first["scope"] == refreshed["scope"] == SCOPE.split()
+
+
 def test_requests_oauthlib_learns_that_the_session_was_ended(
     server: LiveServer, api: ExampleApi, app: App, person: Person
 ) -> None:

@@ -39,7 +39,7 @@ def read(authorization: str | None, form: Mapping[str, str]) -> Presented:
     """Find the one authentication that a request presents.
 
     Raises:
-        Refused: it presents two, its `Authorization` header cannot be read, or it names no client.
+        Refused: it presents two, its Basic credentials cannot be read, or it names no client.
     """
     found = [presented for method in METHODS.values() if (presented := method.read(authorization, form)) is not None]
     # A credential comes with a client_id, which alone would be the method `none`.
