@@ -28,17 +28,21 @@ from authserver.sessions.model import End
 from authserver.users import store
 from authserver.users.links import store as links
 from authserver.users.model import UserRecord
-from authserver.users.names import check_email, check_role, check_username, fold
+from authserver.users.names import check_email, check_role, check_username, fold, trimmed
 from authserver.users.store import Filter
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an administrator decides about a user, without the password."""
+    """What an administrator decides about a user, without the password. Name and address lose the blanks around them."""
 
     username: str
     email: str | None
     roles: frozenset[str]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "username", trimmed(self.username))
+        object.__setattr__(self, "email", None if self.email is None else trimmed(self.email))
 
     def columns(self) -> dict[str, Any]:
         """The columns of the user's row, with the folded name and address, which are unique."""

@@ -20,6 +20,7 @@ from authserver.administration.errors import Invalid
 from authserver.passwords.imported import is_no_password
 from authserver.refusals import problems as refusals
 from authserver.users.model import UserRecord
+from authserver.users.names import trimmed
 
 Format = Literal["csv", "jsonl"]
 
@@ -180,6 +181,8 @@ def _given(number: int, values: Mapping[str, Any]) -> Given:
     for name, value in texts.items():
         if not isinstance(value, str | None):
             raise Invalid("has to be text", field=name)
+    # Blanks around a name are no part of it; those around a password are.
+    texts |= {name: trimmed(text) for name in ("username", "email") if (text := texts[name])}
     username, email, password_hash, password = (text or None for text in texts.values())
     if username is None:
         raise Invalid("is missing", field="username")

@@ -24,6 +24,8 @@ _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _INVISIBLE = re.compile(
     r"[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
+# Space separators (Zs) and the tab.
+_BLANKS = "\t \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000"
 _DOMAIN_LABEL = re.compile(r"(?!-)[a-z0-9\-\u0080-\U0010ffff]{1,63}(?<!-)")  # in a folded domain
 _EMAIL_SPECIALS = re.compile(r'[<>()\[\]\\,;:"]')
 
@@ -34,6 +36,14 @@ def fold(name: str) -> str:
     Check the length first, as every function here does: NFKC takes 8 s for one letter with 100,000 accents.
     """
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def trimmed(text: str) -> str:
+    """The text without the blanks around it, for a name or address that is going to be kept.
+
+    A line end stays, and is refused: a name that has one was cut out of its file or form at the wrong place.
+    """
+    return text.strip(_BLANKS)
 
 
 def check_username(text: str) -> str:
@@ -90,9 +100,11 @@ def check_role(text: str) -> str:
 def login_key(text: str) -> tuple[Literal["username", "email"], str]:
     """The column in which a login name is looked up, and the folded value to look for.
 
-    Takes any text. An impossible name becomes "", which no user has: so it is looked up and costs as much time as an
-    unknown name, and NUL never reaches the database.
+    Takes any text. Blanks around it do not count: keyboards add one after a word, and people paste them. An impossible
+    name becomes "", which no user has: so it is looked up and costs as much time as an unknown name, and NUL never
+    reaches the database.
     """
+    text = text.strip()
     folded = fold(text) if len(text) <= EMAIL_LENGTH else ""
     possible = len(folded) <= EMAIL_LENGTH and not any(map(_is_bad, folded))
     return "email" if "@" in folded else "username", folded if possible else ""

@@ -69,10 +69,10 @@ def store_rehash(connection: Connection, user_id: UUID, password_version: int, p
 
 
 def read(connection: Connection, login_or_id: str) -> UserRecord | None:
-    """Read a user by user name, e-mail address or id."""
+    """Read a user by user name, e-mail address or id, with or without blanks around it."""
     named = _has_login(login_or_id)
     with suppress(ValueError):
-        named = named | (UserRecord.id == UUID(login_or_id))
+        named = named | (UserRecord.id == UUID(login_or_id.strip()))
     return next(iter(all_rows(connection, UserRecord, select(*_COLUMNS).where(named, _PRESENT))), None)
 
 
@@ -97,7 +97,7 @@ def read_all(
     if after is not None:
         statement = statement.where(UserRecord.username_key > after)
     if which.text is not None:
-        folded = fold(which.text)
+        folded = fold(which.text.strip())
         in_name = UserRecord.username_key.contains(folded, autoescape=True)
         statement = statement.where(in_name | UserRecord.email_key.contains(folded, autoescape=True))
     if which.role is not None:
