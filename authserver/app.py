@@ -154,7 +154,9 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(console.blueprint(pages, Console(database, settings, resources)))
         api.register(app, AdminApi(settings, database, resources, services.bearer_tokens, refusals), errors)
     guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
-    app.wsgi_app = TrustedProxies(guarded, settings.trusted_proxies)  # type: ignore[method-assign]
+    app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
+        guarded, settings.trusted_proxies, settings.forwarded_header
+    )
 
     housekeeping = Housekeeping(
         database,

@@ -72,6 +72,10 @@ def hosts(value: object) -> object:
     return ", ".join(parts)
 
 
+def lower_case(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def upper_case(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 

@@ -17,10 +17,14 @@ from authserver.settings.types import (
     Networks,
     Seconds,
     Whole,
+    lower_case,
     upper_case,
 )
 
 DAY = 86_400
+
+#: A header in which proxies tell the address of their client.
+ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
 
 #: The longest life that any setting, present or earlier, gives an access token: a revoked one stays listed as long.
 LONGEST_ACCESS_TOKEN = DAY
@@ -182,7 +186,9 @@ class Values(Group):
     old_master_key: MasterKey | None = None
     """The previous master key while keys are re-wrapped: it opens sealed values, and seals no new ones."""
     trusted_proxies: Networks = ()
-    """Networks (CIDR) of the proxies whose forwarded headers are believed."""
+    """Networks (CIDR) of the proxies whose forwarded header is believed."""
+    forwarded_header: Annotated[ForwardedHeader, BeforeValidator(lower_case)] = "x-forwarded-for"
+    """Header in which these proxies tell the address of their client; no other one is read."""
     server: ServerSettings = ServerSettings()
     database: DatabaseSettings = DatabaseSettings()
     tokens: TokenSettings = TokenSettings()

@@ -28,12 +28,12 @@ FORGED = {
 }
 
 
-@pytest.fixture
-def behind_a_proxy(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
+@pytest.fixture(params=["x-forwarded-for"])
+def behind_a_proxy(request: pytest.FixtureRequest, setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[OAuth]:
     """An app at a server that trusts two networks of proxies; requests come from the inner one."""
     monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
     networks = (ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
-    made = create_app(setup.with_settings(trusted_proxies=networks))
+    made = create_app(setup.with_settings(trusted_proxies=networks, forwarded_header=request.param))
     transport = httpx.WSGITransport(made, remote_addr="10.0.0.1")
     with httpx.Client(transport=transport, base_url=ISSUER) as http:
         yield OAuth(http, setup.an_app())
@@ -58,10 +58,14 @@ def chunked(form: dict[str, str], headers: dict[str, str], trailers: dict[str, s
     return f"POST /token HTTP/1.1\r\n{head}\r\n{len(body):x}\r\n{body}\r\n0\r\n{tail}\r\n".encode()
 
 
-def address_of_a_sign_in(oauth: OAuth, setup: Setup, person: Person, forwarded: str | None) -> str:
-    oauth.headers = {} if forwarded is None else {"X-Forwarded-For": forwarded, "X-Real-IP": "6.6.6.6"}
+def address_of_a_sign_in(
+    oauth: OAuth, setup: Setup, person: Person, forwarded: str | None, header: str = "X-Forwarded-For"
+) -> str | None:
+    other = {"X-Forwarded-For": "Forwarded", "Forwarded": "X-Forwarded-For"}[header]
+    spoofed = {"X-Real-IP": "6.6.6.6", other: "for=6.6.6.6" if other == "Forwarded" else "6.6.6.6"}
+    oauth.headers = {} if forwarded is None else {header: forwarded, **spoofed}
     answer = oauth.sign_in(person)
-    address: str = setup.session(claims(answer.json()["access_token"])["sid"]).last_address
+    address: str | None = setup.session(claims(answer.json()["access_token"])["sid"]).last_address
     return address
 
 
@@ -133,12 +137,24 @@ def test_what_the_client_wrote_before_its_proxy_does_not_count(behind_a_proxy: O
         "6.6.6.6, 198.51.100.7": "198.51.100.7",
         "10.0.0.2, 198.51.100.7": "198.51.100.7",
         "6.6.6.6, 198.51.100.7, 10.9.9.9": "198.51.100.7",
-        "6.6.6.6, nonsense": "10.0.0.1",
-        "6.6.6.6, unknown, 10.9.9.9": "10.9.9.9",
-        "6.6.6.6, 198.51.100.7:1234": "10.0.0.1",
+        "6.6.6.6, nonsense": None,
+        "6.6.6.6, unknown, 10.9.9.9": None,
+        "6.6.6.6, 198.51.100.7:1234": "198.51.100.7",
     }
     for forwarded, address in forged.items():
         assert address_of_a_sign_in(behind_a_proxy, setup, person, forwarded) == address, forwarded
+
+
+@pytest.mark.parametrize("behind_a_proxy", ["forwarded"], indirect=True)
+def test_with_the_setting_forwarded_it_alone_counts(behind_a_proxy: OAuth, setup: Setup, person: Person):
+    expected = {
+        "for=198.51.100.7": "198.51.100.7",
+        'for=6.6.6.6, For="198.51.100.7:1234";proto=https, for=10.9.9.9': "198.51.100.7",
+        'for=", for="[2001:db8:2::7]:80"': "2001:db8:2::7",
+        "for=6.6.6.6, for=_hidden": None,
+    }
+    for forwarded, address in expected.items():
+        assert address_of_a_sign_in(behind_a_proxy, setup, person, forwarded, "Forwarded") == address, forwarded
 
 
 def test_credentials_in_a_trailer_authenticate_no_client(live: LiveServer, setup: Setup):
