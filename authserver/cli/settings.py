@@ -21,12 +21,16 @@ def check(invocation: Invocation) -> None:
     """Check the settings without starting anything. The exit status is 1 if they break a rule.
 
     Each problem is one line, with its source and what would be right. A warning is for a value that is allowed and
-    doubtful.
+    doubtful. Variables that were ignored are listed with the reason.
     """
     found = [f"{one.subject}: {one.reason}" for one in examine(invocation.settings)]
+    ignored = list(invocation.settings.ignored)
     if not invocation.as_json:
         warn(found)
-    invocation.done(f"The settings are valid ({invocation.settings.environment}).", valid=True, warnings=found)
+        for line in ignored:
+            click.echo(f"ignored: {line}", err=True)
+    text = f"The settings are valid ({invocation.settings.environment})."
+    invocation.done(text, valid=True, warnings=found, ignored=ignored)
 
 
 @settings.command()

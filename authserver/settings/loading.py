@@ -20,10 +20,15 @@ PREFIX = "AUTHSERVER_"
 CONFIG_VARIABLE = "AUTHSERVER_CONFIG"
 DEFAULT_FILE = Path("authserver.toml")
 
-# Kubernetes and Docker links give these to every container beside a service that is called "authserver".
+# Kubernetes and Docker links give these to every container beside a service whose name is "authserver" or begins with
+# "authserver-", such as the database of a Helm release. No setting has such a variable.
 _OF_A_SERVICE = re.compile(
-    r"AUTHSERVER_((SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_\w+)?)=|PORT=(tcp|udp|sctp)://)"
+    r"AUTHSERVER_(?:\w+_)?(?:(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)=|"
+    r"PORT=(?:tcp|udp|sctp)://)"
 )
+
+#: Compose files and charts pass on variables that nobody has set.
+_EMPTY = "empty, so it counts as not set"
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -71,6 +76,10 @@ def _mentions(annotation: object, wanted: type) -> bool:
     return annotation is wanted or any(_mentions(part, wanted) for part in get_args(annotation))
 
 
+def _is_optional(info: FieldInfo) -> bool:
+    return type(None) in get_args(info.annotation)
+
+
 def may_be_file(info: FieldInfo) -> bool:
     """Whether the value may stand in a file that AUTHSERVER_..._FILE names."""
     return is_secret(info) or any(isinstance(mark, FromFile) for mark in info.metadata)
@@ -78,12 +87,13 @@ def may_be_file(info: FieldInfo) -> bool:
 
 @dataclass
 class Found:
-    """What was read so far: the values and their sources by dotted name, and what is wrong with them."""
+    """What was read so far: the values and their sources by dotted name, what is wrong with them, and what was ignored."""
 
     values: dict[str, object] = field(default_factory=dict)
     sources: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
+    ignored: list[str] = field(default_factory=list)
 
     def add(self, name: str, value: object, source: str) -> None:
         self.values[name], self.sources[name] = value, source
@@ -113,7 +123,7 @@ def load(model: type[Model], config_file: Path | None, environ: Mapping[str, str
 def _config_file(given: Path | None, environ: Mapping[str, str]) -> Path | None:
     if given is not None:
         return given
-    if CONFIG_VARIABLE in environ:
+    if environ.get(CONFIG_VARIABLE):
         if not environ[CONFIG_VARIABLE].strip():
             raise SettingsError([f"{CONFIG_VARIABLE}: must be the path of a file; unset it to go without"])
         return Path(environ[CONFIG_VARIABLE])
@@ -160,16 +170,26 @@ def _read_environment(known: Mapping[str, FieldInfo], environ: Mapping[str, str]
     variables = {variable_of(name): name for name in known}
     files = {f"{variable_of(name)}_FILE": name for name, info in known.items() if may_be_file(info)}
     for variable, value in sorted(environ.items()):
-        if not variable.startswith(PREFIX) or variable == CONFIG_VARIABLE or variable in files:
+        if not variable.startswith(PREFIX) or variable in files:
             continue
-        if variable in variables:
-            found.add(variables[variable], value, variable)
-        elif not _OF_A_SERVICE.match(f"{variable}={value}"):
+        if variable == CONFIG_VARIABLE:
+            found.ignored += [] if value else [f"{variable}: {_EMPTY}"]
+            continue
+        name = variables.get(variable)
+        if name is not None and not value.strip() and _is_optional(known[name]):
+            found.ignored.append(f"{variable}: {_EMPTY}")
+        elif name is not None:
+            found.add(name, value, variable)
+        elif _OF_A_SERVICE.match(f"{variable}={value}"):
+            found.ignored.append(f"{variable}: not a setting: Kubernetes or Docker describes a service with it")
+        else:
             near = _nearest(variable, [*variables, *files, CONFIG_VARIABLE])
             found.problems.append(f"{variable}: unknown setting{_suggest(near)}")
     # Last, so that a secret file wins.
     for variable, name in files.items():
-        if variable in environ:
+        if variable in environ and not environ[variable].strip():
+            found.ignored.append(f"{variable}: {_EMPTY}")
+        elif variable in environ:
             _read_secret_file(name, variable, environ[variable], found)
 
 
@@ -203,7 +223,9 @@ def _suggest(near: str | None) -> str:
 def _validate(model: type[Model], found: Found) -> Model | None:
     """Validate what was found. When single values are refused, still look for contradictions among the others."""
     try:
-        return model.model_validate(_nested(found.values), context={"sources": found.sources})
+        return model.model_validate(
+            _nested(found.values), context={"sources": found.sources, "ignored": tuple(found.ignored)}
+        )
     except ValidationError as refusal:
         again = _note_problems(refusal, found)
     return _validate(model, found) if again else None

@@ -1,6 +1,6 @@
 """The settings of one server: values that do not contradict each other, and where each was found."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,15 +15,22 @@ class Settings(Values):
     """Everything that an operator can set. Refuses settings that contradict each other, and reports all of them."""
 
     _sources: Mapping[str, str] = PrivateAttr(default_factory=dict)
+    _ignored: Sequence[str] = PrivateAttr(default=())
 
     @property
     def sources(self) -> Mapping[str, str]:
         """Where each setting that is not a default was found, by its dotted name."""
         return self._sources
 
+    @property
+    def ignored(self) -> Sequence[str]:
+        """The variables that look like settings and were ignored, each with the reason."""
+        return self._ignored
+
     @model_validator(mode="after")
     def _refuse_contradictions(self, info: ValidationInfo) -> Self:
         self._sources = (info.context or {}).get("sources", {})
+        self._ignored = (info.context or {}).get("ignored", ())
         found = [problem for rule in RULES for problem in rule(self)]
         if found:
             raise ContradictionsError(found)

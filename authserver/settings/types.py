@@ -55,8 +55,14 @@ def path(value: object) -> object:
 
 
 def networks(value: object) -> object:
-    """Read networks in CIDR notation, from a list or from one text with commas in between."""
-    parts = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+    """Read networks in CIDR notation, from a list or from one text: with commas in between, or a list of TOML or JSON."""
+    if isinstance(value, str):
+        # No network has a quotation mark or a bracket, so it does not matter where they stand.
+        bare = re.sub("[\"']", "", value).strip()
+        listed = re.fullmatch(r"\[(.*)\]", bare, re.DOTALL)
+        parts: object = re.split(r"[,\s]+", (listed[1] if listed else bare).strip())
+    else:
+        parts = value
     # As text, because ip_network would take the number 1 for the address 0.0.0.1.
     if isinstance(parts, list | tuple):
         with suppress(ValueError):

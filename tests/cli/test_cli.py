@@ -231,6 +231,16 @@ def test_each_wrong_setting_is_one_line(shell: Shell):
     assert len(said.splitlines()) == 2
 
 
+def test_a_check_of_the_settings_says_what_it_ignored_and_why(shell: Shell):
+    environ = {"AUTHSERVER_DB_PORT_5432_TCP_ADDR": "10.0.0.2", "AUTHSERVER_METRICS__TOKEN": ""}
+    done = shell.run("settings", "check", **environ)
+    assert done.returncode == 0
+    assert "ignored: AUTHSERVER_DB_PORT_5432_TCP_ADDR: not a setting: Kubernetes" in done.stderr
+    assert "ignored: AUTHSERVER_METRICS__TOKEN: empty, so it counts as not set" in done.stderr
+    told = json.loads(shell.run("settings", "check", "--json", **environ).stdout)
+    assert len(told["ignored"]) == 2
+
+
 def test_settings_are_shown_with_their_source_and_secrets_are_masked(shell: Shell):
     rows = {row["name"]: row for row in shell.json("settings", "show")}
     assert rows["database.url"] == {

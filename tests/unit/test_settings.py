@@ -207,6 +207,8 @@ def test_an_issuer_loses_its_trailing_slash_and_keeps_its_path():
 
 def test_networks_are_written_as_a_list_or_with_commas(a_file: ConfigFile):
     networks = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
+    assert loaded(AUTHSERVER_TRUSTED_PROXIES="[]").trusted_proxies == ()
+    assert loaded(AUTHSERVER_TRUSTED_PROXIES="'[]'").trusted_proxies == ()
     assert loaded(AUTHSERVER_TRUSTED_PROXIES="10.0.0.0/8, fd00::/8").trusted_proxies == networks
     assert loaded(a_file('trusted_proxies = ["10.0.0.0/8", "fd00::/8"]')).trusted_proxies == networks
     assert loaded(a_file('trusted_proxies = ["10.0.0.0/8"]'), AUTHSERVER_TRUSTED_PROXIES="").trusted_proxies == ()

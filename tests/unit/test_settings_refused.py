@@ -95,7 +95,6 @@ def test_a_name_like_no_other_is_refused_without_a_guess(a_file: ConfigFile):
         ("server.shutdown_timeout", "soon", "a number of seconds"),
         ("server.shutdown_timeout", "-1", "a number of seconds"),
         ("server.shutdown_timeout", "1.5", "integer"),
-        ("database.url", "", "postgresql://"),
         ("database.url", "mysql://db/authserver", "postgresql://"),
         ("database.url", "postgresql+asyncpg://db/authserver", "postgresql://"),
         ("database.url", "postgresql://db", "postgresql://"),
