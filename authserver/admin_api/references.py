@@ -24,6 +24,7 @@ class Explanation(Document):
     reason: str
     text: str
     advice: str
+    about: str | None = Field(description="The parameter, scope or origin that was refused, where there is one.")
     at: str
     client_id: str | None
     client_enabled: bool | None
@@ -39,6 +40,7 @@ def explain(admin: Administration, body: Reference) -> Explanation:
         reason=refusal.reason.name.lower(),
         text=refusal.reason.text,
         advice=refusal.reason.advice,
+        about=refusal.about,
         at=iso_of(refusal.at),
         client_id=refusal.client_id,
         client_enabled=None if known.client is None else known.client.enabled,

@@ -12,12 +12,12 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.administration.words import session_state
 from authserver.keys.vault import Vault
-from authserver.refusals.references import Refusal
+from authserver.refusals.references import LENGTH, Refusal
 
 #: A whole error has a few hundred characters. The rest of a longer text is cut off.
 _LONGEST = 20_000
 #: A reference within other text: JSON, a line of a log, a page.
-_REFERENCE = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{110}(?![A-Za-z0-9_-])")
+_REFERENCE = re.compile(rf"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{{{LENGTH}}}(?![A-Za-z0-9_-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def reference_in(pasted: str) -> str:
         raise Invalid("there are several references in this text: paste one of them")
     if not found:
         raise Invalid(
-            "there is no reference in this text: it is 110 letters, digits, - and _; copy all of the member `reference`"
+            f"there is no reference in this text: it is {LENGTH} letters, digits, - and _; copy all of the member `reference`"
         )
     return found[0]
 

@@ -35,6 +35,7 @@ def why(invocation: Invocation, reference: str) -> None:
         "reason": f"{refusal.reason.text} ({refusal.reason.name.lower()})",
         "what to do": refusal.reason.advice,
         "time": moment(refusal.at),
+        "about": refusal.about,
         "client": refusal.client_id,
         "session": refusal.session_id,
     }
@@ -71,6 +72,7 @@ def _as_document(explanation: Explanation) -> dict[str, Any]:
         "reason": refusal.reason.name.lower(),
         "text": refusal.reason.text,
         "advice": refusal.reason.advice,
+        "about": refusal.about,
         "at": iso(refusal.at),
         "client_id": refusal.client_id,
         "session_id": None if refusal.session_id is None else str(refusal.session_id),

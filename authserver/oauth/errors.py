@@ -37,8 +37,8 @@ _STATUS = {
 class RefusedRequest(OAuth2Error):  # type: ignore[misc]  # Authlib has no types
     """An OAuth error with its reference and the headers of its answer."""
 
-    def __init__(self, public: Public, reference: str, status: int, headers: Headers, parameter: str = "") -> None:
-        text = f"{public.text} ({parameter})" if parameter else public.text
+    def __init__(self, public: Public, reference: str, status: int, headers: Headers, about: str = "") -> None:
+        text = f"{public.text} ({about})" if about else public.text
         super().__init__(error=public.error, description=text, status_code=status)
         self.reference = reference
         self.headers = headers
@@ -70,8 +70,8 @@ class Refusals:
             headers.append(("WWW-Authenticate", 'Basic realm="authserver", charset="UTF-8"'))
         elif public in (Public.ACCESS_TOKEN, Public.ACCESS_TOKEN_SCOPE):
             headers.append(("WWW-Authenticate", _challenge(refusal.reason)))
-        parameter = refusal.parameter if isinstance(refusal, Refused) else ""
-        return RefusedRequest(public, self.note(refusal, client_id), status, headers, parameter)
+        about = refusal.about if isinstance(refusal, Refused) else ""
+        return RefusedRequest(public, self.note(refusal, client_id), status, headers, about)
 
     def reference(self, refusal: Refused | TryLater, client_id: str | None) -> str:
         """The reference that the answer will have, for code that records the refusal before it is answered.

@@ -15,7 +15,7 @@ from werkzeug.http import parse_options_header
 
 from authserver.clients.model import Client
 from authserver.oauth.messages import HttpRequest
-from authserver.refusals.exceptions import Refused
+from authserver.refusals.exceptions import Refused, named
 from authserver.refusals.reasons import Reason
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
@@ -51,13 +51,13 @@ class TokenRequest:
         """
         value = self.form.get(name)
         if value is None:
-            raise Refused(Reason.MISSING_PARAMETER, parameter=name)
+            raise Refused(Reason.MISSING_PARAMETER, about=name)
         return value
 
 
 def _read_form(request: HttpRequest) -> tuple[dict[str, str], frozenset[str] | None]:
     if request.query:
-        raise Refused(Reason.MALFORMED_REQUEST, detail="parameters in the query string")
+        raise Refused(Reason.QUERY_STRING)
     content_type = request.fields.get("Content-Type")
     if content_type != _FORM_TYPE:  # nearly every client sends exactly this, which needs no parser
         _check_form_type(content_type)
@@ -67,9 +67,9 @@ def _read_form(request: HttpRequest) -> tuple[dict[str, str], frozenset[str] | N
 def _check_form_type(content_type: str | None) -> None:
     media_type, parameters = parse_options_header(content_type)
     if media_type.lower() != _FORM_TYPE:
-        raise Refused(Reason.MALFORMED_REQUEST, detail="the Content-Type is not " + _FORM_TYPE)
+        raise Refused(Reason.NO_FORM)
     if parameters.get("charset", "utf-8").lower() not in ("utf-8", "utf8"):
-        raise Refused(Reason.MALFORMED_REQUEST, detail="the charset is not UTF-8")
+        raise Refused(Reason.FORM_CHARSET)
 
 
 def _parse_form(body: bytes) -> tuple[dict[str, str], frozenset[str] | None]:
@@ -79,10 +79,10 @@ def _parse_form(body: bytes) -> tuple[dict[str, str], frozenset[str] | None]:
         Refused: broken percent encoding or UTF-8, a NUL, a repeated parameter, or too many parameters.
     """
     if _BROKEN_PERCENT.search(body):
-        raise Refused(Reason.MALFORMED_REQUEST, detail="broken percent encoding")
+        raise Refused(Reason.FORM_ENCODING, detail="broken percent encoding")
     pairs = [pair for pair in body.split(b"&") if pair]
     if len(pairs) > _MAX_PARAMETERS:
-        raise Refused(Reason.MALFORMED_REQUEST, detail="too many parameters")
+        raise Refused(Reason.TOO_MANY_PARAMETERS)
     form: dict[str, str] = {}
     resources: set[str] = set()
     for pair in pairs:
@@ -91,7 +91,7 @@ def _parse_form(body: bytes) -> tuple[dict[str, str], frozenset[str] | None]:
         if name == "resource":
             resources.add(value)
         elif name in form:
-            raise Refused(Reason.MALFORMED_REQUEST, detail="a repeated parameter")
+            raise Refused(Reason.REPEATED_PARAMETER, about=named([name]))
         else:
             form[name] = value
     return {name: value for name, value in form.items() if value}, frozenset(resources - {""}) or None
@@ -101,7 +101,7 @@ def _decoded(raw: bytes) -> str:
     try:
         text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Refused(Reason.MALFORMED_REQUEST, detail="not UTF-8") from error
+        raise Refused(Reason.FORM_ENCODING, detail="not UTF-8") from error
     if "\0" in text:
-        raise Refused(Reason.MALFORMED_REQUEST, detail="a NUL character")
+        raise Refused(Reason.FORM_ENCODING, detail="a NUL character")
     return text

@@ -29,7 +29,7 @@ from authserver.records.activity import Activity
 from authserver.records.audit import Entry, Event
 from authserver.records.metrics import REQUESTS
 from authserver.records.refusals import RefusalRecorder
-from authserver.refusals.exceptions import Refused, TryLater
+from authserver.refusals.exceptions import Refused, TryLater, named
 from authserver.refusals.reasons import Reason
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
@@ -50,6 +50,9 @@ JSON_NO_STORE = [("Content-Type", "application/json"), ("Cache-Control", "no-sto
 _MAY_BE_STALE = frozenset(
     {Reason.ORIGIN_NOT_ALLOWED, Reason.GRANT_NOT_ALLOWED, Reason.SCOPE_NOT_ALLOWED, Reason.RESOURCE_UNKNOWN}
 )
+
+#: Methods that the text of a 405 leaves out, because no client needs them.
+_UNSAID = frozenset({"HEAD", "OPTIONS"})
 
 #: May refuse a client by raising `Refused`. It is called twice if the first copy of the client may be too old.
 Admit = Callable[[Client], None]
@@ -93,7 +96,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             try:
                 grant = self.get_token_grant(token_request)
             except UnsupportedGrantTypeError:
-                raise Refused(Reason.UNKNOWN_GRANT) from None
+                raise Refused(Reason.UNKNOWN_GRANT, about=named([token_request.form["grant_type"]])) from None
 
             def admit(client: Client) -> None:
                 if grant.GRANT_TYPE not in client.grants:
@@ -164,7 +167,7 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
             return body
         cookie = read_cookie(request.headers.get("Cookie"), self.services.cookies.refresh_name(client))
         if cookie is not None and body is not None:
-            raise Refused(Reason.MALFORMED_REQUEST, detail="a token in the body and in a cookie at once")
+            raise Refused(Reason.TWO_TOKENS)
         return cookie or body
 
     def handle_response(self, status: int, body: dict[str, Any] | str, headers: Headers) -> Answer:
@@ -188,9 +191,19 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return self.refused(refusal)
 
     def http_error(self, status: int, headers: Headers | None = None) -> Answer:
-        """Make the answer to a bad HTTP request (404, 405, 406), in the form of an OAuth error."""
-        body = {"error": "invalid_request", "error_description": f"{HTTPStatus(status).phrase}."}
-        return self.handle_response(status, body, headers or [])
+        """Make the answer to a bad HTTP request (404, 405, 406), in the form of an OAuth error.
+
+        `headers` has the `Allow` of a 405, which the text names too.
+        """
+        text = f"{HTTPStatus(status).phrase}."
+        if status == HTTPStatus.NOT_FOUND:
+            text = "No endpoint has this address, and none ends in a slash. The metadata document has all addresses."
+        for _, methods in headers or []:
+            allowed = sorted(set(methods.split(", ")) - _UNSAID)
+            text = f"This address takes {' or '.join(allowed)} only."
+            if allowed == ["POST"]:
+                text += " Send the parameters in the body."
+        return self.handle_response(status, {"error": "invalid_request", "error_description": text}, headers or [])
 
     def _proved(self, request: TokenRequest, presented: Presented, *, afresh: bool = False) -> Client:
         """Authenticate the client. Record a failure at a bounded rate, and name only a known client."""

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from uuid import UUID
 
 from authserver.refusals.reasons import Reason
 
+# Of the characters of an `error_description` (RFC 6749 section 5.2) those of URIs, without what a page takes for markup.
+_TELLABLE = re.compile(r"[A-Za-z0-9 ._~:/?#\[\]@!$()*+,;=%-]{1,200}")
+_LIKE_A_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
+
 
 class Refused(Exception):
-    """A domain rule refuses the request. The public is told `reason.public`, never the rest.
+    """A domain rule refuses the request. The public is told `reason.public` and `about`, never the rest.
 
-    `parameter` is the request parameter that is missing or wrong. The server defines such names, so they are public.
+    `about` is what it is about: the parameter that is missing or wrong, the scope or the origin. The server defines it or
+    the request named it itself, so it is no secret of others. It is left out if a text could not
+    have it safely. It is in the answer and the reference, and not in the log.
     """
 
-    def __init__(
-        self, reason: Reason, *, session_id: UUID | None = None, detail: str = "", parameter: str = ""
-    ) -> None:
+    def __init__(self, reason: Reason, *, session_id: UUID | None = None, detail: str = "", about: str = "") -> None:
         super().__init__(detail or reason.text)
         self.reason = reason
-        self.parameter = parameter
+        self.about = about if _TELLABLE.fullmatch(about) else ""
         self.session_id = session_id
         self.detail = detail
         self.reference: str | None = None  # once it is sealed: `References.of`
@@ -37,3 +43,12 @@ class TryLater(Exception):
         self.session_id = session_id
         self.detail = detail
         self.reference: str | None = None  # once it is sealed: `References.of`
+
+
+def named(words: Iterable[str]) -> str:
+    """What a request named, for `Refused.about`: all words in a row, without those that look like a token or a secret.
+
+    People put secrets into wrong fields, and an answer is kept and passed on more carelessly than a request.
+    """
+    told = (word for word in words if _TELLABLE.fullmatch(word) and not _LIKE_A_TOKEN.search(word))
+    return " ".join(sorted(told))[:200]

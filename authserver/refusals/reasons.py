@@ -15,8 +15,19 @@ class Reason(Enum):
     """
 
     # fmt: off
-    MALFORMED_REQUEST = (1, Public.REQUEST, "The request was malformed.",
-        "Send one form body, each parameter once, as UTF-8.")
+    MALFORMED_REQUEST = (1, Public.REQUEST, "The body could not be read.", "Send all of it.")
+    NO_FORM = (90, Public.NO_FORM, "The Content-Type was another than that of a form, or was missing.",
+        "Send the parameters as application/x-www-form-urlencoded, with this Content-Type.")
+    FORM_CHARSET = (91, Public.CHARSET, "The Content-Type named another charset than UTF-8.", "Send the form as UTF-8.")
+    FORM_ENCODING = (92, Public.ENCODING, "The form had broken percent encoding, bytes that are no UTF-8, or a NUL.",
+        "Let a library encode the form.")
+    QUERY_STRING = (93, Public.QUERY, "The address had a query string.", "Send the parameters in the body.")
+    REPEATED_PARAMETER = (94, Public.REPEATED, "A parameter was sent twice.", "Send each parameter once.")
+    TOO_MANY_PARAMETERS = (95, Public.TOO_MANY, "The form had more parameters than any request needs.", "Send fewer.")
+    TWO_TOKENS = (96, Public.TWO_TOKENS, "A token was sent in the body and in a cookie at once.",
+        "A client with cookies leaves the token out of the body.")
+    COOKIE_TWICE = (97, Public.COOKIE_TWICE, "A cookie was sent with two values; somebody may have planted one.",
+        "The user clears the cookies of the site.")
     BODY_TOO_LARGE = (6, Public.TOO_LARGE, "The request body was larger than server.max_body_bytes.",
         "Send less, or raise the setting.")
     BAD_PARAMETER = (5, Public.PARAMETER, "A parameter had a value that it may not have.",

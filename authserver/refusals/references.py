@@ -22,21 +22,25 @@ from authserver.refusals.reasons import Reason
 
 _BY_NUMBER = {reason.number: reason for reason in Reason}
 
-# reason, milliseconds since the epoch, session id, client id cut or padded to 32 bytes, 8 random bytes.
-_LAYOUT = struct.Struct(">HQ16s32s8s")
+# reason, milliseconds since the epoch, session id, client id and `about` cut or padded to their lengths, 8 random bytes.
+_LAYOUT = struct.Struct(">HQ16s32s62s8s")
+#: The characters of every reference.
+LENGTH = 192
 
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """What a reference says: why and when a request was refused, and of which client and session, where known.
 
-    `at` is in milliseconds since the epoch by the node's clock. `client_id` is as the request gave it, cut to 32 bytes.
+    `at` is in milliseconds since the epoch by the node's clock. `client_id` and `about` (`Refused.about`) are as the
+    request gave them, cut to 32 and 62 bytes.
     """
 
     reason: Reason
     at: int
     client_id: str | None = None
     session_id: UUID | None = None
+    about: str | None = None
 
 
 class References:
@@ -46,11 +50,14 @@ class References:
         self._cipher = AESSIV(key)
 
     def seal(self, refusal: Refusal) -> str:
-        """Return the reference: always 110 characters of base64url, of which the first is no hyphen."""
-        client_id = (refusal.client_id or "").encode(errors="replace")[:32]
+        """Return the reference: always `LENGTH` characters of base64url, of which the first is no hyphen."""
+        client_id, about = ((text or "").encode(errors="replace") for text in (refusal.client_id, refusal.about))
         session_id = refusal.session_id.bytes if refusal.session_id else bytes(16)
         while True:
-            plain = _LAYOUT.pack(refusal.reason.number, refusal.at, session_id, client_id, secrets.token_bytes(8))
+            # `pack` cuts and pads the texts.
+            plain = _LAYOUT.pack(
+                refusal.reason.number, refusal.at, session_id, client_id, about, secrets.token_bytes(8)
+            )
             reference = base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
             # One in 64 begins with a hyphen, and a command line would take that for options. Draw it again with other
             # random bytes. That tells nothing about the refusal: which references are drawn again depends on the key.
@@ -64,7 +71,8 @@ class References:
         """
         if refused.reference is None:
             now = time.time_ns() // 1_000_000
-            refused.reference = self.seal(Refusal(refused.reason, now, client_id, refused.session_id))
+            about = refused.about if isinstance(refused, Refused) else None
+            refused.reference = self.seal(Refusal(refused.reason, now, client_id, refused.session_id, about))
         return refused.reference
 
     def open(self, reference: str) -> Refusal:
@@ -75,7 +83,7 @@ class References:
         """
         try:
             sealed = base64.urlsafe_b64decode(reference.strip() + "=" * (-len(reference.strip()) % 4))
-            number, at, session_id, client_id, _ = _LAYOUT.unpack(self._cipher.decrypt(sealed, None))
+            number, at, session_id, client_id, about, _ = _LAYOUT.unpack(self._cipher.decrypt(sealed, None))
             reason = _BY_NUMBER[number]
         except (ValueError, KeyError, InvalidTag, struct.error) as error:
             raise ValueError("not a reference of this server, or sealed under another master key") from error
@@ -84,4 +92,5 @@ class References:
             at,
             client_id.rstrip(b"\0").decode(errors="replace") or None,
             UUID(bytes=session_id) if any(session_id) else None,
+            about.rstrip(b"\0").decode(errors="replace") or None,
         )

@@ -12,7 +12,7 @@ from authserver.apis import own_sessions
 from authserver.apis.model import Catalogue
 from authserver.apis.registration import SCOPE
 from authserver.clients.model import Client
-from authserver.refusals.exceptions import Refused
+from authserver.refusals.exceptions import Refused, named
 from authserver.refusals.reasons import Reason
 
 
@@ -56,8 +56,8 @@ def requested(client: Client, asked: Asked, catalogue: Catalogue) -> frozenset[s
     Raises:
         Refused: a scope or resource that the client may not have.
     """
-    if asked.resources is not None and not asked.resources <= _resources_of(client, catalogue):
-        raise Refused(Reason.RESOURCE_UNKNOWN)
+    if unknown := (asked.resources or frozenset()) - _resources_of(client, catalogue):
+        raise Refused(Reason.RESOURCE_UNKNOWN, about=named(unknown))
     if asked.scopes is None:
         default = client.default_scopes & client.scopes
         # The client's row may still name a scope of a removed API. Such a scope means nothing.
@@ -65,8 +65,8 @@ def requested(client: Client, asked: Asked, catalogue: Catalogue) -> frozenset[s
         if asked.resources is None:
             return known
         return frozenset(scope for scope in known if catalogue.scopes[scope].audience in asked.resources)
-    if not asked.scopes <= client.scopes or not asked.scopes <= catalogue.scopes.keys():
-        raise Refused(Reason.SCOPE_NOT_ALLOWED)
+    if refused := asked.scopes - (client.scopes & catalogue.scopes.keys()):
+        raise Refused(Reason.SCOPE_NOT_ALLOWED, about=named(refused))
     return asked.scopes
 
 
@@ -89,7 +89,7 @@ def of_user(client: Client, asked: Asked, roles: frozenset[str], catalogue: Cata
     wanted = requested(client, asked, catalogue)
     scopes = catalogue.open_to(wanted, roles)
     if asked.scopes is not None and not scopes:
-        raise Refused(Reason.SCOPE_NEEDS_ROLE)
+        raise Refused(Reason.SCOPE_NEEDS_ROLE, about=named(asked.scopes))
     return Access(scopes, _audiences(client, asked, scopes, catalogue, issuer))
 
 
@@ -103,18 +103,18 @@ def of_refresh(client: Client, asked: Asked, granted: Access, roles: frozenset[s
     """
     scopes = catalogue.open_to(granted.scopes & client.scopes, roles)
     if asked.scopes is not None:
-        if not asked.scopes <= granted.scopes:
-            raise Refused(Reason.SCOPE_BEYOND_SESSION)
+        if beyond := asked.scopes - granted.scopes:
+            raise Refused(Reason.SCOPE_BEYOND_SESSION, about=named(beyond))
         scopes &= asked.scopes
     if asked.resources is None:
         # If the scopes belong to no API, the session's audience stays: the client's default API, or the issuer.
         narrowed = granted.audiences & catalogue.owners(scopes) if asked.scopes is not None else frozenset()
         return Access(scopes, narrowed or granted.audiences)
-    if not asked.resources <= granted.audiences:
-        raise Refused(Reason.RESOURCE_BEYOND_SESSION)
+    if beyond := asked.resources - granted.audiences:
+        raise Refused(Reason.RESOURCE_BEYOND_SESSION, about=named(beyond))
     of_resources = frozenset(scope for scope in scopes if catalogue.scopes[scope].audience in asked.resources)
     if asked.scopes is not None and of_resources != scopes:
-        raise Refused(Reason.SCOPE_NOT_OF_RESOURCE)
+        raise Refused(Reason.SCOPE_NOT_OF_RESOURCE, about=named(scopes - of_resources))
     return Access(of_resources, asked.resources)
 
 
@@ -132,7 +132,8 @@ def _audiences(
     owners -= beside
     if asked.resources is not None:
         if not owners | beside <= asked.resources:
-            raise Refused(Reason.SCOPE_NOT_OF_RESOURCE)
+            outside = (scope for scope in scopes if catalogue.scopes[scope].audience not in asked.resources)
+            raise Refused(Reason.SCOPE_NOT_OF_RESOURCE, about=named(outside))
         return asked.resources
     if len(owners) > 1:
         raise Refused(Reason.SCOPE_OF_SEVERAL_APIS)

@@ -47,16 +47,18 @@ class CookieJar:
         """
         origin = header("Origin")
         if origin is None:
-            raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail="no Origin")
+            raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail="no Origin", about="no Origin header")
         if origin not in client.origins:
-            raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail="an origin that the client has not registered")
+            raise Refused(
+                Reason.ORIGIN_NOT_ALLOWED, detail="an origin that the client has not registered", about=origin
+            )
         expected = "same-origin" if origin == origin_of(self.issuer) else "same-site"
         if header("Sec-Fetch-Site") not in (None, expected):
-            raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail=f"Sec-Fetch-Site is not {expected}")
+            raise _no_fetch(origin, f"Sec-Fetch-Site is not {expected}")
         if header("Sec-Fetch-Mode") not in (None, *_MODES):
-            raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail="Sec-Fetch-Mode is no fetch of a page")
+            raise _no_fetch(origin, "Sec-Fetch-Mode is no fetch of a page")
         if header("Sec-Fetch-Dest") not in (None, "empty"):
-            raise Refused(Reason.ORIGIN_NOT_ALLOWED, detail="Sec-Fetch-Dest is no fetch of a page")
+            raise _no_fetch(origin, "Sec-Fetch-Dest is no fetch of a page")
         return origin
 
     def _name(self, kind: str, client: Client) -> str:
@@ -71,8 +73,12 @@ def read_cookie(cookies: str | None, name: str) -> str | None:
     """
     found = [value for key, value in map(_pair, (cookies or "").split(";")) if key == name and value]
     if len(set(found)) > 1:
-        raise Refused(Reason.MALFORMED_REQUEST, detail="a cookie that is there twice")
+        raise Refused(Reason.COOKIE_TWICE)
     return found[0] if found else None
+
+
+def _no_fetch(origin: str, why: str) -> Refused:
+    return Refused(Reason.ORIGIN_NOT_ALLOWED, detail=why, about=f"{origin}: {why}")
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -12,7 +12,7 @@ from flask import Flask
 from authserver.app import create_app
 from authserver.keys.setup import open_vault
 from authserver.refusals.reasons import Reason
-from authserver.refusals.references import References
+from authserver.refusals.references import LENGTH, References
 from authserver.settings.values import LogSettings
 from tests.support.oauth import App, OAuth, Person, claims, refused_as
 from tests.support.setup import ISSUER, Setup
@@ -141,7 +141,7 @@ def refusals(oauth: OAuth, setup: Setup, person: Person) -> dict[Reason, Any]:
         Reason.WRONG_SECRET: oauth.as_app(App(oauth.app.client_id, "x")).own_token(),
         Reason.SESSION_OF_OTHER_CLIENT: oauth.as_app(setup.an_app()).refresh(signed_in["refresh_token"]),
         Reason.TOKEN_MALFORMED: oauth.refresh("x"),
-        Reason.MALFORMED_REQUEST: oauth.post("/token?x=y", {}),
+        Reason.QUERY_STRING: oauth.post("/token?x=y", {}),
         Reason.SCOPE_NOT_ALLOWED: oauth.own_token(scope="no-such-scope"),
     }
 
@@ -158,7 +158,7 @@ def test_a_reference_is_opened_by_the_master_key_alone(setup: Setup, refusals: d
 def test_references_are_of_one_length_and_never_alike(oauth: OAuth, refusals: dict[Reason, Any]):
     references = [answer.json()["reference"] for answer in refusals.values()]
     references += [oauth.refresh("x").json()["reference"] for _ in range(20)]
-    assert {len(reference) for reference in references} == {110}
+    assert {len(reference) for reference in references} == {LENGTH}
     assert len(set(references)) == len(references)
     assert len({reference[:16] for reference in references}) == len(references)  # their beginnings differ, too
 

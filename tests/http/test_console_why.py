@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from authserver.refusals.references import LENGTH
 from tests.support.console import Elements, an_administrator
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.setup import Setup
@@ -64,7 +65,7 @@ def test_a_stolen_token_is_explained_with_its_session_and_events(
         ("", "Paste the reference"),
         ("what happened?", "There is no reference in this text"),
         ('{"error": "invalid_grant"}', "no member `reference`"),
-        ("A" * 110, "Not a reference of this server"),
+        ("A" * LENGTH, "Not a reference of this server"),
     ],
 )
 def test_what_is_no_reference_gets_a_clear_answer(console: Visitor, pasted: str, said: str):

@@ -17,11 +17,10 @@ from authserver.keys.setup import open_vault
 from authserver.keys.vault import Vault
 from authserver.refusals.public import Public
 from authserver.refusals.reasons import Reason
-from authserver.refusals.references import References, Refusal
+from authserver.refusals.references import LENGTH, References, Refusal
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.setup import Setup
 
-LENGTH = 110
 references = References(Vault(b"k" * 32).reference_key())
 
 refusals = st.builds(
@@ -30,6 +29,7 @@ refusals = st.builds(
     at=st.integers(0, 2**63 - 1),
     client_id=st.none() | st.from_regex(r"[a-z0-9_-]{1,32}", fullmatch=True),
     session_id=st.none() | st.uuids().filter(lambda value: value.int != 0),
+    about=st.none() | st.from_regex(r"[!-~]{1,62}", fullmatch=True),
 )
 
 

@@ -10,7 +10,7 @@ from authserver.administration.errors import Invalid
 from authserver.administration.explaining import explain, reference_in
 from authserver.keys.vault import Vault
 from authserver.refusals.reasons import Reason
-from authserver.refusals.references import References, Refusal
+from authserver.refusals.references import LENGTH, References, Refusal
 
 VAULT = Vault(b"k" * 32)
 REFERENCE = References(VAULT.reference_key()).seal(Refusal(Reason.WRONG_SECRET, 1_700_000_000_000, "shop"))
@@ -45,7 +45,7 @@ def test_a_reference_is_found_where_it_stands(pasted: str):
         ('{"reference": 7}', "no member `reference`"),
         ("[" * 10_000, "there is no reference in this text"),
         (f"{REFERENCE} {REFERENCE[::-1]}", "several references"),
-        ("A" * 110, "not a reference of this server"),
+        ("A" * LENGTH, "not a reference of this server"),
         ('{"reference": "<script>"}', "not a reference of this server"),
     ],
 )

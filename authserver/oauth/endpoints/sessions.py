@@ -123,7 +123,7 @@ def _end_many(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Ans
     """End all other sessions; with `all=true` also the one of the token."""
     everything = request.query_parameter("all")
     if everything not in ("", "true", "false"):
-        raise Refused(Reason.BAD_PARAMETER, parameter="all: true or false")
+        raise Refused(Reason.BAD_PARAMETER, about="all: true or false")
     kept = None if everything == "true" else holder.session_id
     with server.services.database.transaction() as connection:
         ending.end_sessions_of_user(

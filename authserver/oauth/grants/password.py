@@ -33,7 +33,7 @@ class PasswordGrant(TokenGrant):
         self.request.need("password")
         device_name = self.request.form.get("device_name", "")
         if len(device_name) > 100 or not device_name.isprintable():
-            raise Refused(Reason.BAD_PARAMETER, parameter="device_name: at most 100 printable characters")
+            raise Refused(Reason.BAD_PARAMETER, about="device_name: at most 100 printable characters")
         # Refuse scopes that the client may not have before a password is hashed.
         scopes.requested(client, self.asked, self.services.catalogue.current())
 
