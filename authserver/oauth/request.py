@@ -17,6 +17,7 @@ from authserver.clients.model import Client
 from authserver.oauth.messages import HttpRequest
 from authserver.refusals.exceptions import Refused, named
 from authserver.refusals.reasons import Reason
+from authserver.sessions import device_name
 
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _BROKEN_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
@@ -87,7 +88,8 @@ def _parse_form(body: bytes) -> tuple[dict[str, str], frozenset[str] | None]:
     resources: set[str] = set()
     for pair in pairs:
         raw_name, _, raw_value = pair.partition(b"=")
-        name, value = _decoded(raw_name), _decoded(raw_value)
+        name = _decoded(raw_name)
+        value = _device_name(raw_value) if name == "device_name" else _decoded(raw_value)
         if name == "resource":
             resources.add(value)
         elif name in form:
@@ -97,11 +99,20 @@ def _parse_form(body: bytes) -> tuple[dict[str, str], frozenset[str] | None]:
     return {name: value for name, value in form.items() if value}, frozenset(resources - {""}) or None
 
 
+def _device_name(raw: bytes) -> str:
+    # A label for people, which devices make up themselves: no sign-in fails because of it.
+    return device_name.cleaned(_unquoted(raw).decode("utf-8", "replace"))
+
+
 def _decoded(raw: bytes) -> str:
     try:
-        text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+        text = _unquoted(raw).decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refused(Reason.FORM_ENCODING, detail="not UTF-8") from error
     if "\0" in text:
         raise Refused(Reason.FORM_ENCODING, detail="a NUL character")
     return text
+
+
+def _unquoted(raw: bytes) -> bytes:
+    return unquote_to_bytes(raw.replace(b"+", b" "))

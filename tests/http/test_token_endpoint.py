@@ -102,8 +102,6 @@ def test_a_user_signs_in_by_name_or_by_email_in_any_case(oauth: OAuth, setup: Se
 def test_a_device_name_is_kept_with_the_session(oauth: OAuth, setup: Setup, person: Person):
     answer = oauth.sign_in(person, device_name="Zoë's phone".ljust(100, "!"))
     assert setup.session(claims(answer.json()["access_token"])["sid"]).device_name.startswith("Zoë's phone!")
-    assert refused_as(oauth.sign_in(person, device_name="x" * 101), "invalid_request")
-    assert refused_as(oauth.sign_in(person, device_name="two\nlines"), "invalid_request")
 
 
 @pytest.mark.parametrize("missing", ["password", "refresh_token", "client_credentials"])
@@ -175,7 +173,7 @@ def test_an_error_has_a_constant_text_of_allowed_characters(oauth: OAuth, person
         {"grant_type": "client_credentials", "resource": 'https://"<script>'},
         {"grant_type": "password", "username": '"\\é', "password": "<b>"},
         {"grant_type": "refresh_token", "refresh_token": '"\\é'},
-        {"grant_type": "password", "username": person.username, "password": person.password, "device_name": "\n"},
+        {"grant_type": "password", "username": person.username, "password": person.password, "scope": "<b>"},
     ]
     for form in requests:
         answer = oauth.token(**form)

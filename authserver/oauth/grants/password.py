@@ -14,7 +14,6 @@ from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant
 from authserver.records.activity import SIGN_IN
 from authserver.refusals.exceptions import Refused
-from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, store
 from authserver.sessions.model import End
 from authserver.sessions.opening import Granted
@@ -31,9 +30,6 @@ class PasswordGrant(TokenGrant):
         super().validate_token_request(client)
         self.request.need("username")
         self.request.need("password")
-        device_name = self.request.form.get("device_name", "")
-        if len(device_name) > 100 or not device_name.isprintable():
-            raise Refused(Reason.BAD_PARAMETER, about="device_name: at most 100 printable characters")
         # Refuse scopes that the client may not have before a password is hashed.
         scopes.requested(client, self.asked, self.services.catalogue.current())
 
