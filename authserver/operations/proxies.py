@@ -37,7 +37,7 @@ class TrustedProxies:
 
     def __init__(self, app: WSGIApplication, networks: Iterable[Network], header: ForwardedHeader) -> None:
         self._app = app
-        self._networks = tuple(networks)
+        self._networks = tuple(map(_unmapped, networks))
         self._hops = _forwarded if header == "forwarded" else _forwarded_for
         self._key = "HTTP_" + header.upper().replace("-", "_")
 
@@ -60,6 +60,12 @@ class TrustedProxies:
             if address is None:
                 return ""
         return str(address)
+
+
+def _unmapped(network: Network) -> Network:
+    """The network, as one of IPv4 if it is written as a part of ::ffff:0:0/96."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if mapped is None or network.prefixlen < 96 else IPv4Network((mapped, network.prefixlen - 96))
 
 
 def _parsed(node: str) -> Address | None:

@@ -9,7 +9,7 @@ import pytest
 from authserver.operations.proxies import TrustedProxies
 from authserver.settings.values import ForwardedHeader
 
-NETWORKS = (ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"))
+NETWORKS = (ip_network("10.0.0.0/8"), ip_network("2001:db8:1::/48"), ip_network("::ffff:192.0.2.0/120"))
 HIDDEN = ""
 
 
@@ -101,6 +101,9 @@ def test_the_header_that_is_not_set_is_never_read():
         ("9.9.9.9", "6.6.6.6", "9.9.9.9"),
         ("fe80::1%eth0", "6.6.6.6", "fe80::1"),
         ("2001:db8:1::5", "203.0.113.8", "203.0.113.8"),
+        ("192.0.2.200", "203.0.113.8", "203.0.113.8"),
+        ("::ffff:192.0.2.200", "203.0.113.8", "203.0.113.8"),
+        ("192.0.3.1", "6.6.6.6", "192.0.3.1"),
         ("", "6.6.6.6", ""),
     ],
 )
