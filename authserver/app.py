@@ -6,7 +6,6 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 from wsgiref.types import WSGIApplication
 
 from flask import Flask
@@ -56,6 +55,7 @@ from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
 from authserver.tokens.status_list import StatusLists
+from authserver.urls import path_of
 from authserver.web_apps import module
 from authserver.web_apps.cookies import CookieJar
 
@@ -129,8 +129,9 @@ def create_app(settings: Settings) -> Flask:
     refusals = Refusals(references, activity)
     oauth = OAuthServer(services, refusals, grant_classes())
 
+    base = path_of(settings.issuer)
     adapter.register(app, Context(settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS))
-    module.register(app, urlsplit(settings.issuer).path)
+    module.register(app, base)
     errors = ErrorForms()
     adapter.register_errors(app, oauth, errors)
     if settings.pages.account or settings.pages.admin:
@@ -141,14 +142,13 @@ def create_app(settings: Settings) -> Flask:
             signer=FlashSigner(vault.pages_key()),
         )
         pages.register(app)
-        errors.add("/account", ErrorPages(pages, references))
-        errors.add("/admin", ErrorPages(pages, references))
+        errors.add(f"{base}/account", ErrorPages(pages, references))
+        errors.add(f"{base}/admin", ErrorPages(pages, references))
         app.register_blueprint(sign_in.sign_in_blueprint(pages))
         app.register_blueprint(sign_in.visit_blueprint(pages))
         account.register(app, pages, database, settings, catalogue, hasher)
-    health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew))
-    token = settings.metrics.token
-    exposition.register(app, None if token is None else token.get_secret_value())
+    health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew), base)
+    exposition.register(app, settings.metrics.token, base)
     if settings.pages.admin:
         resources = AdminResources(vault, keyring, open_hasher(settings, "-administration", concurrency=1))
         app.register_blueprint(console.blueprint(pages, Console(database, settings, resources)))

@@ -24,6 +24,14 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{host}{port}"
 
 
+def path_of(issuer: str) -> str:
+    """The issuer's path, such as `/auth`; empty without one. Every address of this server lies below it.
+
+    A proxy passes it unchanged (docs/operating.md). RFC 8414 section 3.1 puts the metadata document before it.
+    """
+    return urlsplit(issuer).path
+
+
 def is_loopback(url: str) -> bool:
     """Whether an address stays on this machine, so that plain http gives nothing away (Secure Contexts section 3.1)."""
     host = urlsplit(url).hostname or ""

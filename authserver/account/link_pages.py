@@ -11,7 +11,9 @@ from authserver.pages.texts import sentence
 
 def blueprint(pages: Pages, account: Account) -> Blueprint:
     """The pages of a link. They need no visit, because the user has no password to sign in with."""
-    part = Blueprint("password_link", __name__, url_prefix="/account/password", template_folder="templates")
+    part = Blueprint(
+        "password_link", __name__, url_prefix=f"{pages.base}/account/password", template_folder="templates"
+    )
     pages.open(part)
 
     @part.after_request

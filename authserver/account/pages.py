@@ -21,7 +21,7 @@ AREA = Area("Your account", "account.overview", lambda _visit: True)
 
 def blueprint(pages: Pages, account: Account, catalogue: CatalogueCache) -> Blueprint:
     """The pages of the visitor's own account. No address names a user."""
-    part = Blueprint("account", __name__, url_prefix="/account", template_folder="templates")
+    part = Blueprint("account", __name__, url_prefix=f"{pages.base}/account", template_folder="templates")
     pages.protect(part)
     pages.areas.append(AREA)
     _add_sessions(part, pages, account, catalogue)

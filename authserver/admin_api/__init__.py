@@ -12,6 +12,7 @@ from authserver.admin_api.problems import NOT_FOUND, WRONG_METHOD, Problem
 from authserver.admin_api.route import PREFIX
 from authserver.admin_api.routes import ROUTES
 from authserver.pages.errors import ErrorForms
+from authserver.urls import path_of
 
 #: The paths whose requests may be larger than others, and the bytes that they may have.
 LARGE_BODIES = {PREFIX + route.path: route.max_body_bytes for route in ROUTES if route.max_body_bytes}
@@ -22,13 +23,14 @@ def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
 
     def answer(error: Exception) -> Response:
         unrouted = isinstance(error, HTTPException) and (error.code or 500) < 500
-        return api.answer(_unrouted(request.path.removeprefix(PREFIX)) if unrouted else error)
+        return api.answer(_unrouted(prefix) if unrouted else error)
 
-    errors.add(PREFIX, answer)
+    prefix = path_of(api.settings.issuer) + PREFIX
+    errors.add(prefix, answer)
     app.register_blueprint(Blueprint("admin_api", __name__, template_folder="templates"))
     for route in ROUTES:
         app.add_url_rule(
-            route.rule,
+            prefix + route.rule,
             f"admin.api.{route.operation_id}",
             api.view(route),
             methods=[route.method],
@@ -38,7 +40,8 @@ def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:
         )
 
 
-def _unrouted(path: str) -> Problem:
+def _unrouted(prefix: str) -> Problem:
+    path = request.path.removeprefix(prefix)
     # /users/import is in the table itself, so it is not the user with the id `import`.
     routes = [route for route in ROUTES if route.path == path] or [
         route for route in ROUTES if re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", route.path), path)
@@ -49,4 +52,4 @@ def _unrouted(path: str) -> Problem:
     if allowed and request.method not in allowed:
         listed = ", ".join(sorted(allowed))
         return Problem(WRONG_METHOD, f"It takes {listed}.", headers={"Allow": listed})
-    return Problem(NOT_FOUND, f"There is no such address; see {PREFIX}/docs.")
+    return Problem(NOT_FOUND, f"There is no such address; see {prefix}/docs.")

@@ -173,7 +173,7 @@ def _response(route: Route, made: Document | Text | None) -> Response:
     elif made is not None:
         body = json.dumps(made.model_dump(mode="json"), ensure_ascii=False)
     if route.location:
-        headers["Location"] = f"{PREFIX}{route.path}/{getattr(made, route.location)}"
+        headers["Location"] = f"{request.path}/{getattr(made, route.location)}"
     if isinstance(made, Versioned):
         headers["ETag"] = f'"{made.etag}"'
     response = Response(body, route.status, headers, content_type=route.content_type)

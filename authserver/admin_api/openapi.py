@@ -39,13 +39,13 @@ _ERROR_TEXTS: Final = {
 
 
 @cache
-def rendered(resources: tuple[Route, ...]) -> str:
+def rendered(resources: tuple[Route, ...], base: str) -> str:
     """Render the document as text."""
-    return json.dumps(document(resources), ensure_ascii=False)
+    return json.dumps(document(resources, base), ensure_ascii=False)
 
 
-def document(resources: Sequence[Route]) -> dict[str, Any]:
-    """Make the document."""
+def document(resources: Sequence[Route], base: str) -> dict[str, Any]:
+    """Make the document. `base` is the issuer's path."""
     schemas = _schemas(resources)
     paths: dict[str, dict[str, Any]] = {}
     for route in resources:
@@ -61,7 +61,7 @@ def document(resources: Sequence[Route]) -> dict[str, Any]:
                 "token. Errors are problem details (RFC 9457)."
             ),
         },
-        "servers": [{"url": PREFIX}],
+        "servers": [{"url": base + PREFIX}],
         "tags": [{"name": name} for name in dict.fromkeys(route.tag for route in resources)],
         "paths": paths,
         "components": {
@@ -70,7 +70,7 @@ def document(resources: Sequence[Route]) -> dict[str, Any]:
             "securitySchemes": {
                 "oauth": {
                     "type": "oauth2",
-                    "flows": {"clientCredentials": {"tokenUrl": "/token", "scopes": dict(SCOPES)}},
+                    "flows": {"clientCredentials": {"tokenUrl": f"{base}/token", "scopes": dict(SCOPES)}},
                 }
             },
         },

@@ -15,6 +15,7 @@ from flask import current_app
 from authserver.admin_api import openapi
 from authserver.admin_api.route import PREFIX, Route, Text
 from authserver.administration.context import Administration
+from authserver.urls import path_of
 
 _POLICY = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
 _HTML = "text/html; charset=utf-8"
@@ -23,11 +24,11 @@ _HTML = "text/html; charset=utf-8"
 def routes(resources: tuple[Route, ...]) -> tuple[Route, ...]:
     """The routes that document the other routes. They need no token: the software is public too."""
 
-    def document(_admin: Administration) -> Text:
-        return Text(openapi.rendered(resources))
+    def document(admin: Administration) -> Text:
+        return Text(openapi.rendered(resources, path_of(admin.settings.issuer)))
 
-    def page(_admin: Administration) -> Text:
-        return Text(_page(resources), {"Content-Security-Policy": _POLICY})
+    def page(admin: Administration) -> Text:
+        return Text(_page(resources, path_of(admin.settings.issuer)), {"Content-Security-Policy": _POLICY})
 
     return (
         Route("GET", "/openapi.json", None, "The OpenAPI document", document, "OpenAPI 3.1"),
@@ -36,8 +37,8 @@ def routes(resources: tuple[Route, ...]) -> tuple[Route, ...]:
 
 
 @cache
-def _page(resources: tuple[Route, ...]) -> str:
-    document = openapi.document(resources)
+def _page(resources: tuple[Route, ...], base: str) -> str:
+    document = openapi.document(resources, base)
     return current_app.jinja_env.get_template("admin_api/reference.html").render(
         document=document,
         groups={tag["name"]: [route for route in resources if route.tag == tag["name"]] for tag in document["tags"]},

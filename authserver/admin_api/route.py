@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field
 
+#: Where the API is, below the issuer's path.
 PREFIX: Final = "/admin/api"
 JSON: Final = "application/json"
 MERGE_PATCH: Final = ("application/merge-patch+json", JSON)
@@ -140,8 +141,8 @@ class Route:
 
     @property
     def rule(self) -> str:
-        """The path as Flask writes it."""
-        return PREFIX + re.sub(r"\{(\w+)\}", r"<\1>", self.path)
+        """The path below `PREFIX`, as Flask writes it."""
+        return re.sub(r"\{(\w+)\}", r"<\1>", self.path)
 
     @property
     def path_parameters(self) -> list[str]:

@@ -12,7 +12,6 @@ from pydantic import Field
 from authserver.admin_api import paging
 from authserver.admin_api.route import (
     MERGE_PATCH,
-    PREFIX,
     Document,
     Line,
     NextPage,
@@ -122,7 +121,7 @@ def checked_id(user_id: str) -> str:
     with suppress(ValueError):
         if str(UUID(user_id)) == user_id:
             return user_id
-    raise NotFound(f"there is no user of the id {user_id[:40]!r}; to find one by name: {PREFIX}/users?login=…")
+    raise NotFound(f"there is no user of the id {user_id[:40]!r}; to find one by name, list users with ?login=…")
 
 
 def list_(admin: Administration, query: UserQuery) -> UserList:

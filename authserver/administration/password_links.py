@@ -11,7 +11,6 @@ from authserver.administration.errors import Conflict, NotFound
 from authserver.administration.users import Profile
 from authserver.apis.administration import ROLE
 from authserver.records.audit import Event
-from authserver.urls import origin_of
 from authserver.users import links
 from authserver.users.links import store
 from authserver.users.model import UserRecord
@@ -45,7 +44,7 @@ def issue(admin: Administration, login: str) -> Issued:
             raise Conflict(f"the user {row.username} is disabled: enable the user first")
         expires_at = store.replace(connection, row.id, links.digest(secret), lifetime_ms=lifetime)
         admin.record(connection, Event.USER_PASSWORD_LINK_ISSUED, user_id=row.id)
-    return Issued(row.username, origin_of(admin.settings.issuer) + links.PATH + secret, expires_at)
+    return Issued(row.username, admin.settings.issuer + links.PATH + secret, expires_at)
 
 
 def create_administrator(admin: Administration, name: str, email: str | None, password: str | None) -> UserRecord:

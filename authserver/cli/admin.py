@@ -9,7 +9,6 @@ from authserver.administration.users import Profile
 from authserver.apis.administration import ROLE
 from authserver.cli.programs import Invocation, with_json
 from authserver.cli.users import print_link, read_password, stdin_option
-from authserver.urls import origin_of
 
 
 @click.group()
@@ -42,6 +41,6 @@ def create(invocation: Invocation, name: str, email: str | None, *, link: bool, 
     if link:
         print_link(invocation, password_links.issue(administration, str(row.id)))
         return
-    console = origin_of(invocation.settings.issuer) + "/admin/"
+    console = invocation.settings.issuer + "/admin/"
     text = f"Added the administrator {row.username}, who signs in at {console}"
     invocation.done(text, id=str(row.id), username=row.username, console=console)

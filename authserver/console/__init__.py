@@ -24,7 +24,7 @@ SECTIONS: tuple[Section, ...] = (
 
 def blueprint(pages: Pages, console: Console) -> Blueprint:
     """The console."""
-    part = Blueprint("console", __name__, url_prefix="/admin", template_folder="templates")
+    part = Blueprint("console", __name__, url_prefix=f"{pages.base}/admin", template_folder="templates")
     pages.assets.mount("console/", Path(__file__).parent / "static")
     pages.protect(part)
     console.guard(part, pages, SECTIONS)

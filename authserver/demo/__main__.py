@@ -30,7 +30,6 @@ from authserver.database.engine import open_database
 from authserver.serving import processes as serving
 from authserver.settings.loading import SettingsError
 from authserver.settings.model import Settings, load_settings
-from authserver.urls import origin_of
 
 CLIENT_ID = "demo-app"
 WEB_CLIENT_ID = "demo-web"
@@ -154,7 +153,7 @@ def lines_to_try(settings: Settings, link: Issued | None, *, has_example: bool) 
         parts.append("The example API is not running: its environment is missing; make it with: make example.")
     parts.append(f"A page that stays signed in: {WEB_ORIGIN} (user {USERNAME}, password {PASSWORD})")
     if settings.pages.admin:
-        parts.append(f"The console: {origin_of(issuer)}/admin/")
+        parts.append(f"The console: {issuer}/admin/")
         if link is not None:
             parts[-1] += f"\nSet the password of its user {link.username} first, with this link:\n{link.url}"
     return "\n\n".join(parts) + "\n"

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
@@ -20,6 +19,7 @@ from authserver.oauth.server import OAuthServer
 from authserver.pages.errors import ErrorForms
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
+from authserver.urls import path_of
 from authserver.web_apps import cors
 
 View = Callable[..., Response]
@@ -27,7 +27,7 @@ View = Callable[..., Response]
 
 def register(app: Flask, context: Context) -> None:
     """Serve every endpoint at its address under the issuer, and answer preflights if pages may call it."""
-    prefix = urlsplit(context.issuer).path
+    prefix = path_of(context.issuer)
     for endpoint in context.endpoints:
         rule, methods = endpoint.rule(prefix), list(endpoint.methods)
         app.add_url_rule(

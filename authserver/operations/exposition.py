@@ -11,13 +11,14 @@ import os
 from flask import Flask, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+from pydantic import SecretStr
 
 
-def register(app: Flask, token: str | None) -> None:
-    """Add /metrics. Without a token in the settings it answers 404."""
+def register(app: Flask, token: SecretStr | None, base: str) -> None:
+    """Add /metrics, at the root and below the issuer's path. Without a token in the settings it answers 404."""
     if token is None:
         return
-    expected = f"Bearer {token}".encode()
+    expected = f"Bearer {token.get_secret_value()}".encode()
 
     def exposition() -> Response:
         presented = request.headers.get("Authorization", "").encode("utf-8", "surrogateescape")
@@ -25,7 +26,8 @@ def register(app: Flask, token: str | None) -> None:
             return Response("", 401, {"WWW-Authenticate": 'Bearer realm="metrics"'})
         return Response(generate_latest(_registry()), content_type=CONTENT_TYPE_LATEST)
 
-    app.add_url_rule("/metrics", "metrics", exposition)
+    for prefix in {"", base}:
+        app.add_url_rule(f"{prefix}/metrics", "metrics", exposition)
 
 
 def _registry() -> CollectorRegistry:

@@ -77,8 +77,8 @@ class Readiness:
         return []
 
 
-def register(app: Flask, readiness: Readiness) -> None:
-    """Add both addresses."""
+def register(app: Flask, readiness: Readiness, base: str) -> None:
+    """Add both addresses, at the root for what watches a node, and below the issuer's path for what goes through a proxy."""
 
     def healthz() -> Response:
         return jsonify(status="ok")
@@ -87,5 +87,6 @@ def register(app: Flask, readiness: Readiness) -> None:
         problems = readiness.problems()
         return (jsonify(status="ok"), 200) if not problems else (jsonify(status="not ready", problems=problems), 503)
 
-    app.add_url_rule("/healthz", "healthz", healthz)
-    app.add_url_rule("/readyz", "readyz", readyz)
+    for prefix in {"", base}:
+        app.add_url_rule(f"{prefix}/healthz", "healthz", healthz)
+        app.add_url_rule(f"{prefix}/readyz", "readyz", readyz)

@@ -30,9 +30,14 @@ def is_own_request(headers: _Headers, origin: str) -> bool:
     return claimed == origin and site in (None, "same-origin", "none")
 
 
-def local(address: str | None, default: str) -> str:
-    """The address if it is a path of the own pages; else the default. A sign-in must never lead to another host."""
-    if address is None or len(address) > _LONGEST or not _LOCAL.fullmatch(address):
+def local(address: str | None, default: str, base: str) -> str:
+    """The address if it is a path of the own pages; else the default. A sign-in must never lead to another host.
+
+    `base` is the issuer's path.
+    """
+    if address is None or len(address) > _LONGEST or not address.startswith(base):
+        return default
+    if not _LOCAL.fullmatch(address, len(base)):
         return default
     path = address.partition("?")[0]
     decoded = unquote(path)

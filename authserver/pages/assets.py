@@ -30,9 +30,10 @@ class Asset:
 
 
 class Assets:
-    """The files that are served below `/assets/`. Mount every folder before the first request."""
+    """The files that are served at `assets/` below the issuer's path. Mount every folder before the first request."""
 
-    def __init__(self) -> None:
+    def __init__(self, base: str) -> None:
+        self._base = base
         self._folders: dict[str, Path] = {"": Path(__file__).parent / "static"}
 
     def mount(self, prefix: str, folder: Path) -> None:
@@ -62,7 +63,7 @@ class Assets:
         """The address of a file. Raises `KeyError` if there is no such file, because the page is broken then."""
         if name not in self.files:
             raise KeyError(name)
-        return f"/assets/{self.digest}/{name}"
+        return f"{self._base}/assets/{self.digest}/{name}"
 
     def register(self, app: Flask) -> None:
         """Add the route."""
@@ -80,4 +81,4 @@ class Assets:
             response.make_conditional(request)
             return response
 
-        app.add_url_rule("/assets/<digest>/<path:name>", "assets", asset)
+        app.add_url_rule(f"{self._base}/assets/<digest>/<path:name>", "assets", asset)

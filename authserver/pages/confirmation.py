@@ -11,7 +11,7 @@ from typing import ParamSpec, TypeVar
 
 from flask import Response, request
 
-from authserver.pages import addresses, forms
+from authserver.pages import forms
 from authserver.pages.pages import Page, caller, current_pages, current_visit, render
 from authserver.refusals.exceptions import Refused
 
@@ -65,7 +65,8 @@ def _question(problem: str | None) -> Response:
         ]
     else:
         action = ""
-        carried = [("next", addresses.local(request.full_path.rstrip("?"), "/account/"))]
+        pages = current_pages()
+        carried = [("next", pages.local(request.full_path.rstrip("?"), pages.home))]
     response = render("pages/confirm.html", 403, action=action, carried=carried, problem=problem)
     if request.headers.get("HX-Request") == "true":
         response.headers["HX-Retarget"] = "body"

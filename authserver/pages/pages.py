@@ -23,7 +23,7 @@ from authserver.pages.flashes import LIFETIME, Flash, FlashSigner, Kind
 from authserver.pages.visits import Visit, Visits
 from authserver.records.audit import Caller
 from authserver.sign_in.password import PasswordCheck
-from authserver.urls import origin_of
+from authserver.urls import origin_of, path_of
 
 Page = Response | str | tuple[str, int]
 
@@ -59,8 +59,16 @@ class Pages:
     visits: Visits
     passwords: PasswordCheck
     signer: FlashSigner
-    assets: Assets = field(default_factory=Assets)
     areas: list[Area] = field(default_factory=list)
+    assets: Assets = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.assets = Assets(self.base)
+
+    @property
+    def base(self) -> str:
+        """The issuer's path, which every page's address begins with."""
+        return path_of(self.issuer)
 
     @property
     def origin(self) -> str:
@@ -100,6 +108,10 @@ class Pages:
     def home(self) -> str:
         """The address of the first page of the first area."""
         return url_for(self.areas[0].endpoint)
+
+    def local(self, address: str | None, default: str) -> str:
+        """The address if it is one of the own pages; else the default."""
+        return addresses.local(address, default, self.base)
 
     def protect(self, part: Blueprint) -> None:
         """Require a visit for every view of the blueprint and of its nested blueprints."""
@@ -167,7 +179,7 @@ class Pages:
             return Response(status=401, headers={"HX-Redirect": url_for("visit.sign_in")})
         if self._came_from_elsewhere():
             return Response(render_template("pages/continue.html"))
-        wanted = addresses.local(request.full_path.rstrip("?"), "") if request.method in _SAFE else ""
+        wanted = self.local(request.full_path.rstrip("?"), "") if request.method in _SAFE else ""
         return see_other("visit.sign_in", **({"next": wanted} if wanted else {}))
 
     def _came_from_elsewhere(self) -> bool:

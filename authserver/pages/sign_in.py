@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from flask import Blueprint, g, request
 
-from authserver.pages import addresses
 from authserver.pages.confirmation import FIELD, WRONG, confirm_visit
 from authserver.pages.pages import Page, Pages, caller, flash, render, see_other, to
 from authserver.passwords.hasher import HashingOverloaded
@@ -13,20 +12,20 @@ from authserver.refusals.exceptions import Refused
 
 def sign_in_blueprint(pages: Pages) -> Blueprint:
     """The sign-in form. It needs no visit and opens one."""
-    part = Blueprint("visit", __name__, url_prefix="/account", template_folder="templates")
+    part = Blueprint("visit", __name__, url_prefix=f"{pages.base}/account", template_folder="templates")
     pages.open(part)
 
     @part.get("/sign-in")
     def sign_in() -> Page:
         g.visit = pages.find_visit()
-        wanted = addresses.local(request.args.get("next"), pages.home)
+        wanted = pages.local(request.args.get("next"), pages.home)
         if g.visit is not None:
             return to(wanted)
         return render("pages/sign_in.html", wanted=wanted, login="", problem=None)
 
     @part.post("/sign-in")
     def sign_in_now() -> Page:
-        wanted = addresses.local(request.form.get("next"), pages.home)
+        wanted = pages.local(request.form.get("next"), pages.home)
         login, password = request.form.get("login", ""), request.form.get("password", "")
         try:
             proof = pages.passwords.sign_in(login, password, caller())
@@ -55,7 +54,7 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
 
 def visit_blueprint(pages: Pages) -> Blueprint:
     """The pages that every visit may use."""
-    part = Blueprint("own_visit", __name__, url_prefix="/account")
+    part = Blueprint("own_visit", __name__, url_prefix=f"{pages.base}/account")
     pages.protect(part)
 
     @part.post("/sign-out")
@@ -70,7 +69,7 @@ def visit_blueprint(pages: Pages) -> Blueprint:
     @part.post("/confirm")
     def confirm() -> Page:
         """Check the password that a page asked for, and go to that page."""
-        wanted = addresses.local(request.form.get("next"), pages.home)
+        wanted = pages.local(request.form.get("next"), pages.home)
         if not confirm_visit(request.form.get(FIELD, "")):
             return render("pages/confirm.html", 403, action="", carried=[("next", wanted)], problem=WRONG)
         return to(wanted)

@@ -98,7 +98,13 @@ def issuer(value: str) -> str:
         raise ValueError(
             "must be an absolute URL such as https://auth.example.com, without query, fragment or user name"
         )
-    return value.rstrip("/")
+    value = value.rstrip("/")
+    # Routes and addresses are made from the path as it stands here, so it may have one spelling only.
+    if not re.fullmatch(r"(/(?!\.{1,2}(/|$))[A-Za-z0-9._~-]+)*", urlsplit(value).path):
+        raise ValueError(
+            "must have a plain path, if any, such as https://example.com/auth: segments of letters, digits, . _ ~ -"
+        )
+    return value
 
 
 def database_url(value: SecretStr) -> SecretStr:

@@ -67,4 +67,4 @@ def register(app: Flask, prefix: str) -> None:
         response.make_conditional(request)
         return response
 
-    app.add_url_rule(f"{prefix.rstrip('/')}/sdk/<name>", "sdk", module)
+    app.add_url_rule(f"{prefix}/sdk/<name>", "sdk", module)

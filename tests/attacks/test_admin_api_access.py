@@ -48,7 +48,7 @@ def test_every_route_of_the_application_has_its_rule_in_the_table(app: Flask):
         if rule.rule.startswith(f"{PREFIX}/")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
-    assert served == {(route.rule, route.method) for route in ROUTES}
+    assert served == {(PREFIX + route.rule, route.method) for route in ROUTES}
     assert {route.path for route in ROUTES if route.scope is None} <= OPEN
     assert {route.scope for route in GUARDED} <= SCOPES.keys()
     assert all(

@@ -159,10 +159,10 @@ def test_the_database_has_no_secret_of_a_link(person: Person, admin: Administrat
         assert secret not in str(setup.sql(f"SELECT * FROM {table}"))
 
 
-def test_a_link_names_the_issuers_host(person: Person, setup: Setup):
+def test_a_link_begins_with_the_issuer(person: Person, setup: Setup):
     settings = setup.with_settings(issuer="https://id.example.com/auth")
     issued = password_links.issue(Administration(setup.database, settings, "cli:tester"), person.username)
-    assert issued.url.startswith("https://id.example.com/account/password/")
+    assert issued.url.startswith("https://id.example.com/auth/account/password/")
 
 
 def test_a_user_without_a_password_begins_with_a_link(visitor: Visitor, admin: Administration, oauth: OAuth):

@@ -13,18 +13,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from authserver.administration import password_links
+from authserver.administration.context import Administration
 from tests.support.missing_parts import missing
 from tests.support.page import Page
 from tests.support.server import LiveServer, free_port
 from tests.support.setup import Setup, make_setup
 from tests.support.tls_proxy import make_certificate
+from tests.support.visitor import Visitor
 
 SAMPLES = Path(__file__).parents[2] / "config" / "proxies"
 CLIENT = "shop"
+NEW = "a wholly new password"
 ACCESS, REFRESH = f"__Host-authserver-at-{CLIENT}", f"__Host-authserver-rt-{CLIENT}"
 
 
@@ -126,6 +131,29 @@ def test_each_part_of_a_one_origin_site_gets_the_cookies_that_it_needs(site: Sit
 def test_the_metadata_is_where_the_rfc_has_it(site: Site, browser: httpx.Client):
     document = browser.get("/.well-known/oauth-authorization-server/auth").json()
     assert document["issuer"] == f"https://{site.host}/auth"
+
+
+def test_a_password_link_and_the_account_reach_no_other_server(site: Site, browser: httpx.Client, setup: Setup):
+    person = setup.a_person()
+    settings = setup.with_settings(issuer=f"https://{site.host}/auth")
+    issued = password_links.issue(Administration(setup.database, settings, "cli:tester"), person.username)
+    visitor = Visitor(browser, f"https://{site.host}")
+    path = urlsplit(issued.url).path
+    assert visitor.get(path).status_code == 200
+    visitor.submit(path, {"new_password": NEW, "repeated_password": NEW})
+    visitor.follow()
+    visitor.submit("/auth/account/sign-in", {"login": person.username, "password": NEW})
+    assert person.username in visitor.follow().text
+    assert (site.app.seen, site.api.seen) == ([], [])
+    assert visitor.get("/account/").status_code == 204
+    assert [path for path, *_ in site.app.seen] == ["/account/"], "outside of the issuer's path is the page's server"
+
+
+@pytest.mark.parametrize("path", ["/auth/admin/", "/auth/admin/api/docs", "/auth/metrics", "/auth/readyz"])
+def test_what_is_for_inside_is_not_open_to_all(site: Site, browser: httpx.Client, path: str):
+    assert browser.get("/auth/healthz").status_code == 200
+    assert browser.get(path).status_code in (403, 404)
+    assert site.app.seen == []
 
 
 def test_an_address_that_the_caller_wrote_is_not_believed(site: Site, browser: httpx.Client, setup: Setup):

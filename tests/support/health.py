@@ -18,7 +18,7 @@ def a_node(setup: Setup, *, vault: Vault | None = None) -> httpx.Client:
     app = Flask("node")
     keyring = Keyring(setup.database, vault or open_vault(setup.settings), max_age=4)
     skew = setup.settings.database.max_clock_skew
-    health.register(app, Readiness(setup.database, keyring, max_clock_skew=skew))
+    health.register(app, Readiness(setup.database, keyring, max_clock_skew=skew), "")
     return httpx.Client(transport=httpx.WSGITransport(app), base_url=setup.settings.issuer)
 
 

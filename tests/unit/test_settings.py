@@ -201,6 +201,11 @@ def test_a_duration_may_be_written_with_its_unit(written: str, seconds: int):
     assert loaded(AUTHSERVER_SERVER__SHUTDOWN_TIMEOUT=written).server.shutdown_timeout == seconds
 
 
+@pytest.mark.parametrize("path", ["//auth", "/a//b", "/a%2Fb", "/auth/..", "/./auth", "/<int:x>", "/[::1]"])
+def test_an_issuer_with_a_path_of_several_spellings_is_refused(path: str):
+    assert "AUTHSERVER_ISSUER: must" in problem(AUTHSERVER_ISSUER=f"https://example.com{path}")
+
+
 def test_an_issuer_loses_its_trailing_slash_and_keeps_its_path():
     assert loaded(AUTHSERVER_ISSUER="https://example.com/auth/").issuer == "https://example.com/auth"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 
-#: The path of a link's page.
+#: The path of a link's page, below the issuer's path.
 PATH = "/account/password/"
 
 
