@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Final, Literal
-from urllib.parse import urlsplit
 
 from authserver.refusals.problems import Problem
 from authserver.urls import is_https, is_loopback, origin_of
@@ -20,17 +19,23 @@ DELIVERIES: Final[Mapping[TokenDelivery, str]] = {
 
 
 def _origin_problem(origin: str) -> str | None:
-    """Say what is wrong with an origin: it is not one as browsers send it, or it is unsafe. None if it is right."""
-    try:
-        parts = urlsplit(origin)
-        is_origin = parts.scheme in ("http", "https") and bool(parts.hostname) and origin == origin_of(origin)
-    except ValueError:
-        is_origin = False
-    if not is_origin:
+    """Say what is wrong with an origin: no browser sends it so, or it is unsafe. None if it is right.
+
+    Nothing is repaired: what is stored is compared character by character with what browsers send.
+    """
+    if origin.lower() == "null":
         return (
-            f"{origin!r} is no origin: scheme, host and port only, in lower case, as in https://app.example.com "
-            "(no path, no wildcard, no default port)"
+            "'null' could be any page: files, sandboxed frames and data: addresses all send it; serve the page over "
+            "https and write that origin"
         )
+    if "*" in origin:
+        return f"{origin!r} has a *: there are no patterns, so write each origin in full, as in https://app.example.com"
+    try:
+        sent = origin_of(origin)
+    except ValueError as why:
+        return f"{origin!r} is no origin of a web page: {why}"
+    if origin != sent:
+        return f"{origin!r} never matches, because browsers send {sent} for it: write that"
     if not is_https(origin) and not is_loopback(origin):
         return f"{origin} is plain http; cookies and tokens need https, except for localhost and 127.0.0.1"
     return None

@@ -42,6 +42,8 @@ def _problem(kind: str, uri: str) -> str | None:
         return "has a fragment, which is not allowed (RFC 6749 section 3.1.2); leave out the # and what follows"
     if "*" in uri:
         return "has a *: there are no patterns, so register each URI in full"
+    if not uri.isascii():
+        return "has letters outside of ASCII: write its host as browsers send it (xn--…), and the rest percent-encoded"
     try:
         parts = urlsplit(uri) if _URI.fullmatch(uri) else None
         port_is_good = parts is None or parts.port != 0

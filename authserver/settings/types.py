@@ -15,6 +15,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
+from authserver.urls import origin_of
+
 SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST = 36_500 * 86_400  # so that milliseconds from now always fit the database's BIGINT
 MASTER_KEY_HINT = "must be 32 random bytes in base64 or base64url; make one with: openssl rand -base64 32"
@@ -89,8 +91,7 @@ def upper_case(value: object) -> object:
 def issuer(value: str) -> str:
     """Check an issuer identifier (RFC 8414 section 2). Cuts its trailing slash, since APIs compare letter by letter."""
     try:
-        parts = urlsplit(value)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        usable = bool(origin_of(value))
     except ValueError:
         usable = False
     # A query, a fragment or a user name would be lost or leaked in the addresses that are made from the issuer.

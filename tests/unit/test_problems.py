@@ -50,6 +50,7 @@ CLIENTS: Mapping[str, list[dict[str, Any]]] = {
     "redirect_uris": [
         {"redirect_uris": {f"https://a.example/{n}" for n in range(51)}}, {"redirect_uris": {"https://a.example/" + "a" * 500}},
         {"redirect_uris": {"https://a.example/#"}}, {"redirect_uris": {"https://*"}}, {"redirect_uris": {"nothing"}},
+        {"redirect_uris": {"https://münchen.example/a"}},
         {"redirect_uris": {"https:///a"}}, {"redirect_uris": {"http://a.example"}}, {"redirect_uris": {"app:/a"}},
     ],
     "contacts": [{"contacts": {"nobody"}}, {"contacts": {f"team@{'a' * 250}"}}, {"contacts": {f"a{n}@example.com" for n in range(21)}}],
