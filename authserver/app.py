@@ -130,7 +130,12 @@ def create_app(settings: Settings) -> Flask:
     oauth = OAuthServer(services, refusals, grant_classes())
 
     base = path_of(settings.issuer)
-    adapter.register(app, Context(settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS))
+    adapter.register(
+        app,
+        Context(
+            settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS, settings.web_apps.request_headers
+        ),
+    )
     module.register(app, base)
     errors = ErrorForms()
     adapter.register_errors(app, oauth, errors)

@@ -35,9 +35,9 @@ def register(app: Flask, context: Context) -> None:
             endpoint.name,
             _view(context, endpoint),
             methods=methods,
-            provide_automatic_options=not endpoint.cross_origin,
+            provide_automatic_options=endpoint.cross_origin is None,
         )
-        if endpoint.cross_origin:
+        if endpoint.cross_origin is not None:
             app.add_url_rule(rule, f"{endpoint.name}.preflight", _preflight(context, endpoint), methods=["OPTIONS"])
 
 
@@ -70,7 +70,11 @@ def _view(context: Context, endpoint: Endpoint) -> View:
 
 def _preflight(context: Context, endpoint: Endpoint) -> View:
     def preflight(**_path_arguments: Any) -> Response:
-        headers = cors.preflight(request.headers.get("Origin"), endpoint.methods, context.server.services.clients)
+        asked = cors.Preflight(endpoint.methods, context.request_headers)
+        if endpoint.cross_origin == "any":
+            headers = asked.for_all()
+        else:
+            headers = asked.for_registered(request.headers.get("Origin"), context.server.services.clients)
         return _response(Answer(204, "", headers))
 
     return preflight

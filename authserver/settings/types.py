@@ -17,6 +17,8 @@ from sqlalchemy.exc import ArgumentError
 
 from authserver.urls import origin_of
 
+# RFC 9110 section 5.6.2: a token.
+_HEADER_NAME = re.compile(r"[!#$%&'+.^_`|~0-9a-z-]{1,100}")
 SECONDS_PER_UNIT = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST = 36_500 * 86_400  # so that milliseconds from now always fit the database's BIGINT
 MASTER_KEY_HINT = "must be 32 random bytes in base64 or base64url; make one with: openssl rand -base64 32"
@@ -82,6 +84,18 @@ def hosts(value: object) -> object:
 
 def lower_case(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
+
+
+def header_names(value: object) -> object:
+    """Read names of request headers, from a list or from one text with commas in between. They come out in lower case."""
+    parts = re.split(r"[,\s]+", value.strip()) if isinstance(value, str) else value
+    if isinstance(parts, list | tuple):
+        names = [part.lower() if isinstance(part, str) else "" for part in parts if part != ""]
+        if all(_HEADER_NAME.fullmatch(name) for name in names):
+            return tuple(dict.fromkeys(names))
+    raise ValueError(
+        'must be a list of names of headers, such as ["traceparent", "x-request-id"]; there are no patterns'
+    )
 
 
 def upper_case(value: object) -> object:
@@ -161,6 +175,7 @@ Whole = Annotated[int, BeforeValidator(whole_number)]
 Directory = Annotated[Path, BeforeValidator(path)]
 Networks = Annotated[tuple[IPv4Network | IPv6Network, ...], BeforeValidator(networks)]
 Hosts = Annotated[str, Field(min_length=1), BeforeValidator(hosts)]
+HeaderNames = Annotated[tuple[str, ...], BeforeValidator(header_names)]
 Issuer = Annotated[str, AfterValidator(issuer), FromFile()]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
 MasterKey = Annotated[SecretStr, AfterValidator(master_key)]

@@ -10,6 +10,7 @@ from authserver.settings.types import (
     BearerToken,
     DatabaseUrl,
     Directory,
+    HeaderNames,
     Hosts,
     Issuer,
     MasterKey,
@@ -25,6 +26,15 @@ DAY = 86_400
 
 #: A header in which proxies tell the address of their client.
 ForwardedHeader = Literal["x-forwarded-for", "forwarded"]
+
+#: The request headers that common libraries for tracing add to every `fetch` of a page.
+TRACING_HEADERS = (
+    "traceparent", "tracestate", "baggage", "sentry-trace", "newrelic", "b3", "x-b3-traceid", "x-b3-spanid",
+    "x-b3-parentspanid", "x-b3-sampled", "x-b3-flags", "x-datadog-trace-id", "x-datadog-parent-id",
+    "x-datadog-origin", "x-datadog-sampling-priority", "x-datadog-sampled", "x-datadog-tags",
+    "elastic-apm-traceparent", "uber-trace-id", "x-amzn-trace-id", "x-cloud-trace-context", "request-id",
+    "request-context", "x-request-id", "x-correlation-id",
+)  # fmt: skip
 
 #: The longest life that any setting, present or earlier, gives an access token: a revoked one stays listed as long.
 LONGEST_ACCESS_TOKEN = DAY
@@ -158,6 +168,11 @@ class PageSettings(Group):
     """Seconds that a link for setting a password can be used, once."""
 
 
+class WebAppSettings(Group):
+    request_headers: HeaderNames = TRACING_HEADERS
+    """Names of request headers that pages of registered origins may add, beside Authorization and Content-Type."""
+
+
 class LogSettings(Group):
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(upper_case)] = "INFO"
     """Lowest severity that is logged. Audit events are always logged."""
@@ -198,6 +213,7 @@ class Values(Group):
     status: StatusSettings = StatusSettings()
     caches: CacheSettings = CacheSettings()
     pages: PageSettings = PageSettings()
+    web_apps: WebAppSettings = WebAppSettings()
     log: LogSettings = LogSettings()
     metrics: MetricsSettings = MetricsSettings()
 

@@ -82,6 +82,17 @@ def test_cors_answers_the_registered_origin_and_no_other(site: Site, app_user: A
     # The preflight of the browser got no permission, so the browser sent nothing.
     assert preflight.method == "OPTIONS"
     assert "access-control-allow-origin" not in {name.lower() for name, _ in preflight.answer_headers}
+    # Tracing in the page adds its headers to every request. No other header passes.
+    for headers in (
+        {"sentry-trace": "1-2"},
+        {"traceparent": "00-1-2-01", "x-datadog-trace-id": "7", "X-B3-TraceId": "1"},
+    ):
+        assert app_user.page.evaluate(ask, [sessions[0], {"Authorization": token, **headers}, "include"]) == 200
+        assert attacker.evaluate(ask, [sessions[0], {"Authorization": token, **headers}, "include"]) == "unreadable"
+        assert attacker.evaluate(ask, [f"{site.issuer}/.well-known/jwks.json", headers, "omit"]) == 200
+    assert (
+        app_user.page.evaluate(ask, [sessions[0], {"Authorization": token, "x-evil": "1"}, "include"]) == "unreadable"
+    )
     # Public documents are open to every page, but without cookies.
     for path in ("/.well-known/oauth-authorization-server", "/.well-known/jwks.json"):
         assert attacker.evaluate(ask, [site.issuer + path, {}, "omit"]) == 200

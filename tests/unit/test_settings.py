@@ -201,6 +201,17 @@ def test_a_duration_may_be_written_with_its_unit(written: str, seconds: int):
     assert loaded(AUTHSERVER_SERVER__SHUTDOWN_TIMEOUT=written).server.shutdown_timeout == seconds
 
 
+def test_names_of_request_headers_come_as_a_list_or_a_text_and_in_lower_case():
+    variable = "AUTHSERVER_WEB_APPS__REQUEST_HEADERS"
+    assert loaded(**{variable: "X-Own, traceparent,x-own"}).web_apps.request_headers == ("x-own", "traceparent")
+    assert loaded(**{variable: ""}).web_apps.request_headers == ()
+
+
+@pytest.mark.parametrize("names", ["*", "x-datadog-*", "x-a:", "x-ä", "x-a\r\nx-b;", "traceparent, *"])
+def test_no_pattern_and_no_other_text_is_the_name_of_a_request_header(names: str):
+    assert "must be a list of names of headers" in problem(AUTHSERVER_WEB_APPS__REQUEST_HEADERS=names)
+
+
 @pytest.mark.parametrize("path", ["//auth", "/a//b", "/a%2Fb", "/auth/..", "/./auth", "/<int:x>", "/[::1]"])
 def test_an_issuer_with_a_path_of_several_spellings_is_refused(path: str):
     assert "AUTHSERVER_ISSUER: must" in problem(AUTHSERVER_ISSUER=f"https://example.com{path}")

@@ -18,4 +18,4 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
     return Answer(304, "", headers) if request.has(keys.etag) else Answer(200, keys.jwks, headers)
 
 
-ENDPOINT = Endpoint("jwks", "/.well-known/jwks.json", ("GET",), _answer, "jwks_uri")
+ENDPOINT = Endpoint("jwks", "/.well-known/jwks.json", ("GET",), _answer, "jwks_uri", cross_origin="any")

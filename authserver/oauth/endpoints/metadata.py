@@ -32,4 +32,6 @@ def _answer(context: Context, _request: HttpRequest) -> Answer:
     return Answer(200, json.dumps(document), _HEADERS)
 
 
-ENDPOINT = Endpoint("metadata", "/.well-known/oauth-authorization-server", ("GET",), _answer, well_known=True)
+ENDPOINT = Endpoint(
+    "metadata", "/.well-known/oauth-authorization-server", ("GET",), _answer, well_known=True, cross_origin="any"
+)

@@ -99,5 +99,11 @@ def _more_metadata(_context: Context) -> dict[str, Any]:
 
 
 ENDPOINT = Endpoint(
-    "revoke", "/revoke", ("POST",), _answer, "revocation_endpoint", more_metadata=_more_metadata, cross_origin=True
+    "revoke",
+    "/revoke",
+    ("POST",),
+    _answer,
+    "revocation_endpoint",
+    more_metadata=_more_metadata,
+    cross_origin="registered",
 )

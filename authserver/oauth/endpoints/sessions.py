@@ -132,5 +132,5 @@ def _end_many(server: OAuthServer, request: HttpRequest, holder: _Holder) -> Ans
     return server.handle_response(204, "", [])
 
 
-ALL = Endpoint("sessions", "/sessions", ("GET", "DELETE"), _all, cross_origin=True)
-ONE = Endpoint("session", "/sessions/<session_id>", ("DELETE",), _one, cross_origin=True)
+ALL = Endpoint("sessions", "/sessions", ("GET", "DELETE"), _all, cross_origin="registered")
+ONE = Endpoint("session", "/sessions/<session_id>", ("DELETE",), _one, cross_origin="registered")

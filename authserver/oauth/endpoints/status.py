@@ -48,5 +48,7 @@ def _aggregation(context: Context, _request: HttpRequest) -> Answer:
     return Answer(200, json.dumps({"status_lists": lists}), headers)
 
 
-LIST = Endpoint("status_list", "/status/<int:number>", ("GET",), _list)
-AGGREGATION = Endpoint("status_lists", "/status", ("GET",), _aggregation, "status_list_aggregation_endpoint")
+LIST = Endpoint("status_list", "/status/<int:number>", ("GET",), _list, cross_origin="any")
+AGGREGATION = Endpoint(
+    "status_lists", "/status", ("GET",), _aggregation, "status_list_aggregation_endpoint", cross_origin="any"
+)

@@ -22,5 +22,5 @@ def _more_metadata(_context: Context) -> dict[str, Any]:
 
 
 ENDPOINT = Endpoint(
-    "token", "/token", ("POST",), _answer, "token_endpoint", more_metadata=_more_metadata, cross_origin=True
+    "token", "/token", ("POST",), _answer, "token_endpoint", more_metadata=_more_metadata, cross_origin="registered"
 )
