@@ -41,7 +41,7 @@ class Versioned(Document):
 
     @property
     def etag(self) -> str:
-        """A strong validator (RFC 9110 section 8.8.3) without its quotation marks: equal only for equal documents."""
+        """An ETag (RFC 9110 section 8.8.3) without its quotation marks: equal only for equal documents."""
         text = json.dumps(self.model_dump(mode="json", exclude=set(self.aside)), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 

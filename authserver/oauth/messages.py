@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import parse_qsl
 
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header, parse_etags
 
 from authserver.records.audit import Caller
+
+#: What a proxy appends to an ETag: "-gzip" (Apache, Caddy), "--gzip" (Jetty), ";gzip".
+_CODING: Final = re.compile(r"(?:--?|;)(?:gzip|deflate|br|zstd)$")
 
 #: Names and values. A name may occur twice.
 Headers = list[tuple[str, str]]
@@ -61,7 +65,17 @@ class HttpRequest:
 
     def has(self, etag: str) -> bool:
         """Whether the caller already has the content with this quoted ETag (RFC 9110 section 13.1.2)."""
-        return parse_etags(self.fields.get("If-None-Match")).contains_weak(etag.strip('"'))
+        return names_tag(self.fields.get("If-None-Match"), etag.strip('"'))
+
+
+def names_tag(field: str | None, tag: str) -> bool:
+    """Whether If-Match or If-None-Match names this ETag, given without quotation marks.
+
+    A proxy that compresses an answer changes its ETag: nginx makes it weak, Apache and Caddy add the coding. Both forms
+    count (docs/decisions/weak-etags-in-if-match.md).
+    """
+    named = parse_etags(field)
+    return named.star_tag or tag in {_CODING.sub("", one) for one in named.as_set(include_weak=True)}
 
 
 @dataclass(frozen=True, slots=True)

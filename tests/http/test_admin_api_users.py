@@ -37,6 +37,24 @@ def test_a_user_of_yesterday_is_changed_with_the_etag_that_was_read(api: AdminAp
     assert refused(api.patch(path, {"roles": []}, etag=before.headers["etag"]), 412, "changed-meanwhile")
 
 
+@pytest.mark.parametrize(
+    "form", ['W/"{}"', 'w/"{}"', '"{}-gzip"', '"{}--gzip"', '"{};gzip"', 'W/"{}-br"', '"another", W/"{}"', '"{}"', "*"]
+)
+def test_a_tag_counts_in_each_form_that_proxies_make_of_it(api: AdminApi, path: str, form: str):
+    first = api.get(path).headers["etag"].strip('"')
+    assert api.patch(path, {"roles": ["editor"]}, etag=form.format(first)).status_code == 200
+    if form != "*":
+        assert refused(api.patch(path, {"roles": []}, etag=form.format(first)), 412, "changed-meanwhile")
+
+
+@pytest.mark.parametrize("form", ['W/"another"', '"{}x"', '"x{}"', '"{}-other"', '"-gzip"', '"*"', 'W/"*"', '"{}'])
+def test_another_tag_changes_nothing(api: AdminApi, path: str, form: str):
+    before = api.get(path)
+    tag = form.format(before.headers["etag"].strip('"'))
+    assert refused(api.patch(path, {"roles": ["editor"]}, etag=tag), 412, "changed-meanwhile")
+    assert api.get(path).json() == before.json()
+
+
 def test_a_refused_change_leaves_the_time_of_the_last_one(api: AdminApi, path: str):
     before = api.get(path)
     assert api.patch(path, {"email": "no address"}, etag=before.headers["etag"]).status_code == 422

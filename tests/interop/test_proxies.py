@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
-import shutil
-import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,8 +16,8 @@ import pytest
 
 from authserver.administration import password_links
 from authserver.administration.context import Administration
-from tests.support.missing_parts import missing
 from tests.support.page import Page
+from tests.support.proxies import proxy_or_skip, run_caddy, run_nginx
 from tests.support.server import LiveServer, free_port
 from tests.support.setup import Setup, make_setup
 from tests.support.tls_proxy import make_certificate
@@ -85,8 +81,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, setup: Setup) -> Iterat
     """The one-origin sample of each proxy."""
     kind: str = request.param
     host = {"nginx": "shop.example.com", "caddy": "one.example.com"}[kind]
-    if shutil.which(kind, path=f"{os.environ['PATH']}:/usr/sbin") is None:
-        missing(kind, f"apt-get install {'nginx-light' if kind == 'nginx' else kind}")
+    proxy_or_skip(kind)
     given = {"token_delivery": "both_cookies", "origins": frozenset({f"https://{host}"}), "kind": "browser"}
     setup.an_app(public=True, client_id=CLIENT, **given)
     server = LiveServer(setup, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
@@ -177,15 +172,7 @@ def _nginx(directory: Path, port: int, ports: dict[int, int]) -> Iterator[None]:
         text = text.replace("/etc/nginx/", f"{directory}/")
         text = re.sub(r"/etc/ssl/\S+\.(pem|key)", str(certificate), text)
         (directory / name).write_text(text)
-    places = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-    temporary = " ".join(f"{place}_temp_path {directory}/{place};" for place in places)
-    user = "user root;" if os.getuid() == 0 else ""
-    (directory / "nginx.conf").write_text(
-        f"{user} daemon off; pid {directory}/nginx.pid; error_log {directory}/error.log; events {{}}\n"
-        f"http {{ access_log off; {temporary} include {directory}/nginx-one-origin.conf; }}\n"
-    )
-    command = ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf"), "-e", str(directory / "error.log")]
-    with _process(command, port, directory):
+    with run_nginx(directory, f"include {directory}/nginx-one-origin.conf;", f"https://127.0.0.1:{port}"):
         yield
 
 
@@ -196,10 +183,7 @@ def _caddy(directory: Path, port: int, ports: dict[int, int]) -> Iterator[None]:
     text = text.replace("one.example.com {", f"one.example.com {{\n\ttls {certificate} {certificate}")
     text = text.replace("auth.example.com {", f"auth.example.com {{\n\ttls {certificate} {certificate}")
     options = f"{{\n\tadmin off\n\thttps_port {port}\n\thttp_port {free_port()}\n\tauto_https disable_redirects\n}}\n"
-    (directory / "Caddyfile").write_text(options + text)
-    with _process(
-        ["caddy", "run", "--adapter", "caddyfile", "--config", str(directory / "Caddyfile")], port, directory
-    ):
+    with run_caddy(directory, options + text, f"https://127.0.0.1:{port}"):
         yield
 
 
@@ -207,27 +191,3 @@ def _moved(text: str, ports: dict[int, int]) -> str:
     for documented, real in ports.items():
         text = text.replace(f"127.0.0.1:{documented}", f"127.0.0.1:{real}")
     return text
-
-
-@contextlib.contextmanager
-def _process(command: list[str], port: int, directory: Path) -> Iterator[None]:
-    log = directory / "proxy.log"
-    environment = {**os.environ, "HOME": str(directory), "XDG_DATA_HOME": str(directory)}
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.get(f"https://127.0.0.1:{port}/", verify=False, timeout=5)
-                break
-            except httpx.ConnectError as error:
-                if "SSL" in str(error) or "alert" in str(error):
-                    break  # it listens, without a certificate for a bare address
-                assert process.poll() is None, log.read_text()
-                assert time.monotonic() < deadline, log.read_text()
-                time.sleep(0.05)
-        yield
-    finally:
-        process.terminate()
-        process.wait(timeout=60)
