@@ -60,9 +60,7 @@ def confirm_visit(password: str) -> bool:
 def _question(problem: str | None) -> Response:
     if request.method == "POST":
         action = request.full_path.rstrip("?")
-        carried = [
-            (n, v) for n, v in request.form.items(multi=True) if n != forms.FIELD and "password" not in n.lower()
-        ]
+        carried = forms.carried()
     else:
         action = ""
         pages = current_pages()

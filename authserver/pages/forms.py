@@ -10,6 +10,8 @@ import base64
 import hmac
 import secrets
 
+from flask import request
+
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
 _NONCE_BYTES = 16
@@ -31,6 +33,12 @@ def matches(secret: bytes, token: str) -> bool:
     if len(raw) != _NONCE_BYTES + _TAG_BYTES:
         return False
     return hmac.compare_digest(raw[_NONCE_BYTES:], _tag(secret, raw[:_NONCE_BYTES]))
+
+
+def carried() -> list[tuple[str, str]]:
+    """The fields of the posted form that a page may carry: all but the form token and passwords."""
+    fields = request.form.items(multi=True)
+    return [(name, value) for name, value in fields if name != FIELD and "password" not in name.lower()]
 
 
 def _tag(secret: bytes, nonce: bytes) -> bytes:

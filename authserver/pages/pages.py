@@ -14,9 +14,10 @@ from typing import Any, cast
 from flask import Blueprint, Flask, Response, abort, g, redirect, render_template, request, url_for
 from jinja2 import StrictUndefined
 from markupsafe import Markup
+from werkzeug.exceptions import Forbidden
 
 from authserver.database.engine import Unavailable
-from authserver.pages import addresses, forms, texts
+from authserver.pages import addresses, forms, resending, texts
 from authserver.pages.assets import Assets
 from authserver.pages.cookies import Cookie
 from authserver.pages.flashes import LIFETIME, Flash, FlashSigner, Kind
@@ -28,7 +29,6 @@ from authserver.urls import origin_of, path_of
 Page = Response | str | tuple[str, int]
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_FORM_COOKIE_SECONDS = 3600
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
@@ -40,6 +40,10 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Vary": "Cookie",
 }
+
+
+class StaleForm(Forbidden):
+    """The form token was not made with this browser's present secret. Nothing was changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +85,12 @@ class Pages:
 
     @property
     def form_cookie(self) -> Cookie:
-        """Holds the secret of form tokens for a browser that is not signed in."""
-        return Cookie.of("authserver-form", self.issuer)
+        """Holds the secret of form tokens for a browser that is not signed in.
+
+        One for all tabs, so none makes another's form invalid: it is Lax, because a Strict one would be missing, and made
+        anew, when a link on another site leads here. It stays until the browser is closed, also after a sign-in.
+        """
+        return Cookie.of("authserver-form", self.issuer, "Lax")
 
     @property
     def flash_cookie(self) -> Cookie:
@@ -113,6 +121,9 @@ class Pages:
         """The address if it is one of the own pages; else the default."""
         return addresses.local(address, default, self.base)
 
+    def is_local(self, address: str) -> bool:
+        return self.local(address, "") != ""
+
     def protect(self, part: Blueprint) -> None:
         """Require a visit for every view of the blueprint and of its nested blueprints."""
         part.before_request(self._require_visit)
@@ -129,7 +140,13 @@ class Pages:
         g.visit = self.find_visit()
         if g.visit is None:
             return self._to_sign_in()
-        self._refuse_forgery()
+        try:
+            self._refuse_forgery()
+        except StaleForm:
+            form = resending.posted()
+            if form is None:
+                raise
+            return self.show_again(form, 403)
         return None
 
     def _prepare_open_page(self) -> None:
@@ -150,8 +167,8 @@ class Pages:
         token = request.headers.get(forms.HEADER) or request.form.get(forms.FIELD, "")
         secret = self._form_secret()
         if secret is None or not forms.matches(secret, token):
-            abort(
-                403, "This form is out of date. Nothing was changed. Go back, load the page again, and try once more."
+            raise StaleForm(
+                "This form is out of date. Nothing was changed. Go back, load the page again, and try once more."
             )
 
     def _form_secret(self) -> bytes | None:
@@ -179,8 +196,21 @@ class Pages:
             return Response(status=401, headers={"HX-Redirect": url_for("visit.sign_in")})
         if self._came_from_elsewhere():
             return Response(render_template("pages/continue.html"))
-        wanted = self.local(request.full_path.rstrip("?"), "") if request.method in _SAFE else ""
-        return see_other("visit.sign_in", **({"next": wanted} if wanted else {}))
+        if request.method in _SAFE:
+            wanted = self.local(request.full_path.rstrip("?"), "")
+            return see_other("visit.sign_in", **({"next": wanted} if wanted else {}))
+        # Only one of the own pages' forms is worth keeping, and only if one of the own pages sent it.
+        is_own = forms.FIELD in request.form and addresses.is_own_request(request.headers, self.origin)
+        if not is_own or request.endpoint == "own_visit.sign_out":
+            return see_other("visit.sign_in")
+        form = resending.posted()
+        wanted = self.local(request.full_path.rstrip("?"), self.home) if resending.has_page() else self.home
+        problem = resending.PUT_OFF if form is not None else resending.LOST
+        return render("pages/sign_in.html", 403, wanted=wanted, login="", problem=problem, resend=form)
+
+    def show_again(self, form: resending.LateForm, status: int) -> Response:
+        """The page that shows a form that came too late, and asks whether to send it."""
+        return render("pages/send_again.html", status, form=form)
 
     def _came_from_elsewhere(self) -> bool:
         """Whether a link on another site led here. The browser sends strict cookies only when the page loads again."""
@@ -213,7 +243,7 @@ class Pages:
         elif g.get("flashes_shown"):
             self.flash_cookie.clear(response)
         if (secret := g.get("new_form_secret")) is not None:
-            self.form_cookie.write(response, secret.decode(), max_age=_FORM_COOKIE_SECONDS)
+            self.form_cookie.write(response, secret.decode())
         return response
 
 

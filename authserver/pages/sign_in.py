@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, g, request
+from flask import Blueprint, Response, g, request
 
+from authserver.pages import resending
 from authserver.pages.confirmation import FIELD, WRONG, confirm_visit
-from authserver.pages.pages import Page, Pages, caller, flash, render, see_other, to
+from authserver.pages.pages import Page, Pages, StaleForm, caller, flash, render, see_other, to
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.exceptions import Refused
+from authserver.users.model import Proof
+
+_WRONG = "The user name or password is wrong."
+_BUSY = "Too many people are signing in just now. Nothing is wrong with your password. Try again in a moment."
 
 
 def sign_in_blueprint(pages: Pages) -> Blueprint:
@@ -15,41 +20,60 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
     part = Blueprint("visit", __name__, url_prefix=f"{pages.base}/account", template_folder="templates")
     pages.open(part)
 
+    @part.errorhandler(StaleForm)
+    def stale(_stale: StaleForm) -> Page:
+        """Show the form again, with a new token."""
+        return _form(pages, "This page was out of date. Please type your password once more.", 403)
+
     @part.get("/sign-in")
     def sign_in() -> Page:
         g.visit = pages.find_visit()
-        wanted = pages.local(request.args.get("next"), pages.home)
-        if g.visit is not None:
-            return to(wanted)
-        return render("pages/sign_in.html", wanted=wanted, login="", problem=None)
+        return _form(pages) if g.visit is None else to(_wanted(pages))
 
     @part.post("/sign-in")
     def sign_in_now() -> Page:
-        wanted = pages.local(request.form.get("next"), pages.home)
-        login, password = request.form.get("login", ""), request.form.get("password", "")
         try:
-            proof = pages.passwords.sign_in(login, password, caller())
+            proof = pages.passwords.sign_in(request.form.get("login", ""), request.form.get("password", ""), caller())
         except HashingOverloaded as overload:
-            problem = (
-                "Too many people are signing in just now. Nothing is wrong with your password. Try again in a moment."
-            )
-            page = render("pages/sign_in.html", 503, wanted=wanted, login=login, problem=problem)
-            page.headers["Retry-After"] = str(overload.retry_after)
-            return page
+            busy = _form(pages, _BUSY, 503)
+            busy.headers["Retry-After"] = str(overload.retry_after)
+            return busy
         except Refused:
-            problem = "The user name or password is wrong."
-            return render("pages/sign_in.html", 403, wanted=wanted, login=login, problem=problem)
-        previous = pages.find_visit()
-        if previous is not None:
-            pages.visits.end(previous.id, previous.user_id, caller())
-        # Always a new value: a cookie that an attacker planted before the sign-in is worth nothing after it.
-        value = pages.visits.open(proof, caller())
-        response = to(wanted)
-        pages.visit_cookie.write(response, value)
-        pages.form_cookie.clear(response)
-        return response
+            return _form(pages, _WRONG, 403)
+        return _open(pages, proof)
 
     return part
+
+
+def _wanted(pages: Pages) -> str:
+    return pages.local(request.values.get("next"), pages.home)
+
+
+def _form(pages: Pages, problem: str | None = None, status: int = 200) -> Response:
+    """The form, with what was typed. It goes on carrying a form that came too late."""
+    login, late = request.form.get("login", ""), resending.read(pages.is_local)
+    return render("pages/sign_in.html", status, wanted=_wanted(pages), login=login, problem=problem, resend=late)
+
+
+def _open(pages: Pages, proof: Proof) -> Response:
+    """Open a visit in place of the browser's present one, and lead to the wanted page, or show a form that came too late."""
+    previous = pages.find_visit()
+    try:
+        # Always a new value: a cookie that an attacker planted before the sign-in is worth nothing after it.
+        value = pages.visits.open(proof, caller())
+    except Refused as refusal:
+        pages.passwords.record(refusal, proof.user_id, caller(), None)
+        return _form(pages, _WRONG, 403)
+    if previous is not None:
+        pages.visits.end(previous.id, previous.user_id, caller())
+    late = resending.read(pages.is_local)
+    if late is None:
+        response = to(_wanted(pages))
+    else:
+        g.visit = pages.visits.find(value, caller())
+        response = pages.show_again(late, 200)
+    pages.visit_cookie.write(response, value)
+    return response
 
 
 def visit_blueprint(pages: Pages) -> Blueprint:
@@ -69,7 +93,7 @@ def visit_blueprint(pages: Pages) -> Blueprint:
     @part.post("/confirm")
     def confirm() -> Page:
         """Check the password that a page asked for, and go to that page."""
-        wanted = pages.local(request.form.get("next"), pages.home)
+        wanted = _wanted(pages)
         if not confirm_visit(request.form.get(FIELD, "")):
             return render("pages/confirm.html", 403, action="", carried=[("next", wanted)], problem=WRONG)
         return to(wanted)

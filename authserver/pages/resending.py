@@ -1,0 +1,66 @@
+"""A form that came too late: its visit has ended, or the browser has signed in anew since the form was shown.
+
+Nothing of it is done. The form travels in the body of the sign-in page, and after the sign-in a page shows it and asks
+whether to send it. So nothing that was typed gets lost, and no form is sent without a click by a user who is signed in.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from flask import current_app, request
+
+from authserver.pages import forms
+
+#: The field of the sign-in form that carries another form.
+FIELD = "resend"
+_LONGEST = 8000  # characters, as JSON
+PUT_OFF = "You are not signed in any more, so your form was not sent. Sign in, and you can send it."
+LOST = (
+    "You are not signed in any more, so your form was not sent, and nothing was changed. Sign in, and fill it in again: "
+    "a form with a password or a file, or a long one, is not kept."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LateForm:
+    """The address of a form and its fields, without the form token."""
+
+    action: str
+    fields: list[tuple[str, str]]
+
+    def __str__(self) -> str:
+        """The text that the sign-in form carries."""
+        return json.dumps([self.action, self.fields])
+
+
+def posted() -> LateForm | None:
+    """The form of this request; None if it may not be carried: it has a password or a file, or is too long."""
+    form = LateForm(request.full_path.rstrip("?"), forms.carried())
+    has_password = any(value and "password" in name.lower() for name, value in request.form.items(multi=True))
+    return None if has_password or request.files or len(str(form)) > _LONGEST else form
+
+
+def has_page() -> bool:
+    """Whether the address of this request also shows a page, so that a sign-in can lead there."""
+    addresses = current_app.create_url_adapter(request)
+    return addresses is not None and addresses.test(method="GET")
+
+
+def read(is_local: Callable[[str], bool]) -> LateForm | None:
+    """The form that a sign-in form carries; None without one. Checks only its shape and that its address is our own.
+
+    The fields need no check: they get into the hidden fields of a form, and are checked when that is sent.
+    """
+    text = request.form.get(FIELD, "")
+    if not text or len(text) > _LONGEST:
+        return None
+    try:
+        action, fields = json.loads(text)
+        form = LateForm(action, [(name, value) for name, value in fields])
+    except (ValueError, TypeError, RecursionError):
+        return None
+    is_text = all(isinstance(part, str) for part in (action, *(part for pair in form.fields for part in pair)))
+    return form if is_text and is_local(action) else None
