@@ -22,7 +22,10 @@ from authserver.pages import store
 from authserver.pages.model import VisitRecord
 from authserver.records import audit
 from authserver.records.audit import Caller, Entry, Event
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.settings.values import PageSettings
+from authserver.users import store as users
 from authserver.users.links import store as links
 from authserver.users.model import Proof
 
@@ -61,7 +64,11 @@ class Visits:
     def open(self, proof: Proof, caller: Caller) -> str:
         """Open a visit for a user who was proved. Returns the cookie's value. Commits.
 
-        The user is not locked. The visit counts only for this password version, so a change during the hashing wins.
+        The user's row is locked and read again, as `sessions/opening.py` does it. So an act that shuts the user out either
+        comes first and is seen here, or waits, and then ends this visit.
+
+        Raises:
+            Refused: the user or the password was changed during the hashing.
         """
         visit_id, secret = new_id(), secrets.token_bytes(_SECRET_BYTES)
         values = {
@@ -74,6 +81,11 @@ class Visits:
             "user_agent": caller.user_agent,
         }
         with self._database.transaction() as connection:
+            user = users.lock_for_visit(connection, proof.user_id)
+            if user is None or not user.enabled:
+                raise Refused(Reason.USER_DISABLED)
+            if user.password_version != proof.password_version:
+                raise Refused(Reason.PASSWORD_CHANGED)
             store.add(connection, values, self._settings.lifetime * 1000)
             entry = Entry(Event.VISIT_OPENED, f"user:{proof.user_id}", user_id=proof.user_id, caller=caller)
             audit.record(connection, entry)

@@ -62,6 +62,13 @@ def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, e
     return None if row is None else LockedUser(*row)
 
 
+def lock_for_visit(connection: Connection, user_id: UUID) -> UserRecord | None:
+    """Lock the user's row as `lock_for_sign_in` does. Returns its state and password version; None if it is removed."""
+    columns = (UserRecord.enabled, UserRecord.password_version)
+    statement = select(*columns).where(UserRecord.id == user_id, _PRESENT).with_for_update(read=True)
+    return one_row(connection, UserRecord, statement)
+
+
 def store_rehash(connection: Connection, user_id: UUID, password_version: int, password_hash: str) -> None:
     """Store the same password under newer parameters, unless the password was changed since it was verified."""
     unchanged = (UserRecord.id == user_id, UserRecord.password_version == password_version)
