@@ -1,13 +1,16 @@
-"""Page, API and server on one origin, with both tokens in cookies, which browsers also send for sibling hosts."""
+"""Page, API and server on one origin: tokens in cookies, which browsers also send for sibling hosts, and an issuer with a path."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import BrowserContext
 
 from tests.support.app_user import PATIENCE_MS, SIBLING_HOST, AppUser, a_page_of
+from tests.support.console import an_administrator
+from tests.support.driving import sign_in
 from tests.support.setup import make_setup
 from tests.support.site import CLIENT, Site, open_site
 
@@ -58,3 +61,21 @@ def test_no_sibling_host_reads_or_writes_with_the_cookies_of_the_one_origin(
     app_user.page.evaluate("auth.signOut({ everywhere: true })")
     assert app_user.cookies() == {}
     assert all(row.revoked_at is not None for row in app_user.state()[1:])
+
+
+def test_the_pages_work_below_the_path_of_the_issuer(one_origin: Site, visitors_browser: BrowserContext):
+    site = one_origin
+    visitors_browser.set_default_timeout(PATIENCE_MS)
+    page = visitors_browser.new_page()
+    broken: list[str] = []
+    page.on("response", lambda answer: broken.append(answer.url) if answer.status >= 400 else None)
+    page.on("console", lambda message: broken.append(message.text) if message.type == "error" else None)
+    sign_in(page, site.issuer, an_administrator(site.setup), to="/admin/clients")
+    # The search asks for the list with htmx, and writes what it asked into the address.
+    page.get_by_label("Name or client ID contains").fill(CLIENT)
+    page.wait_for_url(re.compile(rf"{re.escape(site.issuer)}/admin/clients/?\?q={CLIENT}"))
+    page.get_by_role("link", name="Your account").click()
+    page.wait_for_url(f"{site.issuer}/account/")
+    page.get_by_role("button", name="Sign out").click()
+    page.wait_for_url(f"{site.issuer}/account/sign-in")
+    assert broken == []
