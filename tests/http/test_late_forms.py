@@ -127,7 +127,7 @@ def test_what_no_page_of_ours_carries_is_dropped(visitor: Visitor, person: Perso
     assert (answer.status_code, answer.headers["location"]) == (303, "/account/")
 
 
-@pytest.mark.parametrize("text", ["", "{", "[" * 5000, "null", "\u00e9"])
+@pytest.mark.parametrize("text", ["", "{", "[" * 5000, "null", "\u00e9", r'["/account/data", [["a", "\ud800"]]]'])
 def test_what_is_no_document_is_dropped_too(visitor: Visitor, person: Person, text: str):
     visitor.get(SIGN_IN)
     answer = visitor.submit(SIGN_IN, {"login": person.username, "password": person.password, "resend": text})
