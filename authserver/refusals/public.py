@@ -50,6 +50,8 @@ class Public(Enum):
         "The scopes belong to several APIs: send one resource parameter for each API of the token.",
     )
     SCOPE_OF_RESOURCE = ("invalid_scope", "A scope does not belong to the requested resource.")
+    LONG_TOKEN = ("invalid_scope", "The access token would be too long: ask for fewer scopes.")
+    LONG_COOKIE = ("invalid_scope", "The access token would be too long for a cookie: ask for fewer scopes.")
     ACCESS_TOKEN = ("invalid_token", "The access token is missing, invalid, expired or not for this address.")
     ACCESS_TOKEN_SCOPE = ("insufficient_scope", "The access token lacks the scope `sessions`.")
     LATER = ("temporarily_unavailable", "The server cannot answer now. Try again later.")

@@ -79,6 +79,13 @@ class Reason(Enum):
     RESOURCE_BEYOND_SESSION = (37, Public.TARGET, "A refresh asked for an API its session lacks.",
         "The user signs in again.")
 
+    ACCESS_TOKEN_TOO_LONG = (38, Public.LONG_TOKEN,
+        "The access token would be longer than a request can carry.",
+        "Ask for less (scope=…, resource=…), or give the user fewer roles.")
+    ACCESS_COOKIE_TOO_LONG = (39, Public.LONG_COOKIE,
+        "The cookie of the access token would be larger than browsers keep.",
+        "Ask for less (scope=…), give fewer roles, or: authserver clients edit CLIENT --token-delivery cookie")
+
     TOKEN_MALFORMED = (40, Public.REFRESH_TOKEN, "The refresh token does not have the form of one.",
         "Send it as it was received.")
     TOKEN_KEY_UNKNOWN = (41, Public.REFRESH_TOKEN,

@@ -74,20 +74,21 @@ class Opening:
         client: Client,
         caller: Caller,
         grant: Callable[[Connection, frozenset[str]], Granted],
+        check: Callable[[Connection, SessionRecord], None],
         device_name: str | None,
     ) -> Opened:
         """Insert the session of a user who was proved. Commits. Three statements, four where the client has a cap.
 
-        `grant` decides on scopes and audiences from the user's present roles, and may raise `Refused`. It reads the
-        database through the transaction's connection.
+        `grant` decides on scopes and audiences from the user's present roles. `check` gets the new session. Both may
+        raise `Refused`, which leaves nothing behind, and read the database through the transaction's connection.
 
         Raises:
-            Refused: user, password or client changed during the sign-in, or `grant` refused.
+            Refused: user, password or client changed during the sign-in, or `grant` or `check` refused.
         """
         # Before the transaction: this may read the database, and must not wait for a second connection inside it.
         token, values = self._prepare(proof, client, caller, device_name)
         try:
-            row = self._insert(values, proof, client, caller, grant)
+            row = self._insert(values, proof, client, caller, grant, check)
         except IntegrityError:
             taken = select(_S.id).where(_S.status_index == values["status_index"])
             with self._database.autocommit() as connection:
@@ -96,7 +97,7 @@ class Opening:
             # The database went back in time, and another process leased our index. Nothing was committed.
             self.indices.drop(values["status_index"])
             token, values = self._prepare(proof, client, caller, device_name)
-            row = self._insert(values, proof, client, caller, grant)
+            row = self._insert(values, proof, client, caller, grant, check)
         return Opened(row, token, row.now)
 
     def _insert(
@@ -106,6 +107,7 @@ class Opening:
         client: Client,
         caller: Caller,
         grant: Callable[[Connection, frozenset[str]], Granted],
+        check: Callable[[Connection, SessionRecord], None],
     ) -> SessionRecord:
         capped = client.max_sessions_per_user is not None
         with self._database.transaction() as connection:
@@ -116,6 +118,7 @@ class Opening:
             values |= {"client_epoch": user.client_epoch, "roles": user.roles}
             values |= {"scopes": granted.scopes, "audiences": granted.audiences}
             row = present(one_row(connection, SessionRecord, _INSERT, values))
+            check(connection, row)
             entry = audit.Entry(
                 Event.SESSION_OPENED,
                 actor=f"user:{proof.user_id}",

@@ -29,7 +29,10 @@ from authserver.sessions import decision, store
 from authserver.sessions.decision import Act, Presented
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.refresh_token import MAX_GENERATION, SALT_BYTES, Malformed, RefreshToken, parse, successor
-from authserver.sessions.values import Outcome, Refreshed, Session
+from authserver.sessions.values import Outcome, Refreshed
+
+#: More characters than the scopes, audiences and roles of any session.
+_ANY = 2**31 - 1
 
 #: How often a refresh looks again after another caller has moved its session. Each time one of the callers succeeds.
 _MAX_LOOKS = 20
@@ -40,9 +43,9 @@ _AUDITED_RETRIES = 8
 #: Seconds that a client should wait while the database is behind its tokens.
 _FUTURE_RETRY_AFTER = 30
 
-#: May refuse by raising `Refused`. Gets the transaction's connection to read with, and the copy of the client that the
-#: decision used.
-Check = Callable[[Connection, Session, Client], None]
+#: May refuse by raising `Refused`. Gets the transaction's connection to read with, the moved session, and the copy of the
+#: client that the decision used.
+Check = Callable[[Connection, SessionRecord, Client], None]
 
 
 class Rotation:
@@ -62,22 +65,24 @@ class Rotation:
         self._refusals = refusals
         self._references = references
 
-    def refresh(self, text: str, client: Client, caller: Caller, check: Check | None = None) -> Refreshed:
-        """Answer a refresh token. Commits. Without `check` the usual case is one statement.
+    def refresh(self, text: str, client: Client, caller: Caller, check: Check, unchecked: int) -> Refreshed:
+        """Answer a refresh token. Commits. The usual case is one statement.
 
         Of any number of parallel callers with the same token exactly one rotates it, and all get the same successor
         while the retry window lasts. `check` may refuse by raising `Refused`: that undoes the rotation, and the token
-        stays usable. Does not check that the client may use the grant: do that before.
+        stays usable. The usual case calls it only if scopes, audiences and roles of the session have more than
+        `unchecked` characters, and always if that is negative. Does not check that the client may use the grant: do
+        that before.
 
         Raises:
             Refused: malformed or forged token, ended session, or one just ended because of reuse; `reason` says which.
             TryLater: the token is newer than its session, or other callers move the session too fast.
         """
         presented, leaked = self.genuine(text)
-        for _ in range(_MAX_LOOKS):
-            refreshed = self._rotate(presented, client, caller, check) or self._decide(
-                presented, client, caller, check, leaked=leaked
-            )
+        for look in range(_MAX_LOOKS):
+            quick = look == 0 and unchecked >= 0
+            moved = self._rotate(presented, client, caller, None if quick else check, unchecked if quick else _ANY)
+            refreshed = moved or self._decide(presented, client, caller, check, leaked=leaked)
             if isinstance(refreshed, Refreshed):
                 return refreshed
             client = refreshed or client
@@ -101,11 +106,15 @@ class Rotation:
             raise Refused(Reason.TOKEN_FORGED)
         return token, key.leaked
 
-    def _rotate(self, presented: RefreshToken, client: Client, caller: Caller, check: Check | None) -> Refreshed | None:
+    def _rotate(
+        self, presented: RefreshToken, client: Client, caller: Caller, check: Check | None, most: int
+    ) -> Refreshed | None:
+        """Run the one statement. `most` is the most characters that scopes, audiences and roles may have for it."""
         rotates = client.refresh_policy == "rotate"
         statement = store.ROTATE if rotates else store.KEEP
         following, new = self._new_successor(presented, presented.generation + 1)
         parameters = _parameters(presented, client) | {"address": caller.address, "agent": caller.user_agent}
+        parameters["most"] = most
         if rotates:
             parameters |= new | {"window_ms": client.retry_window * 1000}
         # Without a check, the one statement commits by itself. A check needs a transaction, which it may undo.
@@ -121,7 +130,7 @@ class Rotation:
         return answer
 
     def _decide(
-        self, presented: RefreshToken, client: Client, caller: Caller, check: Check | None, *, leaked: bool
+        self, presented: RefreshToken, client: Client, caller: Caller, check: Check, *, leaked: bool
     ) -> Refreshed | Client | None:
         """Act on the decision table. Returns the answer; or, to look again, None or a newer copy of the client."""
         with self._database.autocommit() as connection:
@@ -153,7 +162,7 @@ class Rotation:
         return None
 
     def _retry(
-        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
+        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
     ) -> Refreshed | None:
         parameters = _parameters(presented, client) | {
             "seen_generation": seen.generation,
@@ -174,7 +183,7 @@ class Rotation:
             return answer
 
     def _retry_late(
-        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check | None
+        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
     ) -> Refreshed | None:
         following, new = self._new_successor(presented, seen.generation + 1)
         parameters = _parameters(presented, client) | new

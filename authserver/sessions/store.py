@@ -20,6 +20,7 @@ from sqlalchemy import (
     bindparam,
     case,
     false,
+    func,
     literal_column,
     or_,
     select,
@@ -48,6 +49,7 @@ _new_key = bindparam("new_key", type_=Integer())
 _address = bindparam("address", type_=String())
 _user_agent = bindparam("agent", type_=String())
 _late_allowed = bindparam("late_allowed", type_=Integer())
+_most = bindparam("most", type_=Integer())
 
 LIVE: ColumnElement[bool] = and_(_S.revoked_at.is_(None), _S.idle_expires_at > _NOW, _S.absolute_expires_at > _NOW)
 _THIS_SESSION: ColumnElement[bool] = and_(
@@ -79,6 +81,8 @@ _SESSION = (
     _NOW.label("now"),
 )
 
+#: A row with more may make too long a token, which has to be found out before the row moves.
+_NOT_TOO_MUCH = func.length(_S.scopes) + func.length(_S.audiences) + func.length(_S.roles) <= _most
 _ROTATION_IS_DUE = or_(_S.rotated_at.is_(None), _S.rotated_at + _window <= _NOW)
 
 
@@ -90,7 +94,7 @@ def _if_due(new: Any, old: Any) -> Any:
 #: Of any number of parallel callers with one token, the first finds its digest current, and the others do not.
 ROTATE = (
     update(_S)
-    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
+    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE, _NOT_TOO_MUCH)
     .values(
         generation=_if_due(_S.generation + 1, _S.generation),
         previous_digest=_if_due(_S.current_digest, _S.previous_digest),
@@ -113,7 +117,7 @@ ROTATE = (
 #: For clients with the `stable` policy: the current token stays current.
 KEEP = (
     update(_S)
-    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE)
+    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE, _NOT_TOO_MUCH)
     .values(current_presented=true(), **_EXTENDED, **_LAST_CALLER)
     .returning(*_SESSION, _S.last_address, _S.last_user_agent)
 )

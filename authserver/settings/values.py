@@ -64,7 +64,7 @@ class ServerSettings(Group):
     """Worker processes."""
     threads: Annotated[Whole, Field(ge=4, le=1024)] = 16
     """Threads of one worker."""
-    max_body_bytes: Annotated[Whole, Field(ge=1024, le=16_777_216)] = 65_536
+    max_body_bytes: Annotated[Whole, Field(ge=16_384, le=16_777_216)] = 65_536
     """Largest request body that is read, in bytes."""
     shutdown_timeout: Annotated[Seconds, Field(ge=0)] = 30
     """Seconds that requests in flight get to finish when the server stops."""

@@ -12,13 +12,22 @@ from joserfc.errors import JoseError
 
 from authserver.apis.model import Catalogue
 from authserver.clients.model import Client
-from authserver.keys.keyring import Keyring
+from authserver.keys.keyring import Keyring, Snapshot
+from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.sessions.values import Session, expires_at
 from authserver.tokens import opaque, status_list
 from authserver.tokens.scopes import Access
 from authserver.tokens.signing import only, sign
 
 TYP = "at+jwt"
+#: The most characters of an access token. A longer one is not made: with the other headers of a request it would not fit
+#: into the 16 KiB of a head that the server reads, so its own issuer would refuse it.
+LONGEST = 12 * 1024
+
+# As many characters as header and signature have at most (RS256), and as the claims that are in every token.
+_ENVELOPE = 460
+_FIXED_CLAIMS = 360
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,6 +51,11 @@ class OwnToken:
     claims: dict[str, Any]
 
 
+def room(longest: int, issuer: str) -> int:
+    """How many characters of JSON scopes, audiences and roles may have, so that no token is longer than `longest`."""
+    return (longest - _ENVELOPE) * 3 // 4 - _FIXED_CLAIMS - 2 * len(issuer)  # `iss`, and the address of the status list
+
+
 class AccessTokens:
     """Makes access tokens with the active key, and recognises them."""
 
@@ -49,13 +63,26 @@ class AccessTokens:
         self._keyring = keyring
         self._issuer = issuer
 
+    def keys(self) -> Snapshot:
+        """The keys to make tokens with in a transaction, where nothing may wait for a second connection."""
+        return self._keyring.current()
+
     def for_session(
-        self, session: Session, client: Client, access: Access, catalogue: Catalogue, now: int
+        self,
+        session: Session,
+        client: Client,
+        access: Access,
+        catalogue: Catalogue,
+        now: int,
+        keys: Snapshot | None = None,
     ) -> AccessToken:
-        """Make a token of a user. `now` is in milliseconds, by the database's clock.
+        """Make a token of a user. `now` is in milliseconds, by the database's clock. `keys` saves a look at the keyring.
 
         It expires no later than its session, and no later than the row's `access_expires_at`: an ended session leaves
         the status list then, so a token that lived longer would look valid again.
+
+        Raises:
+            Refused: it would be longer than `LONGEST`.
         """
         issued_at = now // 1000
         last = min(session.access_expires_at, expires_at(session)) // 1000  # rounded down from milliseconds
@@ -68,19 +95,23 @@ class AccessTokens:
         }
         if session.roles:
             claims["roles"] = sorted(session.roles)
-        return self._make(claims, client, access, catalogue, issued_at, end)
+        return self._make(claims, client, access, catalogue, issued_at, end, keys or self.keys())
 
     def for_client(self, client: Client, access: Access, catalogue: Catalogue, now: int) -> AccessToken:
         """Make a token of a client on its own behalf. It has no session and no refresh token.
 
         `now`, in milliseconds, must be from before the client was looked up. If the client is ended in between, its
         old status index is listed only until the tokens made before that have expired.
+
+        Raises:
+            Refused: it would be longer than `LONGEST`.
         """
         issued_at = now // 1000
         claims: dict[str, Any] = {"sub": client.client_id}
         if client.status_index is not None:
             claims["status"] = status_list.reference(self._issuer, client.status_index)
-        return self._make(claims, client, access, catalogue, issued_at, issued_at + client.access_token_lifetime)
+        end = issued_at + client.access_token_lifetime
+        return self._make(claims, client, access, catalogue, issued_at, end, self.keys())
 
     def recognise(self, text: str) -> OwnToken | None:
         """Verify that this server made an access token, and return it; None if it did not.
@@ -116,6 +147,7 @@ class AccessTokens:
         catalogue: Catalogue,
         issued_at: int,
         expires_at: int,
+        keys: Snapshot,
     ) -> AccessToken:
         audiences = sorted(access.audiences)
         claims |= {
@@ -131,5 +163,7 @@ class AccessTokens:
         formats: set[str | None] = {client.access_token_format}
         if client.access_token_format is None:  # one API of the audience that is set so makes the token opaque
             formats = {catalogue.apis[name].access_token_format for name in access.audiences if name in catalogue.apis}
-        text = opaque.seal(self._keyring, claims) if "opaque" in formats else sign(self._keyring, TYP, claims)
+        text = opaque.seal(keys, claims) if "opaque" in formats else sign(keys, TYP, claims)
+        if len(text) > LONGEST:
+            raise Refused(Reason.ACCESS_TOKEN_TOO_LONG, detail=f"an access token of {len(text)} characters")
         return AccessToken(text, expires_at - issued_at)

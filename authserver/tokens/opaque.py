@@ -15,18 +15,18 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 
-from authserver.keys.keyring import Keyring
+from authserver.keys.keyring import Keyring, Snapshot
 
 PREFIX = "asat_"
 _VERSION = 1
 _NONCE_BYTES = 12
 _HEAD = struct.Struct(">I")
-_FORM = re.compile(PREFIX + r"[A-Za-z0-9_-]{40,4096}")
+_FORM = re.compile(PREFIX + r"[A-Za-z0-9_-]{40,}")
 
 
-def seal(keyring: Keyring, claims: dict[str, Any]) -> str:
+def seal(keys: Snapshot, claims: dict[str, Any]) -> str:
     """Make the token of these claims."""
-    key = keyring.current().opaque
+    key = keys.opaque
     head = _HEAD.pack(_VERSION << 24 | key.id)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     sealed = key.cipher.encrypt(nonce, json.dumps(claims, separators=(",", ":")).encode(), PREFIX.encode() + head)

@@ -9,7 +9,7 @@ from joserfc import jwt
 from joserfc.errors import UnsupportedAlgorithmError
 from joserfc.jws import JWSRegistry
 
-from authserver.keys.keyring import Keyring
+from authserver.keys.keyring import Snapshot
 
 
 class _Algorithms(JWSRegistry):
@@ -30,9 +30,9 @@ def only(*algorithms: str) -> JWSRegistry:
     return _Algorithms(algorithms=algorithms)
 
 
-def sign(keyring: Keyring, typ: str, claims: dict[str, Any]) -> str:
+def sign(keys: Snapshot, typ: str, claims: dict[str, Any]) -> str:
     """Return a JWT with this `typ` header: so one kind of token cannot pass for another."""
-    key = keyring.current().signing
+    key = keys.signing
     header = {"alg": key.algorithm, "kid": key.kid, "typ": typ}
     # One key, not the whole ring: joserfc signs with a random key of a set.
     return jwt.encode(header, claims, key.key_set, registry=only(key.algorithm))

@@ -108,7 +108,7 @@ class StatusLists:
             "ttl": self.ttl,
             "status_list": {"bits": 1, "lst": compress(revoked)},
         }
-        token = sign(self._keyring, TYP, claims).encode()
+        token = sign(self._keyring.current(), TYP, claims).encode()
         # A strong validator: it covers every byte, so a list that is built again gets another one.
         etag = f'"{hashlib.sha256(token).hexdigest()[:32]}"'
         return StatusList(token, gzip.compress(token, mtime=0), etag, built_at)

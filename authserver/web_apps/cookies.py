@@ -13,6 +13,8 @@ from authserver.urls import cookie_name, is_https, origin_of
 
 _REFRESH: Final = "authserver-rt-"
 _ACCESS: Final = "authserver-at-"
+#: Browsers drop a cookie whose name and value have more bytes together (RFC 6265bis section 5.7).
+_MOST_BYTES: Final = 4096
 #: The Sec-Fetch-Mode of a page's `fetch`. A form, a navigation, an image or a frame has other values.
 _MODES: Final = frozenset({"cors", "same-origin"})
 
@@ -26,10 +28,14 @@ class CookieJar:
     issuer: str
 
     def refresh_name(self, client: Client) -> str:
-        return self._name(_REFRESH, client)
+        return self._name(_REFRESH, client.client_id)
 
     def access_name(self, client: Client) -> str:
-        return self._name(_ACCESS, client)
+        return self._name(_ACCESS, client.client_id)
+
+    def longest_access_token(self, client_id: str) -> int:
+        """The most characters of an access token that fit into a client's cookie."""
+        return _MOST_BYTES - len(self._name(_ACCESS, client_id))
 
     def set(self, name: str, value: str, max_age: int) -> str:
         """The value of Set-Cookie. `max_age` is in seconds; 0 clears the cookie."""
@@ -61,8 +67,8 @@ class CookieJar:
             raise _no_fetch(origin, "Sec-Fetch-Dest is no fetch of a page")
         return origin
 
-    def _name(self, kind: str, client: Client) -> str:
-        return cookie_name(kind + client.client_id, self.issuer)
+    def _name(self, kind: str, client_id: str) -> str:
+        return cookie_name(kind + client_id, self.issuer)
 
 
 def read_cookie(cookies: str | None, name: str) -> str | None:

@@ -35,7 +35,7 @@ class Thief:
 
     def forge(self, like: str) -> str:
         """A token of another id under the stolen opaque key, with the claims of this JWT."""
-        return opaque.seal(self.keyring, {**claims(like), "jti": str(uuid4())})
+        return opaque.seal(self.keyring.current(), {**claims(like), "jti": str(uuid4())})
 
 
 @pytest.fixture

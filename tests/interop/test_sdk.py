@@ -5,7 +5,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from authserver_resource import VerificationError, Verifier
+from authserver_resource.jose import LONGEST_TOKEN
 
+from authserver.apis import own_sessions
+from authserver.tokens.access_token import LONGEST
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.server import LiveServer
 from tests.support.setup import API, make_setup
@@ -121,3 +124,21 @@ def test_every_algorithm_of_the_server_is_verified(algorithm: str, tmp_path_fact
     finally:
         server.stop()
         setup.close()
+
+
+@pytest.mark.parametrize("kind", ["jwt", "opaque"])
+def test_the_longest_token_that_an_issuer_makes_is_taken_by_library_and_server(
+    server: LiveServer, verifier: Verifier, kind: str
+):
+    """A request to the server has to carry it too: a head of at most 16 KiB."""
+    assert LONGEST_TOKEN >= LONGEST
+    scopes = {"read", own_sessions.SCOPE, "authserver:users:read"}
+    person = server.setup.a_person(roles=f"administrator {'x' * (LONGEST * 3 // 4 - 800)}")
+    with server.http() as http:
+        oauth = OAuth(http, server.setup.an_app(scopes=scopes, access_token_format=kind))
+        tokens = {scope: oauth.sign_in(person, scope=scope).json()["access_token"] for scope in scopes}
+        assert all(LONGEST - 1000 < len(token) <= LONGEST for token in tokens.values())
+        assert verifier.verify(tokens["read"], "read").subject == person.id
+        for scope, path in ((own_sessions.SCOPE, "/sessions"), ("authserver:users:read", "/admin/api/users")):
+            answer = http.get(path, headers={"Authorization": f"Bearer {tokens[scope]}"})
+            assert answer.status_code == 200, path

@@ -91,7 +91,7 @@ def test_a_name_like_no_other_is_refused_without_a_guess(a_file: ConfigFile):
         ("server.port", "65536", "less than or equal to 65535"),
         ("server.workers", "0", "greater than or equal to 1"),
         ("server.threads", "3", "greater than or equal to 4"),
-        ("server.max_body_bytes", "1", "greater than or equal to 1024"),
+        ("server.max_body_bytes", "1", "greater than or equal to 16384"),
         ("server.shutdown_timeout", "soon", "a number of seconds"),
         ("server.shutdown_timeout", "-1", "a number of seconds"),
         ("server.shutdown_timeout", "1.5", "integer"),

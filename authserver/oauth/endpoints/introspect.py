@@ -33,7 +33,7 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
             "iat": token_request.received_at // 1000,
             "token_introspection": found,
         }
-        signed = sign(context.keyring, _SIGNED, claims)
+        signed = sign(context.keyring.current(), _SIGNED, claims)
         return context.server.handle_response(200, signed, [("Content-Type", _SIGNED_TYPE)])
 
     return context.server.answer("introspect", request, run)

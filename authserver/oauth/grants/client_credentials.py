@@ -25,7 +25,7 @@ class ClientCredentialsGrant(TokenGrant):
     def create_token_response(self) -> dict[str, Any]:
         client, catalogue = self.request.client, self.services.catalogue.current()
         token = self.services.access_tokens.for_client(client, self._access, catalogue, self.request.received_at)
-        return response(token, self._access)
+        return response(self.that_arrives(token), self._access)
 
 
 GRANT = ClientCredentialsGrant

@@ -15,16 +15,18 @@ from authserver.oauth.grants.base import TokenGrant
 from authserver.records.activity import SIGN_IN
 from authserver.refusals.exceptions import Refused
 from authserver.sessions import ending, store
-from authserver.sessions.model import End
+from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.opening import Granted
 from authserver.sessions.values import Opened, Session
 from authserver.tokens import scopes
+from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access
 from authserver.web_apps.cookies import read_cookie
 
 
 class PasswordGrant(TokenGrant):
     GRANT_TYPE = "password"
+    _token: AccessToken
 
     def validate_token_request(self, client: Client) -> None:
         super().validate_token_request(client)
@@ -36,18 +38,23 @@ class PasswordGrant(TokenGrant):
     def create_token_response(self) -> dict[str, Any]:
         opened = self._sign_in()
         self.services.activity.count(SIGN_IN)
-        client, session = self.request.client, opened.session
-        if client.uses_cookies:
+        session = opened.session
+        if self.request.client.uses_cookies:
             self._end_replaced(session)
-        return self.session_response(opened, client, Access(session.scopes, session.audiences))
+        return self.session_response(opened, self._token, Access(session.scopes, session.audiences))
 
     def _sign_in(self) -> Opened:
         request, passwords = self.request, self.services.passwords
         client_id = request.client.client_id
         proof = passwords.sign_in(request.form["username"], request.form["password"], request.caller, client_id)
-        device_name = request.form.get("device_name")
+        device_name, keys = request.form.get("device_name"), self.services.access_tokens.keys()
+
+        def mint(connection: Connection, row: SessionRecord) -> None:
+            access, catalogue = Access(row.scopes, row.audiences), self.services.catalogue.current(connection)
+            self._token = self.mint(row, request.client, access, catalogue, row.now, keys)
+
         try:
-            return self.services.opening.open(proof, request.client, request.caller, self._grant, device_name)
+            return self.services.opening.open(proof, request.client, request.caller, self._grant, mint, device_name)
         except Refused as refusal:
             passwords.record(refusal, proof.user_id, request.caller, client_id)
             raise
