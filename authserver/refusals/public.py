@@ -43,6 +43,7 @@ class Public(Enum):
     GRANT = ("unauthorized_client", "The client may not use this grant type.")
     USER = ("invalid_grant", "The user name or password is wrong.")
     REFRESH_TOKEN = ("invalid_grant", "The refresh token is invalid, expired, revoked or was issued to another client.")
+    OTHER_CLIENT = ("invalid_grant", "The token was issued to another client.")
     TARGET = ("invalid_target", "The resource is unknown, or may not be asked for here.")
     SCOPE = ("invalid_scope", "The scope is invalid, unknown or may not be asked for here.")
     SCOPES = (

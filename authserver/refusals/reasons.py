@@ -114,8 +114,12 @@ class Reason(Enum):
     SESSION_FROM_THE_FUTURE = (51, Public.LATER, "The token is newer than its session: the database went back in time.",
         "Was a backup restored, or did a failover lose writes? The client keeps its token.")
     TOKEN_KEY_NOT_SEEN = (52, Public.LATER,
-        "The refresh token names a token key newer than this node had seen, and it may not ask the database so often.",
+        "The token names a key newer than this node had seen, and it may not ask the database so often.",
         "The client tries again. Many of these: forged tokens, or a node that cannot read the keys (/readyz says why).")
+
+    TOKEN_OF_OTHER_CLIENT = (56, Public.OTHER_CLIENT,
+        "A client asked to revoke a token that was issued to another client.",
+        "Nothing was ended. Has the token leaked between clients?")
 
     ACCESS_TOKEN_MISSING = (80, Public.ACCESS_TOKEN, "No access token was sent.",
         "Send it in the header: Authorization: Bearer …")

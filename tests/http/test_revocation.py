@@ -92,7 +92,11 @@ def test_a_foreign_clients_token_is_not_revoked(oauth: OAuth, setup: Setup, pers
     signed_in = oauth.sign_in(person).json()
     foreign = oauth.as_app(setup.an_app())
     for kind in ("refresh_token", "access_token"):
-        assert refused_as(foreign.revoke(signed_in[kind]), "invalid_grant")
+        refused = foreign.revoke(signed_in[kind])
+        assert refused_as(refused, "invalid_grant")
+        assert refused.json()["error_description"] == "The token was issued to another client."
+    own = foreign.revoke(oauth.own_token().json()["access_token"])
+    assert own.json()["error_description"] == "The token was issued to another client."
     assert not is_signed_out(oauth, signed_in)
 
 

@@ -54,7 +54,7 @@ def _revoke(services: Services, token_request: TokenRequest, text: str) -> None:
         if own is None:
             return
         if own.client_id != token_request.client.client_id:
-            raise Refused(Reason.SESSION_OF_OTHER_CLIENT, session_id=own.session_id) from None
+            raise Refused(Reason.TOKEN_OF_OTHER_CLIENT, session_id=own.session_id) from None
         if own.session_id is not None:
             _end(services, token_request, own.session_id, None)
         elif own.status_index is not None:
@@ -81,7 +81,7 @@ def _end(services: Services, token_request: TokenRequest, session_id: UUID, pres
     if ended:
         services.activity.count(SIGN_OUT)
     if row is not None and row.client_id != client.client_id:
-        raise Refused(Reason.SESSION_OF_OTHER_CLIENT, session_id=session_id)
+        raise Refused(Reason.TOKEN_OF_OTHER_CLIENT, session_id=session_id)
 
 
 def _end_own(services: Services, token_request: TokenRequest, status_index: int) -> None:
