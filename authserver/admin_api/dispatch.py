@@ -21,7 +21,7 @@ from authserver.apis.administration import AUDIENCE
 from authserver.database.engine import Database, Unavailable
 from authserver.database.failures import reason_of
 from authserver.oauth.errors import Refusals
-from authserver.oauth.messages import names_tag
+from authserver.oauth.messages import tags_in
 from authserver.pages.pages import caller
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.exceptions import Refused, TryLater
@@ -158,9 +158,10 @@ def _demand_precondition(admin: Administration, route: Route) -> None:
     if not sent.strip():
         wrong = FieldProblem("the ETag that you read, or *", parameter="If-Match")
         raise Problem(problems.MALFORMED, "If-Match is empty.", [wrong])
+    wanted = tags_in(sent)
 
     def check(subject: Any) -> None:
-        if not names_tag(sent, represents(subject).etag):
+        if not wanted.contains_weak(represents(subject).etag):
             raise Stale("Read it again, look at what has changed, and send your change with the new ETag.")
 
     admin.precondition = check

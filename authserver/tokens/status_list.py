@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import re
 import threading
 import time
 import zlib
@@ -33,16 +34,32 @@ LIST_SIZE = 2**20
 TYP = "statuslist+jwt"
 
 _REBUILD_SECONDS = 1.0
+_TIME = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class StatusList:
-    """A signed list. `built_at` is in monotonic seconds; `etag` is quoted."""
+    """A signed list. `built_at` is in monotonic seconds, `issued_at` in seconds since the epoch.
+
+    `version` is a digest of the bits and the key, which stays while they do, on every node.
+    """
 
     token: bytes
     gzipped: bytes
-    etag: str
+    version: str
+    issued_at: int
     built_at: float
+
+    @property
+    def tag(self) -> str:
+        """Names the version and its time, because APIs count the life of a list from its `iat`."""
+        return f"{self.version}.{self.issued_at}"
+
+    def age_of(self, tag: str) -> int | None:
+        """How many seconds ago the list of a tag was made; None if its bits or its key are others."""
+        version, _, issued_at = tag.partition(".")
+        same = version == self.version and _TIME.fullmatch(issued_at)
+        return int(time.time()) - int(issued_at) if same else None
 
 
 def reference(issuer: str, status_index: int) -> dict[str, object]:
@@ -101,17 +118,17 @@ class StatusLists:
         built_at, issued_at = time.monotonic(), int(time.time())
         with self._database.autocommit() as connection:
             revoked = revoked_indices(connection, number)
+        packed, keys = compress(revoked), self._keyring.current()
         claims = {
             "sub": uri(self._issuer, number),
             "iat": issued_at,
             "exp": issued_at + self._lifetime,
             "ttl": self.ttl,
-            "status_list": {"bits": 1, "lst": compress(revoked)},
+            "status_list": {"bits": 1, "lst": packed},
         }
-        token = sign(self._keyring.current(), TYP, claims).encode()
-        # A strong validator: it covers every byte, so a list that is built again gets another one.
-        etag = f'"{hashlib.sha256(token).hexdigest()[:32]}"'
-        return StatusList(token, gzip.compress(token, mtime=0), etag, built_at)
+        token = sign(keys, TYP, claims).encode()
+        version = hashlib.sha256(f"{keys.signing.kid} {self.ttl} {self._lifetime} {packed}".encode()).hexdigest()[:32]
+        return StatusList(token, gzip.compress(token, mtime=0), version, issued_at, built_at)
 
 
 def revoked_indices(connection: Connection, number: int) -> list[int]:

@@ -1,6 +1,5 @@
 """Status lists on the wire (IETF Token Status List): which sessions are listed, how long, and what caches may do."""
 
-import gzip
 import json
 import time
 from collections.abc import Callable
@@ -14,11 +13,13 @@ import pytest
 from flask import Flask
 
 from authserver.clients import store as clients
+from authserver.keys.model import Kind
 from authserver.sessions import ending
 from authserver.sessions.model import End
+from authserver.settings.values import CacheSettings
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
-from tests.support.setup import ISSUER, Setup
+from tests.support.setup import ISSUER, ANode, Setup
 from tests.support.status import index_of, listed
 
 MEDIA_TYPE = "application/statuslist+jwt"
@@ -161,18 +162,86 @@ def test_an_unchanged_list_is_not_sent_again(oauth: OAuth, fresh: Fresh):
     assert again.text == ""
 
 
-def test_gzip_is_served_where_it_is_accepted(oauth: OAuth, fresh: Fresh):
+def test_an_unchanged_list_that_was_signed_again_is_not_sent_again_while_it_is_young(
+    a_node: ANode, setup: Setup, person: Person
+):
+    """Any node says so, and to caches no more than what is left of the life that its `iat` began."""
+    nodes = [a_node(CacheSettings()) for _ in range(2)]
+    signed_in = nodes[0].sign_in(person).json()
+    first = nodes[0].http.get("/status/0")
+    version, _, issued_at = first.headers["etag"].strip('W/"').partition(".")
+    assert int(issued_at) == claims(first.text)["iat"]
+
+    def again(seconds: int) -> httpx.Response:
+        tags = f'"x", W/"{version}.1", W/"{version}.{int(time.time()) - seconds}"'
+        return nodes[1].http.get("/status/0", headers={"If-None-Match": tags})
+
+    young = again(2)
+    assert (young.status_code, young.text) == (304, "")
+    assert young.headers["cache-control"] in ("public, max-age=6", "public, max-age=5")
+    assert young.headers["vary"] == first.headers["vary"]
+    for seconds in (6, 8, 100_000, -100):  # it has little life left, or comes from the future
+        assert again(seconds).status_code == 200
+    nodes[0].revoke(signed_in["refresh_token"])
+    changed = a_node(CacheSettings()).http.get("/status/0", headers={"If-None-Match": first.headers["etag"]})
+    assert listed(changed) == {index_of(signed_in["access_token"])}
+
+
+def test_a_list_of_another_key_is_sent_again(a_node: ANode, setup: Setup):
+    """A list that a leaked key has signed must not live on."""
+    oauth = a_node(CacheSettings())
+    oauth.own_token()
+    etag = oauth.http.get("/status/0").headers["etag"]
+    assert oauth.http.get("/status/0", headers={"If-None-Match": etag}).status_code == 304
+    setup.key_rotation().rotate(Kind.SIGNING, at_once=True, actor="cli:test")
+    other = a_node(CacheSettings())
+    assert other.http.get("/status/0", headers={"If-None-Match": etag}).status_code == 200
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "GZIP;q=.5", "x-gzip", "*", "br, gzip; q=0.1", "*;q=0, gzip"])
+def test_gzip_is_served_where_it_is_accepted(oauth: OAuth, fresh: Fresh, accepted: str):
     plain = fresh(oauth, **{"Accept-Encoding": "identity"})
     assert "content-encoding" not in plain.headers
-    zipped = oauth.http.get("/status/0", headers={"Accept-Encoding": "gzip"})
+    zipped = oauth.http.get("/status/0", headers={"Accept-Encoding": accepted})
     assert zipped.headers["content-encoding"] == "gzip"
     assert zipped.text == plain.text
-    assert gzip.compress(plain.content)
+    # The bytes differ, so a tag that both have must be weak (RFC 9110 section 8.8.3.3).
+    assert zipped.headers["etag"] == plain.headers["etag"]
+    assert plain.headers["etag"].startswith("W/")
 
 
-@pytest.mark.parametrize(("accept", "status"), [(MEDIA_TYPE, 200), ("*/*", 200), ("text/html", 406)])
-def test_accept_is_honoured(oauth: OAuth, accept: str, status: int):
-    assert oauth.http.get("/status/0", headers={"Accept": accept}).status_code == status
+@pytest.mark.parametrize("accepted", ["", "identity", "br", "gzip;q=0", "gzip; q=0.000", "gzip;q=0, *", "*;q=0"])
+def test_gzip_is_not_served_where_it_is_not_accepted(oauth: OAuth, accepted: str):
+    answer = oauth.http.get("/status/0", headers={"Accept-Encoding": accepted})
+    assert answer.status_code == 200
+    assert "content-encoding" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "accept",
+    [
+        MEDIA_TYPE,
+        MEDIA_TYPE.upper(),
+        f"{MEDIA_TYPE}; version=1",
+        "application/jwt;q=.1, text/html",
+        "application/*",
+        "*/*",
+        "*",
+        "",
+        "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2",  # Java 8 to 17
+        "text/html;q=abc, nothing readable",
+        f"*/*;q=0, {MEDIA_TYPE}",
+    ],
+)
+def test_a_list_is_served_unless_its_type_is_ruled_out(oauth: OAuth, accept: str):
+    assert oauth.http.get("/status/0", headers={"Accept": accept}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "accept", ["text/html", "*/*;q=0", "application/*;q=0", f"{MEDIA_TYPE};q=0, application/jwt;q=0, */*"]
+)
+def test_a_type_that_is_ruled_out_is_not_served(oauth: OAuth, accept: str):
+    assert oauth.http.get("/status/0", headers={"Accept": accept}).status_code == 406
 
 
 def test_a_list_that_nobody_stands_in_does_not_exist(oauth: OAuth):

@@ -6,11 +6,10 @@ They are public: a list shows how many of about a million sessions were revoked 
 from __future__ import annotations
 
 import json
-import time
 
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
-from authserver.tokens.status_list import TYP, uri
+from authserver.tokens.status_list import TYP, StatusList, uri
 
 _MEDIA_TYPE = f"application/{TYP}"
 _OPEN = ("Access-Control-Allow-Origin", "*")
@@ -24,21 +23,35 @@ def _list(context: Context, request: HttpRequest) -> Answer:
     present = lists.get(request.path_arguments["number"])
     if present is None:
         return server.http_error(404)
-    # A cache may keep the list only for the rest of its time, so that the times of several caches do not add up.
-    left = max(0, lists.ttl - int(time.monotonic() - present.built_at))
-    zipped = request.accepts_gzip
+    known = _still_good(request, present, lists.ttl)
+    age = max(0, present.age_of(known or present.tag) or 0)  # a clock may be set back
     headers = [
-        ("Content-Type", _MEDIA_TYPE),
-        ("Cache-Control", f"public, max-age={left}"),
-        ("ETag", present.etag),
+        # A cache may keep the list only for the rest of its time, so that the times of several caches do not add up.
+        ("Cache-Control", f"public, max-age={max(0, lists.ttl - age)}"),
+        # Weak: nodes sign the same list differently, and gzip shares the tag (RFC 9110 section 8.8.3.3).
+        ("ETag", f'W/"{known or present.tag}"'),
         ("Vary", "Accept, Accept-Encoding"),
         _OPEN,
     ]
-    if zipped:
-        headers.append(("Content-Encoding", "gzip"))
-    if request.has(present.etag):
+    if known is not None:
         return Answer(304, "", headers)
-    return Answer(200, present.gzipped if zipped else present.token, headers)
+    headers.append(("Content-Type", _MEDIA_TYPE))
+    if not request.accepts_gzip:
+        return Answer(200, present.token, headers)
+    return Answer(200, present.gzipped, [*headers, ("Content-Encoding", "gzip")])
+
+
+def _still_good(request: HttpRequest, present: StatusList, ttl: int) -> str | None:
+    """The tag of If-None-Match whose list says the same and has half of its life left; of several, the youngest.
+
+    An older one is replaced although it says the same: what is left of its life would make APIs ask more often.
+    """
+    known = request.known_tags
+    if known.star_tag:
+        return present.tag
+    ages = {tag: present.age_of(tag) for tag in known.as_set(include_weak=True)}
+    good = [(age, tag) for tag, age in ages.items() if age is not None and 0 <= age <= ttl // 2]
+    return min(good)[1] if good else None
 
 
 def _aggregation(context: Context, _request: HttpRequest) -> Answer:
