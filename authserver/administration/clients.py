@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from authserver.administration import cookie_size
 from authserver.administration.authority import require_scopes
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, NotFound
 from authserver.administration.sweeping import Progress, sweep_now
 from authserver.apis import store as apis
+from authserver.apis.model import Catalogue
 from authserver.clients import secrets, store
 from authserver.clients.fields import FIELDS, Registration
 from authserver.clients.model import ClientRecord
@@ -60,7 +62,7 @@ def find_all(
 def concerns_of(admin: Administration, row: ClientRecord) -> list[Problem]:
     """What is allowed in a client's registration, and yet may not be intended."""
     with admin.reading() as connection:
-        return warnings(registration_of(row), apis.read(connection))
+        return _concerns(registration_of(row), apis.read(connection), admin)
 
 
 def add(admin: Administration, registration: Registration) -> Registered:
@@ -204,7 +206,14 @@ def _check(
     catalogue = apis.read(connection)
     if found := problems(registration, catalogue, admin.settings.tokens, before=before):
         raise Invalid(*found)
-    return warnings(registration, catalogue)
+    return _concerns(registration, catalogue, admin)
+
+
+def _concerns(registration: Registration, catalogue: Catalogue, admin: Administration) -> list[Problem]:
+    found = warnings(registration, catalogue)
+    if cookie_size.may_be_too_long(registration, catalogue, admin.settings.issuer):
+        found.append(Problem(cookie_size.TOO_LONG, "scopes", for_command_line=" (--token-delivery cookie)"))
+    return found
 
 
 def _unknown(client_id: str) -> NotFound:

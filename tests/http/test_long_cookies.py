@@ -7,6 +7,7 @@ import pytest
 from flask import Flask
 
 from authserver.refusals.reasons import Reason
+from tests.support.admin_api import a_program
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, refused_as
 from tests.support.page import Page
@@ -70,6 +71,23 @@ def test_a_sign_in_whose_cookie_a_browser_would_drop_leaves_nothing_behind(page:
     assert reason(setup, refused) is Reason.ACCESS_COOKIE_TOO_LONG
     assert contents(setup) == before
     assert page.cookies == cookies
+
+
+def test_a_registration_warns_of_scopes_that_may_not_fit(setup: Setup, oauth: OAuth):
+    names = [f"scope-{number:03d}".ljust(30, "x") for number in range(140)]
+    setup.an_api("https://big.example.com", " ".join(names))
+    admin = a_program(setup, oauth.http)
+    given = {"kind": "browser", "client_name": "Shop", "token_delivery": "both_cookies", "origins": [ORIGIN]}
+
+    def warned(count: int, **more: object) -> bool:
+        answer = admin.post("/clients", {**given, "scope": " ".join(names[:count]), **more})
+        assert answer.status_code == 201, answer.text
+        return "4,096 bytes" in str(answer.json()["warnings"])
+
+    assert warned(140)
+    assert not warned(60)
+    assert not warned(140, default_scope=names[0])
+    assert not warned(140, token_delivery="cookie")
 
 
 def test_a_token_that_is_too_long_for_a_cookie_is_sent_in_json(page: Page, setup: Setup, oauth: OAuth):

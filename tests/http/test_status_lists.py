@@ -162,9 +162,7 @@ def test_an_unchanged_list_is_not_sent_again(oauth: OAuth, fresh: Fresh):
     assert again.text == ""
 
 
-def test_an_unchanged_list_that_was_signed_again_is_not_sent_again_while_it_is_young(
-    a_node: ANode, setup: Setup, person: Person
-):
+def test_an_unchanged_list_that_was_signed_again_is_not_sent_again_while_it_is_young(a_node: ANode, person: Person):
     """Any node says so, and to caches no more than what is left of the life that its `iat` began."""
     nodes = [a_node(CacheSettings()) for _ in range(2)]
     signed_in = nodes[0].sign_in(person).json()

@@ -31,6 +31,14 @@ def _web(setup: Setup, **changes: Any) -> None:
     setup.an_app(**{"client_id": "shop", "grants": {"refresh_token", "client_credentials"}, **changes})
 
 
+def _in_cookies(setup: Setup, scopes: int = 1) -> None:
+    """A page with both tokens in cookies, and scopes of a hundred characters."""
+    names = [f"{number:03d}".ljust(100, "x") for number in range(scopes)]
+    setup.an_api("https://b.example.com", " ".join(names))
+    cookies = {"token_delivery": "both_cookies", "origins": frozenset({"https://app.example.com"})}
+    setup.an_app(client_id="shop", public=True, kind="browser", scopes=set(names), **cookies)
+
+
 def _age_clients(setup: Setup) -> None:
     setup.sql("UPDATE clients SET changed_at = changed_at - :ms", ms=2 * DAY_MS)
 
@@ -80,6 +88,8 @@ FAULTS = [
     Fault("client.no-scopes", N, lambda s: _web(s, scopes=set()), "has no scopes", {"SCOPE": "read"}),
     Fault("client.browser-secret", W, lambda s: _web(s, kind="browser", grants={"refresh_token", "password"}), "10017"),
     Fault("client.browser-without-cookie", W, lambda s: s.an_app(client_id="shop", public=True, kind="browser"), "10017", {"URL": "https://app.example.com"}),
+    Fault("client.access-cookie", W, lambda s: _in_cookies(s, scopes=30), "4,096 bytes"),
+    Fault("client.access-cookie", W, lambda s: (_in_cookies(s), s.a_person(roles="x" * 2500, password_hash=HASH)), "4,096 bytes"),
     Fault("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),
     Fault("client.retry-window", W, lambda s: _web(s, retry_window=61), "61 s"),
     Fault("client.no-retry-window", N, lambda s: _web(s, retry_window=0), "signed out"),

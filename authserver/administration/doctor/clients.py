@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from authserver.administration import cookie_size
 from authserver.administration.doctor import settings as of_settings
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, authserver
 from authserver.administration.doctor.survey import Survey
@@ -103,6 +104,15 @@ def browser_without_cookie(seen: Survey) -> Findings:
             yield _finding("browser-without-cookie", Severity.WARNING, row, reason, command)
 
 
+def access_cookie(seen: Survey) -> Findings:
+    """Counts the longest roles of a user too: that user is refused."""
+    longest = max(seen.role_sets, key=lambda roles: sum(map(len, roles)), default=frozenset[str]())
+    for row in seen.clients:
+        if cookie_size.may_be_too_long(row, seen.catalogue, seen.settings.issuer, longest):
+            command = _edit(row, token_delivery="cookie")
+            yield _finding("access-cookie", Severity.WARNING, row, cookie_size.TOO_LONG, command)
+
+
 def late_retries(seen: Survey) -> Findings:
     for row in seen.clients:
         if row.late_retries > 1:
@@ -147,5 +157,5 @@ def lifetimes(seen: Survey) -> Findings:
 
 CHECKS = (
     password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret,
-    browser_without_cookie, late_retries, retry_window, lifetimes,
+    browser_without_cookie, access_cookie, late_retries, retry_window, lifetimes,
 )  # fmt: skip
