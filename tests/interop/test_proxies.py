@@ -16,6 +16,8 @@ import pytest
 
 from authserver.administration import password_links
 from authserver.administration.context import Administration
+from authserver.apis import own_sessions
+from authserver.tokens.access_token import LONGEST
 from tests.support.page import Page
 from tests.support.proxies import proxy_or_skip, run_caddy, run_nginx
 from tests.support.server import LiveServer, free_port
@@ -121,6 +123,34 @@ def test_each_part_of_a_one_origin_site_gets_the_cookies_that_it_needs(site: Sit
     assert REFRESH not in (site.api.seen[-1][1] or "")
     assert page.post("/auth/revoke", {}).status_code == 200
     assert REFRESH not in page.cookies
+
+
+def test_the_largest_access_cookie_gets_through(site: Site, browser: httpx.Client, setup: Setup):
+    """Once nginx answered 502 after the rotation: its buffer for the head of an answer has 4 KiB."""
+    person, page = setup.a_person(), site.page(browser)
+    form = {"username": person.username, "password": person.password}
+    assert _auth(page, grant_type="password", **form).status_code == 200
+    characters = (4096 - len(ACCESS) - len(page.cookies[ACCESS])) * 3 // 4 - 20
+    sizes = []
+    for more in range(40):
+        setup.sql("UPDATE sessions SET roles = :roles", roles="x" * (characters + more))
+        answer = _auth(page, grant_type="refresh_token")
+        if answer.status_code != 200:
+            break
+        sizes.append(len(ACCESS) + len(page.cookies[ACCESS]))
+        assert page.send("GET", "/api/profile", headers={}).status_code == 204
+    assert answer.status_code == 400
+    assert max(sizes) in (4095, 4096)
+
+
+def test_the_longest_access_token_gets_through(site: Site, browser: httpx.Client, setup: Setup):
+    person = setup.a_person(roles="x" * (LONGEST * 3 // 4 - 800))
+    form = {"grant_type": "password", "username": person.username, "password": person.password}
+    app = setup.an_app(scopes={own_sessions.SCOPE})
+    token = browser.post("/auth/token", data=form, headers=app.basic).json()["access_token"]
+    assert LONGEST - 1000 < len(token) <= LONGEST
+    for path, status in (("/auth/sessions", 200), ("/api/profile", 204)):
+        assert browser.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == status
 
 
 def test_the_metadata_is_where_the_rfc_has_it(site: Site, browser: httpx.Client):
