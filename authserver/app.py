@@ -59,8 +59,6 @@ from authserver.urls import path_of
 from authserver.web_apps import module
 from authserver.web_apps.cookies import CookieJar
 
-LARGE_BODIES = api.LARGE_BODIES
-
 
 @dataclass(frozen=True, slots=True)
 class RunningApp:
@@ -180,6 +178,11 @@ def make_app(settings: Settings) -> Flask:
     app = create_app(settings)
     app.extensions["authserver"].housekeeping.start()
     return app
+
+
+def large_bodies(settings: Settings) -> dict[str, int]:
+    """The paths whose requests may be larger than `server.max_body_bytes`, and the bytes that they may have."""
+    return api.large_bodies(settings.issuer)
 
 
 def stop_app(app: WSGIApplication) -> None:

@@ -14,8 +14,11 @@ from authserver.admin_api.routes import ROUTES
 from authserver.pages.errors import ErrorForms
 from authserver.urls import path_of
 
-#: The paths whose requests may be larger than others, and the bytes that they may have.
-LARGE_BODIES = {PREFIX + route.path: route.max_body_bytes for route in ROUTES if route.max_body_bytes}
+
+def large_bodies(issuer: str) -> dict[str, int]:
+    """The paths whose requests may be larger than others, and the bytes that they may have."""
+    prefix = path_of(issuer) + PREFIX
+    return {prefix + route.path: route.max_body_bytes for route in ROUTES if route.max_body_bytes}
 
 
 def register(app: Flask, api: AdminApi, errors: ErrorForms) -> None:

@@ -38,7 +38,7 @@ class Application:
 
     make: Callable[[Settings], WSGIApplication]
     stop: Callable[[WSGIApplication], None]
-    large_bodies: Mapping[str, int]
+    large_bodies: Callable[[Settings], Mapping[str, int]]
 
 
 class Programs(Protocol):

@@ -71,7 +71,7 @@ def serve(
         workers=workers or server.workers,
         threads=threads or server.threads,
         max_body_bytes=server.max_body_bytes,
-        large_bodies=application.large_bodies,
+        large_bodies=application.large_bodies(settings),
         grace=server.shutdown_timeout,
         on_ready=lambda urls: _announce(urls, settings, lines),
     )

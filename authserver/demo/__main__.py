@@ -23,7 +23,7 @@ from authserver.administration.context import Administration
 from authserver.administration.password_links import Issued
 from authserver.administration.users import Profile
 from authserver.apis import own_sessions
-from authserver.app import LARGE_BODIES, make_app, stop_app
+from authserver.app import large_bodies, make_app, stop_app
 from authserver.clients.registration import fill
 from authserver.database import schema
 from authserver.database.engine import open_database
@@ -81,7 +81,7 @@ def main() -> int:
             workers=settings.server.workers,
             threads=settings.server.threads,
             max_body_bytes=settings.server.max_body_bytes,
-            large_bodies=LARGE_BODIES,
+            large_bodies=large_bodies(settings),
             grace=settings.server.shutdown_timeout,
             on_ready=lambda _: print(lines_to_try(settings, link, has_example=has_example), flush=True),
         )
