@@ -17,6 +17,7 @@ import pytest
 from authserver.administration import password_links
 from authserver.administration.context import Administration
 from authserver.apis import own_sessions
+from authserver.apis.administration import SCOPES
 from authserver.tokens.access_token import LONGEST
 from tests.support.page import Page
 from tests.support.proxies import proxy_or_skip, run_caddy, run_nginx
@@ -151,6 +152,20 @@ def test_the_longest_access_token_gets_through(site: Site, browser: httpx.Client
     assert LONGEST - 1000 < len(token) <= LONGEST
     for path, status in (("/auth/sessions", 200), ("/api/profile", 204)):
         assert browser.get(path, headers={"Authorization": f"Bearer {token}"}).status_code == status
+
+
+def test_an_import_below_the_path_of_the_issuer_may_be_large(setup: Setup):
+    """Once its bound was looked up by the path without the issuer's: it was that of all other requests."""
+    app = setup.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
+    server = LiveServer(setup, AUTHSERVER_ISSUER="https://one.example.com/auth")
+    with contextlib.ExitStack() as stack:
+        stack.callback(server.start().stop)
+        http = stack.enter_context(server.http())
+        token = http.post("/auth/token", data={"grant_type": "client_credentials"}, headers=app.basic).json()
+        headers = {"Authorization": f"Bearer {token['access_token']}", "Content-Type": "application/jsonl"}
+        lines = '{"username": "anna"}\n' + "\n" * 1_500_000
+        assert http.post("/auth/admin/api/users/import", content=lines, headers=headers).json()["added"] == 1
+        assert http.post("/auth/admin/api/users", content=lines, headers=headers).status_code == 413
 
 
 def test_the_metadata_is_where_the_rfc_has_it(site: Site, browser: httpx.Client):
