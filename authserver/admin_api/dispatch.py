@@ -18,8 +18,8 @@ from authserver.admin_api.route import PREFIX, Document, Route, Text, Versioned
 from authserver.administration.context import Administration, AdminResources
 from authserver.administration.errors import AdminError, Stale
 from authserver.apis.administration import AUDIENCE
-from authserver.database.engine import Database, Unavailable
-from authserver.database.failures import reason_of
+from authserver.database.engine import Database
+from authserver.database.failures import Unavailable, reason_of
 from authserver.oauth.errors import Refusals
 from authserver.oauth.messages import tags_in
 from authserver.pages.pages import caller

@@ -12,7 +12,7 @@ from authserver.administration.explaining import Explanation
 from authserver.cli.failures import problems_of
 from authserver.cli.output import moment, warn
 from authserver.cli.programs import Invocation, with_json
-from authserver.database.engine import Unavailable
+from authserver.database.failures import Unavailable
 from authserver.database.schema import SchemaOutdated
 from authserver.database.times import iso
 from authserver.keys.setup import open_vault

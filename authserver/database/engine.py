@@ -24,7 +24,7 @@ from authserver.database.sql import now_ms
 from authserver.database.tables import db
 from authserver.settings.model import Settings
 
-__all__ = ["Database", "Unavailable", "after_commit", "open_database"]
+__all__ = ["Database", "after_commit", "open_database"]
 
 #: The key under which a connection keeps the acts that wait for its commit.
 _WAITING = "authserver.after_commit"

@@ -18,7 +18,8 @@ from typing import Any, TypeVar
 import structlog
 from joserfc.jwk import KeySet
 
-from authserver.database.engine import Database, Unavailable
+from authserver.database.engine import Database
+from authserver.database.failures import Unavailable
 from authserver.database.tables import present
 from authserver.keys import store
 from authserver.keys.material import OpaqueKey, SigningKey, TokenKey, open_opaque_key, open_signing_key, open_token_key

@@ -12,7 +12,7 @@ from typing import Any
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
-from authserver.database.engine import Unavailable
+from authserver.database.failures import Unavailable
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.server import OAuthServer

@@ -21,7 +21,8 @@ from authserver.clients.authentication.presented import Presented
 from authserver.clients.grants import GRANTS
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
-from authserver.database.engine import Database, Unavailable
+from authserver.database.engine import Database
+from authserver.database.failures import Unavailable
 from authserver.oauth.errors import Refusals, RefusedRequest
 from authserver.oauth.messages import Answer, Headers, HttpRequest
 from authserver.oauth.request import TokenRequest

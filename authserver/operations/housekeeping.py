@@ -18,7 +18,8 @@ import structlog
 
 from authserver.administration.pruning import prune_idempotency_keys
 from authserver.clients.secret_use import SecretUses
-from authserver.database.engine import Database, Unavailable
+from authserver.database.engine import Database
+from authserver.database.failures import Unavailable
 from authserver.database.leases import Lease
 from authserver.database.status_indices import StatusIndices
 from authserver.keys.rotation import KeyRotation

@@ -13,7 +13,7 @@ import structlog
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from authserver.database.engine import Unavailable
+from authserver.database.failures import Unavailable
 from authserver.pages.pages import Pages, render
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.reasons import Reason

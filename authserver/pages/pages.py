@@ -16,7 +16,7 @@ from jinja2 import StrictUndefined
 from markupsafe import Markup
 from werkzeug.exceptions import Forbidden
 
-from authserver.database.engine import Unavailable
+from authserver.database.failures import Unavailable
 from authserver.pages import addresses, forms, resending, texts
 from authserver.pages.assets import Assets
 from authserver.pages.cookies import Cookie

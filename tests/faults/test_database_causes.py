@@ -15,8 +15,8 @@ from sqlalchemy import event, exc, text
 
 from authserver.cli.failures import problems_of
 from authserver.database import schema
-from authserver.database.engine import Database, Unavailable, open_database
-from authserver.database.failures import Failure, failure_of
+from authserver.database.engine import Database, open_database
+from authserver.database.failures import Failure, Unavailable, failure_of
 from authserver.database.status_indices import prove_writable
 from authserver.refusals.reasons import Reason
 from authserver.settings.model import Settings

@@ -8,7 +8,8 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 
-from authserver.database.engine import Database, Unavailable, open_database
+from authserver.database.engine import Database, open_database
+from authserver.database.failures import Unavailable
 from authserver.database.status_indices import prove_writable
 from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings

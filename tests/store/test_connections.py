@@ -12,7 +12,8 @@ from sqlalchemy import text
 
 from authserver.database import schema
 from authserver.database.connections import _LAST_USE, _QUIET_SECONDS
-from authserver.database.engine import Database, Unavailable, open_database
+from authserver.database.engine import Database, open_database
+from authserver.database.failures import Unavailable
 from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings
 from tests.support.forwarder import Forwarder

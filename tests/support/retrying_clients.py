@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 
-from authserver.database.engine import Unavailable
+from authserver.database.failures import Unavailable
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.parallel_refresh import post_refresh
 from tests.support.server import LiveServer

@@ -14,7 +14,7 @@ from uuid import UUID
 from authserver.apis.own_sessions import AUDIENCE, SCOPE
 from authserver.clients import store as clients
 from authserver.clients.model import Client
-from authserver.database.engine import Unavailable
+from authserver.database.failures import Unavailable
 from authserver.database.times import iso_of
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
