@@ -18,7 +18,7 @@ DELIVERIES: Final[Mapping[TokenDelivery, str]] = {
 }
 
 
-def _origin_problem(origin: str) -> str | None:
+def origin_problem(origin: str) -> str | None:
     """Say what is wrong with an origin: no browser sends it so, or it is unsafe. None if it is right.
 
     Nothing is repaired: what is stored is compared character by character with what browsers send.
@@ -43,7 +43,7 @@ def _origin_problem(origin: str) -> str | None:
 
 def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterator[Problem]:
     """Check how a client gets its tokens together with its origins."""
-    texts = map(_origin_problem, sorted(origins))
+    texts = map(origin_problem, sorted(origins))
     yield from (Problem(text, "origins") for text in texts if text is not None)
     if delivery != "json":
         if not public:

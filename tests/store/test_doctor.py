@@ -67,6 +67,11 @@ def _uses_previous_secret(setup: Setup) -> None:
     )
 
 
+def _impossible_origin(setup: Setup) -> None:
+    setup.an_app(client_id="shop", public=True, kind="browser")
+    setup.sql("UPDATE clients SET origins = 'https://*.example.com' WHERE client_id = 'shop'")
+
+
 @dataclass(frozen=True)
 class Fault:
     """A fault: the change that makes it, its finding, and values for the placeholders of its cure."""
@@ -88,6 +93,7 @@ FAULTS = [
     Fault("client.no-scopes", N, lambda s: _web(s, scopes=set()), "has no scopes", {"SCOPE": "read"}),
     Fault("client.browser-secret", W, lambda s: _web(s, kind="browser", grants={"refresh_token", "password"}), "10017"),
     Fault("client.browser-without-cookie", W, lambda s: s.an_app(client_id="shop", public=True, kind="browser"), "10017", {"URL": "https://app.example.com"}),
+    Fault("client.impossible-origin", W, _impossible_origin, "there are no patterns", {"URL": "https://app.example.com"}),
     Fault("client.access-cookie", W, lambda s: _in_cookies(s, scopes=30), "4,096 bytes"),
     Fault("client.access-cookie", W, lambda s: (_in_cookies(s), s.a_person(roles="x" * 2500, password_hash=HASH)), "4,096 bytes"),
     Fault("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),

@@ -8,6 +8,7 @@ from authserver.administration.doctor.finding import About, Finding, Findings, S
 from authserver.administration.doctor.survey import Survey
 from authserver.clients.grants import gives_a_first_token
 from authserver.clients.model import ClientRecord
+from authserver.clients.origins import origin_problem
 from authserver.database.tables import present
 from authserver.settings.values import DAY
 
@@ -104,6 +105,15 @@ def browser_without_cookie(seen: Survey) -> Findings:
             yield _finding("browser-without-cookie", Severity.WARNING, row, reason, command)
 
 
+def impossible_origin(seen: Survey) -> Findings:
+    """Earlier versions took origins that no browser sends."""
+    for row in seen.clients:
+        for origin in sorted(row.origins or ()):
+            if (problem := origin_problem(origin)) is not None:
+                command = _edit(row, remove_origin=origin, add_origin="URL")
+                yield _finding("impossible-origin", Severity.WARNING, row, f"its origin {problem}", command)
+
+
 def access_cookie(seen: Survey) -> Findings:
     """Counts the longest roles of a user too: that user is refused."""
     longest = max(seen.role_sets, key=lambda roles: sum(map(len, roles)), default=frozenset[str]())
@@ -157,5 +167,5 @@ def lifetimes(seen: Survey) -> Findings:
 
 CHECKS = (
     password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret,
-    browser_without_cookie, access_cookie, late_retries, retry_window, lifetimes,
+    browser_without_cookie, impossible_origin, access_cookie, late_retries, retry_window, lifetimes,
 )  # fmt: skip
