@@ -45,6 +45,17 @@ def test_clients_are_found_by_text_kind_state_and_scope(admin: Visitor, setup: S
     assert "No client is like that" in words(admin.get("/admin/clients?q=nothing"))
 
 
+def test_a_client_whose_access_cookie_may_be_too_long_is_told_so(admin: Visitor, setup: Setup):
+    names = [f"{number:03d}".ljust(100, "x") for number in range(30)]
+    setup.an_api("https://b.example.com", " ".join(names))
+    cookies = {"token_delivery": "both_cookies", "origins": frozenset({"https://app.example.com"})}
+    for client_id, scopes in (("short", names[:1]), ("long", names)):
+        setup.an_app(client_id=client_id, public=True, kind="browser", scopes=set(scopes), **cookies)
+    warning = "Scopes: the access token may be too long for a cookie"
+    assert warning not in words(admin.get("/admin/clients/show?client=short"))
+    assert warning in words(admin.get("/admin/clients/show?client=long"))
+
+
 @on_both_databases
 def test_a_long_list_comes_in_pages(admin: Visitor, setup: Setup):
     for number in range(60):
