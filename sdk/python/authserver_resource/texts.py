@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 def texts(name: str, value: object, example: str) -> tuple[str, ...]:
-    """Return the texts of a collection. Raises TypeError for a single text and for members of other types."""
-    members = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (None,)
+    """Return the texts of a collection. Raises TypeError for a single text, a mapping, and members of other types.
+
+    A mapping such as `{"/health": False}` does not mean its names alone.
+    """
+    members = tuple(value) if isinstance(value, Iterable) and not isinstance(value, (str, Mapping)) else (None,)
     if not all(isinstance(member, str) for member in members):
         # The message leaves the value out: `introspection` holds a secret.
         raise TypeError(f"{name}: a collection of texts, as in {example}")

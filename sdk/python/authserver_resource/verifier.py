@@ -102,6 +102,9 @@ class Verifier:
             raise ValueError('status: "fail_open", "fail_closed" or "off"')
         if not is_safe(issuer, allow_http=allow_http) or "?" in issuer or "#" in issuer:
             raise ValueError("issuer: an https address (or http on this machine, or with allow_http)")
+        if not isinstance(audience, str):
+            # A list would equal the claim `aud` of a token that holds the same list.
+            raise TypeError("audience: one text, the identifier of this API")
         if not audience:
             raise ValueError("audience: the identifier of this API")
         self.issuer = issuer

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from authserver_resource import VerificationError
+from authserver_resource import VerificationError, Verifier
 from authserver_resource.asgi import AccessTokenMiddleware
 from authserver_resource.gate import Gate
 
+AUDIENCE = "https://api.example.com"
 ORIGIN = "https://app.example.com"
 GIVEN = {
     "public": (["/health"], "/health"),
@@ -35,10 +36,24 @@ def make(make_verifier):
 def test_one_text_is_refused_where_several_are_meant(make, name):
     several, one = GIVEN[name]
     make(name, several)
-    for bad in (one, "", one.encode(), [one.encode()], None if name != "introspection" else 1):
+    mapping = dict.fromkeys(several, False)  # as in {"/health": False}
+    for bad in (one, "", one.encode(), [one.encode()], mapping, None if name != "introspection" else 1):
         with pytest.raises(TypeError, match=rf"^{name}: a collection of texts, as in .*['\"]") as caught:
             make(name, bad)
         assert "a-secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", GIVEN)
+def test_a_collection_of_any_kind_is_read_once(make, name):
+    for kind in (list, tuple, iter, lambda members: dict.fromkeys(members).keys()):
+        make(name, kind(GIVEN[name][0]))
+
+
+@pytest.mark.parametrize("audience", [[AUDIENCE], (AUDIENCE,), {AUDIENCE}, AUDIENCE.encode(), None, 7])
+def test_the_audience_is_one_text(issuer, audience):
+    Verifier(issuer.url, AUDIENCE)
+    with pytest.raises(TypeError, match=r"^audience: one text"):
+        Verifier(issuer.url, audience)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
