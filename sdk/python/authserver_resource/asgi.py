@@ -21,8 +21,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 class AccessTokenMiddleware:
     """Lets requests and WebSockets in with a token that has `scopes`. `public` paths and all below them need none.
 
-    The middleware compares the whole path of a request, which includes the path of the mount (`root_path`). "/" and
-    the path of the mount open the front page alone. A path with a segment ".." is never public.
+    Write them as the application's routes, or as whole paths, which begin with the path of the mount (`root_path`). "/"
+    and the path of the mount open the front page alone. A path with a segment ".." is never public.
     """
 
     def __init__(self, app: App, gate: Gate, *, scopes: str | Iterable[str] = "", public: Iterable[str] = ()) -> None:
@@ -35,11 +35,13 @@ class AccessTokenMiddleware:
         self._public = frozenset(path.rstrip("/") for path in paths)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        path = scope.get("path", "")
-        if scope["type"] == "http" and path == self._gate.metadata_path:
+        path, mount = scope.get("path", ""), _mount(scope.get("root_path", ""))
+        route = _route(path, mount)
+        # A proxy passes the metadata on with or without the path of the mount.
+        if scope["type"] == "http" and self._gate.metadata_path in {path, route}:
             await answer(send, 200, {"Content-Type": "application/json"}, self._gate.metadata())
             return
-        if scope["type"] in {"http", "websocket"} and not self._is_public(path, scope.get("root_path", "")):
+        if scope["type"] in {"http", "websocket"} and not self._is_public(path, route, mount):
             try:
                 # A WebSocket can write. It counts as unsafe, so with a cookie it needs an origin.
                 token = await self._gate.admit_async(scope.get("method", "WEBSOCKET"), header_of(scope), self._scopes)
@@ -49,15 +51,15 @@ class AccessTokenMiddleware:
             scope.setdefault("state", {})["access_token"] = token
         await self._app(scope, receive, send)
 
-    def _is_public(self, path: str, root_path: str) -> bool:
+    def _is_public(self, path: str, route: str, mount: str) -> bool:
         # An application that serves files takes /health/../secret for /secret, and on Windows a backslash for a slash.
         if ".." in path.replace("\\", "/").split("/"):
             return False
+        if path.removesuffix("/") in self._public or route.removesuffix("/") in self._public:
+            return True
         # The whole application lies below its mount, so a public path that holds the mount opens only itself.
-        mount = f"/{root_path.strip('/')}/"
-        return path.removesuffix("/") in self._public or any(
-            path.startswith(f"{public}/") and not mount.startswith(f"{public}/") for public in self._public
-        )
+        folders = [f"{public}/" for public in self._public if not f"{mount}/".startswith(f"{public}/")]
+        return any(path.startswith(folder) or route.startswith(folder) for folder in folders)
 
     async def _refuse(self, scope: Scope, send: Send, error: VerificationError) -> None:
         if scope["type"] == "websocket":  # the handshake is not answered yet: the server answers it with 403
@@ -65,6 +67,15 @@ class AccessTokenMiddleware:
             return
         refusal = self._gate.refusal(error)
         await answer(send, refusal.status, refusal.headers, refusal.body)
+
+
+def _mount(root_path: str) -> str:
+    return f"/{root_path.strip('/')}".rstrip("/")
+
+
+def _route(path: str, mount: str) -> str:
+    """Return the path below the mount, as the application's routes name it. A proxy may have removed the mount."""
+    return path[len(mount) :] if path == mount or path.startswith(f"{mount}/") else path
 
 
 def header_of(scope: Scope) -> HeaderOf:

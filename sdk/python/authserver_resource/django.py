@@ -40,7 +40,8 @@ class AccessTokenMiddleware:
             markcoroutinefunction(self)
 
     def __call__(self, request: Any) -> Any:
-        if request.path != gate().metadata_path:
+        # A proxy passes the metadata on with or without the path of the mount (SCRIPT_NAME).
+        if gate().metadata_path not in {request.path, request.path_info}:
             return self._get_response(request)
         response = HttpResponse(gate().metadata(), content_type="application/json")
         return _as_coroutine(response) if iscoroutinefunction(self) else response

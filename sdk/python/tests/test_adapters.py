@@ -160,6 +160,14 @@ def test_a_good_token_is_let_in(issuer, call):
     assert (answer.status_code, answer.json()) == (200, {"subject": "user-1"})
 
 
+@pytest.mark.parametrize("make", [in_flask, in_django])
+def test_the_metadata_are_served_behind_a_script_name(gate, make):
+    call = make(gate)
+    call._transport.script_name = "/v1"
+    assert call(METADATA).json()["resource"] == AUDIENCE
+    assert call("/read").status_code == 401
+
+
 def test_without_a_token_the_challenge_names_scheme_and_metadata_only(call):
     answer = call("/read")
     assert answer.status_code == 401

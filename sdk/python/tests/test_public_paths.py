@@ -125,18 +125,42 @@ def test_a_path_that_begins_with_no_slash_is_refused(protected):
             protected("/health", path)
 
 
-def test_in_a_mount_the_whole_path_is_compared(protected, issuer):
+def test_in_a_mount_a_public_path_is_a_route_or_a_whole_path(protected, issuer):
     from starlette.applications import Starlette
     from starlette.routing import Mount
 
     def mounted(public):
         return Starlette(routes=[Mount("/api", protected(public))])
 
-    assert status_of(mounted("/api/health"), "/api/health/live") == 200
+    for public in ("/health", "/api/health"):
+        for path in ("/api/health", "/api/health/live"):
+            assert status_of(mounted(public), path) == 200
+    assert status_of(mounted("/"), "/api/") == status_of(mounted("/api"), "/api/") == 200
     for public in ("/api/health", "/health", "/", "/api"):
         app = mounted(public)
         assert (status_of(app, "/api/secret"), status_of(app, "/api/secret", issuer.token())) == (401, 200)
-    assert status_of(mounted("/health"), "/api/health") == 401
+
+
+@pytest.mark.parametrize("path", ["/v1/health", "/v1/health/live", "/health", "/health/live"])
+def test_a_root_path_does_not_change_what_is_public(protected, path):
+    """A server puts the root path before the path, or a proxy has removed it."""
+    assert status_of(protected("/health"), path, root_path="/v1") == 200
+    assert status_of(protected("/health"), "/v1/secret", root_path="/v1") == 401
+    assert status_of(protected("/health"), "/v12/health", root_path="/v1") == 401
+    assert status_of(protected("/health"), "/v1/v1/health", root_path="/v1") == 401
+
+
+@pytest.mark.parametrize("public", ["/v1", "/v1/"])
+def test_the_path_of_the_mount_opens_no_route_of_the_same_name(protected, public):
+    assert status_of(protected(public), "/v1/", root_path="/v1") == 200
+    assert status_of(protected(public), "/v1/v1/secret", root_path="/v1") == 401
+
+
+@pytest.mark.parametrize("root_path", ["", "/v1"])
+def test_the_metadata_are_served_behind_a_root_path(protected, root_path):
+    path = "/.well-known/oauth-protected-resource"
+    assert status_of(protected(), root_path + path, root_path=root_path) == 200
+    assert status_of(protected(), "/v2" + path, root_path=root_path) == 401
 
 
 @pytest.mark.parametrize("root_path", ["/health", "/health/v1"])
