@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
+
+from authserver_resource.wire import opener
 
 _LARGEST_ANSWER = 2 * 1024 * 1024
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -34,18 +35,12 @@ class Answer:
             raise FetchError("the answer is not JSON") from None
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    # A redirect would let an attacker who answers at one address send us to another.
-    def redirect_request(self, *_arguments: Any, **_named: Any) -> None:
-        return None
-
-
 class Fetcher:
     """GET and POST. `seconds` bounds a whole request, so a server that sends byte by byte cannot block the caller."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._opener = urllib.request.build_opener(_NoRedirects())
+        self._opener = opener()
 
     def get(self, url: str, accept: str) -> Answer:
         return self._fetch(url, None, {"Accept": accept})
@@ -57,10 +52,9 @@ class Fetcher:
         # The caller has checked the scheme with `is_safe`, so `file:` and others never arrive here.
         agent = {"User-Agent": "authserver-resource"}
         request = urllib.request.Request(url, data, {**agent, **headers})  # noqa: S310
-        deadline = time.monotonic() + self._seconds
         try:
             with self._opener.open(request, timeout=self._seconds) as response:
-                body = self._read(response, deadline)
+                body = _read(response)
                 match = re.search(r"max-age=(\d{1,9})\b", response.headers.get("Cache-Control", ""))
         except (OSError, HTTPException, ValueError) as error:
             if isinstance(error, urllib.error.HTTPError):
@@ -69,15 +63,14 @@ class Fetcher:
             raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
         return Answer(body, int(match.group(1)) if match else None)
 
-    def _read(self, response: Any, deadline: float) -> bytes:
-        body = bytearray()
-        while chunk := response.read1(65536):
-            body += chunk
-            if len(body) > _LARGEST_ANSWER:
-                raise ValueError("the answer is too large")
-            if time.monotonic() > deadline:
-                raise TimeoutError("the answer takes too long")
-        return bytes(body)
+
+def _read(response: Any) -> bytes:
+    body = bytearray()
+    while chunk := response.read1(65536):
+        body += chunk
+        if len(body) > _LARGEST_ANSWER:
+            raise ValueError("the answer is too large")
+    return bytes(body)
 
 
 def is_safe(url: object, *, allow_http: bool) -> bool:
