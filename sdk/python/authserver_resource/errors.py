@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, TypeVar
 
-from authserver_resource.texts import scope_names
+from authserver_resource.texts import NO_SCOPES, scope_names
+
+E = TypeVar("E", bound=BaseException)
 
 #: Each code with its HTTP status. Codes are never renamed; later versions may add some.
 CODES: Final[dict[str, int]] = {
@@ -39,7 +41,7 @@ class VerificationError(Exception):
     `status` is the HTTP status of the answer: 503 means that the check was not possible, and the token may be good.
     """
 
-    def __init__(self, code: str, text: str, *, scopes: str | Iterable[str] = ()) -> None:
+    def __init__(self, code: str, text: str, *, scopes: str | Iterable[str] = NO_SCOPES) -> None:
         super().__init__(text)
         self.code = code
         self.text = text
@@ -48,5 +50,16 @@ class VerificationError(Exception):
         self.scopes = scope_names(scopes)
 
 
-class WouldWait(Exception):
-    """Internal: the check needs a request to the issuer, and the caller is an event loop that must not wait."""
+class FetchError(Exception):
+    """Internal: the issuer could not be reached, or its answer cannot be used. The text says how, and where."""
+
+
+def bare(error: E) -> E:
+    """Return the error without tracebacks. They would keep tokens and secrets for as long as the error is kept."""
+    following: BaseException | None = error
+    while following is not None:
+        following.__traceback__ = None
+        if isinstance(reason := getattr(following, "reason", None), BaseException):
+            reason.__traceback__ = reason.__context__ = None
+        following = following.__cause__ or following.__context__
+    return error

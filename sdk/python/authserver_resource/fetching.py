@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPException
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
+from authserver_resource.errors import FetchError, bare
+from authserver_resource.outages import NoAnswer, Outages
 from authserver_resource.wire import opener
 
 _LARGEST_ANSWER = 2 * 1024 * 1024
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-
-
-class FetchError(Exception):
-    """The issuer could not be reached, or its answer cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,13 @@ class Answer:
 class Fetcher:
     """GET and POST. `seconds` bounds a whole request, so a server that sends byte by byte cannot block the caller."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, clock: Callable[[], float]) -> None:
         self._seconds = seconds
         self._opener = opener()
+        self._outages = Outages(clock)
+
+    def reset_after_fork(self) -> None:
+        self._outages.reset_after_fork()
 
     def get(self, url: str, accept: str) -> Answer:
         return self._fetch(url, None, {"Accept": accept})
@@ -52,15 +54,16 @@ class Fetcher:
         # The caller has checked the scheme with `is_safe`, so `file:` and others never arrive here.
         agent = {"User-Agent": "authserver-resource"}
         request = urllib.request.Request(url, data, {**agent, **headers})  # noqa: S310
-        try:
-            with self._opener.open(request, timeout=self._seconds) as response:
-                body = _read(response)
-                match = re.search(r"max-age=(\d{1,9})\b", response.headers.get("Cache-Control", ""))
-        except (OSError, HTTPException, ValueError) as error:
-            if isinstance(error, urllib.error.HTTPError):
-                error.close()
-            # The text of an HTTPError names only its status, so it holds no credential.
-            raise FetchError(f"{url}: {type(error).__name__}: {error}") from None
+        with self._outages.attempt(f"{request.get_method()} {urlsplit(url).netloc} {request.get_header('Accept')}"):
+            try:
+                with self._opener.open(request, timeout=self._seconds) as response:
+                    body = _read(response)
+                    match = re.search(r"max-age=(\d{1,9})\b", response.headers.get("Cache-Control", ""))
+            except (OSError, HTTPException, ValueError) as error:
+                if isinstance(error, HTTPError):
+                    error.close()
+                kind = NoAnswer if isinstance(error, OSError) and not isinstance(error, HTTPError) else FetchError
+                raise kind(f"{url}: {type(error).__name__}: {error}") from bare(error)
         return Answer(body, int(match.group(1)) if match else None)
 
 
@@ -69,7 +72,7 @@ def _read(response: Any) -> bytes:
     while chunk := response.read1(65536):
         body += chunk
         if len(body) > _LARGEST_ANSWER:
-            raise ValueError("the answer is too large")
+            raise FetchError("the answer is too large")
     return bytes(body)
 
 
@@ -82,4 +85,9 @@ def is_safe(url: object, *, allow_http: bool) -> bool:
         host = parts.hostname
     except ValueError:
         return False
-    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and (allow_http or host in _LOOPBACK)))
+    # An address with a password would carry it into logs.
+    return (
+        bool(host)
+        and "@" not in parts.netloc
+        and (parts.scheme == "https" or (parts.scheme == "http" and (allow_http or host in _LOOPBACK)))
+    )

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import threading
-from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote_plus, urlencode
 
-from authserver_resource.errors import VerificationError, WouldWait
-from authserver_resource.fetching import FetchError
+from authserver_resource.errors import FetchError, VerificationError
+from authserver_resource.flights import Flight, Waited, WouldWait
 from authserver_resource.issuer import Issuer
 from authserver_resource.memory import Memory
 from authserver_resource.reach import Reach
@@ -42,53 +41,48 @@ class Introspection:
     def reset_after_fork(self) -> None:
         """Replace the lock after a fork."""
         self._lock = threading.Lock()
-        self._flights: dict[bytes, Future[dict[str, Any]]] = {}
+        self._flights: dict[bytes, Flight[dict[str, Any]]] = {}
         self._memory.reset_after_fork()
 
-    def claims(self, token: str, digest: bytes, now: float, *, wait: bool) -> dict[str, Any]:
+    def claims(self, token: str, digest: bytes, now: float, waited: Waited) -> dict[str, Any]:
         """Return the issuer's claims of an active token."""
         known = self._memory.get(digest)
-        if known is None or now >= known[0]:
-            if not wait:
-                raise WouldWait
-            answer = self._ask_once(token, digest)
-        else:
-            answer = known[1]
+        answer = self._answer(token, digest, waited) if known is None or now >= known[0] else known[1]
         if answer.get("active") is not True:
             raise VerificationError("inactive", "the issuer does not know the token, or no more")
         return answer
 
-    def _ask_once(self, token: str, digest: bytes) -> dict[str, Any]:
+    def _answer(self, token: str, digest: bytes, waited: Waited) -> dict[str, Any]:
+        try:
+            if waited == ():
+                flight = self._flight(token, digest)
+                if not flight.is_overdue:
+                    raise WouldWait(flight)
+            elif waited:
+                answer: dict[str, Any] | None = waited[-1].result()
+                if answer is not None:
+                    return answer
+        except FetchError as error:
+            raise VerificationError("introspection_unavailable", str(error)) from error
+        raise VerificationError("introspection_unavailable", "the issuer takes too long")
+
+    def _flight(self, token: str, digest: bytes) -> Flight[dict[str, Any]]:
         with self._lock:
             flight = self._flights.get(digest)
-            if flight is None:
-                mine = self._flights[digest] = Future()
-        if flight is not None:
-            try:
-                return flight.result(self._reach.patience)
-            except TimeoutError:
-                raise VerificationError("introspection_unavailable", "the issuer takes too long") from None
-        try:
-            answer = self._ask(token)
-            self._memory.put(digest, (self._reach.clock() + self._seconds, answer))
-            mine.set_result(answer)
-            return answer
-        except BaseException as error:
-            mine.set_exception(error)
-            raise
-        finally:
-            with self._lock:
-                self._flights.pop(digest, None)
+            if flight is not None:
+                return flight
+            flight = self._flights[digest] = self._reach.prepare(lambda: self._ask(token, digest))
+        flight.when_ended(lambda: self._flights.pop(digest, None))
+        self._reach.send(flight)
+        return flight
 
-    def _ask(self, token: str) -> dict[str, Any]:
-        try:
-            metadata = self._issuer.metadata.get(self._reach.clock(), wait=True)
-            if metadata is None or metadata.introspection_endpoint is None:
-                raise FetchError("the issuer's introspection endpoint is not known")
-            form = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
-            answer = self._reach.fetcher.post(metadata.introspection_endpoint, form, self._headers).json()
-        except FetchError as error:
-            raise VerificationError("introspection_unavailable", str(error)) from None
+    def _ask(self, token: str, digest: bytes) -> dict[str, Any]:
+        endpoint = self._issuer.current_metadata().introspection_endpoint
+        if endpoint is None:
+            raise FetchError("the issuer's introspection endpoint is not known")
+        form = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
+        answer: Any = self._reach.fetcher.post(endpoint, form, self._headers).json()
         if not isinstance(answer, dict):
-            raise VerificationError("introspection_unavailable", "the issuer's answer is not an object")
+            raise FetchError("the issuer's answer is not an object")
+        self._memory.put(digest, (self._reach.clock() + self._seconds, answer))
         return answer

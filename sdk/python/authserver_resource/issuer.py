@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from authserver_resource.errors import VerificationError
-from authserver_resource.fetching import FetchError, is_safe
+from authserver_resource.errors import FetchError, VerificationError
+from authserver_resource.fetching import is_safe
+from authserver_resource.flights import Waited, settle
 from authserver_resource.jose import Key, read_keys
 from authserver_resource.reach import Reach
 from authserver_resource.remote import Remote
@@ -37,11 +38,11 @@ class Issuer:
         self.url = url
         self._fetcher = reach.fetcher
         self._clock = reach.clock
+        self._patience = reach.patience
         self._stale_for = stale_for
         self._allow_http = allow_http
-        pause = UNKNOWN_KEY_COOL_DOWN
-        self.metadata: Remote[Metadata] = reach.keep(self._load_metadata, longest_pause=pause, background=False)
-        self.keys: Remote[KeySet] = reach.keep(self._load_keys, longest_pause=pause)
+        self.metadata: Remote[Metadata] = reach.keep(self._load_metadata, background=False)
+        self.keys: Remote[KeySet] = reach.keep(self._load_keys)
         self._asked_for_unknown_at = float("-inf")
         self.reset_after_fork()
 
@@ -50,33 +51,44 @@ class Issuer:
         self._lock = threading.Lock()
         self.metadata.reset_after_fork()
 
-    def current_keys(self, now: float, *, wait: bool) -> dict[str, Key]:
+    def current_metadata(self) -> Metadata:
+        """Return the metadata, in a thread of the library. Raises FetchError."""
+        found = settle(lambda waited: self.metadata.get(self._clock(), waited), self._patience)
+        if found is None:
+            raise self.metadata.error
+        return found
+
+    def current_keys(self, now: float, waited: Waited) -> dict[str, Key]:
         """Return the published keys by `kid`."""
-        found = self.keys.get(now, wait=wait)
+        found = self.keys.get(now, waited)
         if found is None or now - self.keys.fresh_until > self._stale_for:
             raise VerificationError("keys_unavailable", "the issuer's keys cannot be had")
         return found.keys
 
-    def key(self, kid: str, now: float, *, wait: bool) -> Key:
+    def key(self, kid: str, now: float, waited: Waited) -> Key:
         """Return the key of this `kid`. For an unknown one fetch the key set, at most once in a cool-down."""
-        key = self.current_keys(now, wait=wait).get(kid)
-        if key is None and self._may_refetch(now, wait=wait):
-            self.keys.refresh(now, wait=wait)
-            key = self.current_keys(now, wait=wait).get(kid)
+        key = self.current_keys(now, waited).get(kid)
+        if key is None:
+            if self._is_refetched(now):
+                self.keys.refresh(now, waited)
+            # Another call's fetch may have ended since the first look.
+            key = self.current_keys(now, waited).get(kid)
+        if key is None and self.keys.failing_since is not None:
+            raise VerificationError("keys_unavailable", "no newer keys of the issuer can be had")
         if key is None:
             raise VerificationError("unknown_key", "the issuer publishes no such key")
         return key
 
-    def _may_refetch(self, now: float, *, wait: bool) -> bool:
+    def _is_refetched(self, now: float) -> bool:
         if self.keys.failing_since is not None:
-            return False  # the background thread tries already, and the issuer does not answer: do not wait
+            # In an outage the pauses between attempts are the cool-down.
+            return self.keys.is_loading or self.keys.is_due(now)
         with self._lock:
-            if now - self._asked_for_unknown_at < UNKNOWN_KEY_COOL_DOWN:
-                # A fetch is under way, and the key may be in it: wait for it.
-                return self.keys.is_loading
-            if wait:  # a caller that may not wait calls again from a thread that may
+            # If a fetch is under way, the key may be in it. To begin one under the lock lets no call miss it.
+            if now - self._asked_for_unknown_at >= UNKNOWN_KEY_COOL_DOWN:
                 self._asked_for_unknown_at = now
-            return True
+                self.keys.start()
+            return self.keys.is_loading
 
     def _load_metadata(self, _old: Metadata | None) -> tuple[Metadata, float]:
         document = self._fetcher.get(metadata_url(self.url), "application/json").json()
@@ -90,9 +102,7 @@ class Issuer:
         return metadata, self._clock() + _METADATA_SECONDS
 
     def _load_keys(self, old: KeySet | None) -> tuple[KeySet, float]:
-        metadata = self.metadata.get(self._clock(), wait=True)
-        if metadata is None:
-            raise FetchError("the issuer's metadata cannot be had")
+        metadata = self.current_metadata()
         answer = self._fetcher.get(metadata.jwks_uri, "application/jwk-set+json, application/json")
         try:
             keys = read_keys(answer.json(), old.keys if old else {})

@@ -4,41 +4,47 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
-from authserver_resource.errors import VerificationError, WouldWait
-from authserver_resource.fetching import FetchError
+from authserver_resource.errors import FetchError, bare
+from authserver_resource.flights import Flight, Waited, Workers, WouldWait
+from authserver_resource.outages import Place, StillNoAnswer, pause
 
 T = TypeVar("T")
 
-#: SystemRandom has no state: forks do not share one, and a program that seeds `random` keeps its sequence.
 _jitter = random.SystemRandom()
-
 #: A value is no longer refreshed after so many seconds without a use.
 _WARM = 60.0
 _TICK = 1.0
+#: A call that begins an attempt during an outage waits for so many seconds and no longer.
+_PATIENCE_IN_AN_OUTAGE = 1.0
 
 
 class Remote(Generic[T]):
-    """One value, loaded by one thread at a time.
+    """One value, loaded by one flight at a time.
 
-    `load(old)` returns the value and the time until which it is fresh; it raises FetchError or VerificationError.
+    `load(old)` returns the value and the time until which it is fresh; it raises FetchError.
     The background refreshes a value from about half of its fresh time on. A request waits only for the first value, and
-    for a value that became stale without use. It never waits while the issuer is known to be unreachable.
+    for a value that became stale without use. While the issuer is known to be unreachable, one request waits for each
+    attempt, and only if there is no value.
     """
 
     def __init__(
         self,
         load: Callable[[T | None], tuple[T, float]],
+        workers: Workers,
         wake: Callable[[], None],
         *,
+        clock: Callable[[], float],
         patience: float,
-        longest_pause: float,
     ) -> None:
         self._load = load
-        self._longest_pause = longest_pause
+        self._workers = workers
         self._wake = wake
+        self._clock = clock
         self._patience = patience
         self.value: T | None = None
         self.loaded_at = 0.0
@@ -47,6 +53,7 @@ class Remote(Generic[T]):
         self.attempted_at = 0.0
         #: The time of the first failure since the last success; None while loading works.
         self.failing_since: float | None = None
+        self._error: Exception | None = None
         self._refresh_at = 0.0
         #: A clock that is set back must not make a value last longer: before this time it is refreshed, too.
         self._refresh_from = 0.0
@@ -54,77 +61,94 @@ class Remote(Generic[T]):
         self.reset_after_fork()
 
     def reset_after_fork(self) -> None:
-        """Forget the loads of other threads: after a fork those threads do not exist."""
+        """Forget the flights of other threads: after a fork those threads do not exist."""
         self._lock = threading.Lock()
-        self._flight: threading.Event | None = None
+        self._flight: Flight[None] | None = None
+        #: Where the last attempt was not made, because nothing answered there. When something answers, this is due.
+        self._place: Place | None = None
 
-    def get(self, now: float, *, wait: bool) -> T | None:
-        """Return the value, which may be stale, or None. Raises WouldWait if it must wait and may not."""
+    def get(self, now: float, waited: Waited) -> T | None:
+        """Return the value, which may be stale, or None. Raises WouldWait if the call has to wait for one."""
         self.used_at = now
-        if self._refresh_from < now < self._refresh_at:
+        if self._refresh_from < now < self._refresh_at or self._rests(now):
             return self.value
         if self.value is not None and (now < self.fresh_until or self._is_failing(now)):
             self._wake()
             return self.value
-        return self.refresh(now, wait=wait)
+        return self.refresh(now, waited)
 
-    def refresh(self, now: float, *, wait: bool = True) -> T | None:
-        """Load now, or wait for the load that is under way. A failure keeps the old value."""
-        if not wait:
-            raise WouldWait
-        with self._lock:
-            flight = self._flight
-            if flight is None:
-                mine = self._flight = threading.Event()
-        if flight is not None:
-            flight.wait(self._patience)
-            return self.value
-        try:
-            self._run(now)
-        finally:
-            self._flight = None
-            mine.set()
+    def refresh(self, now: float, waited: Waited) -> T | None:
+        """Wait for the flight that is under way, or for a new one. Otherwise do as `get` does."""
+        if waited is not None:
+            flight = self.start()
+            is_waited_for, flight.is_waited_for = flight.is_waited_for, True
+            is_in_vain = flight in waited or flight.is_overdue or (is_waited_for and self._is_failing(now))
+            if not is_in_vain:
+                raise WouldWait(flight)
         return self.value
+
+    def start(self) -> Flight[None]:
+        """Return the flight that is under way, or a new one."""
+        with self._lock:
+            if self._flight is not None and not self._flight.is_done:
+                return self._flight
+            is_failing = self._is_failing(self._clock())
+            patience = min(self._patience, _PATIENCE_IN_AN_OUTAGE) if is_failing else self._patience
+            flight = self._flight = Flight(self._run, patience)
+        self._workers.submit(flight)
+        return flight
 
     @property
     def is_loading(self) -> bool:
-        return self._flight is not None
+        return self._flight is not None and not self._flight.is_done
+
+    @property
+    def error(self) -> Exception:
+        """Why there is no newer value."""
+        return self._error or FetchError("the issuer takes too long")
 
     def is_due(self, now: float) -> bool:
         """Return whether the background should load: it is time, and the value is in use."""
-        is_rested = self._refresh_from < now < self._refresh_at
-        return not is_rested and self.is_warm(now) and self._flight is None
+        is_rested = self._refresh_from < now < self._refresh_at or self._rests(now)
+        return not is_rested and self.is_warm(now) and not self.is_loading
 
     def is_warm(self, now: float) -> bool:
         return now - self.used_at < _WARM
 
     def seconds_until_due(self, now: float) -> float:
-        return self._refresh_at - now
+        return _TICK if self.is_loading or self._rests(now) else self._refresh_at - now
 
     def _is_failing(self, now: float) -> bool:
         # An old failure says nothing about the issuer after a quiet hour, so only recent attempts count.
-        return self.failing_since is not None and now - self.attempted_at < _WARM
+        is_over = self._place is not None and self._place.failures == 0
+        return self.failing_since is not None and now - self.attempted_at < _WARM and not is_over
 
-    def _run(self, now: float) -> None:
+    def _rests(self, now: float) -> bool:
+        return self._place is not None and self._place.rests(now)
+
+    def _run(self) -> None:
+        now, began = self._clock(), time.monotonic()
         self.attempted_at = now
         self._refresh_from = now - _WARM
         try:
             value, fresh_until = self._load(self.value)
-        except (FetchError, VerificationError):
-            self._failures += 1
+        except Exception as error:  # noqa: BLE001 - a document that breaks our code is a bad document
+            self._error = bare(error)
             if self.failing_since is None:
                 self.failing_since = now
-            pause = min(2.0 ** min(self._failures - 1, 10), self._longest_pause)
-            # Jitter keeps many APIs from coming back at the same moment.
-            self._refresh_at = now + pause * _jitter.uniform(0.5, 1.0)
+            self._place = error.place if isinstance(error, StillNoAnswer) else None
+            if self._place is None:
+                self._failures += 1
+                # The pause counts from the end: an attempt may have taken longer than it.
+                self._refresh_at = now + (time.monotonic() - began) + pause(self._failures)
             return
         self.value, self.fresh_until, self.loaded_at = value, fresh_until, now
-        self._failures, self.failing_since = 0, None
+        self._failures, self.failing_since, self._error, self._place = 0, None, None, None
         self._refresh_at = now + max(fresh_until - now, 0.0) * _jitter.uniform(0.4, 0.6)
 
 
 class Refresher:
-    """One daemon thread that loads the values that are due. It ends when no value was used for a minute."""
+    """One daemon thread that starts the loads that are due. It ends when no value was used for a minute."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -152,8 +176,10 @@ class Refresher:
         if self._thread is None:
             with self._lock:
                 if self._thread is None:
-                    self._thread = threading.Thread(target=self._run, name="authserver-resource", daemon=True)
-                    self._thread.start()
+                    thread = threading.Thread(target=self._run, name="authserver-resource", daemon=True)
+                    with suppress(RuntimeError):  # no more threads: a later request tries again
+                        thread.start()
+                        self._thread = thread
         if not self._woken.is_set():
             self._woken.set()
 
@@ -172,7 +198,7 @@ class Refresher:
             now = self._clock()
             for remote in self._remotes:
                 if remote.is_due(now):
-                    remote.refresh(now)
+                    remote.start()
             with self._lock:
                 warm = [remote for remote in self._remotes if remote.is_warm(now)]
                 if not warm:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from authserver_resource.errors import VerificationError
+from authserver_resource.flights import Waited, settle
 from authserver_resource.issuer import Issuer
 from authserver_resource.jose import check_signature, decode, read_header, read_object, split
 from authserver_resource.reach import Reach
@@ -20,8 +21,6 @@ _TYP = "statuslist+jwt"
 _LARGEST_LIST = 1024 * 1024
 _MOST_LISTS = 1024
 _LONGEST_TTL = 3600.0
-#: Between attempts while the issuer is unreachable. A revocation may come so late when it is back.
-_LONGEST_PAUSE = 2.0
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -84,9 +83,9 @@ class StatusLists:
             raise VerificationError("claims", "the status list is not the issuer's")
         return self._lists.get(uri) or self._add_list(uri), index
 
-    def check(self, found: Remote[StatusList], index: int, now: float, *, wait: bool) -> None:
+    def check(self, found: Remote[StatusList], index: int, now: float, waited: Waited) -> None:
         """Raise VerificationError if the token was revoked, or if the policy needs a list and none can be had."""
-        present = found.get(now, wait=wait)
+        present = found.get(now, waited)
         if present is None:
             if self._policy == "fail_open" and now - (found.failing_since or now) <= self._stale_for:
                 return
@@ -112,7 +111,7 @@ class StatusLists:
             def load(old: StatusList | None) -> tuple[StatusList, float]:
                 return self._load(uri, old)
 
-            made = self._lists[uri] = self._reach.keep(load, longest_pause=_LONGEST_PAUSE)
+            made = self._lists[uri] = self._reach.keep(load)
             return made
 
     def _load(self, uri: str, old: StatusList | None) -> tuple[StatusList, float]:
@@ -120,7 +119,8 @@ class StatusLists:
         now = self._reach.clock()
         header_part, payload, signed, signature = split(body.strip())
         header = read_header(header_part, _TYP, self._algorithms)
-        check_signature(self._issuer.key(header.kid, now, wait=True), header, signed, signature)
+        key = settle(lambda waited: self._issuer.key(header.kid, now, waited), self._reach.patience)
+        check_signature(key, header, signed, signature)
         claims = read_object(payload)
         if claims.get("sub") != uri:
             raise VerificationError("claims", "the status list is another one")

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
+
+NO_SCOPES: Final[frozenset[str]] = frozenset()
 
 
 def texts(name: str, value: object, example: str) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import os
 import re
@@ -12,17 +11,18 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from authserver_resource.claims import Rules, read_scopes
-from authserver_resource.errors import VerificationError, WouldWait
-from authserver_resource.fetching import Fetcher, is_safe
+from authserver_resource.errors import VerificationError
+from authserver_resource.fetching import is_safe
+from authserver_resource.flights import Waited, settle, settle_async
 from authserver_resource.introspection import PREFIX, Introspection
 from authserver_resource.issuer import Issuer
 from authserver_resource.jose import ALGORITHMS, LONGEST_TOKEN, Header, Key, check_signature, read_header, read_object
 from authserver_resource.jose import split as split_token
 from authserver_resource.memory import Memory
 from authserver_resource.reach import Reach
-from authserver_resource.remote import Refresher, Remote
+from authserver_resource.remote import Remote
 from authserver_resource.status import Policy, StatusList, StatusLists
-from authserver_resource.texts import scope_names, texts
+from authserver_resource.texts import NO_SCOPES, scope_names, texts
 from authserver_resource.token import AccessToken
 
 _TYP = "at+jwt"
@@ -69,8 +69,8 @@ class Verifier:
         introspection: Client id and secret, for opaque tokens. Without them opaque tokens are refused.
         introspection_seconds: For how long an answer is used. The revocation of an opaque token may come so late.
         cache_size: How many verified tokens are remembered, and how many answers about opaque ones; 0 for none.
-        timeout: Seconds for one request to the issuer, and for the wait of a call for one that is under way. With less
-            than half of the lists' `ttl` no call waits while the issuer hangs.
+        timeout: Seconds for one request to the issuer, and for the whole wait of a call. With less than half of the
+            lists' `ttl` no call waits for a list in use while the issuer hangs.
         clock: Seconds since the epoch.
 
     """
@@ -112,8 +112,8 @@ class Verifier:
         self._clock = clock
         self._counters = counters
         self._rules = Rules(issuer, audience, leeway)
-        self._refresher = Refresher(clock)
-        reach = Reach(Fetcher(timeout), self._refresher, clock, timeout)
+        self._reach = reach = Reach(clock, timeout)
+        self._refresher = reach.refresher
         self._issuer = Issuer(issuer, reach, stale_for=keys_stale_for, allow_http=allow_http)
         self._lists = StatusLists(
             self._issuer,
@@ -132,7 +132,7 @@ class Verifier:
         self._headers: dict[bytes, Header] = {}
         _verifiers.add(self)
 
-    def verify(self, token: str, scopes: str | Iterable[str] = ()) -> AccessToken:
+    def verify(self, token: str, scopes: str | Iterable[str] = NO_SCOPES) -> AccessToken:
         """Return the claims of a good token, which must have all `scopes` ("read write", or any iterable).
 
         Checks form, signature, `typ`, algorithm, `crit`, issuer, audience, times, required claims, status and scope.
@@ -148,31 +148,30 @@ class Verifier:
             VerificationError: with a stable `code`; `status` 503 means that the check was not possible.
 
         """
-        return self._verify_and_count(token, scopes, wait=True)
+        wanted = scope_names(scopes)
+        return settle(lambda waited: self._verify_and_count(token, wanted, waited), self._reach.patience)
 
-    async def verify_async(self, token: str, scopes: str | Iterable[str] = ()) -> AccessToken:
-        """Do as `verify` does, and leave the event loop free during a request to the issuer."""
-        try:
-            return self._verify_and_count(token, scopes, wait=False)
-        except WouldWait:
-            return await asyncio.to_thread(self._verify_and_count, token, scopes, wait=True)
+    async def verify_async(self, token: str, scopes: str | Iterable[str] = NO_SCOPES) -> AccessToken:
+        """Do as `verify` does, and leave the event loop and its executors free during a request to the issuer."""
+        wanted = scope_names(scopes)
+        return await settle_async(lambda waited: self._verify_and_count(token, wanted, waited), self._reach.patience)
 
     def warm_up(self) -> None:
         """Fetch metadata and keys now, so the first request does not wait for them. Raises VerificationError."""
-        self._issuer.current_keys(self._clock(), wait=True)
+        settle(lambda waited: self._issuer.current_keys(self._clock(), waited), self._reach.patience)
 
-    def _verify_and_count(self, token: str, scopes: str | Iterable[str], *, wait: bool) -> AccessToken:
+    def _verify_and_count(self, token: str, wanted: frozenset[str], waited: Waited) -> AccessToken:
         if self._counters is None:
-            return self._verify(token, scopes, wait=wait)
+            return self._verify(token, wanted, waited)
         try:
-            verified = self._verify(token, scopes, wait=wait)
+            verified = self._verify(token, wanted, waited)
         except VerificationError as error:
             self._counters.verified(error.code)
             raise
         self._counters.verified("ok")
         return verified
 
-    def _verify(self, token: str, scopes: str | Iterable[str], *, wait: bool) -> AccessToken:
+    def _verify(self, token: str, wanted: frozenset[str], waited: Waited) -> AccessToken:
         try:
             data = token.encode("ascii")
         except UnicodeEncodeError:
@@ -180,30 +179,28 @@ class Verifier:
         digest = hashlib.sha256(data).digest()
         now = self._clock()
         known = self._verified.get(digest)
-        if known is not None and self._issuer.current_keys(now, wait=wait).get(known.kid) is known.key:
+        if known is not None and self._issuer.current_keys(now, waited).get(known.kid) is known.key:
             verified = known.token
             self._rules.check_times(verified._claims, now)  # noqa: SLF001 - the property would make a view each time
             listed = known.listed
         elif token.startswith(PREFIX):
-            verified, listed = self._introspect(token, digest, now, wait=wait), None
+            verified, listed = self._introspect(token, digest, now, waited), None
         else:
-            verified, listed = self._verify_new(data, digest, now, wait=wait)
+            verified, listed = self._verify_new(data, digest, now, waited)
         if listed is not None:
-            self._lists.check(*listed, now, wait=wait)
-        if scopes:
-            wanted = scope_names(scopes)
-            if not verified.scopes.issuperset(wanted):
-                raise VerificationError("insufficient_scope", "the token has not all the scopes", scopes=wanted)
+            self._lists.check(*listed, now, waited)
+        if not verified.scopes.issuperset(wanted):
+            raise VerificationError("insufficient_scope", "the token has not all the scopes", scopes=wanted)
         return verified
 
     def _verify_new(
-        self, data: bytes, digest: bytes, now: float, *, wait: bool
+        self, data: bytes, digest: bytes, now: float, waited: Waited
     ) -> tuple[AccessToken, tuple[Remote[StatusList], int] | None]:
         if len(data) > LONGEST_TOKEN:
             raise VerificationError("malformed", "the token is too long")
         header_part, payload, signed, signature = split_token(data)
         header = self._headers.get(header_part) or read_header(header_part, _TYP, self._algorithms)
-        key = self._issuer.key(header.kid, now, wait=wait)
+        key = self._issuer.key(header.kid, now, waited)
         check_signature(key, header, signed, signature)
         claims = read_object(payload)
         self._rules.check(claims, now)
@@ -216,17 +213,17 @@ class Verifier:
         self._verified.put(digest, _VerifiedToken(verified, header.kid, key, listed))
         return verified, listed
 
-    def _introspect(self, token: str, digest: bytes, now: float, *, wait: bool) -> AccessToken:
+    def _introspect(self, token: str, digest: bytes, now: float, waited: Waited) -> AccessToken:
         if self._introspection is None:
             raise VerificationError("opaque", "an opaque token, and no credentials for introspection are set")
         if len(token) > LONGEST_TOKEN or not _OPAQUE.fullmatch(token):
             raise VerificationError("malformed", "not an opaque token")
-        claims = self._introspection.claims(token, digest, now, wait=wait)
+        claims = self._introspection.claims(token, digest, now, waited)
         self._rules.check(claims, now)
         return AccessToken(claims, read_scopes(claims))
 
     def _after_fork(self) -> None:
-        self._refresher.reset_after_fork()
+        self._reach.reset_after_fork()
         self._issuer.reset_after_fork()
         self._lists.reset_after_fork()
         self._verified.reset_after_fork()

@@ -79,8 +79,16 @@ class Key:
         return r.to_bytes(32) + s.to_bytes(32)
 
 
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # a full queue would drop connections of a test that makes many at once
+
+
 class Issuer:
-    """`fetches`: paths of requests. `answers` replaces answers. `hold` makes requests wait; the first sets `asked`."""
+    """`fetches`: paths of requests. `answers` replaces answers. `hold` makes requests to `holds` and below wait.
+
+    The first request sets `asked`.
+    """
 
     def __init__(self, clock):
         self.clock = clock
@@ -92,6 +100,7 @@ class Issuer:
         self.fetches = []
         self.answers = {}
         self.hold = None
+        self.holds = "/"
         self.asked = threading.Event()
         self.metadata = {}
         self.server = None
@@ -104,8 +113,7 @@ class Issuer:
 
     def start(self):
         """Answer again at the same address."""
-        self.server = ThreadingHTTPServer(("127.0.0.1", self.port), self.handler())
-        self.server.daemon_threads = True
+        self.server = Server(("127.0.0.1", self.port), self.handler())
         self.port = self.server.server_address[1]
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -123,12 +131,14 @@ class Issuer:
             def do_GET(self):
                 issuer.fetches.append(self.path)
                 issuer.asked.set()
-                if issuer.hold is not None:
+                if issuer.hold is not None and self.path.startswith(issuer.holds):
                     issuer.hold.wait(60)
                 self.reply(*issuer.answer(self.path))
 
             def do_POST(self):
                 issuer.fetches.append(self.path)
+                if issuer.hold is not None and self.path.startswith(issuer.holds):
+                    issuer.hold.wait(60)
                 form = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 wanted = "Basic " + base64.b64encode(b"the-api:s+cret%2B").decode()
                 if self.headers["Authorization"] != wanted:
@@ -174,7 +184,8 @@ class Issuer:
             "ttl": self.ttl,
             "status_list": {"bits": 1, "lst": lst},
         }
-        return self.jwt({"typ": "statuslist+jwt", **(header or {})}, claims | changes, key)
+        claims = {name: value for name, value in (claims | changes).items() if value is not None}
+        return self.jwt({"typ": "statuslist+jwt", **(header or {})}, claims, key)
 
     def claims(self, **changes):
         """Return the claims of a good token, with changes. A claim that is changed to None is left out."""

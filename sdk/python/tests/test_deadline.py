@@ -143,7 +143,7 @@ def test_an_address_that_is_dead_leaves_time_for_the_next(issuer, monkeypatch):
     ]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_a, **_n: places)
     try:
-        assert Fetcher(2).get(issuer.url + "/jwks", "application/json").json()["keys"]
+        assert Fetcher(2, time.time).get(issuer.url + "/jwks", "application/json").json()["keys"]
     finally:
         for other in [full, *crowd]:
             other.close()

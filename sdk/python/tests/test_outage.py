@@ -60,6 +60,17 @@ def test_a_new_key_is_found_at_once(issuer, verifier, new_key):
     assert verifier.verify(issuer.token(key=key))
 
 
+def test_a_new_key_is_found_by_all_who_bring_it_at_once(issuer, verifier, clock, new_key):
+    verifier.verify(issuer.token())
+    for number in range(5):
+        key = new_key(f"new-{number}")
+        issuer.published.append(key.jwk)
+        clock.advance(30)
+        tokens = iter([issuer.token(key=key) for _ in range(16)])
+        assert len(at_once(16, lambda: verifier.verify(next(tokens)))) == 16  # noqa: B023 - used in this round
+    assert issuer.count(JWKS) == 6
+
+
 def test_ten_minutes_of_outage_refuse_no_valid_token_and_recover_without_a_herd(issuer, verifier, clock, refused):
     token = issuer.token(exp=int(clock()) + 5000)
     verifier.verify(token)

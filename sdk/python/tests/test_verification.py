@@ -234,3 +234,18 @@ def test_codes_and_their_statuses_are_stable():
         '"sender_constrained": 401, "revoked": 401, "inactive": 401, "opaque": 401, "insufficient_scope": 403, '
         '"origin": 403, "keys_unavailable": 503, "status_unavailable": 503, "introspection_unavailable": 503}'
     )
+
+
+def test_a_new_key_during_an_outage_is_not_the_tokens_fault(issuer, verifier, clock, new_key, refused):
+    verifier.verify(issuer.token())
+    key = new_key("second")
+    issuer.published.append(key.jwk)
+    issuer.stop()
+    clock.advance(30)
+    for _ in range(2):
+        with refused("keys_unavailable") as caught:
+            verifier.verify(issuer.token(key=key))
+        assert caught.value.status == 503
+    issuer.start()
+    clock.advance(4)
+    assert verifier.verify(issuer.token(key=key))
