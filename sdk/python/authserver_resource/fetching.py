@@ -13,6 +13,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 from authserver_resource.errors import FetchError, bare
+from authserver_resource.mistakes import explain, shown
 from authserver_resource.outages import NoAnswer, Outages
 from authserver_resource.wire import opener
 
@@ -22,6 +23,7 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 @dataclass(frozen=True, slots=True)
 class Answer:
+    url: str
     body: bytes
     #: `max-age` of its Cache-Control, in seconds.
     max_age: int | None
@@ -30,7 +32,8 @@ class Answer:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            raise FetchError("the answer is not JSON") from None
+            page = " but a page, perhaps of a proxy" if self.body.lstrip().startswith(b"<") else ""
+            raise FetchError(f"{shown(self.url)}: the answer is not JSON{page}") from None
 
 
 class Fetcher:
@@ -57,22 +60,22 @@ class Fetcher:
         with self._outages.attempt(f"{request.get_method()} {urlsplit(url).netloc} {request.get_header('Accept')}"):
             try:
                 with self._opener.open(request, timeout=self._seconds) as response:
-                    body = _read(response)
+                    body = _read(response, url)
                     match = re.search(r"max-age=(\d{1,9})\b", response.headers.get("Cache-Control", ""))
             except (OSError, HTTPException, ValueError) as error:
                 if isinstance(error, HTTPError):
                     error.close()
                 kind = NoAnswer if isinstance(error, OSError) and not isinstance(error, HTTPError) else FetchError
-                raise kind(f"{url}: {type(error).__name__}: {error}") from bare(error)
-        return Answer(body, int(match.group(1)) if match else None)
+                raise kind(f"{shown(url)}: {explain(error)}") from bare(error)
+        return Answer(url, body, int(match.group(1)) if match else None)
 
 
-def _read(response: Any) -> bytes:
+def _read(response: Any, url: str) -> bytes:
     body = bytearray()
     while chunk := response.read1(65536):
         body += chunk
         if len(body) > _LARGEST_ANSWER:
-            raise FetchError("the answer is too large")
+            raise FetchError(f"{shown(url)}: the answer is larger than 2 MiB")
     return bytes(body)
 
 

@@ -9,8 +9,9 @@ from urllib.parse import quote_plus, urlencode
 
 from authserver_resource.errors import FetchError, VerificationError
 from authserver_resource.flights import Flight, Waited, WouldWait
-from authserver_resource.issuer import Issuer
+from authserver_resource.issuer import Issuer, metadata_url
 from authserver_resource.memory import Memory
+from authserver_resource.mistakes import shown
 from authserver_resource.reach import Reach
 from authserver_resource.texts import texts
 
@@ -62,9 +63,12 @@ class Introspection:
                 answer: dict[str, Any] | None = waited[-1].result()
                 if answer is not None:
                     return answer
+            where = shown(metadata_url(self._issuer.url))
+            raise FetchError(f"{where}: the issuer takes longer than {self._reach.patience:g} s")
         except FetchError as error:
-            raise VerificationError("introspection_unavailable", str(error)) from error
-        raise VerificationError("introspection_unavailable", "the issuer takes too long")
+            self._reach.report("answers about opaque tokens", error)
+            text = f"the issuer cannot be asked about the token: {error}"
+            raise VerificationError("introspection_unavailable", text) from error
 
     def _flight(self, token: str, digest: bytes) -> Flight[dict[str, Any]]:
         with self._lock:
@@ -79,10 +83,10 @@ class Introspection:
     def _ask(self, token: str, digest: bytes) -> dict[str, Any]:
         endpoint = self._issuer.current_metadata().introspection_endpoint
         if endpoint is None:
-            raise FetchError("the issuer's introspection endpoint is not known")
+            raise FetchError(f"{shown(metadata_url(self._issuer.url))}: the metadata name no introspection endpoint")
         form = urlencode({"token": token, "token_type_hint": "access_token"}).encode()
         answer: Any = self._reach.fetcher.post(endpoint, form, self._headers).json()
         if not isinstance(answer, dict):
-            raise FetchError("the issuer's answer is not an object")
+            raise FetchError(f"{shown(endpoint)}: the answer is no JSON object")
         self._memory.put(digest, (self._reach.clock() + self._seconds, answer))
         return answer

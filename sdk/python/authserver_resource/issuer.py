@@ -11,6 +11,7 @@ from authserver_resource.errors import FetchError, VerificationError
 from authserver_resource.fetching import is_safe
 from authserver_resource.flights import Waited, settle
 from authserver_resource.jose import Key, read_keys
+from authserver_resource.mistakes import shown
 from authserver_resource.reach import Reach
 from authserver_resource.remote import Remote
 
@@ -41,8 +42,10 @@ class Issuer:
         self._patience = reach.patience
         self._stale_for = stale_for
         self._allow_http = allow_http
-        self.metadata: Remote[Metadata] = reach.keep(self._load_metadata, background=False)
-        self.keys: Remote[KeySet] = reach.keep(self._load_keys)
+        self.metadata: Remote[Metadata] = reach.keep(
+            "the issuer's metadata", metadata_url(url), self._load_metadata, background=False
+        )
+        self.keys: Remote[KeySet] = reach.keep("the issuer's keys", metadata_url(url), self._load_keys)
         self._asked_for_unknown_at = float("-inf")
         self.reset_after_fork()
 
@@ -62,7 +65,8 @@ class Issuer:
         """Return the published keys by `kid`."""
         found = self.keys.get(now, waited)
         if found is None or now - self.keys.fresh_until > self._stale_for:
-            raise VerificationError("keys_unavailable", "the issuer's keys cannot be had")
+            error = self.keys.error
+            raise VerificationError("keys_unavailable", f"the issuer's keys cannot be had: {error}") from error
         return found.keys
 
     def key(self, kid: str, now: float, waited: Waited) -> Key:
@@ -74,7 +78,8 @@ class Issuer:
             # Another call's fetch may have ended since the first look.
             key = self.current_keys(now, waited).get(kid)
         if key is None and self.keys.failing_since is not None:
-            raise VerificationError("keys_unavailable", "no newer keys of the issuer can be had")
+            error = self.keys.error
+            raise VerificationError("keys_unavailable", f"no newer keys of the issuer can be had: {error}") from error
         if key is None:
             raise VerificationError("unknown_key", "the issuer publishes no such key")
         return key
@@ -91,10 +96,17 @@ class Issuer:
             return self.keys.is_loading
 
     def _load_metadata(self, _old: Metadata | None) -> tuple[Metadata, float]:
-        document = self._fetcher.get(metadata_url(self.url), "application/json").json()
+        url = metadata_url(self.url)
+        document = self._fetcher.get(url, "application/json").json()
+        if not isinstance(document, dict) or "issuer" not in document:
+            raise FetchError(f"{shown(url)}: these are no metadata of an issuer")
         # RFC 8414 section 3.3: metadata that name another issuer must not be used.
-        if not isinstance(document, dict) or document.get("issuer") != self.url:
-            raise FetchError("the metadata are not this issuer's")
+        if document["issuer"] != self.url:
+            named = shown(document["issuer"])
+            raise FetchError(
+                f"{shown(url)}: these metadata name the issuer {named}, and the verifier was given {shown(self.url)}: "
+                "give it the issuer exactly as the metadata name it"
+            )
         endpoint = document.get("introspection_endpoint")
         metadata = Metadata(
             self._checked_address(document.get("jwks_uri")), endpoint and self._checked_address(endpoint)
@@ -107,16 +119,16 @@ class Issuer:
         try:
             keys = read_keys(answer.json(), old.keys if old else {})
         except ValueError as error:
-            raise FetchError(str(error)) from None
+            raise FetchError(f"{shown(metadata.jwks_uri)}: {error}") from None
         if not keys:
-            raise FetchError("the key set holds no key that can be used")
+            raise FetchError(f"{shown(metadata.jwks_uri)}: the key set holds no key that can be used")
         seconds = _KEYS_SECONDS if answer.max_age is None else min(max(answer.max_age, 30), _METADATA_SECONDS)
         return KeySet(keys), self._clock() + seconds
 
     def _checked_address(self, url: Any) -> str:
         plain = self._allow_http or self.url.startswith("http://")
         if not isinstance(url, str) or not is_safe(url, allow_http=plain):
-            raise FetchError("the metadata name an address that is not https")
+            raise FetchError(f"{shown(metadata_url(self.url))}: the metadata name an address that is not https")
         return url
 
 

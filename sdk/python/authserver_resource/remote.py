@@ -11,6 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from authserver_resource.errors import FetchError, bare
 from authserver_resource.flights import Flight, Waited, Workers, WouldWait
+from authserver_resource.mistakes import shown
 from authserver_resource.outages import Place, StillNoAnswer, pause
 
 T = TypeVar("T")
@@ -34,18 +35,22 @@ class Remote(Generic[T]):
 
     def __init__(
         self,
+        url: str,
         load: Callable[[T | None], tuple[T, float]],
         workers: Workers,
         wake: Callable[[], None],
         *,
         clock: Callable[[], float],
         patience: float,
+        report: Callable[[Exception], None],
     ) -> None:
+        self.url = url
         self._load = load
         self._workers = workers
         self._wake = wake
         self._clock = clock
         self._patience = patience
+        self._report = report
         self.value: T | None = None
         self.loaded_at = 0.0
         self.fresh_until = 0.0
@@ -105,7 +110,7 @@ class Remote(Generic[T]):
     @property
     def error(self) -> Exception:
         """Why there is no newer value."""
-        return self._error or FetchError("the issuer takes too long")
+        return self._error or FetchError(f"{shown(self.url)}: the issuer takes longer than {self._patience:g} s")
 
     def is_due(self, now: float) -> bool:
         """Return whether the background should load: it is time, and the value is in use."""
@@ -141,6 +146,7 @@ class Remote(Generic[T]):
                 self._failures += 1
                 # The pause counts from the end: an attempt may have taken longer than it.
                 self._refresh_at = now + (time.monotonic() - began) + pause(self._failures)
+            self._report(error)
             return
         self.value, self.fresh_until, self.loaded_at = value, fresh_until, now
         self._failures, self.failing_since, self._error, self._place = 0, None, None, None

@@ -7,10 +7,11 @@ import zlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from authserver_resource.errors import VerificationError
+from authserver_resource.errors import FetchError, VerificationError
 from authserver_resource.flights import Waited, settle
 from authserver_resource.issuer import Issuer
 from authserver_resource.jose import check_signature, decode, read_header, read_object, split
+from authserver_resource.mistakes import shown
 from authserver_resource.reach import Reach
 from authserver_resource.remote import Remote
 
@@ -89,7 +90,8 @@ class StatusLists:
         if present is None:
             if self._policy == "fail_open" and now - (found.failing_since or now) <= self._stale_for:
                 return
-            raise VerificationError("status_unavailable", "the status list cannot be had")
+            text = f"the status list cannot be had: {found.error}"
+            raise VerificationError("status_unavailable", text) from found.error
         status = present.status(index)
         if status is None:
             raise VerificationError("claims", "the status list has no such index")
@@ -98,7 +100,7 @@ class StatusLists:
         if now > found.fresh_until and (
             now - found.fresh_until > self._stale_for or now >= present.expires_at + self._leeway
         ):
-            raise VerificationError("status_unavailable", "the status list is too old")
+            raise VerificationError("status_unavailable", f"the status list is too old: {found.error}") from found.error
 
     def _add_list(self, uri: str) -> Remote[StatusList]:
         with self._lock:
@@ -111,11 +113,17 @@ class StatusLists:
             def load(old: StatusList | None) -> tuple[StatusList, float]:
                 return self._load(uri, old)
 
-            made = self._lists[uri] = self._reach.keep(load)
+            made = self._lists[uri] = self._reach.keep("a status list", uri, load)
             return made
 
     def _load(self, uri: str, old: StatusList | None) -> tuple[StatusList, float]:
         body = self._reach.fetcher.get(uri, f"application/{_TYP}").body
+        try:
+            return self._read(uri, body, old)
+        except VerificationError as error:
+            raise FetchError(f"{shown(uri)}: {error.text}") from error
+
+    def _read(self, uri: str, body: bytes, old: StatusList | None) -> tuple[StatusList, float]:
         now = self._reach.clock()
         header_part, payload, signed, signature = split(body.strip())
         header = read_header(header_part, _TYP, self._algorithms)

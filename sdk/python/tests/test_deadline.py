@@ -124,7 +124,7 @@ def test_a_body_that_drips_through_tls_ends_too(tmp_path, monkeypatch):
     threading.Thread(target=serve, daemon=True).start()
     verifier = Verifier(f"https://127.0.0.1:{listener.getsockname()[1]}", "https://api.example.com", timeout=TIMEOUT)
     started = time.monotonic()
-    with pytest.raises(VerificationError):
+    with pytest.raises(VerificationError, match="no whole answer within the time-out"):
         verifier.warm_up()
     assert time.monotonic() - started < SOON
     assert had_enough.wait(SOON)
