@@ -31,6 +31,9 @@ class StatusList:
     bits: int
     data: bytes
     issued_at: float
+    ttl: float
+    #: `ttl` after its issue. No later fetch of the same list makes it fresh again.
+    fresh_until: float
     expires_at: float
 
     def status(self, index: int) -> int | None:
@@ -97,10 +100,15 @@ class StatusLists:
             raise VerificationError("claims", "the status list has no such index")
         if status:
             raise VerificationError("revoked", "the token was revoked")
-        if now > found.fresh_until and (
-            now - found.fresh_until > self._stale_for or now >= present.expires_at + self._leeway
-        ):
-            raise VerificationError("status_unavailable", f"the status list is too old: {found.error}") from found.error
+        if not self._is_usable(present, now):
+            is_repeated = found.failing_since is None and found.fresh_until > present.fresh_until
+            error = _too_old(found.url, present, now) if is_repeated else found.error
+            raise VerificationError("status_unavailable", f"the status list is too old: {error}") from error
+
+    def _is_usable(self, present: StatusList, now: float) -> bool:
+        # After a clock was set back, a list of the future must not last until its time comes.
+        from_time = present.issued_at - self._leeway - self._stale_for
+        return from_time <= now <= present.fresh_until + self._stale_for and now < present.expires_at + self._leeway
 
     def _add_list(self, uri: str) -> Remote[StatusList]:
         with self._lock:
@@ -119,11 +127,19 @@ class StatusLists:
     def _load(self, uri: str, old: StatusList | None) -> tuple[StatusList, float]:
         body = self._reach.fetcher.get(uri, f"application/{_TYP}").body
         try:
-            return self._read(uri, body, old)
+            found = self._read(uri, body)
         except VerificationError as error:
             raise FetchError(f"{shown(uri)}: {error.text}") from error
+        now = self._reach.clock()
+        if old is not None and found.issued_at < old.issued_at <= now + self._leeway:
+            found = old  # a cache answered with an older list, which would make revoked tokens good again
+        if now > found.fresh_until:
+            self._reach.report("a fresh status list", _too_old(uri, found, now))
+        # A list that is old on arrival (our clock is ahead, or a cache breaks the rules) is fetched again after ttl/4: a
+        # fetch for each request would bring nothing newer.
+        return found, max(found.fresh_until, now + found.ttl / 4)
 
-    def _read(self, uri: str, body: bytes, old: StatusList | None) -> tuple[StatusList, float]:
+    def _read(self, uri: str, body: bytes) -> StatusList:
         now = self._reach.clock()
         header_part, payload, signed, signature = split(body.strip())
         header = read_header(header_part, _TYP, self._algorithms)
@@ -136,13 +152,16 @@ class StatusLists:
         if issued_at > now + self._leeway or expires_at + self._leeway <= now:
             raise VerificationError("expired", "the status list is not of this time")
         ttl = min(_time(claims, "ttl", 60.0), _LONGEST_TTL)
-        # Its life counts from `iat`, because caches may have held it. If it is old on arrival (our clock is ahead, or a
-        # cache breaks the rules), it lives for ttl/4: a fetch for each request would bring nothing newer.
-        fresh_until = max(min(issued_at, now) + ttl, now + ttl / 4)
-        if old is not None and issued_at < old.issued_at:
-            return old, fresh_until  # a cache answered with an older list, which would make revoked tokens good again
         bits, data = _inflate(claims.get("status_list"))
-        return StatusList(bits, data, issued_at, expires_at), fresh_until
+        # Its life counts from `iat`, because caches may have held it.
+        return StatusList(bits, data, issued_at, ttl, min(issued_at, now) + ttl, expires_at)
+
+
+def _too_old(uri: str, found: StatusList, now: float) -> FetchError:
+    age = now - found.issued_at
+    return FetchError(
+        f"{shown(uri)}: the list was issued {age:.0f} s ago: a cache repeats it, or the clocks of issuer and API differ"
+    )
 
 
 def _time(claims: dict[str, Any], name: str, default: float | None = None) -> float:
