@@ -1,7 +1,8 @@
 """A throw-away PostgreSQL cluster with fsync on, and fresh databases in it in a few hundredths of a second.
 
-One cluster serves one test process (under pytest-xdist: one worker). TESTS_POSTGRES=postgresql://… takes a
-server that runs already instead; its role must be allowed to create databases.
+One cluster serves one test process (under pytest-xdist: one worker). It lies in memory where there is room, because to
+create a database and to drop it writes hundreds of files. TESTS_POSTGRES=postgresql://… takes a server that runs already
+instead; its role must be allowed to create databases.
 """
 
 from __future__ import annotations
@@ -32,6 +33,8 @@ HOW = (
 )
 ROLE = "authserver"
 START_SECONDS = "120"
+MEMORY = Path("/dev/shm")
+ROOM = 4 << 30  # bytes; many times what a cluster takes
 
 
 class Postgres:
@@ -106,9 +109,9 @@ class Cluster(Postgres):
     way, then stops and removes the cluster. With a `primary` it is a hot standby of that cluster.
     """
 
-    def __init__(self, binaries: Path, *, primary: Cluster | None = None) -> None:
+    def __init__(self, binaries: Path, *, primary: Cluster | None = None, place: Path | None = None) -> None:
         self.account = programs.account_to_run_under()
-        self.directory = Path(tempfile.mkdtemp(prefix="authserver-pg-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="authserver-pg-", dir=place))
         # The keeper starts first, so that it also cleans up after a crash half way.
         self._keeper = subprocess.Popen(
             [sys.executable, programs.__file__, str(self.directory), str(binaries), self.account or ""],
@@ -197,6 +200,11 @@ def postgres_or_skip() -> Postgres:
         missing("postgresql", f"{reason}; {HOW}")
 
 
+def _memory() -> Path | None:
+    """Return the folder that lies in memory, if it has room. A container gives it only 64 MB."""
+    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
+
+
 @functools.cache
 def _found() -> Postgres | programs.Unavailable:
     # The refusal is cached as well, so that a thousand tests look once.
@@ -205,7 +213,7 @@ def _found() -> Postgres | programs.Unavailable:
         atexit.register(server.drop_all)
         return server
     try:
-        return Cluster(programs.newest())
+        return Cluster(programs.newest(), place=_memory())
     except programs.Unavailable as reason:
         return reason
 
