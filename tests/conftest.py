@@ -18,6 +18,7 @@ from authserver.settings.values import CacheSettings
 from tests.support.console import an_administrator
 from tests.support.missing_parts import required
 from tests.support.oauth import OAuth, Person
+from tests.support.routes import RouteOnce
 from tests.support.server import LiveServer
 from tests.support.setup import STALE, ANode, Setup, make_setup
 from tests.support.sql_functions import SqlOnPostgresql
@@ -29,6 +30,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 _TEMPLATES = CompiledOnce()
+Flask.url_rule_class = RouteOnce
 
 
 def pytest_configure(config: pytest.Config) -> None:
