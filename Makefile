@@ -32,6 +32,9 @@ environment: $(VENV)/.server ## Create .venv with the locked dependencies and th
 
 ##@ Prove a change
 
+# The tests start hundreds of processes. Without its bytecode each would compile the server.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: test
 test: $(VENV)/.dev node test-sdk ## Run every test; says loudly what is missing (ARGS="-k name" picks some)
 	@$(BIN)/python -m pytest $(ARGS)

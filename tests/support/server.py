@@ -68,13 +68,14 @@ class LiveServer:
 
     def is_ready(self) -> bool:
         try:
-            return httpx.get(self.url + "/readyz", timeout=60).status_code == 200
+            with self.http() as http:
+                return http.get("/readyz").status_code == 200
         except httpx.TransportError:
             return False
 
     def http(self, **options: Any) -> httpx.Client:
-        """A connection pool to the server."""
-        return httpx.Client(base_url=self.url, timeout=60, **options)
+        """A connection pool to the server. It speaks no TLS, and to read the trusted authorities would take 25 ms."""
+        return httpx.Client(base_url=self.url, timeout=60, verify=False, **options)
 
     def raw(self, request: bytes) -> tuple[int, str]:
         """Send these bytes, and return the status and the whole answer until the server closes."""
