@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import event
 from authserver.app import RunningApp, create_app
 from authserver.settings.values import CacheSettings
 from tests.support.console import an_administrator
+from tests.support.memory import in_memory
 from tests.support.missing_parts import required
 from tests.support.oauth import OAuth, Person
 from tests.support.routes import RouteOnce
@@ -34,6 +36,8 @@ Flask.url_rule_class = RouteOnce
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if place := in_memory():
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))  # where tmp_path is made
     if "everything" in required():
         config.pluginmanager.register(SqlOnPostgresql())
 

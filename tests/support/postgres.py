@@ -24,6 +24,7 @@ import psycopg
 from psycopg import sql
 
 from tests.support import postgres_programs as programs
+from tests.support.memory import in_memory
 from tests.support.missing_parts import missing
 from tests.support.ports import free_port
 
@@ -33,8 +34,6 @@ HOW = (
 )
 ROLE = "authserver"
 START_SECONDS = "120"
-MEMORY = Path("/dev/shm")
-ROOM = 4 << 30  # bytes; many times what a cluster takes
 
 
 class Postgres:
@@ -200,11 +199,6 @@ def postgres_or_skip() -> Postgres:
         missing("postgresql", f"{reason}; {HOW}")
 
 
-def _memory() -> Path | None:
-    """Return the folder that lies in memory, if it has room. A container gives it only 64 MB."""
-    return MEMORY if MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ROOM else None
-
-
 @functools.cache
 def _found() -> Postgres | programs.Unavailable:
     # The refusal is cached as well, so that a thousand tests look once.
@@ -213,7 +207,7 @@ def _found() -> Postgres | programs.Unavailable:
         atexit.register(server.drop_all)
         return server
     try:
-        return Cluster(programs.newest(), place=_memory())
+        return Cluster(programs.newest(), place=in_memory())
     except programs.Unavailable as reason:
         return reason
 
