@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +20,7 @@ from authserver.demo import __main__ as demo
 from authserver.settings.model import Settings
 from authserver.settings.values import PasswordSettings
 from tests.support.oauth import Person
-from tests.support.server import ROOT, LiveServer
+from tests.support.server import LiveServer
 from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
@@ -29,15 +28,7 @@ NEW = "a wholly new password"
 
 
 def run(setup: Setup, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "authserver", *arguments],
-        env=LiveServer(setup, port=8000).environment(),
-        input=given,
-        capture_output=True,
-        text=True,
-        cwd=ROOT,
-        check=False,
-    )
+    return LiveServer(setup, port=8000).run(*arguments, given=given)
 
 
 def use(visitor: Visitor, url: str) -> int:

@@ -17,6 +17,7 @@ from sqlalchemy import text
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
 from tests.support.databases import on_both_databases
+from tests.support.forked import authserver
 from tests.support.server import ROOT
 from tests.support.setup import API, Setup
 from tests.support.shell import COMMAND, Shell
@@ -34,12 +35,6 @@ def bare(tmp_path: Path) -> dict[str, str]:
     return {**inherited, "AUTHSERVER_DATA_DIR": str(tmp_path / "data"), "AUTHSERVER_KEY_DIR": str(tmp_path / "keys")}
 
 
-def run_bare(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments], env=environment, input="", capture_output=True, text=True, cwd=ROOT, check=False
-    )
-
-
 def test_the_version_is_told_without_importing_the_server():
     """Importing every command took 1.1 seconds of CPU time; a shell's completion or a health check pays it each time."""
     script = (
@@ -50,6 +45,19 @@ def test_the_version_is_told_without_importing_the_server():
     for argument, heavy in (("--version", []), ("--help", ["flask", "pydantic", "sqlalchemy", "structlog"])):
         done = subprocess.run([sys.executable, "-c", script, argument], capture_output=True, text=True, check=True)
         assert done.stdout.splitlines()[-1] == str(heavy)
+
+
+@pytest.mark.parametrize(
+    "arguments", [("users", "add", "anna", "--password-stdin"), ("settings", "show"), ("no-command",)]
+)
+def test_a_forked_command_does_what_a_started_one_does(bare: dict[str, str], arguments: tuple[str, ...]):
+    """The other tests fork their commands (tests/support/forked.py)."""
+    started = subprocess.run(
+        [*COMMAND, *arguments], env=bare, input="word\n", capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    forked = authserver(*arguments, environment=bare, given="word\n")
+    assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
+    assert forked.stdout + forked.stderr
 
 
 def test_a_client_is_registered_listed_edited_and_removed(shell: Shell):
@@ -249,23 +257,25 @@ def test_settings_are_shown_with_their_source_and_secrets_are_masked(shell: Shel
 
 
 def test_a_fresh_machine_is_told_what_to_do_first(bare: dict[str, str], tmp_path: Path):
-    refused = run_bare(bare, "clients", "list")
+    refused = authserver("clients", "list", environment=bare)
     assert (refused.returncode, "authserver db upgrade" in refused.stderr) == (1, True)
     assert not (tmp_path / "data").exists()
-    assert "to 0" in run_bare(bare, "db", "upgrade").stdout
-    assert "up to date" in run_bare(bare, "db", "upgrade").stdout
-    assert "authserver clients add" in run_bare(bare, "clients", "list").stdout
+    assert "to 0" in authserver("db", "upgrade", environment=bare).stdout
+    assert "up to date" in authserver("db", "upgrade", environment=bare).stdout
+    assert "authserver clients add" in authserver("clients", "list", environment=bare).stdout
 
 
 @pytest.mark.parametrize("command", [("users", "add"), ("users", "set-password"), ("admin", "create")])
 def test_a_missing_database_is_told_before_a_password_is_read(bare: dict[str, str], command: tuple[str, str]):
-    refused = run_bare(bare, *command, "anna")
+    refused = authserver(*command, "anna", environment=bare)
     assert (refused.returncode, "there is no database" in refused.stderr) == (1, True)
 
 
 def test_a_file_that_is_no_database_is_one_line(bare: dict[str, str], tmp_path: Path):
     (tmp_path / "junk.db").write_text("not a database" * 100)
-    done = run_bare({**bare, "AUTHSERVER_DATABASE__URL": f"sqlite:///{tmp_path}/junk.db"}, "clients", "list")
+    done = authserver(
+        "clients", "list", environment={**bare, "AUTHSERVER_DATABASE__URL": f"sqlite:///{tmp_path}/junk.db"}
+    )
     assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
 
 
@@ -277,7 +287,7 @@ def test_production_is_not_upgraded_by_a_node_that_starts(bare: dict[str, str], 
         "AUTHSERVER_MASTER_KEY": "A" * 43,
         "AUTHSERVER_DATABASE__URL": f"sqlite:///{tmp_path}/fresh.db",
     }
-    done = run_bare(production, "serve")
+    done = authserver("serve", environment=production)
     assert done.returncode == 1
     assert "authserver db upgrade" in done.stderr
     assert not (tmp_path / "fresh.db").exists()
@@ -285,10 +295,10 @@ def test_production_is_not_upgraded_by_a_node_that_starts(bare: dict[str, str], 
 
 @pytest.mark.parametrize("arguments", [["-h"], ["clients", "add", "--help"], ["keys", "rotate", "-h"]])
 def test_help_costs_no_settings_and_no_database(bare: dict[str, str], arguments: list[str]):
-    done = run_bare({**bare, "AUTHSERVER_SERVER__PORT": "nonsense"}, *arguments)
+    done = authserver(*arguments, environment={**bare, "AUTHSERVER_SERVER__PORT": "nonsense"})
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: authserver")
 
 
 def test_wrong_usage_is_status_2(bare: dict[str, str]):
-    assert run_bare(bare, "clients", "frobnicate").returncode == 2
+    assert authserver("clients", "frobnicate", environment=bare).returncode == 2

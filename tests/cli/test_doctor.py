@@ -5,22 +5,18 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 from authserver.settings.values import PasswordSettings
-from tests.support.server import ROOT, LiveServer
+from tests.support.forked import authserver
+from tests.support.server import LiveServer
 from tests.support.setup import Setup
-
-COMMAND = [sys.executable, "-m", "authserver", "doctor"]
 
 
 def doctor(setup: Setup, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     setup.settings = setup.with_settings(passwords=PasswordSettings())
     environment = {**LiveServer(setup, port=8000).environment(), "AUTHSERVER_METRICS__TOKEN": "0123456789abcdef"}
-    return subprocess.run(
-        [*COMMAND, *arguments], env={**environment, **environ}, capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    return authserver("doctor", *arguments, environment={**environment, **environ})
 
 
 def healthy(setup: Setup) -> None:
@@ -91,8 +87,6 @@ def test_a_terminal_is_not_driven_by_the_names_of_users(setup: Setup):
 def test_it_needs_no_server_and_makes_nothing(tmp_path: Path):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
     places = {"AUTHSERVER_DATA_DIR": str(tmp_path / "data"), "AUTHSERVER_KEY_DIR": str(tmp_path / "keys")}
-    done = subprocess.run(
-        [*COMMAND, "--json"], env={**inherited, **places}, capture_output=True, text=True, cwd=ROOT, check=False
-    )
+    done = authserver("doctor", "--json", environment={**inherited, **places})
     assert [one["check"] for one in json.loads(done.stdout)] == ["node.database-missing", "settings.metrics"]
     assert list(tmp_path.iterdir()) == []

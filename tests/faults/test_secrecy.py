@@ -57,7 +57,7 @@ class BusyRun:
             self.use(OAuth(http, app), person)
             http.get("/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
 
-    def command(self, *arguments: str, given: str | None = None, shows: str = "") -> Any:
+    def command(self, *arguments: str, given: str = "", shows: str = "") -> Any:
         """Run a command with --json. The member `shows` is a secret: it is kept, and struck from the output."""
         done = self.server.run(*arguments, "--json", given=given)
         assert done.returncode == 0, done.stderr

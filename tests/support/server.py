@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 
+from tests.support.forked import authserver
 from tests.support.oauth import OAuth
 from tests.support.ports import free_port
 from tests.support.setup import Setup
@@ -94,12 +95,9 @@ class LiveServer:
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
         return [int(pid) for pid in children.split()]
 
-    def run(self, *arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
         """Run another `authserver` command on the same database."""
-        command = [sys.executable, "-m", "authserver", *arguments]
-        return subprocess.run(
-            command, env=self.environment(), input=given, capture_output=True, text=True, cwd=ROOT, check=False
-        )
+        return authserver(*arguments, environment=self.environment(), given=given)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Stop it, and return its exit status. A second call does nothing."""

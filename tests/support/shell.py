@@ -7,7 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.support.server import ROOT, LiveServer
+from tests.support.forked import authserver
+from tests.support.server import LiveServer
 from tests.support.setup import Setup
 
 COMMAND = [sys.executable, "-m", "authserver"]
@@ -21,15 +22,7 @@ class Shell:
         self.environment = {**LiveServer(setup).environment(), "AUTHSERVER_CACHES__MAX_AGE": "0.1"}
 
     def run(self, *arguments: str, given: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            env={**self.environment, **environment},
-            input=given,
-            capture_output=True,
-            text=True,
-            cwd=ROOT,
-            check=False,
-        )
+        return authserver(*arguments, environment={**self.environment, **environment}, given=given)
 
     def json(self, *arguments: str, given: str = "") -> Any:
         """The output of a command with --json, which has to succeed."""

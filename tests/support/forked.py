@@ -1,0 +1,108 @@
+"""Runs `authserver` commands in processes of their own that are forked from one which has imported the libraries.
+
+That import is three quarters of the time of a command, and the tests run hundreds. The server itself is not imported
+before: each command imports what it needs, as in production. Run as a script, this file is the process that is forked.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import gc
+import importlib
+import json
+import os
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from tempfile import TemporaryFile
+
+_ROOT = Path(__file__).parents[2]
+_LIBRARIES = [
+    "alembic.command", "argon2", "bcrypt", "click", "cryptography.hazmat.primitives.asymmetric.ec", "flask",
+    "flask_migrate", "flask_sqlalchemy", "joserfc", "psycopg", "pydantic", "rich.console", "rich.table", "sqlalchemy.orm",
+    "structlog",
+]  # fmt: skip
+
+
+def authserver(*arguments: str, environment: Mapping[str, str], given: str = "") -> subprocess.CompletedProcess[str]:
+    """Run one command with exactly this environment and standard input."""
+    with ExitStack() as opened:
+        ours, theirs = (opened.enter_context(end) for end in socket.socketpair())
+        asked, typed, out, err = (opened.enter_context(TemporaryFile("w+", encoding="utf-8")) for _ in range(4))
+        asked.write(json.dumps([arguments, dict(environment)]))
+        typed.write(given)
+        for file in (asked, typed):
+            file.seek(0)
+        files = [typed.fileno(), out.fileno(), err.fileno(), asked.fileno(), theirs.fileno()]
+        socket.send_fds(_parent_of_commands(), [b"."], files)
+        theirs.close()
+        status = int(ours.recv(16))
+        for file in (out, err):
+            file.seek(0)
+        return subprocess.CompletedProcess(["authserver", *arguments], status, out.read(), err.read())
+
+
+@functools.cache
+def _parent_of_commands() -> socket.socket:
+    """Start the process, which ends when this one ends in any way."""
+    ours, theirs = socket.socketpair()
+    command = [sys.executable, "-m", "tests.support.forked", str(theirs.fileno())]
+    process = subprocess.Popen(command, pass_fds=[theirs.fileno()], cwd=_ROOT, stdin=subprocess.DEVNULL)
+    theirs.close()
+
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    atexit.register(end)
+    return ours
+
+
+def _fork_for_each_command(asking: socket.socket) -> None:
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+    gc.freeze()
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the kernel forgets those that wait for a command
+    while True:
+        files = socket.recv_fds(asking, 1, 5)[1]
+        if not files:
+            return
+        if os.fork() == 0:
+            asking.close()
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            *streams, asked, status = files
+            command = os.fork()
+            if command == 0:
+                os.close(status)
+                _become_the_command(streams, asked)
+                return
+            ended = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
+            os.write(status, str(ended).encode())
+            os._exit(0)
+        for file in files:
+            os.close(file)
+
+
+def _become_the_command(streams: list[int], asked: int) -> None:
+    with open(asked, encoding="utf-8") as file:
+        arguments, environment = json.load(file)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.environ.clear()
+    os.environ.update(environment)
+    time.tzset()
+    sys.argv = ["authserver", *arguments]
+    runpy.run_module("authserver", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    with socket.socket(fileno=int(sys.argv[1])) as channel:
+        _fork_for_each_command(channel)
