@@ -20,4 +20,4 @@ def listed(response: httpx.Response) -> set[int]:
     """The indices that a list marks as revoked."""
     body = claims(response.text)["status_list"]
     bits = zlib.decompress(base64.urlsafe_b64decode(body["lst"] + "=" * (-len(body["lst"]) % 4)))
-    return {index for index in range(len(bits) * 8) if bits[index >> 3] >> (index & 7) & 1}
+    return {8 * at + bit for at, byte in enumerate(bits) if byte for bit in range(8) if byte >> bit & 1}
