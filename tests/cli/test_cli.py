@@ -47,19 +47,6 @@ def test_the_version_is_told_without_importing_the_server():
         assert done.stdout.splitlines()[-1] == str(heavy)
 
 
-@pytest.mark.parametrize(
-    "arguments", [("users", "add", "anna", "--password-stdin"), ("settings", "show"), ("no-command",)]
-)
-def test_a_forked_command_does_what_a_started_one_does(bare: dict[str, str], arguments: tuple[str, ...]):
-    """The other tests fork their commands (tests/support/forked.py)."""
-    started = subprocess.run(
-        [*COMMAND, *arguments], env=bare, input="word\n", capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    forked = authserver(*arguments, environment=bare, given="word\n")
-    assert (forked.returncode, forked.stdout, forked.stderr) == (started.returncode, started.stdout, started.stderr)
-    assert forked.stdout + forked.stderr
-
-
 def test_a_client_is_registered_listed_edited_and_removed(shell: Shell):
     made = shell.json("clients", "add", "--kind", "web", "--id", "shop", "--name", "Shop", "--scope", "read write")
     assert made["client_secret"].startswith("ascs_")
