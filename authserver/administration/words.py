@@ -9,7 +9,6 @@ from typing import Final
 from authserver.keys.model import Kind, State
 from authserver.records.audit import Event
 from authserver.sessions.model import End, SessionRecord
-from authserver.sessions.values import LAST_MS
 
 #: Why a session was ended.
 ENDS: Final[Mapping[End, str]] = {
@@ -99,9 +98,9 @@ def session_state(row: SessionRecord) -> SessionState:
     """The state of a session, from a row that has the database's time as `now`."""
     if row.revoked_at is not None:
         return SessionState("ended", row.revoked_at, end_in_words(row.revoked_because or ""))
-    if row.absolute_expires_at - row.now < LAST_MS:
+    if row.absolute_expires_at <= row.now:
         return SessionState("expired", row.absolute_expires_at, "it reached its greatest age")
-    if row.idle_expires_at - row.now < LAST_MS:
+    if row.idle_expires_at <= row.now:
         return SessionState("expired", row.idle_expires_at, "it was not used for too long")
     return SessionState("live")
 

@@ -13,7 +13,7 @@ from authserver.clients.model import Client
 from authserver.records.audit import Caller
 from authserver.refusals.reasons import Reason
 from authserver.sessions.model import SessionRecord
-from authserver.sessions.values import has_expired
+from authserver.sessions.values import expires_at
 
 
 class Act(Enum):
@@ -78,7 +78,7 @@ def _refusal_reason(row: SessionRecord | None, client: Client, now: int) -> Reas
         return Reason.SESSION_REVOKED
     if row.client_epoch < client.epoch:
         return Reason.SESSION_CLIENT_EPOCH
-    if has_expired(row, now):
+    if expires_at(row) <= now:
         return Reason.SESSION_EXPIRED
     return None
 

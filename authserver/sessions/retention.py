@@ -24,7 +24,8 @@ from authserver.users.model import UserRecord
 
 _S = SessionRecord
 
-LEEWAY_MS = LEEWAY * 1000
+#: In milliseconds, with a second for a token that was made in the last one of its session.
+LEEWAY_MS = (LEEWAY + 1) * 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,7 +31,6 @@ from sqlalchemy import (
 from authserver.database.sql import greatest, least, now_ms
 from authserver.database.tables import one_row
 from authserver.sessions.model import End, SessionRecord
-from authserver.sessions.values import LAST_MS
 
 _S = SessionRecord
 _NOW = now_ms()
@@ -52,9 +51,7 @@ _user_agent = bindparam("agent", type_=String())
 _late_allowed = bindparam("late_allowed", type_=Integer())
 _most = bindparam("most", type_=Integer())
 
-LIVE: ColumnElement[bool] = and_(
-    _S.revoked_at.is_(None), _S.idle_expires_at >= _NOW + LAST_MS, _S.absolute_expires_at >= _NOW + LAST_MS
-)
+LIVE: ColumnElement[bool] = and_(_S.revoked_at.is_(None), _S.idle_expires_at > _NOW, _S.absolute_expires_at > _NOW)
 _THIS_SESSION: ColumnElement[bool] = and_(
     _S.id == _session_id, _S.client_id == _client_id, _S.client_epoch == _client_epoch
 )

@@ -63,11 +63,6 @@ class Refreshed:
     client: Client
 
 
-#: A session with less time left than this, in milliseconds, has expired: times in tokens are whole seconds, so a token of
-#: its last second would be expired on arrival.
-LAST_MS = 1000
-
-
 def expires_at(row: Session) -> int:
     """When a session expires."""
     return min(row.idle_expires_at, row.absolute_expires_at)
@@ -78,9 +73,4 @@ def is_live(row: SessionRecord, now: int, *, epoch: int = 0) -> bool:
 
     `epoch` is the client's: a session of an earlier epoch has ended, even before the sweep reaches its row.
     """
-    return row.revoked_at is None and row.client_epoch >= epoch and not has_expired(row, now)
-
-
-def has_expired(row: Session, now: int) -> bool:
-    """Whether a session has expired at `now`."""
-    return expires_at(row) - now < LAST_MS
+    return row.revoked_at is None and row.client_epoch >= epoch and expires_at(row) > now

@@ -86,7 +86,8 @@ class AccessTokens:
         """
         issued_at = now // 1000
         last = min(session.access_expires_at, expires_at(session)) // 1000  # rounded down from milliseconds
-        end = min(issued_at + client.access_token_lifetime, last)
+        # Times in tokens are whole seconds. In the session's last one a token is good for one second, not for none.
+        end = max(min(issued_at + client.access_token_lifetime, last), issued_at + 1)
         claims: dict[str, Any] = {
             "sub": str(session.user_id),
             "sid": str(session.id),

@@ -60,7 +60,7 @@ def test_a_session_stays_while_a_token_of_it_may_still_be_accepted(setup: Setup)
     some_sessions(setup, 1, revoked_at=now - DAY * 1000)
     setup.sql("UPDATE sessions SET access_expires_at = :then", then=now - 290_000)
     assert prune(setup, keep=0).deleted == 0
-    setup.sql("UPDATE sessions SET access_expires_at = :then", then=now - 300_001)
+    setup.sql("UPDATE sessions SET access_expires_at = :then", then=now - 301_001)
     assert prune(setup, keep=0).deleted == 1
 
 

@@ -52,8 +52,8 @@ def a_row(**changes: Any) -> SessionRecord:
         "previous_digest": PREVIOUS,
         "rotated_at": NOW - 10 * SECOND,
         "recent_late_retries": 0,
-        "idle_expires_at": NOW + 1000,
-        "absolute_expires_at": NOW + 1000,
+        "idle_expires_at": NOW + 1,
+        "absolute_expires_at": NOW + 1,
         "last_address": "192.0.2.1",
         "last_user_agent": "App/1.0",
     }
@@ -70,7 +70,7 @@ REFUSALS: dict[Reason, dict[str, Any]] = {
     Reason.SESSION_OF_OTHER_CLIENT: {"client_id": "other"},
     Reason.SESSION_REVOKED: {"revoked_at": NOW - 1},
     Reason.SESSION_CLIENT_EPOCH: {"client_epoch": 2},
-    Reason.SESSION_EXPIRED: {"idle_expires_at": NOW + 999},
+    Reason.SESSION_EXPIRED: {"idle_expires_at": NOW},
 }
 
 
@@ -94,8 +94,8 @@ def test_an_ended_session_or_a_foreign_one_is_refused_with_any_token(token: Pres
 
 @pytest.mark.parametrize("column", ["idle_expires_at", "absolute_expires_at"])
 def test_a_session_expires_at_the_earlier_of_its_ends_to_the_millisecond(column: str):
-    assert verdict(CURRENT_TOKEN, a_row(**{column: NOW + 999})).reason is Reason.SESSION_EXPIRED
-    assert verdict(CURRENT_TOKEN, a_row(**{column: NOW + 1000})).act is Act.ROTATE
+    assert verdict(CURRENT_TOKEN, a_row(**{column: NOW})).reason is Reason.SESSION_EXPIRED
+    assert verdict(CURRENT_TOKEN, a_row(**{column: NOW + 1})).act is Act.ROTATE
 
 
 @pytest.mark.parametrize(("first", "second"), list(itertools.combinations(REFUSALS, 2)))
