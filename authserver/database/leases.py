@@ -6,7 +6,7 @@ next, until it tries to extend it.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Executable, String, update
+from sqlalchemy import BigInteger, Executable, String, or_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,11 +25,16 @@ class LeaseRecord(Model):
 
 
 class Lease:
-    """One worker's side of a lease. For one thread."""
+    """One worker's side of a lease. For one thread.
 
-    def __init__(self, database: Database, name: str) -> None:
+    `longest` is the most seconds that a worker holds it or pauses. A lease that goes on for longer counts as free: the
+    clock of the database was set back, or the pause was longer before a change of the settings.
+    """
+
+    def __init__(self, database: Database, name: str, *, longest: float) -> None:
         self._database = database
         self._name = name
+        self._longest_ms = round(longest * 1000)
         self._until = 0
 
     def claim(self, seconds: float) -> bool:
@@ -39,7 +44,7 @@ class Lease:
         claim = mine.on_conflict_do_update(
             index_elements=[LeaseRecord.name],
             set_={"until": mine.excluded.until},
-            where=LeaseRecord.until <= now_ms(),
+            where=or_(LeaseRecord.until <= now_ms(), LeaseRecord.until > now_ms() + self._longest_ms),
         )
         return self._run(claim.returning(LeaseRecord.until))
 

@@ -75,7 +75,8 @@ class Housekeeping:
         self._activity = counted
         self._uses = uses
         self._sample_after = 0.0
-        self._sweeping, self._pruning = Lease(database, "sweep"), Lease(database, "prune")
+        self._sweeping = Lease(database, "sweep", longest=_LEASE_SECONDS)
+        self._pruning = Lease(database, "prune", longest=max(_LEASE_SECONDS, settings.prune_interval))
         self._batches: Iterator[object] | None = None  # while this worker prunes
         self._stopped = threading.Event()
         now, look = time.monotonic(), min(_PRUNE_LOOK_SECONDS, settings.prune_interval)

@@ -8,8 +8,12 @@ from tests.support.setup import Setup
 pytestmark = on_both_databases
 
 
+def a_lease(setup: Setup, work: str = "work", longest: float = 60) -> Lease:
+    return Lease(setup.database, work, longest=longest)
+
+
 def two(setup: Setup) -> tuple[Lease, Lease]:
-    return Lease(setup.database, "work"), Lease(setup.database, "work")
+    return a_lease(setup), a_lease(setup)
 
 
 def run_out(setup: Setup) -> None:
@@ -18,7 +22,7 @@ def run_out(setup: Setup) -> None:
 
 def test_of_many_workers_at_once_one_gets_the_lease(setup: Setup):
     for _ in range(2):  # when there is no row yet, and when there is one
-        leases = [Lease(setup.database, "work") for _ in range(8)]
+        leases = [a_lease(setup) for _ in range(8)]
         assert sorted(threads_at_once(*[lambda lease=lease: lease.claim(60) for lease in leases])) == [False] * 7 + [
             True
         ]
@@ -26,8 +30,8 @@ def test_of_many_workers_at_once_one_gets_the_lease(setup: Setup):
 
 
 def test_kinds_of_work_do_not_wait_for_each_other(setup: Setup):
-    assert Lease(setup.database, "work").claim(60)
-    assert Lease(setup.database, "other work").claim(60)
+    assert a_lease(setup).claim(60)
+    assert a_lease(setup, "other work").claim(60)
 
 
 def test_a_lease_of_a_worker_that_died_runs_out(setup: Setup):
@@ -65,3 +69,16 @@ def test_a_lease_that_was_given_back_is_free_after_its_pause(setup: Setup):
     assert other.claim(60)
     other.finish()
     assert holder.claim(60)
+
+
+def test_a_lease_that_goes_on_for_longer_than_any_may_is_free(setup: Setup):
+    """The clock of the database was set back, or a long pause was made shorter in the settings."""
+    holder, other = two(setup)
+    assert holder.claim(60)
+    assert not other.claim(60)
+    setup.sql("UPDATE leases SET until = until + 31536000000")
+    assert other.claim(60)
+    assert not holder.extend(60)
+    assert a_lease(setup, "housework", longest=3600).claim(3600)
+    assert not a_lease(setup, "housework", longest=3600).claim(60)
+    assert a_lease(setup, "housework", longest=60).claim(60)
