@@ -100,7 +100,9 @@ class LineRate(logging.Filter):
 def _kind(record: logging.LogRecord) -> Hashable:
     if isinstance(record.msg, dict):  # from structlog
         line = record.msg
-        return record.name, line.get("event"), line.get("reason"), type(line.get("exc_info"))
+        given = line.get("exc_info")  # True for the error that is being handled
+        error = sys.exc_info()[0] if given is True else type(given)
+        return record.name, line.get("event"), line.get("reason"), error
     error = record.exc_info[0] if record.exc_info else None
     return record.name, record.pathname, record.lineno, error
 

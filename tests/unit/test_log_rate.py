@@ -63,6 +63,16 @@ def test_a_flood_in_one_logger_leaves_the_others_alone():
     assert [passed(rate, 30, 100.0, failure) for failure in failures] == [20, 20]
 
 
+def test_errors_of_another_type_are_another_kind_for_the_error_that_is_handled_too():
+    rate, passing = LineRate(), []
+    for error in (KeyError(), ZeroDivisionError()):
+        try:
+            raise error
+        except Exception:  # noqa: BLE001 - as log.exception() is called
+            passing.append(passed(rate, 30, 100.0, line("authserver.housekeeping", exc_info=True)))
+    assert passing == [20, 20]
+
+
 def test_an_audit_event_is_never_left_out():
     rate = LineRate()
     assert passed(rate, 1000, 100.0, line("authserver.audit")) == 1000
