@@ -32,10 +32,14 @@ class BoundedRate(Generic[Kind]):
             self._buckets[kind] = (tokens - 1, now, 0)
             return passed_over
 
-    def pass_over(self, kind: Kind, count: int, pause: float = 0.0) -> None:
-        """Count what was admitted as passed over after all. With a pause, the next passes after so many seconds."""
+    def pass_over(self, kind: Kind, count: int) -> None:
+        """Count what was admitted as passed over after all."""
         with self._lock:
             tokens, at, passed_over = self._buckets[kind]
-            if pause:
-                tokens = 1 - pause * self._rate
             self._buckets[kind] = (tokens, at, passed_over + count)
+
+    def pause(self, kind: Kind, now: float, seconds: float) -> None:
+        """Let none of the kind pass for so many seconds."""
+        with self._lock:
+            _, _, passed_over = self._buckets[kind]
+            self._buckets[kind] = (1 - seconds * self._rate, now, passed_over)

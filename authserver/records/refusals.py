@@ -45,7 +45,8 @@ class RefusalRecorder:
             with self._database.transaction() as connection:
                 audit.record(connection, replace(entry, detail=detail))
         except SQLAlchemyError as error:
-            self._admitted.pass_over(entry.event, passed_over + 1, _PAUSE)
+            self._admitted.pass_over(entry.event, passed_over + 1)
+            self._admitted.pause(entry.event, time.monotonic(), _PAUSE)
             if entry.outcome is not Outcome.REFUSED:
                 raise
             NOT_RECORDED.labels("audit").inc()

@@ -52,6 +52,15 @@ def test_one_kind_of_event_does_not_crowd_out_another(bounded: RefusalRecorder):
     assert admitted(bounded, 100.0, Event.SIGN_IN_REFUSED) == 0
 
 
+def test_the_pause_after_a_failure_begins_when_the_database_has_answered(bounded: RefusalRecorder):
+    """It once began before the wait for the database, which is as long as the pause by default."""
+    assert admitted(bounded, 100.0) == 0
+    bounded._admitted.pass_over(Event.CLIENT_REFUSED, 1)
+    bounded._admitted.pause(Event.CLIENT_REFUSED, 110.0, 10.0)
+    assert [admitted(bounded, at) for at in (110.0, 119.9)] == [None, None]
+    assert admitted(bounded, 120.1) == 3
+
+
 def test_what_was_passed_over_stands_in_the_next_event(setup: Setup):
     bounded = RefusalRecorder(setup.database, rate=1e-9, burst=2)
     assert [bounded.record(REFUSED) for _ in range(7)] == [True, True, *[False] * 5]
