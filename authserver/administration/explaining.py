@@ -12,12 +12,12 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
 from authserver.administration.words import session_state
 from authserver.keys.vault import Vault
-from authserver.refusals.references import LENGTH, Refusal
+from authserver.refusals.references import LENGTH, OLD_LENGTH, Refusal
 
 #: A whole error has a few hundred characters. The rest of a longer text is cut off.
 _LONGEST = 20_000
 #: A reference within other text: JSON, a line of a log, a page.
-_REFERENCE = re.compile(rf"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{{{LENGTH}}}(?![A-Za-z0-9_-])")
+_REFERENCE = re.compile(rf"(?<![\w-])(?:[\w-]{{{LENGTH}}}|[\w-]{{{OLD_LENGTH}}})(?![\w-])", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,10 +22,11 @@ from authserver.refusals.reasons import Reason
 
 _BY_NUMBER = {reason.number: reason for reason in Reason}
 
-# reason, milliseconds since the epoch, session id, client id and `about` cut or padded to their lengths, 8 random bytes.
-_LAYOUT = struct.Struct(">HQ16s32s62s8s")
-#: The characters of every reference.
-LENGTH = 192
+# reason, milliseconds since the epoch, session id, client id cut or padded to its length. `about` and random bytes follow.
+_HEAD = struct.Struct(">HQ16s32s")
+_ABOUT_BYTES, _RANDOM_BYTES = 62, 8
+#: The characters of every reference that is made, and of those that older nodes made, without `about`.
+LENGTH, OLD_LENGTH = 192, 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +55,8 @@ class References:
         client_id, about = ((text or "").encode(errors="replace") for text in (refusal.client_id, refusal.about))
         session_id = refusal.session_id.bytes if refusal.session_id else bytes(16)
         while True:
-            # `pack` cuts and pads the texts.
-            plain = _LAYOUT.pack(
-                refusal.reason.number, refusal.at, session_id, client_id, about, secrets.token_bytes(8)
-            )
+            plain = _HEAD.pack(refusal.reason.number, refusal.at, session_id, client_id)  # cuts and pads the text
+            plain += about[:_ABOUT_BYTES].ljust(_ABOUT_BYTES, b"\0") + secrets.token_bytes(_RANDOM_BYTES)
             reference = base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
             # One in 64 begins with a hyphen, and a command line would take that for options. Draw it again with other
             # random bytes. That tells nothing about the refusal: which references are drawn again depends on the key.
@@ -83,7 +82,8 @@ class References:
         """
         try:
             sealed = base64.urlsafe_b64decode(reference.strip() + "=" * (-len(reference.strip()) % 4))
-            number, at, session_id, client_id, about, _ = _LAYOUT.unpack(self._cipher.decrypt(sealed, None))
+            plain = self._cipher.decrypt(sealed, None)
+            number, at, session_id, client_id = _HEAD.unpack_from(plain)
             reason = _BY_NUMBER[number]
         except (ValueError, KeyError, InvalidTag, struct.error) as error:
             raise ValueError("not a reference of this server, or sealed under another master key") from error
@@ -92,5 +92,5 @@ class References:
             at,
             client_id.rstrip(b"\0").decode(errors="replace") or None,
             UUID(bytes=session_id) if any(session_id) else None,
-            about.rstrip(b"\0").decode(errors="replace") or None,
+            plain[_HEAD.size : -_RANDOM_BYTES].rstrip(b"\0").decode(errors="replace") or None,
         )

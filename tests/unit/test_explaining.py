@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from uuid import UUID
 
 import pytest
 
@@ -14,6 +15,17 @@ from authserver.refusals.references import LENGTH, References, Refusal
 
 VAULT = Vault(b"k" * 32)
 REFERENCE = References(VAULT.reference_key()).seal(Refusal(Reason.WRONG_SECRET, 1_700_000_000_000, "shop"))
+
+
+#: What a node of the version before made for `shop`. A node is replaced, and people still have its references.
+OLD_REFERENCE = (
+    "tmFwK4T2Ea1YAbxxZwHsXNHi7ez_T0qGNnizQDQzk8ft0Iqh0f-8QPWKrVJgWm5SuLIKxtaVLxR9mSUdNT2uHOD33Fhvv617d0YcYHvrebOWSg"
+)
+
+
+@pytest.mark.parametrize("pasted", [OLD_REFERENCE, f"reference={OLD_REFERENCE}, at 12:00"])
+def test_a_reference_of_the_version_before_is_opened(pasted: str):
+    assert explain(VAULT, pasted) == Refusal(Reason.WRONG_SECRET, 1_700_000_000_000, "shop", UUID(int=7))
 
 
 @pytest.mark.parametrize(
