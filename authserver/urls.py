@@ -10,6 +10,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+# RFC 1035 section 2.3.4, as text.
+_LONGEST_NAME: Final = 253
+_LONGEST_LABEL: Final = 63
+_TOO_LONG: Final = "its host is longer than 253 characters, or a part of it than 63"
 _HOST: Final = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*\.?")
 # A host whose last label is a number is an IPv4 address (WHATWG URL section 3.5), in one of many spellings.
 _IPV4: Final = re.compile(r"(.*\.)?([0-9]+|0x[0-9a-f]*)\.?")
@@ -51,7 +55,12 @@ def _ipv6(host: str) -> str:
 
 def _host(host: str) -> str:
     """A host as browsers send it: names of other scripts as Punycode (UTS 46), IPv4 addresses as four numbers."""
-    host = ".".join(map(_label, _mapped(unquote(host)).split(".")))
+    # Before each step that takes long for a long text. A percent-encoded letter has up to 12 characters.
+    if len(host) > 12 * _LONGEST_NAME or len(mapped := _mapped(unquote(host))) > _LONGEST_NAME:
+        raise ValueError(_TOO_LONG)
+    host = ".".join(map(_label, mapped.split(".")))
+    if len(host) > _LONGEST_NAME or max(map(len, host.split("."))) > _LONGEST_LABEL:
+        raise ValueError(_TOO_LONG)
     if not _HOST.fullmatch(host):
         raise ValueError("its host may have letters, digits and hyphens, with single dots in between")
     if not _IPV4.fullmatch(host):

@@ -41,9 +41,11 @@ def origin_problem(origin: str) -> str | None:
     return None
 
 
-def problems(delivery: str, origins: frozenset[str], *, public: bool) -> Iterator[Problem]:
-    """Check how a client gets its tokens together with its origins."""
-    texts = map(origin_problem, sorted(origins))
+def problems(
+    delivery: str, origins: frozenset[str], before: frozenset[str] = frozenset(), *, public: bool
+) -> Iterator[Problem]:
+    """Check how a client gets its tokens together with its origins. Those that it had `before` stay as they are."""
+    texts = map(origin_problem, sorted(origins - before))
     yield from (Problem(text, "origins") for text in texts if text is not None)
     if delivery != "json":
         if not public:

@@ -60,7 +60,12 @@ def problems(
         _sessions(client, tokens),
         uris.problems(client.kind, client.redirect_uris or frozenset()),
         _contacts(client),
-        origins.problems(client.token_delivery or "json", client.origins or frozenset(), public=client.is_public),
+        origins.problems(
+            client.token_delivery or "json",
+            client.origins or frozenset(),
+            (before and before.origins) or frozenset(),
+            public=client.is_public,
+        ),
     )
     return [problem for rule in rules for problem in rule]
 

@@ -47,3 +47,23 @@ def test_what_is_no_address_of_a_page_is_refused(origin: str):
 
 def test_plain_http_is_refused_off_this_machine():
     assert "plain http" in (told("http://app.example.com") or "")
+
+
+CJK = "".join(map(chr, range(0x4E00, 0x4E00 + 20_000)))
+
+
+@pytest.mark.parametrize(
+    "host",
+    [CJK, CJK[:64], "%E4%B8%AD" * 7000, "a\u0301\u0323" * 20_000, "a" * 64, ".".join(["a" * 63] * 5)],
+    ids=["letters", "a long label", "percent-encoded", "accents", "ASCII", "a long name"],
+)
+def test_a_host_that_is_too_long_for_a_name_is_refused_at_once(host: str):
+    """Punycode takes a minute for 20,000 letters."""
+    assert "browsers send https://xn--4gqcd.example for it" in (told(f"https://{CJK[:3]}.example") or "")
+    assert "its host is longer than 253 characters, or a part of it than 63" in (told(f"https://{host}.example") or "")
+
+
+def test_an_origin_that_a_client_has_may_stay_and_no_other_of_its_kind_is_added():
+    had = frozenset({"https://*.example.com"})
+    assert list(problems("json", had, had, public=True)) == []
+    assert len(list(problems("json", had | {"https://*.example.org"}, had, public=True))) == 1
