@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from urllib.parse import quote_plus
 
 from flask import current_app, request
 
@@ -16,7 +17,9 @@ from authserver.pages import forms
 
 #: The field of the sign-in form that carries another form.
 FIELD = "resend"
-_LONGEST = 8000  # characters, as JSON
+#: The most bytes of a carried form in the body of a sign-in, which has others beside it: `server.max_body_bytes` is at
+#: least 16 KiB.
+_LONGEST = 10_000
 PUT_OFF = "You are not signed in any more, so your form was not sent. Sign in, and you can send it."
 LOST = (
     "You are not signed in any more, so your form was not sent, and nothing was changed. Sign in, and fill it in again: "
@@ -40,7 +43,11 @@ def posted() -> LateForm | None:
     """The form of this request; None if it may not be carried: it has a password or a file, or is too long."""
     form = LateForm(request.full_path.rstrip("?"), forms.carried())
     has_password = any(value and "password" in name.lower() for name, value in request.form.items(multi=True))
-    return None if has_password or request.files or len(str(form)) > _LONGEST else form
+    return None if has_password or request.files or _is_too_long(str(form)) else form
+
+
+def _is_too_long(text: str) -> bool:
+    return len(quote_plus(text)) > _LONGEST
 
 
 def has_page() -> bool:
@@ -55,7 +62,7 @@ def read(is_local: Callable[[str], bool]) -> LateForm | None:
     The fields need no check: they get into the hidden fields of a form, and are checked when that is sent.
     """
     text = request.form.get(FIELD, "")
-    if not text or len(text) > _LONGEST:
+    if not text or _is_too_long(text):
         return None
     try:
         action, fields = json.loads(text)
