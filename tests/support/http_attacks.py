@@ -123,6 +123,16 @@ KINDS = (
         ),
     ),
     Kind(
+        "path",
+        "RFC 3986 6.2.2.2",
+        b"GET <>/first HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"/seen",
+        (
+            b"//seen", b"/seen/", b"/%2fseen", b"/seen%2F", b"/%73een", b"/see%6E", b"/%53een", b"/seen/%2e", b"/seen/%2E%2e",
+            b"/seen/%30", b"http://a//seen", b"http://a/%73een", b"/seen%2f..%2fseen",
+        ),
+    ),
+    Kind(
         "line end",
         "2.2",
         b"GET /seen/first HTTP/1.1\r\nHost: a<>X: b\r\n\r\n",
@@ -235,7 +245,7 @@ SERVED: dict[str, tuple[bytes, list[str]]] = {
     "empty lines in front (2.2)": (b"\r\n\r\n" + GET + b"\r\n", ["GET first 0"]),
     "a whole URL (3.2.2)": (b"GET http://A:80/seen/first HTTP/1.1\r\nHost: a:80\r\n\r\n", ["GET first 0"]),
     "the asterisk (3.2.4)": (b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n", []),
-    "encoded slashes and dots": (b"GET /seen/%2e%2e%2ffirst HTTP/1.1\r\nHost: a\r\n\r\n", ["GET ../first 0"]),
+    "encoded letters in a query": (b"GET /seen/first?%2e%2e%2f%61//b HTTP/1.1\r\nHost: a\r\n\r\n", ["GET first 0"]),
     "encoded line ends": (b"GET /%0d%0aX:%20b%00 HTTP/1.1\r\nHost: a\r\n\r\n", []),
     "other bytes in a value (RFC 9110 5.5)": (GET + b"X: \xff\xc3\xa9\r\n\r\n", ["GET first 0"]),
 }  # fmt: skip
