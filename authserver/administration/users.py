@@ -14,19 +14,16 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from authserver.administration.authority import opened_by, require_roles
+from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, NotFound
-from authserver.apis import store as apis
+from authserver.administration.users_consequences import end_everything, end_outgrown_links, rewrite_sessions
 from authserver.database.identifiers import new_id
-from authserver.pages import visits
 from authserver.passwords import rules as new_password
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
-from authserver.sessions import ending
 from authserver.sessions.model import End
 from authserver.users import store
-from authserver.users.links import store as links
 from authserver.users.model import UserRecord
 from authserver.users.names import check_email, check_role, check_username, fold, trimmed
 from authserver.users.store import Filter
@@ -132,8 +129,8 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
             _refuse_taken(connection, after, row.id)
             if changed := sorted(name for name, value in asdict(after).items() if value != getattr(before, name)):
                 store.change(connection, row.id, after.columns())
-                _rewrite_sessions(connection, row.id, after.roles)
-                _end_outgrown_links(connection, before, row.id, after.roles)
+                rewrite_sessions(connection, row.id, after.roles)
+                end_outgrown_links(connection, row.id, before.roles, after.roles)
                 detail = {"changed": changed, "roles": sorted(after.roles)}
                 admin.record(connection, Event.USER_CHANGED, user_id=row.id, detail=detail)
     except IntegrityError:
@@ -153,7 +150,7 @@ def set_password(admin: Administration, login: str, password: str) -> int:
     with admin.transaction() as connection:
         lock(admin, connection, str(user_id))
         store.set_password(connection, user_id, password_hash)
-        ended = _end_everything(admin, connection, user_id, End.PASSWORD_RESET)
+        ended = end_everything(admin, connection, user_id, End.PASSWORD_RESET)
         admin.record(connection, Event.USER_PASSWORD_SET, user_id=user_id)
     return ended
 
@@ -165,7 +162,7 @@ def disable(admin: Administration, login: str) -> int:
         if not row.enabled:
             raise Conflict(f"the user {row.username} is disabled already")
         store.change(connection, row.id, {"enabled": False})
-        ended = _end_everything(admin, connection, row.id, End.USER_DISABLED)
+        ended = end_everything(admin, connection, row.id, End.USER_DISABLED)
         admin.record(connection, Event.USER_DISABLED, user_id=row.id)
     return ended
 
@@ -185,7 +182,7 @@ def remove(admin: Administration, login: str) -> int:
     with admin.transaction() as connection:
         row = lock(admin, connection, login)
         store.remove(connection, row.id)
-        ended = _end_everything(admin, connection, row.id, End.USER_REMOVED)
+        ended = end_everything(admin, connection, row.id, End.USER_REMOVED)
         admin.record(connection, Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
     return ended
 
@@ -244,31 +241,6 @@ def _find(connection: Connection, login: str) -> UserRecord:
     if row is None:
         raise _unknown(login)
     return row
-
-
-def _end_everything(admin: Administration, connection: Connection, user_id: UUID, why: End) -> int:
-    """End the user's sessions, visits and password links. Returns how many sessions.
-
-    None of them counts while the user is disabled, but all would count again as soon as the user is enabled.
-    """
-    links.end(connection, user_id)
-    visits.end_visits_of_user(connection, user_id, actor=admin.actor, because=why.value, caller=admin.caller)
-    return ending.end_sessions_of_user(connection, user_id, why, actor=admin.actor, caller=admin.caller)
-
-
-def _end_outgrown_links(connection: Connection, before: Profile, user_id: UUID, roles: frozenset[str]) -> None:
-    """End the user's links if the roles open more of administration than before.
-
-    The administrator who made a link may know it, and may lack the authority to make one for this user now.
-    """
-    catalogue = apis.read(connection)
-    if opened_by(catalogue, roles) - opened_by(catalogue, before.roles):
-        links.end(connection, user_id)
-
-
-def _rewrite_sessions(connection: Connection, user_id: UUID, roles: frozenset[str]) -> None:
-    closed = [scope.name for scope in apis.read(connection).scopes.values() if not scope.is_open_to(roles)]
-    ending.rewrite_roles(connection, user_id, roles, frozenset(closed))
 
 
 def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None) -> None:
