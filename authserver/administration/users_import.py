@@ -7,7 +7,7 @@ stopped goes on when it is run again: it skips users who are there already.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 from uuid import UUID
@@ -18,16 +18,15 @@ from authserver.administration import users_lines
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.csv_records import Source
-from authserver.administration.errors import Forbidden, Invalid
-from authserver.administration.users import Profile, check_new_password, profile_problems
-from authserver.administration.users_lines import Format, Given, Problem, Unreadable, problems_of
+from authserver.administration.errors import Forbidden
+from authserver.administration.users import Profile
+from authserver.administration.users_lines import Format, Given, Problem, Unreadable
+from authserver.administration.users_sorting import Batch, sort_lines
 from authserver.database.identifiers import new_id
 from authserver.passwords import imported
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.users import store
-from authserver.users.model import UserRecord
-from authserver.users.names import fold
 
 _EXPORT_PAGE = 500
 
@@ -57,18 +56,6 @@ class Step:
     problems: Sequence[Problem]
 
 
-@dataclass(slots=True)
-class _Batch:
-    """The result of the lines of one batch."""
-
-    new: list[Given] = field(default_factory=list)
-    present: int = 0
-    problems: list[Problem] = field(default_factory=list)
-
-    def refuse(self, given: Given, where: str, text: str) -> None:
-        self.problems.append(Problem(given.line, where, text))
-
-
 def import_users(
     admin: Administration, source: Source, form: Format, *, dry_run: bool = False, batch: int = 500
 ) -> Iterator[Step]:
@@ -95,7 +82,7 @@ def _import(
     while some := list(islice(lines, batch)):
         if not dry_run:
             seen.clear()
-        sorted_lines = _sort_lines(admin, some, seen)
+        sorted_lines = sort_lines(some, admin, seen)
         if not dry_run:
             _add(admin, sorted_lines, import_id)
         new = sorted_lines.new
@@ -145,85 +132,7 @@ def _export(admin: Administration, form: Format, *, with_password_hashes: bool) 
         last = rows[-1].username_key
 
 
-def _sort_lines(admin: Administration, lines: Sequence[Given | Problem], seen: dict[int, int]) -> _Batch:
-    batch = _Batch()
-    usable = []
-    for line in lines:
-        if isinstance(line, Problem):
-            batch.problems.append(line)
-        elif problems := list(_check(admin, line)):
-            batch.problems += problems
-        else:
-            usable.append(line)
-    keys = {given.line: (fold(given.username), given.email and fold(given.email)) for given in usable}
-    with admin.database.autocommit() as connection:
-        rows = store.read_by_keys(
-            connection, [name for name, _ in keys.values()], [email for _, email in keys.values() if email]
-        )
-    owners = {key: row for row in rows for key in (row.username_key, row.email_key) if key}
-    for given in usable:
-        _classify(batch, given, keys[given.line], owners, seen)
-    _refuse_beyond_authority(admin, batch)
-    return batch
-
-
-def _classify(
-    batch: _Batch, given: Given, keys: tuple[str, str | None], owners: dict[str, UserRecord], seen: dict[int, int]
-) -> None:
-    """Decide whether a line is new, present or refused."""
-    # Names and addresses share `owners` and `seen`: no name has an @, and every address has one.
-    name, email = keys
-    named, addressed = owners.get(name), owners.get(email or "")
-    own, mark = [hash(key) for key in (name, email) if key], hash(_profile(given))
-    if named is not None and _profile(named) == _profile(given):
-        batch.present += 1
-    elif named is not None:
-        batch.refuse(given, "username", "is taken by a user with another name, address, roles or state")
-    elif addressed is not None:
-        batch.refuse(given, "email", "is the address of another user")
-    elif all(seen.get(key) == mark for key in own):
-        batch.present += 1
-    elif (taken := next((key for key in own if key in seen), None)) is not None:
-        where = "username" if taken == own[0] else "email"
-        batch.refuse(given, where, "is taken by an earlier line of this file")
-    else:
-        seen.update(dict.fromkeys(own, mark))
-        batch.new.append(given)
-
-
-def _profile(user: UserRecord | Given) -> tuple[object, ...]:
-    return user.username, user.email, user.roles, user.enabled
-
-
-def _check(admin: Administration, given: Given) -> Iterator[Problem]:
-    yield from problems_of(given.line, profile_problems(Profile(given.username, given.email, given.roles)))
-    if given.password_hash is not None:
-        try:
-            imported.read(given.password_hash, imported.AT_IMPORT)
-        except ValueError as error:
-            yield Problem(given.line, "password_hash", str(error))
-    if given.password is not None:
-        try:
-            check_new_password(admin, given.password)
-        except Invalid as refusal:
-            yield from problems_of(given.line, refusal.problems)
-
-
-def _refuse_beyond_authority(admin: Administration, batch: _Batch) -> None:
-    if admin.authority is None:
-        return
-    with admin.database.autocommit() as connection:
-        for roles in {given.roles for given in batch.new}:
-            try:
-                require_roles(admin, connection, roles, "giving these roles")
-            except Forbidden as problem:
-                refused = [given for given in batch.new if given.roles == roles]
-                batch.new = [given for given in batch.new if given.roles != roles]
-                for given in refused:
-                    batch.refuse(given, "roles", str(problem))
-
-
-def _add(admin: Administration, batch: _Batch, import_id: UUID) -> None:
+def _add(admin: Administration, batch: Batch, import_id: UUID) -> None:
     """Add the whole batch at once. If another writer was faster with one of its users, add them one by one."""
     rows = [(given, _row(admin, given)) for given in batch.new]
     try:
