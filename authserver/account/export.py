@@ -12,6 +12,7 @@ from authserver.pages.pages import Pages
 from authserver.pages.visits import Visit
 from authserver.sessions.document import as_document
 from authserver.sessions.model import SessionRecord
+from authserver.users.subjects import subject_of
 
 _MOST_EVENTS = 10_000
 #: The members of a session, in their order.
@@ -31,6 +32,7 @@ def everything(account: Account, pages: Pages, visit: Visit) -> dict[str, Any]:
         "made_at": iso(visit.now),
         "user": {
             "id": str(profile.id),
+            "subject": subject_of(profile.subject, profile.id),
             "username": profile.username,
             "email": profile.email,
             "roles": sorted(profile.roles),

@@ -30,6 +30,7 @@ class Explanation(Document):
     client_enabled: bool | None
     session_id: str | None
     user_id: str | None
+    subject: str | None
     username: str | None
 
 
@@ -46,6 +47,7 @@ def explain(admin: Administration, body: Reference) -> Explanation:
         client_enabled=None if known.client is None else known.client.enabled,
         session_id=None if refusal.session_id is None else str(refusal.session_id),
         user_id=None if known.session is None else str(known.session.user_id),
+        subject=known.subject,
         username=known.username,
     )
 

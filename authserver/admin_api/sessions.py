@@ -25,6 +25,7 @@ class Session(Document):
 
     id: str
     user_id: str
+    subject: str = Field(description="The claim `sub` of its tokens.")
     username: str | None
     client_id: str
     live: bool

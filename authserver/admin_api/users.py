@@ -35,6 +35,7 @@ _WRITE: Final = "authserver:users:write"
 
 Username = Annotated[Line, Field(min_length=1, max_length=100)]
 Email = Annotated[Line, Field(min_length=3, max_length=254)]
+Subject = Annotated[Line, Field(min_length=1, max_length=255)]
 Password = Annotated[Line, Field(min_length=8, max_length=256, json_schema_extra={"format": "password"})]
 
 
@@ -53,6 +54,9 @@ class UserCreation(Document):
     email: Email | None = None
     roles: Roles = Field(default_factory=list)
     password: Password | None = None
+    subject: Subject | None = Field(
+        default=None, description="The claim `sub` of the user's tokens, for ever; the id by default."
+    )
 
 
 class NewPassword(Document):
@@ -65,6 +69,7 @@ class User(Versioned):
     """A user as it is. Times are ISO 8601 in UTC."""
 
     id: str
+    subject: str = Field(description="The claim `sub` of the user's tokens; the id unless another was given.")
     username: str
     email: str | None
     roles: list[str]
@@ -98,10 +103,14 @@ class UserQuery(paging.Page):
     """Which users to list."""
 
     q: Annotated[Line, Field(max_length=100)] | None = Field(
-        default=None, description="A part of the user name or e-mail address; case does not matter."
+        default=None,
+        description="A part of the user name or e-mail address, where case does not matter, or the subject.",
     )
     login: Annotated[Line, Field(max_length=254)] | None = Field(
         default=None, description="The whole user name or e-mail address, as at sign-in."
+    )
+    subject: Annotated[Line, Field(max_length=255)] | None = Field(
+        default=None, description="The whole claim `sub`, as a token has it."
     )
     role: Annotated[Line, Field(max_length=64)] | None = None
     enabled: bool | None = None
@@ -125,7 +134,7 @@ def checked_id(user_id: str) -> str:
 
 
 def list_(admin: Administration, query: UserQuery) -> UserList:
-    which = Filter(query.q, query.role, query.enabled, query.login)
+    which = Filter(query.q, query.role, query.enabled, query.login, query.subject)
     rows = use_cases.find_all(admin, which, after=paging.decode(query.cursor), limit=query.limit + 1)
     kept, following = paging.cut(rows, query, lambda row: row.username_key)
     return UserList(items=[user(row) for row in kept], next=following)
@@ -178,11 +187,11 @@ def end_sessions(admin: Administration, user_id: str) -> EndedSessions:
 
 
 def _profile(body: UserCreation) -> Profile:
-    return Profile(body.username, body.email, frozenset(body.roles))
+    return Profile(body.username, body.email, frozenset(body.roles), body.subject)
 
 
 ROUTES: Final = (
-    Route("GET", "/users", _READ, "List users, or find one by name", list_, "A page"),
+    Route("GET", "/users", _READ, "List users, or find one by name or subject", list_, "A page"),
     Route(
         "POST", "/users", _WRITE, "Add a user", create, "Added",
         status=201, location="id", idempotent=True, prepare=hash_password, errors={409},

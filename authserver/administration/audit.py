@@ -20,6 +20,7 @@ from authserver.refusals.references import References, Refusal
 from authserver.sessions import listing
 from authserver.sessions.model import SessionRecord
 from authserver.users import store as users
+from authserver.users.subjects import subject_of
 
 _PAGE = 500
 
@@ -31,6 +32,11 @@ class Known:
     session: SessionRecord | None
     username: str | None
     client: ClientRecord | None
+
+    @property
+    def subject(self) -> str | None:
+        """The claim `sub` of the session's tokens."""
+        return None if self.session is None else subject_of(self.session.subject, self.session.user_id)
 
 
 def find(admin: Administration, search: Search, *, limit: int, before: Position | None = None) -> Sequence[AuditRecord]:

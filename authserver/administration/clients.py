@@ -23,6 +23,7 @@ from authserver.clients.store import Filter
 from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 from authserver.sessions.model import End
+from authserver.users.subjects import store as subjects
 
 _SECRET_COLUMNS = (
     "secret_digest",
@@ -221,6 +222,7 @@ def _unknown(client_id: str) -> NotFound:
 
 
 def _refuse_taken(connection: Connection, client_id: str) -> None:
+    subjects.keep_subjects_out(connection)
     if store.read(connection, client_id) is not None:
         raise Conflict(f"the client_id {client_id!r} is taken", field="client_id", see=f"clients show {client_id}")
     if store.was_removed(connection, client_id):
@@ -228,4 +230,8 @@ def _refuse_taken(connection: Connection, client_id: str) -> None:
             f"the client_id {client_id!r} belongs to a removed client whose ended sessions are kept for a while "
             "(retention.ended_sessions): choose another id, or try again when they have been pruned",
             field="client_id",
+        )
+    if subjects.is_subject(connection, client_id):
+        raise Conflict(
+            f"{client_id!r} is the subject of a user: tokens of the client would have the same `sub`", field="client_id"
         )

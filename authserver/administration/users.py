@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
+from authserver.administration import subjects
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, NotFound
@@ -27,15 +28,20 @@ from authserver.users import store
 from authserver.users.model import UserRecord
 from authserver.users.names import check_email, check_role, check_username, fold, trimmed
 from authserver.users.store import Filter
+from authserver.users.subjects import check_subject
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What an administrator decides about a user, without the password. Name and address lose the blanks around them."""
+    """What an administrator decides about a user, without the password. The subject is never changed.
+
+    Name and address lose the blanks around them.
+    """
 
     username: str
     email: str | None
     roles: frozenset[str]
+    subject: str | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "username", trimmed(self.username))
@@ -49,6 +55,7 @@ class Profile:
             "email": self.email,
             "email_key": None if self.email is None else fold(self.email),
             "roles": self.roles,
+            "subject": self.subject,
         }
 
 
@@ -72,12 +79,12 @@ def hash_new(admin: Administration, profile: Profile, password: str | None) -> s
     Raises:
         Invalid, Conflict, Forbidden: as `add`. A refused user costs no hash.
     """
-    check_profile(profile)
+    _check_new(admin, profile)
     if password is not None:
         check_new_password(admin, password)
     with admin.database.autocommit() as connection:
         require_roles(admin, connection, profile.roles, "giving these roles")
-        _refuse_taken(connection, profile, None)
+        _refuse_taken(connection, profile)
     return None if password is None else admin.hash_password(password)
 
 
@@ -85,8 +92,8 @@ def add(admin: Administration, profile: Profile, password: str | None) -> UserRe
     """Add a user. A user without a password cannot sign in until a link has set one.
 
     Raises:
-        Invalid: name, address, role or password break rules.
-        Conflict: name or address is taken.
+        Invalid: name, address, role, subject or password break rules.
+        Conflict: name, address or subject is taken, or a node of the version before may run.
     """
     return add_hashed(admin, profile, hash_new(admin, profile, password))
 
@@ -97,17 +104,17 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
     Raises:
         Invalid, Conflict: as `add`.
     """
-    check_profile(profile)
+    _check_new(admin, profile)
     user_id = new_id()
     try:
         with admin.transaction() as connection:
             require_roles(admin, connection, profile.roles, "giving these roles")
-            _refuse_taken(connection, profile, None)
+            _refuse_taken(connection, profile)
             store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
-            detail = {"username": profile.username, "roles": sorted(profile.roles)}
+            detail = {"username": profile.username, "roles": sorted(profile.roles), **recorded(profile.subject)}
             admin.record(connection, Event.USER_ADDED, user_id=user_id, detail=detail)
     except IntegrityError:
-        raise Conflict("the user name or e-mail address was taken a moment ago") from None
+        raise Conflict("the user name, e-mail address or subject was taken a moment ago") from None
     return find(admin, str(user_id))
 
 
@@ -122,9 +129,11 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
     try:
         with admin.transaction() as connection:
             row = lock(admin, connection, login)
-            before = Profile(row.username, row.email, row.roles)
+            before = Profile(row.username, row.email, row.roles, row.subject)
             after = change(before)
             check_profile(after)
+            if after.subject != before.subject:
+                raise Invalid("cannot be changed: APIs know the user by it", field="subject")
             require_roles(admin, connection, after.roles - before.roles, "giving these roles")
             _refuse_taken(connection, after, row.id)
             if changed := sorted(name for name, value in asdict(after).items() if value != getattr(before, name)):
@@ -150,7 +159,7 @@ def set_password(admin: Administration, login: str, password: str) -> int:
     with admin.transaction() as connection:
         lock(admin, connection, str(user_id))
         store.set_password(connection, user_id, password_hash)
-        ended = end_everything(admin, connection, user_id, End.PASSWORD_RESET)
+        ended = end_everything(connection, admin, user_id, End.PASSWORD_RESET)
         admin.record(connection, Event.USER_PASSWORD_SET, user_id=user_id)
     return ended
 
@@ -162,7 +171,7 @@ def disable(admin: Administration, login: str) -> int:
         if not row.enabled:
             raise Conflict(f"the user {row.username} is disabled already")
         store.change(connection, row.id, {"enabled": False})
-        ended = end_everything(admin, connection, row.id, End.USER_DISABLED)
+        ended = end_everything(connection, admin, row.id, End.USER_DISABLED)
         admin.record(connection, Event.USER_DISABLED, user_id=row.id)
     return ended
 
@@ -182,7 +191,7 @@ def remove(admin: Administration, login: str) -> int:
     with admin.transaction() as connection:
         row = lock(admin, connection, login)
         store.remove(connection, row.id)
-        ended = end_everything(admin, connection, row.id, End.USER_REMOVED)
+        ended = end_everything(connection, admin, row.id, End.USER_REMOVED)
         admin.record(connection, Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
     return ended
 
@@ -208,6 +217,8 @@ def profile_problems(profile: Profile) -> Iterator[Problem]:
     checks += [("roles", check_role, role) for role in sorted(profile.roles)]
     if profile.email is not None:
         checks.append(("email", check_email, profile.email))
+    if profile.subject is not None:
+        checks.append(("subject", check_subject, profile.subject))
     for field, check, value in checks:
         try:
             check(value)
@@ -219,6 +230,17 @@ def profile_problems(profile: Profile) -> Iterator[Problem]:
         return
     # Commands take a name or an id: one user's name could be another's id.
     yield Problem("a user name has not the form of an id", "username")
+
+
+def recorded(subject: str | None) -> dict[str, str]:
+    """What the event of a new user says about the subject."""
+    return {} if subject is None else {"subject": subject}
+
+
+def _check_new(admin: Administration, profile: Profile) -> None:
+    check_profile(profile)
+    if (reason := subjects.too_early(profile.subject, admin.settings.database)) is not None:
+        raise Conflict(reason, field="subject")
 
 
 def lock(admin: Administration, connection: Connection, login: str) -> UserRecord:
@@ -243,11 +265,13 @@ def _find(connection: Connection, login: str) -> UserRecord:
     return row
 
 
-def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None) -> None:
+def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None = None) -> None:
     for field, what, name in (("username", "user name", profile.username), ("email", "e-mail address", profile.email)):
         row = None if name is None else store.read(connection, name)
         if row is not None and row.id != own_id:
             raise Conflict(f"the {what} {name} is taken", field=field, see=f"users show {row.id}")
+    if own_id is None and profile.subject is not None:
+        subjects.refuse_taken(connection, [profile.subject])
 
 
 def _unknown(login: str) -> NotFound:

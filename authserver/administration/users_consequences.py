@@ -15,7 +15,7 @@ from authserver.sessions.model import End
 from authserver.users.links import store as links
 
 
-def end_everything(admin: Administration, connection: Connection, user_id: UUID, why: End) -> int:
+def end_everything(connection: Connection, admin: Administration, user_id: UUID, why: End) -> int:
     """End the user's sessions, visits and password links. Returns how many sessions.
 
     None of them counts while the user is disabled, but all would count again as soon as the user is enabled.

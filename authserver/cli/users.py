@@ -20,6 +20,8 @@ from authserver.cli.users_transfer import export, import_
 from authserver.database.times import iso
 from authserver.users.document import as_document
 from authserver.users.model import UserRecord
+from authserver.users.store import Filter
+from authserver.users.subjects import subject_of
 
 stdin_option = click.option(
     "--password-stdin", is_flag=True, help="Read the password from standard input, one line, without a prompt."
@@ -36,13 +38,16 @@ users.add_command(export)
 
 
 @users.command("list")
+@click.option("--subject", help="Only the user whose tokens have this claim `sub`.")
 @with_json
-def list_(invocation: Invocation) -> None:
-    """List all users."""
-    rows = use_cases.find_all(invocation.admin)
+def list_(invocation: Invocation, subject: str | None) -> None:
+    """List all users, or find one by subject."""
+    rows = use_cases.find_all(invocation.admin, Filter(subject=subject))
     columns = ("user name", "e-mail", "roles", "state", "created", "id")
     table = [(row.username, row.email, row.roles, state_of(row), moment(row.created_at), row.id) for row in rows]
     empty = "There are no users yet. Add one: authserver users add NAME"
+    if subject is not None:
+        empty = "No user has this subject."
     invocation.print_list([as_document(row) for row in rows], columns, table, empty)
 
 
@@ -58,6 +63,7 @@ def show(invocation: Invocation, user: str) -> None:
 @click.argument("name")
 @click.option("--email", help="Can sign in with it too.")
 @click.option("--role", multiple=True, help="Opens scopes that are bound to it; repeat.")
+@click.option("--subject", help="The claim `sub` of the user's tokens, for ever.  [default: the id]")
 @stdin_option
 @click.option("--link", is_flag=True, help="Set no password: print a one-time link with which the user sets one.")
 @with_json
@@ -69,8 +75,9 @@ def add(invocation: Invocation, /, name: str, **options: Any) -> None:
       authserver users add anna --email anna@example.com --role editor
       pass show anna | authserver users add anna --password-stdin
       authserver users add anna --link
+      authserver users add anna --subject "auth0|507f1f77bcf86cd799439020" --link
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
-    profile = Profile(name, options["email"], words(options["role"]))
+    profile = Profile(name, options["email"], words(options["role"]), options["subject"])
     use_cases.check_profile(profile)
     admin = invocation.admin  # opens the database: before the prompt too, so that no password is typed in vain
     if options["link"]:
@@ -200,6 +207,7 @@ def _print(invocation: Invocation, row: UserRecord, done: str | None = None) -> 
         "e-mail": row.email,
         "roles": row.roles,
         "state": state_of(row),
+        "subject": subject_of(row.subject, row.id),
         "id": row.id,
         "created": moment(row.created_at),
         "changed": moment(row.changed_at),

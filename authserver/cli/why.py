@@ -60,6 +60,7 @@ def _now(explanation: Explanation) -> dict[str, object]:
     if explanation.known is not None and explanation.known.session is not None:
         session = explanation.known.session
         fields["user"] = explanation.known.username or session.user_id
+        fields["subject"] = explanation.known.subject
         fields["its events"] = f"authserver audit list --session {session.id}"
     return fields
 

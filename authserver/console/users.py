@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Final
 from uuid import UUID
 
@@ -37,15 +37,19 @@ class UserForm(Form):
     """The form of a user. It has no password, because a form with problems is shown again."""
 
     stale: ClassVar = "Somebody else changed this user while you had the form open. Nothing was saved yet."
-    labels: ClassVar = {"username": "User name", "email": "E-mail address", "roles": "Roles", "password": "Password"}
+    labels: ClassVar = {
+        "username": "User name", "email": "E-mail address", "roles": "Roles", "password": "Password", "subject": "Subject",
+    }  # fmt: skip
 
     username: str = ""
     email: str = ""
     roles: str = ""
+    subject: str = ""
 
     @property
     def profile(self) -> Profile:
-        return Profile(self.username, self.email or None, frozenset(self.roles.replace(",", " ").split()))
+        roles = frozenset(self.roles.replace(",", " ").split())
+        return Profile(self.username, self.email or None, roles, self.subject or None)
 
 
 @SECTION.get()
@@ -111,7 +115,7 @@ def edit_now(admin: Administration, user_id: UUID) -> Page:
     row = users.find(admin, str(user_id))
     admin.precondition = lambda locked: form.require_unchanged(_texts(locked))
     try:
-        row = users.edit(admin, str(user_id), lambda _: form.profile)
+        row = users.edit(admin, str(user_id), lambda before: replace(form.profile, subject=before.subject))
     except Stale as refusal:
         row = users.find(admin, str(user_id))
         form.version = version_of(_texts(row))
@@ -175,10 +179,10 @@ def _link_page(admin: Administration, row: UserRecord) -> Page:
 
 
 def _sent() -> UserForm:
-    username, email, roles, version = (
-        request.form.get(name, "").strip() for name in ("username", "email", "roles", "version")
+    username, email, roles, subject, version = (
+        request.form.get(name, "").strip() for name in ("username", "email", "roles", "subject", "version")
     )
-    return UserForm(username, email, roles, version=version)
+    return UserForm(username, email, roles, subject, version=version)
 
 
 def _texts(row: UserRecord) -> tuple[str, str, str]:

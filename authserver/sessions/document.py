@@ -7,6 +7,7 @@ from typing import Any
 from authserver.database.times import iso, iso_of
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.values import is_live
+from authserver.users.subjects import subject_of
 
 
 def as_document(row: SessionRecord, username: str | None = None) -> dict[str, Any]:
@@ -14,6 +15,7 @@ def as_document(row: SessionRecord, username: str | None = None) -> dict[str, An
     return {
         "id": str(row.id),
         "user_id": str(row.user_id),
+        "subject": subject_of(row.subject, row.user_id),
         "username": username,
         "client_id": row.client_id,
         "scopes": sorted(row.scopes),

@@ -78,3 +78,5 @@ class SessionRecord(Model):
     device_name: Mapped[str | None] = mapped_column(Text)
     last_address: Mapped[str | None] = mapped_column(String(45))
     last_user_agent: Mapped[str | None] = mapped_column(String(200))
+
+    subject: Mapped[str | None] = mapped_column(String(255))  # the user's, so that a refresh need not read the user

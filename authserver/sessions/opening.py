@@ -115,7 +115,7 @@ class Opening:
             user = _still_valid(locked, proof)
             granted = grant(connection, user.roles)
             ended = _end_oldest(connection, proof.user_id, client) if capped else 0
-            values |= {"client_epoch": user.client_epoch, "roles": user.roles}
+            values |= {"client_epoch": user.client_epoch, "roles": user.roles, "subject": user.subject}
             values |= {"scopes": granted.scopes, "audiences": granted.audiences}
             row = present(one_row(connection, SessionRecord, _INSERT, values))
             check(connection, row)

@@ -69,6 +69,7 @@ _LAST_CALLER: dict[Any, Any] = {"last_address": _address, "last_user_agent": _us
 _SESSION = (
     _S.id,
     _S.user_id,
+    _S.subject,
     _S.scopes,
     _S.audiences,
     _S.roles,

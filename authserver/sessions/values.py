@@ -30,6 +30,7 @@ class Session(Protocol):
 
     id: UUID
     user_id: UUID
+    subject: str | None
     scopes: frozenset[str]
     audiences: frozenset[str]
     roles: frozenset[str]

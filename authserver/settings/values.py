@@ -79,6 +79,8 @@ class DatabaseSettings(Group):
     """Seconds to wait for a connection or a lock."""
     max_clock_skew: Annotated[Seconds, Field(ge=1)] = 5
     """Seconds by which this node's clock may differ from the database's before the node counts as not ready."""
+    all_nodes_new: bool = False
+    """Whether no node of the version before runs any more. Users with a subject of their own can be added then."""
 
 
 class TokenSettings(Group):

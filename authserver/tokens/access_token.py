@@ -19,6 +19,7 @@ from authserver.sessions.values import Session, expires_at
 from authserver.tokens import opaque, status_list
 from authserver.tokens.scopes import Access
 from authserver.tokens.signing import only, sign
+from authserver.users.subjects import subject_of
 
 TYP = "at+jwt"
 #: The most characters of an access token. A longer one is not made: with the other headers of a request it would not fit
@@ -89,7 +90,7 @@ class AccessTokens:
         # Times in tokens are whole seconds. In the session's last one a token is good for one second, not for none.
         end = max(min(issued_at + client.access_token_lifetime, last), issued_at + 1)
         claims: dict[str, Any] = {
-            "sub": str(session.user_id),
+            "sub": subject_of(session.subject, session.user_id),
             "sid": str(session.id),
             "auth_time": session.auth_time // 1000,
             "status": status_list.reference(self._issuer, session.status_index),

@@ -19,6 +19,7 @@ from authserver.sessions.rotation import Rotation
 from authserver.sessions.values import expires_at, is_live
 from authserver.tokens.access_token import AccessTokens, OwnToken
 from authserver.tokens.standing import look_up
+from authserver.users.subjects import subject_of
 
 INACTIVE: dict[str, Any] = {"active": False}
 
@@ -59,7 +60,7 @@ class Introspection:
             "active": True,
             "iss": self._issuer,
             "client_id": row.client_id,
-            "sub": str(row.user_id),
+            "sub": subject_of(row.subject, row.user_id),
             "sid": str(row.id),
             "scope": " ".join(sorted(row.scopes)),
             "exp": expires_at(row) // 1000,

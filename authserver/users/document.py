@@ -6,12 +6,14 @@ from typing import Any
 
 from authserver.database.times import iso_of
 from authserver.users.model import UserRecord
+from authserver.users.subjects import subject_of
 
 
 def as_document(row: UserRecord) -> dict[str, Any]:
     """Describe a row. Roles are sorted; times are ISO 8601 in UTC."""
     return {
         "id": str(row.id),
+        "subject": subject_of(row.subject, row.id),
         "username": row.username,
         "email": row.email,
         "roles": sorted(row.roles),

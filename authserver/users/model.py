@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Integer, LargeBinary, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database.tables import Model, WordSet
@@ -15,10 +15,11 @@ class UserRecord(Model):
     """One user. The keys are the folded names (`users/names`). They are unique, and a sign-in looks them up.
 
     `password_version` counts password changes. A rehash of the same password does not change it. A removed user has no
-    keys, so the name is free at once. The row is deleted when no session needs it.
+    keys, so the name is free at once. The row is deleted when no session needs it, and keeps its subject until then.
     """
 
     __tablename__ = "users"
+    __table_args__ = (Index("uq_users_subject", "subject", unique=True),)
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     username: Mapped[str] = mapped_column(Text)
@@ -32,6 +33,7 @@ class UserRecord(Model):
     created_at: Mapped[int] = mapped_column(BigInteger)
     changed_at: Mapped[int] = mapped_column(BigInteger)
     removed_at: Mapped[int | None] = mapped_column(BigInteger)
+    subject: Mapped[str | None] = mapped_column(String(255))  # never changed; `users/subjects` says what it is
 
 
 class PasswordLinkRecord(Model):
@@ -71,6 +73,7 @@ class LockedUser:
     enabled: bool
     password_version: int
     roles: frozenset[str]
+    subject: str | None
     client_enabled: bool
     client_epoch: int
 

@@ -15,6 +15,7 @@ from authserver.database.sql import in_batch, now_ms, position
 from authserver.database.tables import all_rows, one_row
 from authserver.users.model import HashCount, LockedUser, UserRecord
 from authserver.users.names import fold, login_key
+from authserver.users.subjects import as_id
 
 _COLUMNS = UserRecord.__table__.columns
 _PRESENT = UserRecord.removed_at.is_(None)
@@ -51,6 +52,7 @@ def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, e
             UserRecord.enabled,
             UserRecord.password_version,
             UserRecord.roles,
+            UserRecord.subject,
             ClientRecord.enabled.label("client_enabled"),
             ClientRecord.epoch.label("client_epoch"),
         )
@@ -83,17 +85,26 @@ def read(connection: Connection, login_or_id: str) -> UserRecord | None:
     return next(iter(all_rows(connection, UserRecord, select(*_COLUMNS).where(named, _PRESENT))), None)
 
 
+def _has_subject(subject: str) -> ColumnElement[bool]:
+    by_default = as_id(subject)
+    own = UserRecord.subject == subject
+    if by_default is None or str(by_default) != subject:
+        return own
+    return own | (UserRecord.subject.is_(None) & (UserRecord.id == by_default))
+
+
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which users to find; None matches all. `text` is part of the name or address, compared in folded form.
+    """Which users to find; None matches all. `text` is part of the name or address, compared in folded form, or the subject.
 
-    `login` is a whole user name or e-mail address, as at sign-in.
+    `login` is a whole user name or e-mail address, as at sign-in, and `subject` a whole claim `sub`.
     """
 
     text: str | None = None
     role: str | None = None
     enabled: bool | None = None
     login: str | None = None
+    subject: str | None = None
 
 
 def read_all(
@@ -106,7 +117,8 @@ def read_all(
     if which.text is not None:
         folded = fold(which.text.strip())
         in_name = UserRecord.username_key.contains(folded, autoescape=True)
-        statement = statement.where(in_name | UserRecord.email_key.contains(folded, autoescape=True))
+        in_address = UserRecord.email_key.contains(folded, autoescape=True)
+        statement = statement.where(in_name | in_address | _has_subject(which.text))
     if which.role is not None:
         words = literal(" ") + cast(UserRecord.roles, Text) + literal(" ")
         statement = statement.where(words.contains(f" {which.role} ", autoescape=True))
@@ -114,6 +126,8 @@ def read_all(
         statement = statement.where(UserRecord.enabled.is_(which.enabled))
     if which.login is not None:
         statement = statement.where(_has_login(which.login))
+    if which.subject is not None:
+        statement = statement.where(_has_subject(which.subject))
     return all_rows(connection, UserRecord, statement)
 
 
@@ -153,14 +167,14 @@ def role_sets(connection: Connection) -> frozenset[frozenset[str]]:
 
 
 def add(connection: Connection, values: Mapping[str, Any]) -> None:
-    """Insert a user. Raises IntegrityError if the name or address is taken."""
+    """Insert a user. Raises IntegrityError if the name, address or subject is taken."""
     connection.execute(
         insert(UserRecord).values(password_version=1, enabled=True, created_at=now_ms(), changed_at=now_ms(), **values)
     )
 
 
 def add_all(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert many users at once. Raises IntegrityError if one name or address is taken."""
+    """Insert many users at once. Raises IntegrityError if one name, address or subject is taken."""
     connection.execute(
         insert(UserRecord).values(password_version=1, created_at=now_ms(), changed_at=now_ms()),
         [dict(row) for row in rows],

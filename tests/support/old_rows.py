@@ -253,8 +253,21 @@ _FOURTH: Rows = {
 
 _FIFTH: Rows = {**_FOURTH, "leases": [{"name": "prune", "until": _2024}]}
 
+_SIXTH: Rows = {
+    **_FIFTH,
+    "users": [{**_FIFTH["users"][0], "subject": "auth0|507f1f77bcf86cd799439020"}],
+    "sessions": [{**_FIFTH["sessions"][0], "subject": "auth0|507f1f77bcf86cd799439020"}],
+}
+
 #: The rows of each revision, oldest first.
-ROWS: dict[str, Rows] = {"0001": _FIRST, "0002": _SECOND, "0003": _THIRD, "0004": _FOURTH, "0005": _FIFTH}
+ROWS: dict[str, Rows] = {
+    "0001": _FIRST,
+    "0002": _SECOND,
+    "0003": _THIRD,
+    "0004": _FOURTH,
+    "0005": _FIFTH,
+    "0006": _SIXTH,
+}
 
 
 def put(connection: Connection, rows: Rows) -> None:

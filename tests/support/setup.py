@@ -118,6 +118,7 @@ class Setup:
                     "email_key": None if email is None else fold(email),
                     "password_hash": changes.pop("password_hash", None) or self.hasher.hash(password),
                     "roles": frozenset(changes.pop("roles", "").split()),
+                    "subject": changes.pop("subject", None),
                 },
             )
         return Person(str(user_id), username, password, email)
@@ -177,7 +178,7 @@ def make_setup(kind: str, directory: Path, postgres: Postgres | None = None, **s
             "data_dir": directory / "data",
             "key_dir": directory / "keys",
             "issuer": ISSUER,
-            "database": DatabaseSettings(url=SecretStr(url)),
+            "database": DatabaseSettings(url=SecretStr(url), all_nodes_new=True),
             "passwords": CHEAP,
             "server": ServerSettings(threads=16),
             "caches": CacheSettings(),

@@ -1,0 +1,15 @@
+"""Subjects: ids that users bring along and tokens have as `sub`. Sessions of nodes of the version before have none."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0006"
+down_revision = "0005"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("users", sa.Column("subject", sa.String(length=255)))
+    op.create_index("uq_users_subject", "users", ["subject"], unique=True)
+    op.add_column("sessions", sa.Column("subject", sa.String(length=255)))
