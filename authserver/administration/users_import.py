@@ -6,27 +6,29 @@ stopped goes on when it is run again: it skips users who are there already.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import IntegrityError
 
-from authserver.administration import users_lines
+from authserver.administration import subjects, users_lines
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.csv_records import Source
-from authserver.administration.errors import Forbidden
-from authserver.administration.users import Profile
+from authserver.administration.errors import Conflict, Forbidden
+from authserver.administration.users import recorded
 from authserver.administration.users_lines import Format, Given, Problem, Unreadable
-from authserver.administration.users_sorting import Batch, sort_lines
+from authserver.administration.users_sorting import Batch, sort_lines, to_add
 from authserver.database.identifiers import new_id
 from authserver.passwords import imported
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.users import store
+from authserver.users.model import UserRecord
 
 _EXPORT_PAGE = 500
 
@@ -61,8 +63,8 @@ def import_users(
 ) -> Iterator[Step]:
     """Add the users of a file, and report each line that cannot be used. Commits each batch and yields after it.
 
-    A user who is there already is not changed, least of all the password. A line with the same name, address, roles and
-    state is skipped; with other values it is a problem. A dry run changes nothing.
+    A user who is there already is not changed, least of all the password. A line with the same name, address, subject,
+    roles and state is skipped; with other values it is a problem. A dry run changes nothing.
 
     Raises:
         Invalid: the first line of a CSV file does not name columns that are known.
@@ -103,8 +105,13 @@ def _import(
     yield Step(tally, [])
 
 
-def export_users(admin: Administration, form: Format, *, with_password_hashes: bool = False) -> Iterator[str]:
+def export_users(
+    admin: Administration, form: Format, *, with_password_hashes: bool = False, with_ids: bool = False
+) -> Iterator[str]:
     """All users as lines, by name, in the form that an import reads. Recorded before the first line leaves.
+
+    `with_ids` makes the ids of users without a subject their subjects, so that another server puts the same `sub` into
+    tokens.
 
     Raises:
         Forbidden: only the command line exports password hashes. They let their reader guess passwords offline, those
@@ -115,18 +122,20 @@ def export_users(admin: Administration, form: Format, *, with_password_hashes: b
     detail = {"with_password_hashes": with_password_hashes}
     with admin.transaction() as connection:
         admin.record(connection, Event.USERS_EXPORTED, subject="all", detail=detail)
-    return _export(admin, form, with_password_hashes=with_password_hashes)
+    first = users_lines.first_line(form, with_password_hash=with_password_hashes)
+    line_of = partial(users_lines.line_of, form, with_password_hash=with_password_hashes, with_id=with_ids)
+    return _export(admin, first, line_of)
 
 
-def _export(admin: Administration, form: Format, *, with_password_hashes: bool) -> Iterator[str]:
-    if begin := users_lines.first_line(form, with_password_hash=with_password_hashes):
-        yield begin
+def _export(admin: Administration, first: str, line_of: Callable[[UserRecord], str]) -> Iterator[str]:
+    if first:
+        yield first
     last = None
     while True:
         with admin.database.autocommit() as connection:
             rows = store.read_all(connection, after=last, limit=_EXPORT_PAGE)
         for row in rows:
-            yield users_lines.line_of(form, row, with_password_hash=with_password_hashes)
+            yield line_of(row)
         if len(rows) < _EXPORT_PAGE:
             return
         last = rows[-1].username_key
@@ -137,13 +146,15 @@ def _add(admin: Administration, batch: Batch, import_id: UUID) -> None:
     rows = [(given, _row(admin, given)) for given in batch.new]
     try:
         _insert(admin, rows, import_id)
-    except (IntegrityError, Forbidden):
+    except (IntegrityError, Conflict, Forbidden):
         batch.new = []
         for given, row in rows:
             try:
                 _insert(admin, [(given, row)], import_id)
             except IntegrityError:
-                batch.refuse(given, "username", "or the e-mail address was taken a moment ago")
+                batch.refuse(given, "username", "or the e-mail address or subject was taken a moment ago")
+            except Conflict as problem:
+                batch.refuse(given, "subject", str(problem))
             except Forbidden as problem:
                 batch.refuse(given, "roles", str(problem))
             else:
@@ -156,8 +167,7 @@ def _row(admin: Administration, given: Given) -> dict[str, Any]:
         password_hash = admin.hash_password(given.password)
     elif given.password_hash is not None:
         password_hash = imported.to_store(given.password_hash, admin.hash_password)
-    columns = Profile(given.username, given.email, given.roles).columns()
-    return {"id": new_id(), "password_hash": password_hash, "enabled": given.enabled, **columns}
+    return {"id": new_id(), "password_hash": password_hash, "enabled": given.enabled, **to_add(given).columns()}
 
 
 def _insert(admin: Administration, rows: Sequence[tuple[Given, dict[str, Any]]], import_id: UUID) -> None:
@@ -166,9 +176,10 @@ def _insert(admin: Administration, rows: Sequence[tuple[Given, dict[str, Any]]],
     entries = []
     for given, row in rows:
         kind = "plain" if given.password is not None else "hash" if given.password_hash is not None else "none"
-        detail = {"username": given.username, "roles": sorted(given.roles), "password": kind}
+        detail = {"username": given.username, "roles": sorted(given.roles), "password": kind, **recorded(given.subject)}
         entries.append(admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail))
     with admin.transaction() as connection:
+        subjects.refuse_taken(connection, [given.subject for given, _ in rows if given.subject is not None])
         for roles in {given.roles for given, _ in rows}:
             require_roles(admin, connection, roles, "giving these roles")
         store.add_all(connection, [row for _, row in rows])

@@ -21,11 +21,12 @@ from authserver.passwords.imported import is_no_password
 from authserver.refusals import problems as refusals
 from authserver.users.model import UserRecord
 from authserver.users.names import trimmed
+from authserver.users.subjects import subject_of
 
 Format = Literal["csv", "jsonl"]
 
 #: The columns and members, in the order in which they are written.
-FIELDS = ("username", "email", "roles", "enabled", "password_hash", "password")
+FIELDS = ("username", "email", "roles", "enabled", "subject", "password_hash", "password")
 
 _Entry = TypeVar("_Entry")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -51,6 +52,7 @@ class Given:
     email: str | None
     roles: frozenset[str]
     enabled: bool
+    subject: str | None
     password_hash: str | None
     password: str | None
 
@@ -92,13 +94,14 @@ def problems_of(line: int, problems: Iterable[refusals.Problem]) -> Iterator[Pro
 
 def first_line(form: Format, *, with_password_hash: bool) -> str:
     """What an export begins with: the columns of `line_of`."""
-    return _csv_line(FIELDS[: 5 if with_password_hash else 4]) if form == "csv" else ""
+    return _csv_line(FIELDS[: 6 if with_password_hash else 5]) if form == "csv" else ""
 
 
-def line_of(form: Format, row: UserRecord, *, with_password_hash: bool) -> str:
-    """A user as a line, with its line end."""
+def line_of(form: Format, row: UserRecord, *, with_password_hash: bool, with_id: bool = False) -> str:
+    """A user as a line, with its line end. `with_id` makes the id the subject of a user who has no other."""
     values: dict[str, Any] = {
         "username": row.username, "email": row.email, "roles": sorted(row.roles), "enabled": row.enabled,
+        "subject": subject_of(row.subject, row.id) if with_id else row.subject,
     }  # fmt: skip
     if with_password_hash:
         values["password_hash"] = row.password_hash
@@ -177,13 +180,13 @@ def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _given(number: int, values: Mapping[str, Any]) -> Given:
-    texts = {name: values.get(name) for name in ("username", "email", "password_hash", "password")}
+    texts = {name: values.get(name) for name in ("username", "email", "subject", "password_hash", "password")}
     for name, value in texts.items():
         if not isinstance(value, str | None):
             raise Invalid("has to be text", field=name)
     # Blanks around a name are no part of it; those around a password are.
     texts |= {name: trimmed(text) for name in ("username", "email") if (text := texts[name])}
-    username, email, password_hash, password = (text or None for text in texts.values())
+    username, email, subject, password_hash, password = (text or None for text in texts.values())
     if username is None:
         raise Invalid("is missing", field="username")
     if password_hash and is_no_password(password_hash):
@@ -191,7 +194,7 @@ def _given(number: int, values: Mapping[str, Any]) -> Given:
     if password_hash and password:
         raise Invalid("stands beside password_hash: give one of the two", field="password")
     roles, enabled = _roles(values.get("roles", "")), _enabled(values.get("enabled", True))
-    return Given(number, username, email, roles, enabled, password_hash, password)
+    return Given(number, username, email, roles, enabled, subject, password_hash, password)
 
 
 def _roles(value: Any) -> frozenset[str]:
@@ -218,12 +221,19 @@ def _csv_line(cells: Sequence[str]) -> str:
 
 
 def _escape_formula(cell: str) -> str:
-    """Put an apostrophe before a formula, also before one that has apostrophes already, so that reading is exact."""
-    return f"'{cell}" if cell.lstrip("'").startswith(_FORMULA) else cell
+    """Put an apostrophe before a formula, also before one that has apostrophes already, so that reading is exact.
+
+    A spreadsheet with semicolons as separators makes cells of the parts of a later column, in spite of the quotes.
+    """
+    parts = cell.split(";")
+    return ";".join(f"'{part}" if part.lstrip("'").startswith(_FORMULA) else part for part in parts)
 
 
 def _unescape_formula(cell: str, *, exact: bool) -> str:
     """Also take the text out of `="text"`, with which spreadsheets keep a text a text. An export never begins so."""
     if cell.startswith('="') and cell.endswith('"') and len(cell) > 2 and not exact:
         return cell[2:-1].replace('""', '"')
-    return cell[1:] if cell.startswith("'") and cell.lstrip("'").startswith(_FORMULA) else cell
+    parts = [cell] if exact else cell.split(";")
+    return ";".join(
+        part[1:] if part.startswith("'") and part.lstrip("'").startswith(_FORMULA) else part for part in parts
+    )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from authserver.administration import subjects
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.errors import Forbidden, Invalid
@@ -14,6 +15,8 @@ from authserver.passwords import imported
 from authserver.users import store
 from authserver.users.model import UserRecord
 from authserver.users.names import fold
+from authserver.users.subjects import Holder, subject_of
+from authserver.users.subjects.store import holders
 
 
 @dataclass(slots=True)
@@ -44,32 +47,42 @@ def sort_lines(lines: Sequence[Given | Problem], admin: Administration, seen: di
         rows = store.read_by_keys(
             connection, [name for name, _ in keys.values()], [email for _, email in keys.values() if email]
         )
+        held = holders(connection, [given.subject for given in usable if given.subject is not None])
     owners = {key: row for row in rows for key in (row.username_key, row.email_key) if key}
     for given in usable:
-        _classify(batch, given, keys[given.line], owners, seen)
+        _classify(batch, given, keys[given.line], owners, held, seen)
     _refuse_beyond_authority(admin, batch)
     return batch
 
 
 def _classify(
-    batch: Batch, given: Given, keys: tuple[str, str | None], owners: dict[str, UserRecord], seen: dict[int, int]
+    batch: Batch,
+    given: Given,
+    keys: tuple[str, str | None],
+    owners: Mapping[str, UserRecord],
+    held: Mapping[str, Holder],
+    seen: dict[int, int],
 ) -> None:
     """Decide whether a line is new, present or refused."""
     # Names and addresses share `owners` and `seen`: no name has an @, and every address has one.
     name, email = keys
     named, addressed = owners.get(name), owners.get(email or "")
-    own, mark = [hash(key) for key in (name, email) if key], hash(_profile(given))
-    if named is not None and _profile(named) == _profile(given):
+    own = {hash(key): where for key, where in ((name, "username"), (email, "email")) if key}
+    if given.subject is not None:
+        own[hash(("subject", given.subject))] = "subject"
+    mark = hash((given.subject, *_profile(given)))
+    if named is not None and _is_same(named, given):
         batch.present += 1
     elif named is not None:
-        batch.refuse(given, "username", "is taken by a user with another name, address, roles or state")
+        batch.refuse(given, "username", "is taken by a user with another name, address, subject, roles or state")
     elif addressed is not None:
         batch.refuse(given, "email", "is the address of another user")
     elif all(seen.get(key) == mark for key in own):
         batch.present += 1
     elif (taken := next((key for key in own if key in seen), None)) is not None:
-        where = "username" if taken == own[0] else "email"
-        batch.refuse(given, where, "is taken by an earlier line of this file")
+        batch.refuse(given, own[taken], "is taken by an earlier line of this file")
+    elif (holder := held.get(given.subject or "")) is not None:
+        batch.refuse(given, "subject", holder)
     else:
         seen.update(dict.fromkeys(own, mark))
         batch.new.append(given)
@@ -79,8 +92,20 @@ def _profile(user: UserRecord | Given) -> tuple[object, ...]:
     return user.username, user.email, user.roles, user.enabled
 
 
+def to_add(given: Given) -> Profile:
+    """The user that a line asks for, without password and state."""
+    return Profile(given.username, given.email, given.roles, given.subject)
+
+
+def _is_same(row: UserRecord, given: Given) -> bool:
+    """Whether a line says of a user what is so already."""
+    return _profile(row) == _profile(given) and subject_of(row.subject, row.id) == subject_of(given.subject, row.id)
+
+
 def _check(admin: Administration, given: Given) -> Iterator[Problem]:
-    yield from problems_of(given.line, profile_problems(Profile(given.username, given.email, given.roles)))
+    yield from problems_of(given.line, profile_problems(to_add(given)))
+    if (reason := subjects.too_early(given.subject, admin.settings.database)) is not None:
+        yield Problem(given.line, "subject", reason)
     if given.password_hash is not None:
         try:
             imported.read(given.password_hash, imported.AT_IMPORT)

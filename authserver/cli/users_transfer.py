@@ -73,19 +73,27 @@ def import_(
 @click.command()
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), default="csv", show_default=True)
 @click.option("--with-password-hashes", is_flag=True, help="To move to another server. Keep the file as a secret.")
+@click.option(
+    "--with-ids", is_flag=True, help="To move to another server, whose tokens then name the users as this one's do."
+)
 @click.option("--output", type=click.Path(path_type=Path, dir_okay=False), help="[default: standard output]")
 @pass_invocation
-def export(invocation: Invocation, /, form: Format, output: Path | None, *, with_password_hashes: bool) -> None:
+def export(
+    invocation: Invocation, /, form: Format, output: Path | None, *, with_password_hashes: bool, with_ids: bool
+) -> None:
     """Write all users in the form that `users import` reads.
 
     \b
     Examples:
       authserver users export > users.csv
-      authserver users export --format jsonl --with-password-hashes --output users.jsonl
+      authserver users export --format jsonl --with-password-hashes --with-ids --output users.jsonl
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     tell, count = progress("exported"), 0
     with written(output or Path("-")) as target:
-        for line in use_cases.export_users(invocation.admin, form, with_password_hashes=with_password_hashes):
+        lines = use_cases.export_users(
+            invocation.admin, form, with_password_hashes=with_password_hashes, with_ids=with_ids
+        )
+        for line in lines:
             target.write(line.encode())
             count += 1
             if count % 1000 == 0:

@@ -13,7 +13,7 @@ from tests.support.server import ROOT
 from tests.support.setup import Setup
 from tests.support.shell import COMMAND, Shell
 
-ALL = '"username","email","roles","enabled"\n"anna","","","true"\n'
+ALL = '"username","email","roles","enabled","subject"\n"anna","","","true",""\n'
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -88,3 +89,22 @@ for number in range({_ROUNDS}):
 """
     processes_at_once(prepare, act, count=4, settings=setup.settings)
     assert [sum(added(setup, f"shop-{number}")) for number in range(_ROUNDS)] == [1] * _ROUNDS
+
+
+def test_an_import_loses_to_clients_or_they_to_it(setup: Setup):
+    names = [f"shop-{number}" for number in range(100)]
+    text = "username,subject\n" + "".join(f"user-{name},{name}\n" for name in names)
+    began = threading.Event()
+
+    def registering() -> list[str]:
+        began.set()
+        return [register(an_admin(setup), name) for name in names]
+
+    with ThreadPoolExecutor(1) as pool:
+        registered = pool.submit(registering)
+        assert began.wait(60)
+        tally, problems = import_text(an_admin(setup), text, batch=10)
+        clients = registered.result()
+    assert tally.added + clients.count("client") == len(names)
+    assert {problem.field for problem in problems} <= {"subject"}
+    assert [sum(added(setup, name)) for name in names] == [1] * len(names)

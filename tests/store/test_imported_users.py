@@ -219,13 +219,14 @@ def test_every_name_that_users_can_have_comes_back_from_a_csv_file(username: str
     class Row:
         roles = frozenset({"x"})
         enabled = True
+        subject = "auth0|1;=1+1"
 
     row: Any = Row()
     row.username, row.email = username, email
     text = first_line("csv", with_password_hash=False) + line_of("csv", row, with_password_hash=False)
     (given,) = read(io.BytesIO(text.encode()), "csv")
     assert isinstance(given, Given)
-    assert (given.username, given.email) == (username, email)
+    assert (given.username, given.email, given.subject) == (username, email, Row.subject)
     # No cell begins as a formula, with any separator that a reader may take.
     for separator in (",", ";", "\t"):
         for cells in csv.reader(text.splitlines(), delimiter=separator):

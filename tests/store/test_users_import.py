@@ -12,7 +12,7 @@ import pytest
 
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
-from authserver.administration.users_lines import FIELDS, Given, read
+from authserver.administration.users_lines import Given, read
 from tests.support.databases import on_both_databases
 from tests.support.foreign_hashes import HASHES
 from tests.support.importing import CALLER, import_text, names
@@ -28,8 +28,16 @@ def admin(setup: Setup) -> Administration:
 
 # --- the contents of a line -------------------------------------------------------------------------------------------
 
+HEADER = b"username,email,roles,enabled,password_hash,password\n"
 ANNA = Given(
-    2, "anna", "anna@example.com", frozenset({"editor", "writer"}), enabled=False, password_hash=HASH, password=None
+    2,
+    "anna",
+    "anna@example.com",
+    frozenset({"editor", "writer"}),
+    enabled=False,
+    subject=None,
+    password_hash=HASH,
+    password=None,
 )
 
 
@@ -139,7 +147,7 @@ def test_a_bad_line_is_told_by_number_field_and_reason_and_the_rest_is_imported(
     admin: Administration, line: str | bytes, field: str, text: str
 ):
     raw = line if isinstance(line, bytes) else line.encode()
-    tally, problems = import_text(admin, ",".join(FIELDS).encode() + b"\nbefore,,,,,\n" + raw + b"\nafter,,,,,\n")
+    tally, problems = import_text(admin, HEADER + b"before,,,,,\n" + raw + b"\nafter,,,,,\n")
     (problem,) = problems
     assert (problem.line, problem.field) == (3, field)
     assert re.search(text, problem.text), problem

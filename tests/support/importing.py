@@ -22,8 +22,8 @@ def import_text(
     return steps[-1].tally, [problem for step in steps for problem in step.problems]
 
 
-def exported(admin: Administration, form: Format = "csv", *, hashes: bool = True) -> str:
-    return "".join(users_import.export_users(admin, form, with_password_hashes=hashes))
+def exported(admin: Administration, form: Format = "csv", *, hashes: bool = True, with_ids: bool = False) -> str:
+    return "".join(users_import.export_users(admin, form, with_password_hashes=hashes, with_ids=with_ids))
 
 
 def names(admin: Administration) -> set[str]:
