@@ -189,7 +189,7 @@ def test_an_export_with_hashes_is_a_file_for_its_owner_alone(shell: Shell, setup
     target.chmod(0o644)
     assert shell.run("users", "export", "--with-password-hashes", "--output", str(target)).returncode == 0
     assert target.stat().st_mode & 0o777 == 0o600
-    assert '"anna","","","true","$argon2id$' in target.read_text()
+    assert '"anna","","","true","","$argon2id$' in target.read_text()
     plain = shell.run("users", "export")
     assert plain.stdout == '"username","email","roles","enabled"\n"anna","","","true"\n'
     (with_hashes, without) = (json.loads(row.detail)["with_password_hashes"] for row in setup.events("users.exported"))
