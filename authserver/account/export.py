@@ -12,6 +12,7 @@ from authserver.pages.pages import Pages
 from authserver.pages.visits import Visit
 from authserver.sessions.document import as_document
 from authserver.sessions.model import SessionRecord
+from authserver.users.model import name_of
 from authserver.users.subjects import subject_of
 
 _MOST_EVENTS = 10_000
@@ -33,7 +34,7 @@ def everything(account: Account, pages: Pages, visit: Visit) -> dict[str, Any]:
         "user": {
             "id": str(profile.id),
             "subject": subject_of(profile.subject, profile.id),
-            "username": profile.username,
+            "username": name_of(profile),
             "email": profile.email,
             "roles": sorted(profile.roles),
             "enabled": profile.enabled,

@@ -27,7 +27,7 @@ from authserver.administration.errors import NotFound
 from authserver.administration.users import Profile
 from authserver.database.times import iso_of
 from authserver.users.document import as_document
-from authserver.users.model import UserRecord
+from authserver.users.model import UserRecord, list_key
 from authserver.users.store import Filter
 
 _READ: Final = "authserver:users:read"
@@ -42,7 +42,7 @@ Password = Annotated[Line, Field(min_length=8, max_length=256, json_schema_extra
 class UserChanges(Document):
     """What may be changed of a user. A member that is left out stays as it is."""
 
-    username: Username = Field(default_factory=unset)
+    username: Username | None = Field(default=None, description="Null removes it, if there is an address.")
     email: Email | None = Field(default=None, description="The user can sign in with it too; null removes it.")
     roles: Roles = Field(default_factory=unset, description="The scopes of a lost role leave sessions at once.")
 
@@ -50,7 +50,7 @@ class UserChanges(Document):
 class UserCreation(Document):
     """A user to add. Without a password the user cannot sign in until a one-time link has set one."""
 
-    username: Username
+    username: Username | None = Field(default=None, description="Optional if there is an address.")
     email: Email | None = None
     roles: Roles = Field(default_factory=list)
     password: Password | None = None
@@ -70,7 +70,7 @@ class User(Versioned):
 
     id: str
     subject: str = Field(description="The claim `sub` of the user's tokens; the id unless another was given.")
-    username: str
+    username: str | None
     email: str | None
     roles: list[str]
     enabled: bool
@@ -80,7 +80,7 @@ class User(Versioned):
 
 
 class UserList(NextPage):
-    """A page of users, by folded name."""
+    """A page of users, by folded name, or address where there is no name."""
 
     items: list[User]
 
@@ -88,7 +88,7 @@ class UserList(NextPage):
 class PasswordLink(Document):
     """A link with which its user, and no other, sets the password once. Only this answer shows it."""
 
-    username: str
+    username: str = Field(description="The user name, or the address of a user without one.")
     url: str
     expires_at: str
 
@@ -136,7 +136,7 @@ def checked_id(user_id: str) -> str:
 def list_(admin: Administration, query: UserQuery) -> UserList:
     which = Filter(query.q, query.role, query.enabled, query.login, query.subject)
     rows = use_cases.find_all(admin, which, after=paging.decode(query.cursor), limit=query.limit + 1)
-    kept, following = paging.cut(rows, query, lambda row: row.username_key)
+    kept, following = paging.cut(rows, query, list_key)
     return UserList(items=[user(row) for row in kept], next=following)
 
 

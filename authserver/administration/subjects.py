@@ -1,4 +1,4 @@
-"""What of a new user's subject depends on the settings and on others: whether all nodes know it, and who has it."""
+"""Whether the subject of a new user is free, and stays so until the user is added."""
 
 from __future__ import annotations
 
@@ -7,21 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from authserver.administration.errors import Conflict
-from authserver.settings.values import DatabaseSettings
 from authserver.users.subjects import store
-
-
-def too_early(subject: str | None, settings: DatabaseSettings) -> str | None:
-    """Why a user with this subject cannot be added yet; None if nothing is in the way.
-
-    A node of the version before would put the user's id into tokens instead.
-    """
-    if subject is None or settings.all_nodes_new:
-        return None
-    return (
-        "nodes of the version before know no subjects: when none of them runs any more, set database.all_nodes_new to "
-        "true on all nodes"
-    )
 
 
 def refuse_taken(connection: Connection, subjects: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -18,6 +18,7 @@ from authserver.administration import subjects
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, NotFound
+from authserver.administration.old_nodes import early_problems
 from authserver.administration.users_consequences import end_everything, end_outgrown_links, rewrite_sessions
 from authserver.database.identifiers import new_id
 from authserver.passwords import rules as new_password
@@ -25,10 +26,10 @@ from authserver.records.audit import Event
 from authserver.refusals.problems import Problem
 from authserver.sessions.model import End
 from authserver.users import store
-from authserver.users.model import UserRecord
+from authserver.users.model import UserRecord, name_of
 from authserver.users.names import check_email, check_role, check_username, fold, trimmed
 from authserver.users.store import Filter
-from authserver.users.subjects import check_subject
+from authserver.users.subjects import as_id, check_subject
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,22 +39,28 @@ class Profile:
     Name and address lose the blanks around them.
     """
 
-    username: str
+    username: str | None
     email: str | None
     roles: frozenset[str]
     subject: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "username", trimmed(self.username))
-        object.__setattr__(self, "email", None if self.email is None else trimmed(self.email))
+        for name in ("username", "email"):
+            if (given := getattr(self, name)) is not None:
+                object.__setattr__(self, name, trimmed(given))
+
+    @classmethod
+    def of(cls, row: UserRecord) -> Self:
+        """The profile that a user has."""
+        return cls(name_of(row), row.email, row.roles, row.subject)
 
     def columns(self) -> dict[str, Any]:
         """The columns of the user's row, with the folded name and address, which are unique."""
         return {
-            "username": self.username,
-            "username_key": fold(self.username),
+            "username": self.username or self.email,
+            "username_key": self.username and fold(self.username),
             "email": self.email,
-            "email_key": None if self.email is None else fold(self.email),
+            "email_key": self.email and fold(self.email),
             "roles": self.roles,
             "subject": self.subject,
         }
@@ -68,7 +75,7 @@ def find(admin: Administration, login: str) -> UserRecord:
 def find_all(
     admin: Administration, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
 ) -> Sequence[UserRecord]:
-    """The users by folded name, without removed ones. `after` is the last folded name of the previous page."""
+    """The users by name or address, without removed ones. `after` is the `list_key` of the previous page's last user."""
     with admin.reading() as connection:
         return store.read_all(connection, which, after=after, limit=limit)
 
@@ -111,7 +118,7 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
             require_roles(admin, connection, profile.roles, "giving these roles")
             _refuse_taken(connection, profile)
             store.add(connection, {"id": user_id, "password_hash": password_hash, **profile.columns()})
-            detail = {"username": profile.username, "roles": sorted(profile.roles), **recorded(profile.subject)}
+            detail = {**recorded(profile), "roles": sorted(profile.roles)}
             admin.record(connection, Event.USER_ADDED, user_id=user_id, detail=detail)
     except IntegrityError:
         raise Conflict("the user name, e-mail address or subject was taken a moment ago") from None
@@ -119,7 +126,7 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
 
 
 def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> UserRecord:
-    """Change name, address or roles. Sessions get the new roles at once, and lose the scopes that these do not open.
+    """Change name, address or roles; a user keeps at least one of name and address. Sessions get the new roles at once, and lose the scopes that these do not open.
 
     If the new roles open more scopes of administration, the user's password link ends.
 
@@ -129,9 +136,11 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
     try:
         with admin.transaction() as connection:
             row = lock(admin, connection, login)
-            before = Profile(row.username, row.email, row.roles, row.subject)
+            before = Profile.of(row)
             after = change(before)
             check_profile(after)
+            if before.username is not None:
+                _refuse_early(admin, after.username, None)
             if after.subject != before.subject:
                 raise Invalid("cannot be changed: APIs know the user by it", field="subject")
             require_roles(admin, connection, after.roles - before.roles, "giving these roles")
@@ -192,7 +201,7 @@ def remove(admin: Administration, login: str) -> int:
         row = lock(admin, connection, login)
         store.remove(connection, row.id)
         ended = end_everything(connection, admin, row.id, End.USER_REMOVED)
-        admin.record(connection, Event.USER_REMOVED, user_id=row.id, detail={"username": row.username})
+        admin.record(connection, Event.USER_REMOVED, user_id=row.id, detail=recorded(Profile.of(row)))
     return ended
 
 
@@ -213,34 +222,37 @@ def check_profile(profile: Profile) -> None:
 
 def profile_problems(profile: Profile) -> Iterator[Problem]:
     """Every rule that a profile breaks."""
-    checks: list[tuple[str, Callable[[str], str], str]] = [("username", check_username, profile.username)]
-    checks += [("roles", check_role, role) for role in sorted(profile.roles)]
-    if profile.email is not None:
-        checks.append(("email", check_email, profile.email))
-    if profile.subject is not None:
-        checks.append(("subject", check_subject, profile.subject))
+    checks: list[tuple[str, Callable[[str], str], str | None]] = [
+        ("username", check_username, profile.username), ("email", check_email, profile.email),
+        ("subject", check_subject, profile.subject), *(("roles", check_role, role) for role in sorted(profile.roles)),
+    ]  # fmt: skip
     for field, check, value in checks:
         try:
-            check(value)
+            if value is not None:
+                check(value)
         except ValueError as problem:
             yield Problem(str(problem), field)
-    try:
-        UUID(profile.username)
-    except ValueError:
-        return
+    if profile.username is None and profile.email is None:
+        yield Problem("a user has a user name, an e-mail address or both", "username")
     # Commands take a name or an id: one user's name could be another's id.
-    yield Problem("a user name has not the form of an id", "username")
+    if profile.username is not None and as_id(profile.username) is not None:
+        yield Problem("a user name has not the form of an id", "username")
 
 
-def recorded(subject: str | None) -> dict[str, str]:
-    """What the event of a new user says about the subject."""
-    return {} if subject is None else {"subject": subject}
+def recorded(profile: Profile) -> dict[str, str]:
+    """What events say of a user who is added or removed. Addresses are not recorded: a removal could not erase them."""
+    said = {"username": profile.username, "subject": profile.subject}
+    return {name: value for name, value in said.items() if value is not None}
 
 
 def _check_new(admin: Administration, profile: Profile) -> None:
     check_profile(profile)
-    if (reason := subjects.too_early(profile.subject, admin.settings.database)) is not None:
-        raise Conflict(reason, field="subject")
+    _refuse_early(admin, profile.username, profile.subject)
+
+
+def _refuse_early(admin: Administration, username: str | None, subject: str | None) -> None:
+    if problems := list(early_problems(admin.settings.database, username=username, subject=subject)):
+        raise Conflict(*problems)
 
 
 def lock(admin: Administration, connection: Connection, login: str) -> UserRecord:

@@ -28,7 +28,7 @@ from authserver.passwords import imported
 from authserver.records import audit
 from authserver.records.audit import Event
 from authserver.users import store
-from authserver.users.model import UserRecord
+from authserver.users.model import UserRecord, list_key
 
 _EXPORT_PAGE = 500
 
@@ -138,7 +138,7 @@ def _export(admin: Administration, first: str, line_of: Callable[[UserRecord], s
             yield line_of(row)
         if len(rows) < _EXPORT_PAGE:
             return
-        last = rows[-1].username_key
+        last = list_key(rows[-1])
 
 
 def _add(admin: Administration, batch: Batch, import_id: UUID) -> None:
@@ -152,7 +152,9 @@ def _add(admin: Administration, batch: Batch, import_id: UUID) -> None:
             try:
                 _insert(admin, [(given, row)], import_id)
             except IntegrityError:
-                batch.refuse(given, "username", "or the e-mail address or subject was taken a moment ago")
+                batch.refuse(
+                    given, "username" if given.username else "email", "or another of its names was taken a moment ago"
+                )
             except Conflict as problem:
                 batch.refuse(given, "subject", str(problem))
             except Forbidden as problem:
@@ -176,7 +178,7 @@ def _insert(admin: Administration, rows: Sequence[tuple[Given, dict[str, Any]]],
     entries = []
     for given, row in rows:
         kind = "plain" if given.password is not None else "hash" if given.password_hash is not None else "none"
-        detail = {"username": given.username, "roles": sorted(given.roles), "password": kind, **recorded(given.subject)}
+        detail = {**recorded(to_add(given)), "roles": sorted(given.roles), "password": kind}
         entries.append(admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail))
     with admin.transaction() as connection:
         subjects.refuse_taken(connection, [given.subject for given, _ in rows if given.subject is not None])

@@ -19,7 +19,7 @@ from authserver.administration.csv_records import BrokenRecord, Header, Source
 from authserver.administration.errors import Invalid
 from authserver.passwords.imported import is_no_password
 from authserver.refusals import problems as refusals
-from authserver.users.model import UserRecord
+from authserver.users.model import UserRecord, name_of
 from authserver.users.names import trimmed
 from authserver.users.subjects import subject_of
 
@@ -48,7 +48,7 @@ class Given:
     """A user as a line has it. Only the types are checked."""
 
     line: int
-    username: str
+    username: str | None
     email: str | None
     roles: frozenset[str]
     enabled: bool
@@ -100,7 +100,7 @@ def first_line(form: Format, *, with_password_hash: bool) -> str:
 def line_of(form: Format, row: UserRecord, *, with_password_hash: bool, with_id: bool = False) -> str:
     """A user as a line, with its line end. `with_id` makes the id the subject of a user who has no other."""
     values: dict[str, Any] = {
-        "username": row.username, "email": row.email, "roles": sorted(row.roles), "enabled": row.enabled,
+        "username": name_of(row), "email": row.email, "roles": sorted(row.roles), "enabled": row.enabled,
         "subject": subject_of(row.subject, row.id) if with_id else row.subject,
     }  # fmt: skip
     if with_password_hash:
@@ -143,8 +143,8 @@ def _read_columns(source: Source) -> Header:
     known = f"there are {', '.join(FIELDS)}, separated by commas, semicolons or tabs"
     problems = [f"there is no column {name[:40]!r}; {known}" for name in columns if name not in FIELDS]
     problems += [f"the column {name} is there twice" for name in FIELDS if columns.count(name) > 1]
-    if "username" not in columns and not problems:
-        problems = [f"there is no column username; {known}"]
+    if not {"username", "email"} & set(columns) and not problems:
+        problems = [f"there is no column username or email; {known}"]
     if problems:
         raise Invalid(*problems)
     return header._replace(names=columns)
@@ -187,8 +187,8 @@ def _given(number: int, values: Mapping[str, Any]) -> Given:
     # Blanks around a name are no part of it; those around a password are.
     texts |= {name: trimmed(text) for name in ("username", "email") if (text := texts[name])}
     username, email, subject, password_hash, password = (text or None for text in texts.values())
-    if username is None:
-        raise Invalid("is missing", field="username")
+    if username is email is None:
+        raise Invalid("is missing, and so is an e-mail address", field="username")
     if password_hash and is_no_password(password_hash):
         password_hash = None
     if password_hash and password:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from authserver.administration import subjects
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.errors import Forbidden, Invalid
+from authserver.administration.old_nodes import early_problems
 from authserver.administration.users import Profile, check_new_password, profile_problems
 from authserver.administration.users_lines import Given, Problem, problems_of
 from authserver.passwords import imported
@@ -31,6 +32,13 @@ class Batch:
         self.problems.append(Problem(given.line, where, text))
 
 
+class _Keys(NamedTuple):
+    """The folded name and address of a line, of which it has at least one."""
+
+    name: str | None
+    email: str | None
+
+
 def sort_lines(lines: Sequence[Given | Problem], admin: Administration, seen: dict[int, int]) -> Batch:
     """Check the lines against the rules, the database and earlier lines, whose hashes `seen` collects. Changes nothing."""
     batch = Batch()
@@ -42,10 +50,15 @@ def sort_lines(lines: Sequence[Given | Problem], admin: Administration, seen: di
             batch.problems += problems
         else:
             usable.append(line)
-    keys = {given.line: (fold(given.username), given.email and fold(given.email)) for given in usable}
+    keys = {
+        given.line: _Keys(given.username and fold(given.username), given.email and fold(given.email))
+        for given in usable
+    }
     with admin.database.autocommit() as connection:
         rows = store.read_by_keys(
-            connection, [name for name, _ in keys.values()], [email for _, email in keys.values() if email]
+            connection,
+            [key.name for key in keys.values() if key.name],
+            [key.email for key in keys.values() if key.email],
         )
         held = holders(connection, [given.subject for given in usable if given.subject is not None])
     owners = {key: row for row in rows for key in (row.username_key, row.email_key) if key}
@@ -58,23 +71,23 @@ def sort_lines(lines: Sequence[Given | Problem], admin: Administration, seen: di
 def _classify(
     batch: Batch,
     given: Given,
-    keys: tuple[str, str | None],
+    keys: _Keys,
     owners: Mapping[str, UserRecord],
     held: Mapping[str, Holder],
     seen: dict[int, int],
 ) -> None:
     """Decide whether a line is new, present or refused."""
     # Names and addresses share `owners` and `seen`: no name has an @, and every address has one.
-    name, email = keys
-    named, addressed = owners.get(name), owners.get(email or "")
-    own = {hash(key): where for key, where in ((name, "username"), (email, "email")) if key}
+    where = "username" if keys.name else "email"
+    named, addressed = owners.get(keys.name or keys.email or ""), owners.get(keys.email or "")
+    own = {hash(key): field for key, field in ((keys.name, "username"), (keys.email, "email")) if key}
     if given.subject is not None:
         own[hash(("subject", given.subject))] = "subject"
-    mark = hash((given.subject, *_profile(given)))
+    mark = hash((to_add(given), given.enabled))
     if named is not None and _is_same(named, given):
         batch.present += 1
     elif named is not None:
-        batch.refuse(given, "username", "is taken by a user with another name, address, subject, roles or state")
+        batch.refuse(given, where, "is taken by a user with another name, address, subject, roles or state")
     elif addressed is not None:
         batch.refuse(given, "email", "is the address of another user")
     elif all(seen.get(key) == mark for key in own):
@@ -88,10 +101,6 @@ def _classify(
         batch.new.append(given)
 
 
-def _profile(user: UserRecord | Given) -> tuple[object, ...]:
-    return user.username, user.email, user.roles, user.enabled
-
-
 def to_add(given: Given) -> Profile:
     """The user that a line asks for, without password and state."""
     return Profile(given.username, given.email, given.roles, given.subject)
@@ -99,13 +108,14 @@ def to_add(given: Given) -> Profile:
 
 def _is_same(row: UserRecord, given: Given) -> bool:
     """Whether a line says of a user what is so already."""
-    return _profile(row) == _profile(given) and subject_of(row.subject, row.id) == subject_of(given.subject, row.id)
+    there, asked = (replace(one, subject=subject_of(one.subject, row.id)) for one in (Profile.of(row), to_add(given)))
+    return there == asked and row.enabled == given.enabled
 
 
 def _check(admin: Administration, given: Given) -> Iterator[Problem]:
     yield from problems_of(given.line, profile_problems(to_add(given)))
-    if (reason := subjects.too_early(given.subject, admin.settings.database)) is not None:
-        yield Problem(given.line, "subject", reason)
+    early = early_problems(admin.settings.database, username=given.username, subject=given.subject)
+    yield from problems_of(given.line, early)
     if given.password_hash is not None:
         try:
             imported.read(given.password_hash, imported.AT_IMPORT)

@@ -19,7 +19,7 @@ from authserver.cli.types import changed_words, words
 from authserver.cli.users_transfer import export, import_
 from authserver.database.times import iso
 from authserver.users.document import as_document
-from authserver.users.model import UserRecord
+from authserver.users.model import UserRecord, name_of
 from authserver.users.store import Filter
 from authserver.users.subjects import subject_of
 
@@ -44,7 +44,7 @@ def list_(invocation: Invocation, subject: str | None) -> None:
     """List all users, or find one by subject."""
     rows = use_cases.find_all(invocation.admin, Filter(subject=subject))
     columns = ("user name", "e-mail", "roles", "state", "created", "id")
-    table = [(row.username, row.email, row.roles, state_of(row), moment(row.created_at), row.id) for row in rows]
+    table = [(name_of(row), row.email, row.roles, state_of(row), moment(row.created_at), row.id) for row in rows]
     empty = "There are no users yet. Add one: authserver users add NAME"
     if subject is not None:
         empty = "No user has this subject."
@@ -60,21 +60,21 @@ def show(invocation: Invocation, user: str) -> None:
 
 
 @users.command()
-@click.argument("name")
-@click.option("--email", help="Can sign in with it too.")
+@click.argument("name", required=False)
+@click.option("--email", help="Can sign in with it too. With it the user name is optional.")
 @click.option("--role", multiple=True, help="Opens scopes that are bound to it; repeat.")
 @click.option("--subject", help="The claim `sub` of the user's tokens, for ever.  [default: the id]")
 @stdin_option
 @click.option("--link", is_flag=True, help="Set no password: print a one-time link with which the user sets one.")
 @with_json
-def add(invocation: Invocation, /, name: str, **options: Any) -> None:
+def add(invocation: Invocation, /, name: str | None, **options: Any) -> None:
     """Add a user. Asks for the password twice, or reads it from standard input. Arguments never hold it.
 
     \b
     Examples:
       authserver users add anna --email anna@example.com --role editor
       pass show anna | authserver users add anna --password-stdin
-      authserver users add anna --link
+      authserver users add --email anna@example.com --link
       authserver users add anna --subject "auth0|507f1f77bcf86cd799439020" --link
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
     profile = Profile(name, options["email"], words(options["role"]), options["subject"])
@@ -92,6 +92,7 @@ def add(invocation: Invocation, /, name: str, **options: Any) -> None:
 @users.command()
 @click.argument("user")
 @click.option("--name", help="A new user name.")
+@click.option("--no-name", is_flag=True, help="Take the user name away; the e-mail address stays.")
 @click.option("--email", help="A new e-mail address.")
 @click.option("--no-email", is_flag=True, help="Take the e-mail address away.")
 @click.option("--role", multiple=True, help="Exactly these roles; repeat.")
@@ -112,7 +113,8 @@ def edit(invocation: Invocation, /, user: str, **options: Any) -> None:
     def change(before: Profile) -> Profile:
         email = None if options["no_email"] else options["email"] or before.email
         roles = changed_words(before.roles, options["role"], options["add_role"], options["remove_role"])
-        return replace(before, username=options["name"] or before.username, email=email, roles=roles)
+        name = None if options["no_name"] else options["name"] or before.username
+        return replace(before, username=name, email=email, roles=roles)
 
     row = use_cases.edit(invocation.admin, user, change)
     _print(invocation, row, f"Changed {row.username}.")
@@ -203,7 +205,7 @@ def read_password(*, stdin: bool) -> str:
 
 def _print(invocation: Invocation, row: UserRecord, done: str | None = None) -> None:
     fields = {
-        "user name": row.username,
+        "user name": name_of(row),
         "e-mail": row.email,
         "roles": row.roles,
         "state": state_of(row),

@@ -20,7 +20,7 @@ from authserver.pages.confirmation import confirmed
 from authserver.pages.pages import Page, flash, render, see_other
 from authserver.pages.texts import counted
 from authserver.records.audit import Search
-from authserver.users.model import UserRecord
+from authserver.users.model import UserRecord, list_key, name_of
 from authserver.users.store import Filter
 
 SECTION: Final = Section("Users", "users", reads="authserver:users:read", writes="authserver:users:write")
@@ -49,7 +49,7 @@ class UserForm(Form):
     @property
     def profile(self) -> Profile:
         roles = frozenset(self.roles.replace(",", " ").split())
-        return Profile(self.username, self.email or None, roles, self.subject or None)
+        return Profile(self.username or None, self.email or None, roles, self.subject or None)
 
 
 @SECTION.get()
@@ -61,7 +61,7 @@ def index(admin: Administration) -> Page:
     rows = users.find_all(admin, which, after=after, limit=_PAGE_SIZE + 1)
     shown = rows[:_PAGE_SIZE]
     asked = {"q": text, "role": role, "state": state}
-    more = {**asked, "after": shown[-1].username_key} if len(rows) > _PAGE_SIZE else None
+    more = {**asked, "after": list_key(shown[-1])} if len(rows) > _PAGE_SIZE else None
     return render("console/users.html", rows=shown, asked=asked, more=more, is_first=after is None)
 
 
@@ -187,9 +187,9 @@ def _sent() -> UserForm:
 
 def _texts(row: UserRecord) -> tuple[str, str, str]:
     """What the form's fields show of a user."""
-    return row.username, row.email or "", " ".join(sorted(row.roles))
+    return name_of(row) or "", row.email or "", " ".join(sorted(row.roles))
 
 
 def _now_in_words(row: UserRecord) -> str:
     roles = ", ".join(sorted(row.roles)) or "none"
-    return f"Now it says: user name {row.username}, e-mail {row.email or 'none'}, roles {roles}. Save again to replace that."
+    return f"Now it says: user name {name_of(row) or 'none'}, e-mail {row.email or 'none'}, roles {roles}. Save again to replace that."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from authserver.database.times import iso_of
-from authserver.users.model import UserRecord
+from authserver.users.model import UserRecord, name_of
 from authserver.users.subjects import subject_of
 
 
@@ -14,7 +14,7 @@ def as_document(row: UserRecord) -> dict[str, Any]:
     return {
         "id": str(row.id),
         "subject": subject_of(row.subject, row.id),
-        "username": row.username,
+        "username": name_of(row),
         "email": row.email,
         "roles": sorted(row.roles),
         "enabled": row.enabled,

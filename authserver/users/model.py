@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database.tables import Model, WordSet
@@ -14,12 +14,18 @@ from authserver.database.tables import Model, WordSet
 class UserRecord(Model):
     """One user. The keys are the folded names (`users/names`). They are unique, and a sign-in looks them up.
 
+    `username` is what people see: the user name, or the address of a user who has no user name and so no
+    `username_key`. Each user who is not removed has one of the two keys.
+
     `password_version` counts password changes. A rehash of the same password does not change it. A removed user has no
     keys, so the name is free at once. The row is deleted when no session needs it, and keeps its subject until then.
     """
 
     __tablename__ = "users"
-    __table_args__ = (Index("uq_users_subject", "subject", unique=True),)
+    __table_args__ = (
+        Index("uq_users_subject", "subject", unique=True),
+        Index("ix_users_listed", text("coalesce(username_key, email_key)")),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     username: Mapped[str] = mapped_column(Text)
@@ -34,6 +40,16 @@ class UserRecord(Model):
     changed_at: Mapped[int] = mapped_column(BigInteger)
     removed_at: Mapped[int | None] = mapped_column(BigInteger)
     subject: Mapped[str | None] = mapped_column(String(255))  # never changed; `users/subjects` says what it is
+
+
+def name_of(row: UserRecord) -> str | None:
+    """The user name; None for a user who has only an address."""
+    return None if row.username_key is None else row.username
+
+
+def list_key(row: UserRecord) -> str:
+    """What lists are in the order of: the folded user name, or the folded address of a user without one."""
+    return row.username_key or row.email_key or ""
 
 
 class PasswordLinkRecord(Model):

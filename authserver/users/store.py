@@ -19,6 +19,7 @@ from authserver.users.subjects import as_id
 
 _COLUMNS = UserRecord.__table__.columns
 _PRESENT = UserRecord.removed_at.is_(None)
+_list_key = func.coalesce(UserRecord.username_key, UserRecord.email_key)
 _ARGON2ID = "$argon2id$v=19$"
 _VERIFIER = select(
     UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled, now_ms().label("now")
@@ -110,10 +111,10 @@ class Filter:
 def read_all(
     connection: Connection, which: Filter = Filter(), *, after: str | None = None, limit: int | None = None
 ) -> Sequence[UserRecord]:
-    """Read the users in the order of their folded names, without removed ones. `after` is a folded name."""
-    statement = select(*_COLUMNS).where(_PRESENT).order_by(UserRecord.username_key).limit(limit)
+    """Read the users in the order of `list_key`, without removed ones. `after` is the key of a user."""
+    statement = select(*_COLUMNS).where(_PRESENT).order_by(_list_key).limit(limit)
     if after is not None:
-        statement = statement.where(UserRecord.username_key > after)
+        statement = statement.where(_list_key > after)
     if which.text is not None:
         folded = fold(which.text.strip())
         in_name = UserRecord.username_key.contains(folded, autoescape=True)
@@ -132,8 +133,12 @@ def read_all(
 
 
 def names_of(connection: Connection, ids: Collection[UUID]) -> dict[UUID, str]:
-    """The user names of these ids, for lists. Removed users have one too while their rows are kept."""
-    rows = connection.execute(select(UserRecord.id, UserRecord.username).where(UserRecord.id.in_(ids))).all()
+    """What people see of these users, for lists: the user name, or the address of a user without one.
+
+    Removed users have their user name while their rows are kept. One who had only an address is missing.
+    """
+    named = (UserRecord.id.in_(ids), UserRecord.username != "")
+    rows = connection.execute(select(UserRecord.id, UserRecord.username).where(*named)).all()
     return {row.id: row.username for row in rows}
 
 
@@ -157,7 +162,7 @@ def some_hashes(connection: Connection, limit: int) -> Sequence[UserRecord]:
     encoded = UserRecord.password_hash
     statement = select(UserRecord.username, encoded).where(_PRESENT, UserRecord.enabled, encoded.is_not(None))
     foreign_first = case((encoded.startswith(_ARGON2ID, autoescape=True), 1), else_=0)
-    return all_rows(connection, UserRecord, statement.order_by(foreign_first, UserRecord.username_key).limit(limit))
+    return all_rows(connection, UserRecord, statement.order_by(foreign_first, _list_key).limit(limit))
 
 
 def role_sets(connection: Connection) -> frozenset[frozenset[str]]:
@@ -219,6 +224,7 @@ def remove(connection: Connection, user_id: UUID) -> bool:
         "enabled": False,
         "password_hash": None,
         "password_version": UserRecord.password_version + 1,
+        "username": case((UserRecord.username_key.is_(None), ""), else_=UserRecord.username),
         "username_key": None,
         "email": None,
         "email_key": None,

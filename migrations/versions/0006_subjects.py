@@ -13,3 +13,5 @@ def upgrade() -> None:
     op.add_column("users", sa.Column("subject", sa.String(length=255)))
     op.create_index("uq_users_subject", "users", ["subject"], unique=True)
     op.add_column("sessions", sa.Column("subject", sa.String(length=255)))
+    # The order of lists, since a user may have an address and no user name.
+    op.create_index("ix_users_listed", "users", [sa.text("coalesce(username_key, email_key)")])

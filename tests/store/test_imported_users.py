@@ -220,6 +220,7 @@ def test_every_name_that_users_can_have_comes_back_from_a_csv_file(username: str
         roles = frozenset({"x"})
         enabled = True
         subject = "auth0|1;=1+1"
+        username_key = "its folded form"
 
     row: Any = Row()
     row.username, row.email = username, email

@@ -102,7 +102,7 @@ class Setup:
         self.change_app(client_id, enabled=enabled)
 
     def a_person(self, **changes: Any) -> Person:
-        """A user with a password; `roles` space-separated."""
+        """A user with a password; `roles` space-separated. With `username=None` the user has the address alone."""
         username = changes.pop("username", "user-" + secrets.token_hex(4))
         email = changes.pop("email", None)
         password = changes.pop("password", "correct horse " + secrets.token_hex(4))
@@ -112,8 +112,8 @@ class Setup:
                 connection,
                 {
                     "id": user_id,
-                    "username": username,
-                    "username_key": fold(username),
+                    "username": username or email,
+                    "username_key": None if username is None else fold(username),
                     "email": email,
                     "email_key": None if email is None else fold(email),
                     "password_hash": changes.pop("password_hash", None) or self.hasher.hash(password),
@@ -121,7 +121,7 @@ class Setup:
                     "subject": changes.pop("subject", None),
                 },
             )
-        return Person(str(user_id), username, password, email)
+        return Person(str(user_id), username or email, password, email)
 
     def sql(self, statement: str, **parameters: Any) -> list[Any]:
         """Run a statement, to look at rows or to back-date them. Converts UUIDs to the form that is stored."""
