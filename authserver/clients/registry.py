@@ -20,6 +20,7 @@ from authserver.refusals.reasons import Reason
 from authserver.settings.values import TokenSettings
 
 #: The form of a client_id. It has at most 32 characters and a user id has 36, so the two are never equal as `sub`.
+#: Subjects that users bring along may be shorter: `administration/subjects` keeps them apart.
 CLIENT_ID = re.compile(r"[A-Za-z0-9._~-]{1,32}")
 
 #: After a refusal one client is read afresh at most this often, so that wrong secrets do not load the database.
