@@ -126,8 +126,9 @@ def add_hashed(admin: Administration, profile: Profile, password_hash: str | Non
 
 
 def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]) -> UserRecord:
-    """Change name, address or roles; a user keeps at least one of name and address. Sessions get the new roles at once, and lose the scopes that these do not open.
+    """Change name, address or roles. One of name and address has to stay.
 
+    Sessions get the new roles at once, and lose the scopes that these do not open.
     If the new roles open more scopes of administration, the user's password link ends.
 
     Raises:
