@@ -284,7 +284,7 @@ def _refuse_taken(connection: Connection, profile: Profile, own_id: UUID | None 
         if row is not None and row.id != own_id:
             raise Conflict(f"the {what} {name} is taken", field=field, see=f"users show {row.id}")
     if own_id is None and profile.subject is not None:
-        subjects.refuse_taken(connection, [profile.subject])
+        subjects.refuse_taken(connection, profile.subject)
 
 
 def _unknown(login: str) -> NotFound:

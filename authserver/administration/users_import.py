@@ -181,7 +181,7 @@ def _insert(admin: Administration, rows: Sequence[tuple[Given, dict[str, Any]]],
         detail = {**recorded(to_add(given)), "roles": sorted(given.roles), "password": kind}
         entries.append(admin.entry(Event.USER_IMPORTED, subject=str(import_id), user_id=row["id"], detail=detail))
     with admin.transaction() as connection:
-        subjects.refuse_taken(connection, [given.subject for given, _ in rows if given.subject is not None])
+        subjects.refuse_client_ids(connection, [given.subject for given, _ in rows if given.subject is not None])
         for roles in {given.roles for given, _ in rows}:
             require_roles(admin, connection, roles, "giving these roles")
         store.add_all(connection, [row for _, row in rows])

@@ -136,4 +136,4 @@ def test_a_batch_with_subjects_costs_a_few_statements_more(app: Flask, setup: Se
             assert import_text(admin, text)[0].added == 100
         counts.append(len(seen))
     lock = setup.kind == "postgresql"
-    assert counts[1] - counts[0] == 4 + lock
+    assert counts[1] - counts[0] == 3 + lock

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from sqlalchemy import Connection, func, select
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
+from authserver.clients.registry import CLIENT_ID
 from authserver.users.model import UserRecord
 from authserver.users.subjects import Holder, as_id
 
@@ -42,13 +43,21 @@ def holders(connection: Connection, subjects: Collection[str]) -> dict[str, Hold
     if ids:
         present = set(connection.execute(select(UserRecord.id).where(UserRecord.id.in_(ids.values()))).scalars())
         found |= {subject: Holder.USER_ID for subject, user_id in ids.items() if user_id in present}
-    clients = select(ClientRecord.client_id).where(ClientRecord.client_id.in_(subjects))
-    tokens = select(EndedOwnTokens.client_id).where(EndedOwnTokens.client_id.in_(subjects))
-    found |= dict.fromkeys(connection.execute(clients.union(tokens)).scalars(), Holder.CLIENT)
+    found |= dict.fromkeys(client_ids_among(connection, subjects), Holder.CLIENT)
     users = select(UserRecord.subject, UserRecord.removed_at).where(UserRecord.subject.in_(subjects))
     for row in connection.execute(users):
         found[row.subject] = Holder.USER if row.removed_at is None else Holder.REMOVED_USER
     return found
+
+
+def client_ids_among(connection: Connection, subjects: Collection[str]) -> Collection[str]:
+    """Those of these subjects that are the id of a client. No statement if none has the form of one."""
+    possible = [subject for subject in subjects if CLIENT_ID.fullmatch(subject)]
+    if not possible:
+        return ()
+    clients = select(ClientRecord.client_id).where(ClientRecord.client_id.in_(possible))
+    tokens = select(EndedOwnTokens.client_id).where(EndedOwnTokens.client_id.in_(possible))
+    return connection.execute(clients.union(tokens)).scalars().all()
 
 
 def is_subject(connection: Connection, text: str) -> bool:
