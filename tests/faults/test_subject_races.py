@@ -11,10 +11,12 @@ import pytest
 
 from authserver.administration.context import Administration
 from authserver.users.subjects import store
+from tests.support.admin_api import a_program
 from tests.support.at_once import processes_at_once, threads_at_once
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.hasher import until, waiting_for_locks
 from tests.support.importing import import_text
+from tests.support.server import LiveServer
 from tests.support.setup import Setup
 from tests.support.subjects import add_user, register
 
@@ -108,3 +110,17 @@ def test_an_import_loses_to_clients_or_they_to_it(setup: Setup):
     assert tally.added + clients.count("client") == len(names)
     assert {problem.field for problem in problems} <= {"subject"}
     assert [sum(added(setup, name)) for name in names] == [1] * len(names)
+
+
+def test_a_live_server_that_is_asked_for_both_adds_one(live: LiveServer, setup: Setup):
+    with live.http() as http:
+        api = a_program(setup, http)
+        client = {"kind": "service", "client_name": "Shop", "scope": "read"}
+        for number in range(_ROUNDS):
+            name = f"shop-{number}"
+            answers = threads_at_once(
+                partial(api.post, "/users", {"username": f"user-{number}", "subject": name}),
+                partial(api.post, "/clients", {**client, "client_id": name}),
+            )
+            assert sorted(answer.status_code for answer in answers) == [201, 409], [one.text for one in answers]
+            assert sum(added(setup, name)) == 1
