@@ -5,7 +5,7 @@ from alembic import context
 from authserver.administration import model as admin  # noqa: F401
 from authserver.apis import model as apis  # noqa: F401
 from authserver.clients import model as clients  # noqa: F401
-from authserver.database import leases  # noqa: F401
+from authserver.database import leases, origin  # noqa: F401
 from authserver.database.tables import db
 from authserver.keys import model as keys  # noqa: F401
 from authserver.pages import model as browser  # noqa: F401

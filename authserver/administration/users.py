@@ -18,7 +18,7 @@ from authserver.administration import subjects
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Invalid, NotFound
-from authserver.administration.old_nodes import early_problems
+from authserver.administration.old_nodes import early_problems, may_run
 from authserver.administration.users_consequences import end_everything, end_outgrown_links, rewrite_sessions
 from authserver.database.identifiers import new_id
 from authserver.passwords import rules as new_password
@@ -252,7 +252,8 @@ def _check_new(admin: Administration, profile: Profile) -> None:
 
 
 def _refuse_early(admin: Administration, username: str | None, subject: str | None) -> None:
-    if problems := list(early_problems(admin.settings.database, username=username, subject=subject)):
+    problems = list(early_problems(username=username, subject=subject))
+    if problems and may_run(admin):
         raise Conflict(*problems)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from authserver.administration.authority import require_roles
 from authserver.administration.context import Administration
 from authserver.administration.errors import Forbidden, Invalid
-from authserver.administration.old_nodes import early_problems
+from authserver.administration.old_nodes import early_problems, may_run
 from authserver.administration.users import Profile, check_new_password, profile_problems
 from authserver.administration.users_lines import Given, Problem, problems_of
 from authserver.passwords import imported
@@ -41,12 +41,11 @@ class _Keys(NamedTuple):
 
 def sort_lines(lines: Sequence[Given | Problem], admin: Administration, seen: dict[int, int]) -> Batch:
     """Check the lines against the rules, the database and earlier lines, whose hashes `seen` collects. Changes nothing."""
-    batch = Batch()
-    usable = []
+    batch, usable, old_nodes = Batch(), [], may_run(admin)
     for line in lines:
         if isinstance(line, Problem):
             batch.problems.append(line)
-        elif problems := list(_check(admin, line)):
+        elif problems := list(_check(admin, line, old_nodes=old_nodes)):
             batch.problems += problems
         else:
             usable.append(line)
@@ -112,10 +111,10 @@ def _is_same(row: UserRecord, given: Given) -> bool:
     return there == asked and row.enabled == given.enabled
 
 
-def _check(admin: Administration, given: Given) -> Iterator[Problem]:
+def _check(admin: Administration, given: Given, *, old_nodes: bool) -> Iterator[Problem]:
     yield from problems_of(given.line, profile_problems(to_add(given)))
-    early = early_problems(admin.settings.database, username=given.username, subject=given.subject)
-    yield from problems_of(given.line, early)
+    if old_nodes:
+        yield from problems_of(given.line, early_problems(username=given.username, subject=given.subject))
     if given.password_hash is not None:
         try:
             imported.read(given.password_hash, imported.AT_IMPORT)

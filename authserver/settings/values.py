@@ -80,7 +80,7 @@ class DatabaseSettings(Group):
     max_clock_skew: Annotated[Seconds, Field(ge=1)] = 5
     """Seconds by which this node's clock may differ from the database's before the node counts as not ready."""
     all_nodes_new: bool = False
-    """Whether no node of the version before runs any more. Users with a subject, or without a user name, need that."""
+    """Whether no node of the version before runs any more. After an upgrade, users with a subject or without a name need it."""
 
 
 class TokenSettings(Group):

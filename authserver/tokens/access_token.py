@@ -26,9 +26,10 @@ TYP = "at+jwt"
 #: into the 16 KiB of a head that the server reads, so its own issuer would refuse it.
 LONGEST = 12 * 1024
 
-# As many characters as header and signature have at most (RS256), and as the claims that are in every token.
+# As many characters as header and signature have at most (RS256), and as the claims that are in every token, with the
+# longest subject.
 _ENVELOPE = 460
-_FIXED_CLAIMS = 360
+_FIXED_CLAIMS = 580
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -168,6 +168,8 @@ def test_the_command_line_gives_shows_and_finds_subjects(setup: Setup):
         "users", "add", "bea", "--subject", SUBJECT, "--password-stdin", given="correct horse\n"
     )
     assert "is the subject of another user" in refused_late
-    early = {"AUTHSERVER_DATABASE__ALL_NODES_NEW": "false"}
     arguments = ("users", "add", "bea", "--subject", "new", "--password-stdin")
-    assert "set database.all_nodes_new to true" in shell.refused(*arguments, given="correct horse\n", **early)
+    setup.sql("DELETE FROM schema_origin")
+    assert "set database.all_nodes_new to true" in shell.refused(*arguments, given="correct horse\n")
+    later = {"AUTHSERVER_DATABASE__ALL_NODES_NEW": "true"}
+    assert shell.run(*arguments, given="correct horse\n", **later).returncode == 0

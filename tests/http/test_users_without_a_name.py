@@ -19,6 +19,7 @@ from tests.support.importing import exported, import_text
 from tests.support.oauth import OAuth, Person
 from tests.support.setup import Setup
 from tests.support.shell import Shell
+from tests.support.subjects import before_and_after_the_upgrade
 from tests.support.token_answer import token_answer
 from tests.support.visitor import Visitor
 
@@ -164,9 +165,8 @@ def test_the_command_line_adds_shows_and_edits_users_without_a_name(setup: Setup
     assert "a user name, an e-mail address or both" in shell.refused("users", "add", "--password-stdin", given=given)
 
 
-def test_before_all_nodes_can_work_with_it_each_new_user_has_a_name(setup: Setup, admin: Administration):
-    database = setup.settings.database.model_copy(update={"all_nodes_new": False})
-    early = Administration(setup.database, setup.with_settings(database=database), "cli:tester")
+def test_before_all_nodes_can_work_with_it_each_new_user_has_a_name(setup: Setup):
+    early, admin = before_and_after_the_upgrade(setup)
     with pytest.raises(Conflict, match=r"set database\.all_nodes_new to true"):
         users.add(early, Profile(None, ADDRESS, frozenset()), None)
     users.add(early, Profile("anna", ADDRESS, frozenset()), None)

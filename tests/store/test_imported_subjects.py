@@ -16,7 +16,7 @@ from authserver.administration.users_lines import Format
 from tests.support.databases import on_both_databases
 from tests.support.importing import CALLER, exported, import_text
 from tests.support.setup import Setup, make_setup
-from tests.support.subjects import register
+from tests.support.subjects import before_and_after_the_upgrade, register
 
 pytestmark = on_both_databases
 
@@ -119,11 +119,11 @@ def test_the_event_of_a_moved_user_has_the_subject(admin: Administration, setup:
 
 
 def test_before_all_nodes_know_subjects_only_lines_without_are_imported(setup: Setup):
-    database = setup.settings.database.model_copy(update={"all_nodes_new": False})
-    early = Administration(setup.database, setup.with_settings(database=database), "cli:tester")
+    early, later = before_and_after_the_upgrade(setup)
     tally, problems = import_text(early, "username,subject\nanna,moved\nbea,\n")
     assert tally.added == 1
     assert [(p.line, p.field, "database.all_nodes_new" in p.text) for p in problems] == [(2, "subject", True)]
+    assert import_text(later, "username,subject\nanna,moved\nbea,\n")[0].added == 1
 
 
 def test_a_batch_with_subjects_costs_a_few_statements_more(app: Flask, setup: Setup, statements: Any):

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import Connection, inspect, text
 
 from authserver.app import create_app
-from authserver.database import schema
+from authserver.database import origin, schema
 from authserver.database.engine import Database, open_database
 from authserver.database.tables import db
 from authserver.settings.model import Settings
@@ -70,13 +70,29 @@ def test_every_revision_has_rows_to_upgrade_with():
     assert list(old_rows.ROWS) == REVISIONS, "add the rows of the new revision to tests/support/old_rows.py"
 
 
+def test_a_new_database_says_that_no_version_before_has_used_it(database: Database):
+    schema.upgrade(database)
+    with database.autocommit() as connection:
+        assert origin.is_since(connection, "0006")
+        assert not origin.is_since(connection, "0007")
+
+
+def test_a_database_that_the_version_before_has_used_does_not_say_so(database: Database):
+    schema.upgrade(database, "0005")
+    with database.transaction() as connection:
+        old_rows.put(connection, {"keys": old_rows.ROWS["0005"]["keys"]})
+    schema.upgrade(database)
+    with database.autocommit() as connection:
+        assert not origin.is_since(connection, "0006")
+
+
 @pytest.mark.parametrize("revision", REVISIONS)
 def test_an_upgrade_from_any_revision_keeps_every_row(database: Database, revision: str):
     seeds = old_rows.ROWS[revision]
     schema.upgrade(database, revision)
     with database.transaction() as connection:
         old_rows.put(connection, seeds)
-        tables = set(inspect(connection).get_table_names()) - {"alembic_version", "status_counter"}
+        tables = set(inspect(connection).get_table_names()) - {"alembic_version", "status_counter", "schema_origin"}
     assert tables == set(seeds), "a table of this revision has no row"
     schema.upgrade(database)
     schema.check(database)

@@ -17,7 +17,7 @@ from authserver.users.model import UserRecord
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
 from tests.support.setup import Setup
-from tests.support.subjects import register
+from tests.support.subjects import before_and_after_the_upgrade, register
 from tests.support.token_answer import token_answer
 
 pytestmark = on_both_databases
@@ -116,9 +116,8 @@ def test_users_are_found_by_what_their_tokens_have_as_sub(admin: Administration)
     assert found(str(moved.id)) == found(str(plain.id).upper()) == found("MOVED") == []
 
 
-def test_before_all_nodes_know_subjects_none_can_be_given(admin: Administration, setup: Setup):
-    database = setup.settings.database.model_copy(update={"all_nodes_new": False})
-    early = Administration(setup.database, setup.with_settings(database=database), "cli:tester")
+def test_before_all_nodes_know_subjects_none_can_be_given(setup: Setup):
+    early, admin = before_and_after_the_upgrade(setup)
     assert "set database.all_nodes_new to true" in refusal(early, "moved")
     assert add(early, None).subject is None
     assert add(admin, "moved", "bea").subject == "moved"

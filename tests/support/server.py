@@ -58,7 +58,6 @@ class LiveServer:
             "AUTHSERVER_DATA_DIR": str(settings.data_dir),
             "AUTHSERVER_KEY_DIR": str(settings.key_dir),
             "AUTHSERVER_DATABASE__URL": settings.database.url.get_secret_value(),
-            "AUTHSERVER_DATABASE__ALL_NODES_NEW": str(settings.database.all_nodes_new).lower(),
             "AUTHSERVER_SERVER__PORT": str(self.port),
             "AUTHSERVER_PASSWORDS__ARGON2_MEMORY_KIB": str(settings.passwords.argon2_memory_kib),
             "AUTHSERVER_PASSWORDS__ARGON2_TIME_COST": str(settings.passwords.argon2_time_cost),

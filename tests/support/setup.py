@@ -178,7 +178,7 @@ def make_setup(kind: str, directory: Path, postgres: Postgres | None = None, **s
             "data_dir": directory / "data",
             "key_dir": directory / "keys",
             "issuer": ISSUER,
-            "database": DatabaseSettings(url=SecretStr(url), all_nodes_new=True),
+            "database": DatabaseSettings(url=SecretStr(url)),
             "passwords": CHEAP,
             "server": ServerSettings(threads=16),
             "caches": CacheSettings(),

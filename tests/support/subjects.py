@@ -7,6 +7,7 @@ from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict
 from authserver.administration.users import Profile
 from authserver.clients.fields import Registration
+from tests.support.setup import Setup
 
 
 def add_user(admin: Administration, subject: str, name: str | None = None) -> str:
@@ -34,3 +35,12 @@ def register(admin: Administration, client_id: str) -> str:
     except Conflict:
         return "refused"
     return "client"
+
+
+def before_and_after_the_upgrade(setup: Setup) -> tuple[Administration, Administration]:
+    """On a database that the version before has used: while its nodes may run, and once the setting denies it."""
+    setup.sql("DELETE FROM schema_origin")
+    denied = setup.settings.database.model_copy(update={"all_nodes_new": True})
+    settings = setup.settings, setup.with_settings(database=denied)
+    before, after = (Administration(setup.database, one, "cli:tester") for one in settings)
+    return before, after
