@@ -191,7 +191,7 @@ def test_an_export_with_hashes_is_a_file_for_its_owner_alone(shell: Shell, setup
     assert target.stat().st_mode & 0o777 == 0o600
     assert '"anna","","","true","","$argon2id$' in target.read_text()
     plain = shell.run("users", "export")
-    assert plain.stdout == '"username","email","roles","enabled"\n"anna","","","true"\n'
+    assert plain.stdout == '"username","email","roles","enabled","subject"\n"anna","","","true",""\n'
     (with_hashes, without) = (json.loads(row.detail)["with_password_hashes"] for row in setup.events("users.exported"))
     assert (with_hashes, without) == (True, False)
 
