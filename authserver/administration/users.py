@@ -27,7 +27,7 @@ from authserver.refusals.problems import Problem
 from authserver.sessions.model import End
 from authserver.users import store
 from authserver.users.model import UserRecord, name_of
-from authserver.users.names import check_email, check_role, check_username, fold, trimmed
+from authserver.users.names import check_email, check_role, check_roles, check_username, fold, trimmed
 from authserver.users.store import Filter
 from authserver.users.subjects import as_id, check_subject
 
@@ -139,7 +139,7 @@ def edit(admin: Administration, login: str, change: Callable[[Profile], Profile]
             row = lock(admin, connection, login)
             before = Profile.of(row)
             after = change(before)
-            check_profile(after)
+            check_profile(after, before.roles)
             if before.username is not None:
                 _refuse_early(admin, after.username, None)
             if after.subject != before.subject:
@@ -215,14 +215,14 @@ def check_new_password(admin: Administration, password: str) -> None:
         raise Invalid(str(problem), field="password") from None
 
 
-def check_profile(profile: Profile) -> None:
+def check_profile(profile: Profile, had: frozenset[str] = frozenset()) -> None:
     """Raises `Invalid` with all problems at once."""
-    if problems := list(profile_problems(profile)):
+    if problems := list(profile_problems(profile, had)):
         raise Invalid(*problems)
 
 
-def profile_problems(profile: Profile) -> Iterator[Problem]:
-    """Every rule that a profile breaks."""
+def profile_problems(profile: Profile, had: frozenset[str] = frozenset()) -> Iterator[Problem]:
+    """Every rule that a profile breaks. Roles that a user `had` may stay, also if they are too many."""
     checks: list[tuple[str, Callable[[str], str], str | None]] = [
         ("username", check_username, profile.username), ("email", check_email, profile.email),
         ("subject", check_subject, profile.subject), *(("roles", check_role, role) for role in sorted(profile.roles)),
@@ -233,6 +233,11 @@ def profile_problems(profile: Profile) -> Iterator[Problem]:
                 check(value)
         except ValueError as problem:
             yield Problem(str(problem), field)
+    try:
+        if profile.roles - had:
+            check_roles(profile.roles)
+    except ValueError as problem:
+        yield Problem(str(problem), "roles")
     if profile.username is None and profile.email is None:
         yield Problem("a user has a user name, an e-mail address or both", "username")
     # Commands take a name or an id: one user's name could be another's id.

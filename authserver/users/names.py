@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Collection
 from typing import Literal
 
 from authserver.apis.registration import ROLE
@@ -15,6 +16,8 @@ from authserver.apis.registration import ROLE
 USERNAME_LENGTH = 100
 EMAIL_LENGTH = 254  # RFC 5321 section 4.5.3.1.3: 256 with the angle brackets
 LOCAL_PART_LENGTH = 64
+#: In characters, of all roles of a user. They are a part of each access token, whose length is bounded.
+ROLES_LENGTH = 5000
 
 # Control, format, surrogate, private use, unassigned, line separator, paragraph separator. Such characters cannot be
 # seen, told apart or stored (PostgreSQL refuses NUL, UTF-8 refuses surrogates). A later Unicode may fold an unassigned
@@ -95,6 +98,16 @@ def check_role(text: str) -> str:
             "a role has 1 to 64 characters: letters A to Z and a to z, digits, and . _ : - after the first one"
         )
     return text
+
+
+def check_roles(roles: Collection[str]) -> None:
+    """Check that the roles of a user leave room for scopes in an access token, which carries all of them."""
+    together = sum(map(len, roles))
+    if together > ROLES_LENGTH:
+        raise ValueError(
+            f"the roles have {together} characters together, and {ROLES_LENGTH} fit into an access token beside its scopes: "
+            "use fewer or shorter ones"
+        )
 
 
 def login_key(text: str) -> tuple[Literal["username", "email"], str]:

@@ -106,6 +106,19 @@ def test_a_client_that_becomes_confidential_gets_a_secret_and_one_that_becomes_p
     assert (made.secret, made.row.secret_digest) == (None, None)
 
 
+def test_no_role_is_given_that_leaves_no_room_for_scopes_in_a_token(admin: Administration, setup: Setup):
+    """Once a user got so many that every refresh was refused, because an access token would have been too long."""
+    many = {f"team:{number:03d}:".ljust(64, "x") for number in range(79)}
+    person = setup.a_person(roles=" ".join(sorted(many)))
+    with pytest.raises(Invalid, match="5064 characters together, and 5000 fit"):
+        users.edit(admin, person.username, lambda before: replace(before, roles=before.roles | {"new:role"}))
+    with pytest.raises(Invalid, match="5056 characters together, and 5000 fit"):
+        users.add(admin, Profile("anna", None, frozenset(many)), None)
+    edited = users.edit(admin, person.username, lambda before: replace(before, email="anna@example.com"))
+    assert edited.roles == many, "what a user has already may stay"
+    users.add(admin, Profile("anna", None, frozenset(sorted(many)[1:])), None)
+
+
 def test_a_password_reset_ends_all_sessions_and_the_new_password_signs_in(
     admin: Administration, oauth: OAuth, person: Person
 ):
