@@ -70,20 +70,15 @@ def test_every_revision_has_rows_to_upgrade_with():
     assert list(old_rows.ROWS) == REVISIONS, "add the rows of the new revision to tests/support/old_rows.py"
 
 
-def test_a_new_database_says_that_no_version_before_has_used_it(database: Database):
-    schema.upgrade(database)
-    with database.autocommit() as connection:
-        assert origin.is_since(connection, "0006")
-        assert not origin.is_since(connection, "0007")
-
-
-def test_a_database_that_the_version_before_has_used_does_not_say_so(database: Database):
+@pytest.mark.parametrize("keys", [[], old_rows.ROWS["0005"]["keys"]], ids=["unused", "used"])
+def test_only_a_database_that_the_version_before_has_not_used_says_that_it_is_new(database: Database, keys: Any):
     schema.upgrade(database, "0005")
     with database.transaction() as connection:
-        old_rows.put(connection, {"keys": old_rows.ROWS["0005"]["keys"]})
+        old_rows.put(connection, {"keys": keys})
     schema.upgrade(database)
     with database.autocommit() as connection:
-        assert not origin.is_since(connection, "0006")
+        assert origin.is_since(connection, "0006") is (not keys)
+        assert not origin.is_since(connection, "0007")
 
 
 @pytest.mark.parametrize("revision", REVISIONS)
