@@ -78,7 +78,7 @@ def test_a_session_is_listed_until_its_last_access_token_has_expired_with_leeway
     oauth.revoke(signed_in["refresh_token"])
     setup.back_date(session_id, 900 + 240)
     assert listed(fresh(oauth)) == {index}
-    setup.back_date(session_id, 60)
+    setup.back_date(session_id, 61)
     assert listed(fresh(oauth)) == set()
 
 
