@@ -16,5 +16,5 @@ def upgrade() -> None:
     # The order of lists, since a user may have an address and no user name.
     op.create_index("ix_users_listed", "users", [sa.text("coalesce(username_key, email_key)")])
     op.create_table("schema_origin", sa.Column("revision", sa.String(length=32), primary_key=True))
-    # The first node or command makes keys. Without them no version before has ever worked here.
+    # The first node makes keys. Without them no node of the version before has ever worked here.
     op.execute("INSERT INTO schema_origin (revision) SELECT '0006' WHERE NOT EXISTS (SELECT 1 FROM keys)")
