@@ -16,7 +16,7 @@ from authserver.database.tables import Model
 
 
 class LeaseRecord(Model):
-    """A kind of work, and until when nobody else may begin it (milliseconds since the epoch)."""
+    """A kind of work, and until when only its holder does it (milliseconds since the epoch)."""
 
     __tablename__ = "leases"
 
@@ -57,7 +57,7 @@ class Lease:
         return self._run(longer.returning(LeaseRecord.until))
 
     def finish(self, pause: float = 0) -> None:
-        """Give the lease back, if this worker has it. Nobody can claim it for so many seconds."""
+        """Give the lease back, if this worker has it. It is free again after so many seconds."""
         self.extend(pause)
         self._until = 0
 

@@ -79,7 +79,7 @@ def _parsed(node: str) -> Address | None:
 
 
 def _forwarded_for(header: str) -> Iterator[str]:
-    """The hops of `X-Forwarded-For`, the last one first. An empty member is none (RFC 9110 section 5.6.1)."""
+    """The hops of `X-Forwarded-For`, the last one first. An empty member does not count (RFC 9110 section 5.6.1)."""
     return (hop for member in reversed(header.split(",")) if (hop := member.strip(' \t"')))
 
 

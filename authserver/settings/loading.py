@@ -27,7 +27,7 @@ _OF_A_SERVICE = re.compile(
     r"PORT=(?:tcp|udp|sctp)://)"
 )
 
-#: Compose files and charts pass on variables that nobody has set.
+#: Compose files and charts pass on variables without a value.
 _EMPTY = "empty, so it counts as not set"
 
 Model = TypeVar("Model", bound=BaseModel)

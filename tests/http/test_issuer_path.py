@@ -1,4 +1,4 @@
-"""An issuer with a path: every address lies below it, and the root belongs to whatever else the host serves."""
+"""An issuer with a path: every address lies below it, and the root belongs to the other parts of the host."""
 
 from __future__ import annotations
 

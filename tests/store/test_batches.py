@@ -1,4 +1,4 @@
-"""A batch takes no more rows than its limit, whatever plan PostgreSQL chooses, and finds them through an index."""
+"""A batch takes no more rows than its limit with any plan of PostgreSQL, and finds them through an index."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

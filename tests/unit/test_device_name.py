@@ -1,4 +1,4 @@
-"""Device names are cleaned, whatever they have: nothing of them can change how a page, a log or a list reads."""
+"""Device names of all kinds are cleaned: nothing of them can change how a page, a log or a list reads."""
 
 import time
 import unicodedata

@@ -1,8 +1,8 @@
 """`client_secret_basic`: HTTP Basic with form-encoded id and secret (RFC 6749 section 2.3.1, RFC 7617).
 
-A public client may name itself by Basic with an empty secret: many libraries do by default. An empty secret is none, so
-this is the method `none`. Other schemes are no client authentication, and are ignored: an app may send its access token
-with every request, and a browser adds `Negotiate` by itself.
+A public client may name itself by Basic with an empty secret: many libraries do by default. So an empty secret counts as
+the method `none`. Other schemes are no client authentication, and are ignored: an app may send its access token with every
+request, and a browser adds `Negotiate` by itself.
 """
 
 from __future__ import annotations

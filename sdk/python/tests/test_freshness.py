@@ -1,4 +1,4 @@
-"""A status list is fresh until `iat` + `ttl`, however often, late or in whatever order it is fetched."""
+"""A status list is fresh until `iat` + `ttl`, however often, late or out of order it is fetched."""
 
 import asyncio
 import threading
