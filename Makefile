@@ -10,8 +10,6 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 EXAMPLE := examples/api
 SDK    := sdk/python
 LOCKS  := requirements/build.txt requirements/server.txt
-# Arguments for pytest: make test ARGS="-k refresh -x"
-ARGS   ?= -n auto
 
 # The newest Python that is new enough; override it with make PYTHON=/path/to/python
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
@@ -35,6 +33,9 @@ environment: $(VENV)/.server ## Create .venv with the locked dependencies and th
 # The tests start hundreds of processes. Without its bytecode each would compile the server.
 unexport PYTHONDONTWRITEBYTECODE
 
+# Arguments for pytest: make test ARGS="-k refresh -x"
+test: ARGS ?= -n auto
+
 .PHONY: test
 test: $(VENV)/.dev node test-sdk ## Run every test; says loudly what is missing (ARGS="-k name" picks some)
 	@$(BIN)/python -m pytest $(ARGS)
@@ -42,6 +43,10 @@ test: $(VENV)/.dev node test-sdk ## Run every test; says loudly what is missing 
 .PHONY: test-sdk
 test-sdk: $(SDK)/.venv/.installed ## Run the tests of the library for APIs, where the server is not installed
 	@cd $(SDK) && .venv/bin/python -m pytest --quiet
+
+.PHONY: prove
+prove: $(VENV)/.dev ## Prove the promises under load on a quiet machine (ARGS=--short as CI does; -k storm picks some)
+	@$(BIN)/python -m pytest tests/proofs $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev $(SDK)/.venv/.installed ## Formatting, lint, types and architecture, as CI runs them

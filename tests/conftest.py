@@ -35,6 +35,12 @@ _TEMPLATES = CompiledOnce()
 Flask.url_rule_class = RouteOnce
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    proofs = parser.getgroup("proofs", "the proofs of tests/proofs")
+    proofs.addoption("--short", action="store_true", help="run the proofs in the short form, as CI does")
+    proofs.addoption("--seed", type=int, default=1, help="the seed of their random choices")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     if place := in_memory():
         os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(place))  # where tmp_path is made

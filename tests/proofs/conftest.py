@@ -1,0 +1,24 @@
+"""The fixture of the proofs. `make prove` runs them in full, `make prove ARGS=--short` as CI does."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support import postgres_programs as programs
+from tests.support.proof import Proof
+
+
+@pytest.fixture
+def proof(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) -> Iterator[Proof]:
+    """The form that was asked for. A proof that held prints its figures; the full form also writes them down."""
+    name = request.node.originalname.removeprefix("test_")
+    made = Proof(name, request.config.getoption("--seed"), full=not request.config.getoption("--short"))
+    yield made
+    with capsys.disabled():
+        sys.stdout.write(f"\n{name}\n{made.report()}\n")
+    if made.full and not request.session.testsfailed:
+        title = (request.node.obj.__doc__ or name).strip().partition("\n")[0].rstrip(".")
+        made.write(title, next(iter(programs.find_all()), None))
