@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from authserver.administration import store
 from authserver.administration.context import Administration
 from authserver.administration.sweeping import sweep_now
-from authserver.database.engine import Database
+from authserver.database.batches import Batches
 from authserver.pages import visits
 from authserver.sessions import retention
 
@@ -32,30 +32,27 @@ class Pruned:
 
 def prune(admin: Administration) -> Iterator[Pruned]:
     """Yield after each batch; the last value is the sum. Stop iterating to stop: each batch is committed by itself."""
-    settings, database = admin.settings.retention, admin.database
+    settings = admin.settings.retention
+    batches = Batches(admin.database, settings.prune_batch)
     state = Pruned(swept=sweep_now(admin))
     yield state
-    for progress in retention.prune_sessions(database, keep=settings.ended_sessions, batch=settings.prune_batch):
+    for progress in retention.prune_sessions(batches, keep=settings.ended_sessions):
         state = replace(state, seen=progress.seen, sessions=progress.deleted)
         yield state
-    for progress in retention.prune_audit(database, keep=settings.audit, batch=settings.prune_batch):
+    for progress in retention.prune_audit(batches, keep=settings.audit):
         state = replace(state, events=progress.deleted)
         yield state
-    for expired in visits.prune(database, batch=settings.prune_batch):
+    for expired in visits.prune(batches):
         state = replace(state, erased=state.erased + expired)
         yield state
-    while erased := retention.prune_removed(database, batch=settings.prune_batch):
+    while erased := retention.prune_removed(batches):
         state = replace(state, erased=state.erased + erased)
         yield state
-    for _ in prune_idempotency_keys(database, batch=settings.prune_batch):
+    for _ in prune_idempotency_keys(batches):
         yield state
 
 
-def prune_idempotency_keys(database: Database, *, batch: int) -> Iterator[int]:
+def prune_idempotency_keys(batches: Batches) -> Iterator[int]:
     """Delete expired idempotency keys. Yields the number of each batch."""
-    while True:
-        with database.transaction() as connection:
-            gone = store.forget_expired(connection, limit=batch)
-        if not gone:
-            return
+    while gone := store.forget_expired(batches):
         yield gone

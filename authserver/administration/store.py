@@ -6,7 +6,8 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from authserver.administration.model import IdempotencyRecord
-from authserver.database.sql import in_batch, now_ms
+from authserver.database.batches import Batches
+from authserver.database.sql import now_ms
 from authserver.database.tables import one_row
 
 _R = IdempotencyRecord
@@ -40,7 +41,6 @@ def keep(connection: Connection, digest: bytes, sealed_answer: bytes) -> None:
     connection.execute(update(_R).where(_R.digest == digest).values(sealed_answer=sealed_answer))
 
 
-def forget_expired(connection: Connection, *, limit: int) -> int:
-    """Delete at most `limit` expired keys. Returns how many."""
-    some = select(_R.digest).where(_EXPIRED).limit(limit)
-    return connection.execute(delete(_R).where(in_batch(_R.digest, some))).rowcount
+def forget_expired(batches: Batches) -> int:
+    """Delete a batch of expired keys. Returns how many."""
+    return batches.delete(_R.digest, _EXPIRED)

@@ -6,10 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Text, cast, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
-from authserver.database.sql import in_batch, now_ms
+from authserver.database.sql import now_ms
 from authserver.database.status_indices import lease
 from authserver.database.tables import all_rows, one_row
 from authserver.settings.values import LEEWAY, LONGEST_ACCESS_TOKEN
@@ -192,18 +192,11 @@ def mark_swept(connection: Connection, client_id: str, epoch: int) -> None:
     connection.execute(update(ClientRecord).where(settled).values(swept_epoch=epoch))
 
 
-def prune_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
-    """Delete removed clients that a sweep has finished and that are not `needed`.
-
-    Returns how many. Several callers share the work.
-    """
-    swept = ClientRecord.removed_at.is_not(None) & (ClientRecord.swept_epoch == ClientRecord.epoch)
-    gone = select(ClientRecord.client_id).where(swept, ~needed).limit(limit)
-    some = gone.with_for_update(skip_locked=True, of=ClientRecord)
-    return connection.execute(delete(ClientRecord).where(in_batch(ClientRecord.client_id, some))).rowcount
+def removed() -> ColumnElement[bool]:
+    """Clients that are removed, and that a sweep has finished."""
+    return ClientRecord.removed_at.is_not(None) & (ClientRecord.swept_epoch == ClientRecord.epoch)
 
 
-def prune_ended_tokens(connection: Connection) -> int:
-    """Delete the status indices that the status lists need not show any more. Returns how many."""
-    over = EndedOwnTokens.listed_until <= now_ms()
-    return connection.execute(delete(EndedOwnTokens).where(over)).rowcount
+def unlisted() -> ColumnElement[bool]:
+    """Status indices (`EndedOwnTokens`) that the status lists need not show any more."""
+    return EndedOwnTokens.listed_until <= now_ms()

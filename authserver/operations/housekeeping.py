@@ -18,13 +18,14 @@ import structlog
 
 from authserver.administration.pruning import prune_idempotency_keys
 from authserver.clients.secret_use import SecretUses
+from authserver.database.batches import Batches
 from authserver.database.engine import Database
 from authserver.database.failures import Unavailable
 from authserver.database.leases import Lease
 from authserver.database.status_indices import StatusIndices
 from authserver.keys.rotation import KeyRotation
 from authserver.pages import visits
-from authserver.records import activity
+from authserver.records import activity, metrics
 from authserver.records.activity import ACTIVE_SESSIONS, Activity
 from authserver.sessions import listing, retention
 from authserver.sessions.sweep import sweep
@@ -162,10 +163,11 @@ class Housekeeping:
         return self._batches is not None
 
     def _prunings(self) -> Iterator[object]:
-        batch = self._settings.prune_batch
-        yield from retention.prune_sessions(self._database, keep=self._settings.ended_sessions, batch=batch)
-        yield from retention.prune_audit(self._database, keep=self._settings.audit, batch=batch)
-        yield from visits.prune(self._database, batch=batch)
-        yield from prune_idempotency_keys(self._database, batch=batch)
-        retention.prune_removed(self._database, batch=batch)
+        batches = Batches(self._database, self._settings.prune_batch, metrics.note_batch)
+        yield from retention.prune_sessions(batches, keep=self._settings.ended_sessions)
+        yield from retention.prune_audit(batches, keep=self._settings.audit)
+        yield from visits.prune(batches)
+        yield from prune_idempotency_keys(batches)
+        while erased := retention.prune_removed(batches):
+            yield erased
         activity.prune(self._database, keep=self._settings.activity)

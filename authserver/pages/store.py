@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Connection, Uuid, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Uuid, bindparam, delete, insert, select, update
 
-from authserver.database.sql import in_batch, now_ms
+from authserver.database.sql import now_ms
 from authserver.database.tables import all_rows, one_row
 from authserver.pages.model import VisitRecord
 from authserver.records.audit import Caller
@@ -98,7 +98,6 @@ def of_user(connection: Connection, user_id: UUID, idle_ms: int) -> Sequence[Vis
     return all_rows(connection, _V, statement.order_by(_V.last_used_at.desc()))
 
 
-def prune(connection: Connection, *, limit: int) -> int:
-    """Delete some expired visits. Returns how many. Several callers share the work."""
-    some = select(_V.id).where(_V.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(_V).where(in_batch(_V.id, some))).rowcount
+def expired() -> ColumnElement[bool]:
+    """Visits that are over."""
+    return _V.expires_at <= now_ms()

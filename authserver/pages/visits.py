@@ -16,6 +16,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from authserver.database.batches import Batches
 from authserver.database.engine import Database
 from authserver.database.identifiers import new_id
 from authserver.pages import store
@@ -27,7 +28,7 @@ from authserver.refusals.reasons import Reason
 from authserver.settings.values import PageSettings
 from authserver.users import store as users
 from authserver.users.links import store as links
-from authserver.users.model import Proof
+from authserver.users.model import PasswordLinkRecord, Proof
 
 _SECRET_BYTES = 32
 _TOUCH_MS = 60_000
@@ -138,13 +139,10 @@ class Visits:
             return store.of_user(connection, user_id, self._idle_ms)
 
 
-def prune(database: Database, *, batch: int) -> Iterator[int]:
-    """Delete expired visits and expired password links, in batches. Yields the number deleted after each batch."""
-    for table in (store, links):
-        count = batch
-        while count >= batch:
-            with database.transaction() as connection:
-                count = table.prune(connection, limit=batch)
+def prune(batches: Batches) -> Iterator[int]:
+    """Delete expired visits and expired password links. Yields the number deleted after each batch."""
+    for key, expired in ((VisitRecord.id, store.expired()), (PasswordLinkRecord.digest, links.expired())):
+        while count := batches.delete(key, expired):
             yield count
 
 

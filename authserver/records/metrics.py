@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "authserver_requests_total",
@@ -24,3 +24,16 @@ NOT_RECORDED = Counter(
     "Refusals that the database did not take (audit), and lines that could not be written (log).",
     ("where",),
 )
+PRUNED = Counter("authserver_pruned_rows_total", "Rows that the clean-up deleted, because they were old.", ("table",))
+PRUNING = Histogram(
+    "authserver_prune_batch_seconds",
+    "How long the clean-up held the locks of one batch.",
+    ("table",),
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.5),
+)
+
+
+def note_batch(table: str, rows: int, seconds: float) -> None:
+    """Count a batch of the clean-up."""
+    PRUNED.labels(table).inc(rows)
+    PRUNING.labels(table).observe(seconds)

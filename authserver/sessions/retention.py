@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import delete, or_, select
+from sqlalchemy import or_, select
 
 from authserver.clients import store as clients
-from authserver.clients.model import ClientRecord
-from authserver.database.engine import Database
-from authserver.database.sql import in_batch, now_ms
+from authserver.clients.model import ClientRecord, EndedOwnTokens
+from authserver.database.batches import Batches
+from authserver.database.sql import now_ms
 from authserver.records.audit import AuditRecord
 from authserver.sessions.model import SessionRecord
 from authserver.settings.values import LEEWAY
@@ -36,7 +36,7 @@ class Progress:
     deleted: int
 
 
-def prune_sessions(database: Database, *, keep: int, batch: int) -> Iterator[Progress]:
+def prune_sessions(batches: Batches, *, keep: int) -> Iterator[Progress]:
     """Delete sessions that ended more than `keep` seconds ago, once their last access token has expired, with leeway.
 
     Yields after each batch, and once at the end.
@@ -47,46 +47,34 @@ def prune_sessions(database: Database, *, keep: int, batch: int) -> Iterator[Pro
     seen = deleted = 0
     last = UUID(int=0)
     while True:
-        with database.autocommit() as connection:
-            page = select(_S.id).where(_S.id > last).order_by(_S.id).limit(batch)
+        page = select(_S.id).where(_S.id > last).order_by(_S.id).limit(batches.size)
+        with batches.database.autocommit() as connection:
             ids = list(connection.execute(page).scalars())
         if not ids:
             yield Progress(seen, deleted)
             return
-        within = _S.id.between(ids[0], ids[-1])
-        some = select(_S.id).where(within, unneeded).with_for_update(skip_locked=True)
-        with database.transaction() as connection:
-            deleted += connection.execute(delete(_S).where(in_batch(_S.id, some))).rowcount
+        deleted += batches.delete_within(_S.id, _S.id.between(ids[0], ids[-1]), unneeded)
         seen += len(ids)
         last = ids[-1]
         yield Progress(seen, deleted)
 
 
-def prune_audit(database: Database, *, keep: int, batch: int) -> Iterator[Progress]:
+def prune_audit(batches: Batches, *, keep: int) -> Iterator[Progress]:
     """Delete audit events older than `keep` seconds. Yields after each batch."""
-    deleted = 0
-    old = select(AuditRecord.id).where(AuditRecord.at <= now_ms() - keep * 1000)
-    some = old.order_by(AuditRecord.at).limit(batch).with_for_update(skip_locked=True)
-    while True:
-        with database.transaction() as connection:
-            count = connection.execute(delete(AuditRecord).where(in_batch(AuditRecord.id, some))).rowcount
+    deleted, more = 0, True
+    while more:
+        more = bool(count := batches.delete(AuditRecord.id, AuditRecord.at <= now_ms() - keep * 1000))
         deleted += count
         yield Progress(deleted, deleted)
-        if count == 0:
-            return
 
 
-def prune_removed(database: Database, *, batch: int) -> int:
-    """Delete at most `batch` removed users and `batch` removed clients that have no sessions any more.
+def prune_removed(batches: Batches) -> int:
+    """Delete a batch of removed users and one of removed clients that have no sessions any more. Returns how many.
 
-    Returns how many. Also deletes the clients' own tokens that status lists no longer show; these are not counted.
+    Also deletes the clients' own tokens that status lists no longer show; these are not counted.
     """
     of_user = select(_S.id).where(_S.user_id == UserRecord.id).exists()
     of_client = select(_S.id).where(_S.client_id == ClientRecord.client_id).exists()
-    with database.transaction() as connection:
-        if not database.is_sqlite:
-            # Where one client has nearly all sessions, PostgreSQL would look for another's by reading all of them.
-            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
-        clients.prune_ended_tokens(connection)
-        count = users.prune_removed(connection, needed=of_user, limit=batch)
-        return count + clients.prune_removed(connection, needed=of_client, limit=batch)
+    batches.delete(EndedOwnTokens.status_index, clients.unlisted())
+    count = batches.delete(UserRecord.id, users.removed() & ~of_user)
+    return count + batches.delete(ClientRecord.client_id, clients.removed() & ~of_client)

@@ -140,7 +140,7 @@ class RetentionSettings(Group):
     activity: Annotated[Seconds, Field(ge=DAY)] = 90 * DAY
     """Seconds that counts of activity stay, for the charts of the console."""
     prune_batch: Annotated[Whole, Field(ge=1, le=10_000)] = 500
-    """Rows deleted by one statement of a clean-up."""
+    """Most rows that a clean-up deletes at once; it takes fewer where that would hold locks for long."""
 
 
 class StatusSettings(Group):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord
-from authserver.database.sql import in_batch, now_ms, position
+from authserver.database.sql import now_ms, position
 from authserver.database.tables import all_rows, one_row
 from authserver.users.model import HashCount, LockedUser, UserRecord
 from authserver.users.names import fold, login_key
@@ -232,8 +232,6 @@ def remove(connection: Connection, user_id: UUID) -> bool:
     return change(connection, user_id, values)
 
 
-def prune_removed(connection: Connection, *, needed: ColumnElement[bool], limit: int) -> int:
-    """Delete removed users who are not `needed`. Returns how many. Several callers share the work."""
-    gone = select(UserRecord.id).where(UserRecord.removed_at.is_not(None), ~needed).limit(limit)
-    some = gone.with_for_update(skip_locked=True, of=UserRecord)
-    return connection.execute(delete(UserRecord).where(in_batch(UserRecord.id, some))).rowcount
+def removed() -> ColumnElement[bool]:
+    """Users who are removed."""
+    return UserRecord.removed_at.is_not(None)

@@ -1,72 +1,55 @@
-"""A batch takes no more rows than its limit with any plan of PostgreSQL, and finds them through an index."""
+"""A batch takes no more rows than its size, which follows its time, and finds them through an index."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection, event, false
+from sqlalchemy import event
 
 from authserver.clients import store as clients
-from authserver.pages import store as visits
+from authserver.database.batches import Batches
 from authserver.sessions import retention
 from authserver.sessions.sweep import sweep
 from authserver.users import store as users
-from authserver.users.links import store as links
-from tests.support.databases import on_both_databases, on_postgresql
+from authserver.users.model import UserRecord
+from tests.support.databases import on_both_databases
 from tests.support.setup import Setup
 from tests.support.some_sessions import some_sessions
 
 ROWS, LIMIT = 30, 4
 
-Batch = Callable[[Connection], int]
 
-
-def removed_users(setup: Setup) -> Batch:
+@on_both_databases
+def test_a_batch_stays_within_its_limit(setup: Setup):
     for _ in range(ROWS):
         setup.a_person(password_hash="none")
     setup.sql("UPDATE users SET removed_at = 1")
-    return lambda connection: users.prune_removed(connection, needed=false(), limit=LIMIT)
+    seen: list[tuple[str, int]] = []
+    batches = Batches(setup.database, LIMIT, lambda table, rows, _seconds: seen.append((table, rows)))
+    while batches.delete(UserRecord.id, users.removed()):
+        pass
+    assert seen == [("users", 4)] * 7 + [("users", 2)]
 
 
-def removed_clients(setup: Setup) -> Batch:
-    for _ in range(ROWS):
-        setup.an_app()
-    setup.sql("UPDATE clients SET removed_at = 1, swept_epoch = epoch")
-    return lambda connection: clients.prune_removed(connection, needed=false(), limit=LIMIT)
+@on_both_databases
+def test_a_batch_passes_over_what_changed_after_it_was_found(setup: Setup):
+    person, other = setup.a_person(password_hash="none"), setup.a_person(password_hash="none")
+    ids = [UUID(person.id), UUID(other.id)]
+    setup.sql("UPDATE users SET removed_at = 1 WHERE id = :id", id=ids[0])
+    both = UserRecord.id.in_(ids)
+    assert Batches(setup.database, LIMIT).delete_within(UserRecord.id, both, users.removed()) == 1
+    assert [row.username for row in setup.sql("SELECT username FROM users")] == [other.username]
 
 
-def expired_links(setup: Setup) -> Batch:
-    person = setup.a_person(password_hash="none")
-    for number in range(ROWS):
-        setup.sql(
-            "INSERT INTO password_links (digest, user_id, password_version, created_at, expires_at)"
-            " VALUES (:digest, :user, 1, 1, 1)",
-            digest=number.to_bytes(32),
-            user=person.id,
-        )
-    return lambda connection: links.prune(connection, limit=LIMIT)
-
-
-def expired_visits(setup: Setup) -> Batch:
-    setup.sql(
-        "INSERT INTO visits (id, digest, user_id, password_version, opened_at, last_used_at, confirmed_at, expires_at)"
-        " SELECT gen_random_uuid(), decode(lpad(to_hex(n), 64, '0'), 'hex'), gen_random_uuid(), 1, 1, 1, 1, 1"
-        f" FROM generate_series(1, {ROWS}) AS n"
-    )
-    return lambda connection: visits.prune(connection, limit=LIMIT)
-
-
-@on_postgresql
-@pytest.mark.parametrize("kind", [removed_users, removed_clients, expired_links, expired_visits])
-def test_a_batch_stays_within_its_limit_when_the_inner_statement_would_run_for_each_row(
-    setup: Setup, kind: Callable[[Setup], Batch]
-):
-    delete_some = kind(setup)
-    with setup.database.transaction() as connection:
-        for way in ("hashjoin", "mergejoin", "hashagg", "sort", "material", "memoize"):
-            connection.exec_driver_sql(f"SET LOCAL enable_{way} = off")
-        assert delete_some(connection) == LIMIT
+def test_batches_grow_while_they_are_quick_and_shrink_when_others_would_wait(setup: Setup):
+    batches = Batches(setup.database, 500)
+    sizes = []
+    for seconds in (0.001, 0.001, 0.001, 0.02, 0.06, 0.06, 0.06, 0.06, 0.06, 0.06, 0.06, 0.001):
+        batches.adapt(seconds)
+        sizes.append(batches.size)
+    assert sizes == [200, 400, 500, 500, 250, 125, 62, 31, 15, 10, 10, 20]
 
 
 @contextmanager
@@ -114,10 +97,10 @@ def test_no_batch_scans_the_sessions(setup: Setup):
     if not setup.database.is_sqlite:
         setup.sql("ANALYZE")  # PostgreSQL does so by itself
     with ran(setup) as statements:
-        pruning = retention.prune_sessions(setup.database, keep=0, batch=100)
+        pruning = retention.prune_sessions(Batches(setup.database, 100), keep=0)
         for _ in range(3):
             next(pruning)
-        retention.prune_removed(setup.database, batch=100)
+        retention.prune_removed(Batches(setup.database, 100))
         some = 0
 
         def stop(_changed: int) -> None:

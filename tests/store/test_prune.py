@@ -9,6 +9,7 @@ import pytest
 from authserver.administration import clients as admin_clients
 from authserver.administration import users as admin_users
 from authserver.administration.context import Administration
+from authserver.database.batches import Batches
 from authserver.database.status_indices import BLOCK, StatusIndices
 from authserver.sessions import retention
 from authserver.sessions.sweep import sweep
@@ -29,7 +30,7 @@ def admin(setup: Setup) -> Administration:
 
 
 def prune(setup: Setup, *, keep: int = 7 * DAY, batch: int = 10) -> retention.Progress:
-    return list(retention.prune_sessions(setup.database, keep=keep, batch=batch))[-1]
+    return list(retention.prune_sessions(Batches(setup.database, batch), keep=keep))[-1]
 
 
 # --- pruning ---------------------------------------------------------------------------------------------------------
@@ -47,7 +48,7 @@ def test_only_sessions_that_ended_long_ago_go(setup: Setup):
                 then=long_ago,
                 id=session_id,
             )
-    progress = list(retention.prune_sessions(setup.database, keep=7 * DAY, batch=10))
+    progress = list(retention.prune_sessions(Batches(setup.database, 10), keep=7 * DAY))
     assert [step.seen for step in progress] == [10, 20, 30, 38, 38]
     assert progress[-1].deleted == 33
     assert session_count(setup) == session_count(setup, "revoked_at IS NULL") + 2 == 5
@@ -67,7 +68,7 @@ def test_a_session_stays_while_a_token_of_it_may_still_be_accepted(setup: Setup)
 def test_a_pruning_that_was_stopped_is_taken_up_by_the_next(setup: Setup):
     some_sessions(setup, 25, revoked_at=1)
     setup.sql("UPDATE sessions SET access_expires_at = 1")
-    next(iter(retention.prune_sessions(setup.database, keep=0, batch=10)))
+    next(iter(retention.prune_sessions(Batches(setup.database, 10), keep=0)))
     assert session_count(setup) == 15
     assert prune(setup, keep=0).deleted == 15
 
@@ -123,10 +124,10 @@ def test_a_removed_user_is_erased_when_no_session_needs_the_row(oauth: OAuth, se
     sid = claims(oauth.sign_in(needed).json()["access_token"])["sid"]
     for person in (needed, free):
         admin_users.remove(admin, person.id)
-    assert retention.prune_removed(setup.database, batch=1) == 1
-    assert retention.prune_removed(setup.database, batch=1) == 0
+    assert retention.prune_removed(Batches(setup.database, 1)) == 1
+    assert retention.prune_removed(Batches(setup.database, 1)) == 0
     setup.sql("DELETE FROM sessions WHERE id = :id", id=UUID(sid))
-    assert retention.prune_removed(setup.database, batch=1) == 1
+    assert retention.prune_removed(Batches(setup.database, 1)) == 1
     assert setup.sql("SELECT count(*) AS n FROM users")[0].n == 0
 
 
@@ -138,20 +139,20 @@ def test_a_removed_client_is_erased_when_no_session_needs_the_row(
     admin_clients.remove(admin, oauth.app.client_id)
     admin_clients.remove(admin, free.client_id)
     # A sign-in that began before may still insert its session, so the row stays for a while.
-    assert retention.prune_removed(setup.database, batch=10) == 0
+    assert retention.prune_removed(Batches(setup.database, 10)) == 0
     setup.sql("UPDATE clients SET changed_at = changed_at - 61000")
     sweep(setup.database, batch=10)
-    assert retention.prune_removed(setup.database, batch=10) == 1
+    assert retention.prune_removed(Batches(setup.database, 10)) == 1
     assert [row.client_id for row in setup.sql("SELECT client_id FROM clients")] == [oauth.app.client_id]
     setup.sql("DELETE FROM sessions WHERE id = :id", id=UUID(sid))
-    assert retention.prune_removed(setup.database, batch=10) == 1
+    assert retention.prune_removed(Batches(setup.database, 10)) == 1
 
 
 def test_nodes_that_erase_at_once_count_each_row_once(setup: Setup, admin: Administration):
     for _ in range(20):
         admin_users.remove(admin, setup.a_person(password_hash="none").id)
-    erased = threads_at_once(*[lambda: retention.prune_removed(setup.database, batch=20)] * 4)
-    assert sum(erased) + retention.prune_removed(setup.database, batch=20) == 20
+    erased = threads_at_once(*[lambda: retention.prune_removed(Batches(setup.database, 20))] * 4)
+    assert sum(erased) + retention.prune_removed(Batches(setup.database, 20)) == 20
 
 
 def test_audit_events_go_when_they_are_old_enough(oauth: OAuth, person: Person, setup: Setup):
@@ -160,7 +161,7 @@ def test_audit_events_go_when_they_are_old_enough(oauth: OAuth, person: Person, 
     events = [row.id for row in setup.events("session.opened")]
     old = "(SELECT id FROM audit_events WHERE event = 'session.opened' ORDER BY id LIMIT 3)"
     setup.sql(f"UPDATE audit_events SET at = at - :ms WHERE id IN {old}", ms=366 * DAY * 1000)
-    progress = list(retention.prune_audit(setup.database, keep=365 * DAY, batch=2))
+    progress = list(retention.prune_audit(Batches(setup.database, 2), keep=365 * DAY))
     assert [step.deleted for step in progress] == [2, 3, 3]
     assert [row.id for row in setup.events("session.opened")] == events[3:]
 

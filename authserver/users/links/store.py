@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, exists, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, literal, select
 
-from authserver.database.sql import in_batch, now_ms
+from authserver.database.sql import now_ms
 from authserver.database.tables import one_row
 from authserver.users.model import PasswordLinkRecord, UserRecord
 
@@ -53,7 +53,6 @@ def end(connection: Connection, user_id: UUID) -> None:
     connection.execute(delete(_L).where(_L.user_id == user_id))
 
 
-def prune(connection: Connection, *, limit: int) -> int:
-    """Delete some expired links. Returns how many. Several callers share the work."""
-    some = select(_L.digest).where(_L.expires_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(_L).where(in_batch(_L.digest, some))).rowcount
+def expired() -> ColumnElement[bool]:
+    """Links that cannot be used any more, because they are too old."""
+    return _L.expires_at <= now_ms()
