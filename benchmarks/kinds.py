@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -27,7 +29,10 @@ PATHS = {
 
 @dataclass
 class Target:
-    """The address of a server and the credentials for it, for the process that makes the load."""
+    """The address of a server and the credentials for it, for the process that makes the load.
+
+    `tokens` are refresh tokens of sessions of the client, which "spread" uses.
+    """
 
     port: int
     client_id: str
@@ -36,6 +41,12 @@ class Target:
     password: str
     audience: str
     paths: dict[str, str] = field(default_factory=lambda: dict(PATHS))
+    tokens: list[str] = field(default_factory=list)
+
+    @cached_property
+    def unused(self) -> Iterator[str]:
+        """The tokens that no connection has presented yet."""
+        return iter(self.tokens)
 
 
 class Get:
@@ -67,8 +78,8 @@ class Token:
 
     def __init__(self, target: Target, **form: str) -> None:
         pair = base64.b64encode(f"{target.client_id}:{target.secret}".encode()).decode()
-        self._head = (
-            f"POST /token HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {pair}\r\n"
+        self._rest = (
+            f" HTTP/1.1\r\nHost: a\r\nAuthorization: Basic {pair}\r\n"
             "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: "
         )
         self._form = form
@@ -102,8 +113,11 @@ class Token:
         """Take values for the next request from this answer."""
 
     def _encoded(self) -> bytes:
-        form = urlencode(self._form)
-        return f"{self._head}{len(form)}\r\n\r\n{form}".encode()
+        return self._posted("/token", self._form)
+
+    def _posted(self, path: str, fields: dict[str, str]) -> bytes:
+        form = urlencode(fields)
+        return f"POST {path}{self._rest}{len(form)}\r\n\r\n{form}".encode()
 
 
 class Refresh(Token):
@@ -119,6 +133,44 @@ class Refresh(Token):
         self._request = self._encoded()
 
 
+class Spread(Refresh):
+    """A refresh of another session each time, so that no page of the table is in memory because of the last one."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target, next(target.unused))
+        self._target = target
+
+    def _prepare_next(self, answer: dict[str, Any]) -> None:
+        super()._prepare_next(answer)
+        self._form["refresh_token"] = next(self._target.unused, answer["refresh_token"])
+        self._request = self._encoded()
+
+
+class SignInAndOut:
+    """A sign-in, then a sign-out: the number of sessions stays."""
+
+    def __init__(self, target: Target) -> None:
+        self._signing_in = SignIn(target)
+        self._target = target
+        self._token = ""
+
+    def next(self) -> bytes:
+        return self._signing_in.revocation(self._token) if self._token else self._signing_in.next()
+
+    def take(self, status: int, body: bytes) -> None:
+        if self._token:
+            if status != 200:
+                raise WrongAnswer(f"{status}: {body[:200]!r}")
+            self._token = ""
+        else:
+            self._signing_in.take(status, body)
+            self._token = self._signing_in.refresh_token
+
+    def sample(self) -> list[str]:
+        """Return no tokens: they are revoked."""
+        return []
+
+
 class SignIn(Token):
     """A password sign-in. It keeps the refresh token, with which a Refresh begins."""
 
@@ -130,8 +182,12 @@ class SignIn(Token):
     def _prepare_next(self, answer: dict[str, Any]) -> None:
         self.refresh_token = answer["refresh_token"]
 
+    def revocation(self, token: str) -> bytes:
+        """The request that signs out."""
+        return self._posted("/revoke", {"token": token})
 
-Kind = Get | Token
+
+Kind = Get | Token | SignInAndOut
 
 
 def make(name: str, target: Target, refresh_token: str) -> Kind:
@@ -141,8 +197,12 @@ def make(name: str, target: Target, refresh_token: str) -> Kind:
             return Token(target, grant_type="client_credentials")
         case "refresh":
             return Refresh(target, refresh_token)
+        case "spread":
+            return Spread(target)
         case "password":
             return SignIn(target)
+        case "sign in and out":
+            return SignInAndOut(target)
         case "jwks":
             return Get(target, "jwks", "keys")
         case "metadata":

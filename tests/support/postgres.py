@@ -139,6 +139,13 @@ class Cluster(Postgres):
                 sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(sql.Identifier(ROLE), sql.Literal(self._password))
             )
 
+    def configure(self, *lines: str) -> None:
+        """Add lines to the settings, and start the cluster again with them."""
+        self.stop()
+        with (self.directory / "data" / "postgresql.auto.conf").open("a") as file:
+            file.write("\n".join([*lines, ""]))
+        self.start()
+
     def start(self) -> None:
         """Start the cluster again on its port; returns when it answers."""
         self._control("start", "--wait", "--timeout", START_SECONDS, "--log", str(self.log))
