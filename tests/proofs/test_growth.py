@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
@@ -35,11 +35,11 @@ METRICS_TOKEN = "a-token-of-the-metrics"
 
 @dataclass
 class Crowd:
-    """A server on a database with many sessions."""
+    """Nodes on a database with many sessions."""
 
     setup: Setup
     cluster: Cluster
-    server: LiveServer
+    servers: list[LiveServer]
     target: Target
     sessions: ManySessions
     postmaster: int = field(init=False)
@@ -48,16 +48,17 @@ class Crowd:
         self.postmaster = int((self.cluster.directory / "data" / "postmaster.pid").read_text().split()[0])
 
     @property
-    def pid(self) -> int:
-        assert self.server.process is not None
-        return self.server.process.pid
+    def pids(self) -> list[int]:
+        """The roots of the nodes' processes."""
+        return [server.process.pid for server in self.servers if server.process is not None]
 
     def with_tokens(self, numbers: list[int]) -> Target:
-        """The target, with the refresh tokens of these sessions."""
-        return Target(
-            self.target.port, self.target.client_id, self.target.secret, self.target.username, self.target.password,
-            API, tokens=self.sessions.tokens(numbers),
-        )  # fmt: skip
+        """The first node, with the refresh tokens of these sessions."""
+        return replace(self.target, tokens=self.sessions.tokens(numbers))
+
+    def last_node(self) -> Target:
+        """The last node."""
+        return replace(self.target, port=self.servers[-1].port)
 
 
 @pytest.fixture
@@ -70,20 +71,22 @@ def cluster(proof: Proof) -> Iterator[Cluster]:
 
 
 @contextmanager
-def crowd(cluster: Cluster, directory: Path, count: int, **environment: str) -> Iterator[Crowd]:
+def crowd(cluster: Cluster, directory: Path, count: int, *, nodes: int = 1, **environment: str) -> Iterator[Crowd]:
     setup = make_setup("postgresql", directory, cluster, passwords=PasswordSettings(argon2_memory_kib=8))
     setup.an_api()
     app = setup.an_app(retry_window=0, access_token_lifetime=60)
     person = setup.a_person()
     sessions = ManySessions(setup, app, count)
-    server = LiveServer(setup, AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN, **environment)
+    servers = [LiveServer(setup, AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN, **environment) for _ in range(nodes)]
     assert app.secret is not None
-    target = Target(server.port, app.client_id, app.secret, person.username, person.password, API)
+    target = Target(servers[0].port, app.client_id, app.secret, person.username, person.password, API)
     try:
-        server.start()
-        yield Crowd(setup, cluster, server, target, sessions)
+        for server in servers:
+            server.start()
+        yield Crowd(setup, cluster, servers, target, sessions)
     finally:
-        server.stop()
+        for server in servers:
+            server.stop()
         setup.close()
 
 
@@ -104,9 +107,10 @@ def cost_of_a_refresh(crowd: Crowd, numbers: list[int]) -> Cost:
     """Refresh each of these sessions once. The load comes from another process."""
     with Load(crowd.with_tokens(numbers), CONNECTIONS) as load:
         load.run("refresh", CONNECTIONS * 20)  # warm up: open connections, prepare statements
-        own, postgres = cpu_seconds(crowd.pid), cpu_seconds(crowd.postmaster)
+        (node,) = crowd.pids
+        own, postgres = cpu_seconds(node), cpu_seconds(crowd.postmaster)
         result = load.run("spread", len(numbers))
-        own, postgres = cpu_seconds(crowd.pid) - own, cpu_seconds(crowd.postmaster) - postgres
+        own, postgres = cpu_seconds(node) - own, cpu_seconds(crowd.postmaster) - postgres
     count = len(result.latencies)
     return Cost(own / count * 1000, postgres / count * 1000, result)
 
@@ -137,21 +141,16 @@ def test_growth_of_cost(proof: Proof, cluster: Cluster, tmp_path: Path):
 
 @dataclass
 class Watch:
-    """Looks at a server from outside while it works. Each list has one value for each look."""
+    """Looks at nodes from outside while they work. Each list has one value for each look."""
 
     crowd: Crowd
-    memory: list[float] = field(default_factory=list)  # MiB of all its processes
+    memory: list[float] = field(default_factory=list)  # MiB of all their processes
     tables: list[float] = field(default_factory=list)  # MiB of sessions with its indexes
-    rows: list[int] = field(default_factory=list)
 
     def look(self) -> None:
-        self.memory.append(sum(pss_mib(pid) for pid in tree(self.crowd.pid)))
-        (row,) = self.crowd.setup.sql(
-            "SELECT pg_total_relation_size('sessions') / 1048576.0 AS mib,"
-            " (SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL) AS ended"
-        )
+        self.memory.append(sum(pss_mib(pid) for root in self.crowd.pids for pid in tree(root)))
+        (row,) = self.crowd.setup.sql("SELECT pg_total_relation_size('sessions') / 1048576.0 AS mib")
         self.tables.append(float(row.mib))
-        self.rows.append(row.ended)
 
 
 def slope(values: list[float]) -> float:
@@ -160,17 +159,19 @@ def slope(values: list[float]) -> float:
     return line.slope * (len(values) - 1) / statistics.mean(values)
 
 
-def pruned(server: LiveServer) -> float:
-    """How many sessions the server has deleted, by its metrics."""
-    answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
-    name = 'authserver_pruned_rows_total{table="sessions"}'
-    return sum(float(line.split()[-1]) for line in answer.text.splitlines() if line.startswith(name))
+def pruned(crowd: Crowd) -> float:
+    """How many sessions the nodes have deleted, by their metrics."""
+    name, total = 'authserver_pruned_rows_total{table="sessions"}', 0.0
+    for server in crowd.servers:
+        answer = httpx.get(f"{server.url}/metrics", headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+        total += sum(float(line.split()[-1]) for line in answer.text.splitlines() if line.startswith(name))
+    return total
 
 
 def test_growth_under_load(proof: Proof, cluster: Cluster, tmp_path: Path):
     """A constant mixed load at a million sessions: memory, latency and tables stay flat.
 
-    Sessions are opened, refreshed and ended all the time. The clean-up deletes the ended ones while requests go on. Time
+    On two nodes sessions are opened, refreshed and ended all the time. The clean-up deletes the ended ones meanwhile. Time
     passes faster for ended sessions: each look makes the last access token of those that wait to be deleted expire.
     """
     count, seconds, looks = proof.amount(20_000, 1_000_000), proof.amount(12, 1200), proof.amount(4, 60)
@@ -178,13 +179,13 @@ def test_growth_under_load(proof: Proof, cluster: Cluster, tmp_path: Path):
         "AUTHSERVER_RETENTION__ENDED_SESSIONS": "0",
         "AUTHSERVER_RETENTION__PRUNE_INTERVAL": str(proof.amount(1, 60)),
     }
-    with crowd(cluster, tmp_path, count, **environment) as many:
+    with crowd(cluster, tmp_path, count, nodes=2, **environment) as many:
         watch, results = Watch(many), []
         rate = proof.amount(40, 100)
         numbers = proof.random.sample(range(count), min(count, rate * seconds))
         with (
             Load(many.with_tokens(numbers), CONNECTIONS) as refreshes,
-            Load(many.target, 2) as sign_ins,
+            Load(many.last_node(), 2) as sign_ins,
             ThreadPoolExecutor(1) as beside,
         ):
             refreshes.run("spread", CONNECTIONS * 20)
@@ -197,9 +198,9 @@ def test_growth_under_load(proof: Proof, cluster: Cluster, tmp_path: Path):
             ended.set()
             in_and_out.result()
         deadline = time.monotonic() + 130
-        while not pruned(many.server) and time.monotonic() < deadline:
+        while not pruned(many) and time.monotonic() < deadline:
             time.sleep(0.5)
-        gone = pruned(many.server)
+        gone = pruned(many)
         (updates,) = many.setup.sql(
             "SELECT n_tup_upd AS all, n_tup_hot_upd AS hot FROM pg_stat_user_tables WHERE relname = 'sessions'"
         )
@@ -216,19 +217,19 @@ def _judge(proof: Proof, watch: Watch, results: list[Result], gone: float, hot: 
     settled = len(watch.memory) // 5
     p99 = [result.percentile(0.99) for result in results][settled:]
     slopes = {
-        "memory of the server": slope(watch.memory[settled:]),
+        "memory of the nodes": slope(watch.memory[settled:]),
         "size of sessions with indexes": slope(watch.tables[settled:]),
         "refresh p99": slope(p99),
     }
     for what, change in slopes.items():
         proof.figure(f"{what}, change over the time", f"{change:+.1%}")
-    proof.figure("memory of the server, first and last", f"{watch.memory[settled]:.0f} and {watch.memory[-1]:.0f} MiB")
+    proof.figure("memory of the nodes, first and last", f"{watch.memory[settled]:.0f} and {watch.memory[-1]:.0f} MiB")
     proof.figure("refresh p99 while sessions are deleted, median of the looks", f"{statistics.median(p99):.1f} ms")
     proof.figure("sessions deleted by the clean-up", f"{gone:,.0f}")
     proof.figure("updates of sessions that changed no index (HOT)", f"{hot:.0%}")
     assert gone > 0
     assert hot > 0.8
     if proof.full:
-        assert abs(slopes["memory of the server"]) < 0.05
+        assert abs(slopes["memory of the nodes"]) < 0.05
         assert abs(slopes["size of sessions with indexes"]) < 0.05
         assert slopes["refresh p99"] < 0.25
