@@ -23,10 +23,16 @@ _START_SECONDS = 120
 
 
 class LiveServer:
-    """`authserver serve` on the database of a setup. Its log is in `log`; `environment` adds settings by variables."""
+    """`authserver serve` on the database of a setup. Its log is in `log`; `environment` adds settings by variables.
 
-    def __init__(self, setup: Setup, *, workers: int = 2, port: int | None = None, **environment: str) -> None:
+    `root` is the checkout whose version it is.
+    """
+
+    def __init__(
+        self, setup: Setup, *, workers: int = 2, port: int | None = None, root: Path = ROOT, **environment: str
+    ) -> None:
         self.setup = setup
+        self.root = root
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = setup.directory / f"server-{self.port}.log"
@@ -39,7 +45,7 @@ class LiveServer:
         command = [sys.executable, "-m", "authserver", "serve", "--workers", str(self.workers), *arguments]
         with self.log.open("ab") as log:
             began = log.tell()
-            self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, cwd=ROOT)
+            self.process = subprocess.Popen(command, env=self.environment(), stdout=log, stderr=log, cwd=self.root)
         deadline = time.monotonic() + _START_SECONDS
         # The line is written when the last worker answers; the first may be killed by a test before that.
         while b"authserver listens on" not in self.log.read_bytes()[began:] or not self.is_ready():
