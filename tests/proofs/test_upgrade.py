@@ -16,13 +16,13 @@ from authserver.database import schema
 from tests.support import old_rows
 from tests.support.hasher import until
 from tests.support.keys import verified
+from tests.support.migration_rule import BEFORE, BEFORE_REVISION
 from tests.support.oauth import App, OAuth, Person
 from tests.support.proof import Proof
 from tests.support.rolling import Balancer, RollingClient, at_work
 from tests.support.server import ROOT, LiveServer
 from tests.support.setup import ISSUER, Setup, make_setup
 
-COMMIT = (Path(__file__).parent / "upgrade_from").read_text().strip()
 SHARED = {"AUTHSERVER_ISSUER": ISSUER, "AUTHSERVER_MASTER_KEY": old_rows.MASTER_KEY}
 API_CLIENT = App("old-api", "the secret of an API")
 
@@ -36,10 +36,10 @@ def git(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def earlier(tmp_path: Path) -> Iterator[Path]:
     """A checkout of the earlier version. It runs with the dependencies of this one."""
-    if git("cat-file", "-e", f"{COMMIT}^{{commit}}").returncode:
-        pytest.fail(f"the repository lacks commit {COMMIT}: get its whole history (git fetch --unshallow)")
+    if git("cat-file", "-e", f"{BEFORE}^{{commit}}").returncode:
+        pytest.fail(f"the repository lacks commit {BEFORE}: get its whole history (git fetch --unshallow)")
     place = tmp_path / "earlier"
-    added = git("worktree", "add", "--detach", str(place), COMMIT)
+    added = git("worktree", "add", "--detach", str(place), BEFORE)
     assert added.returncode == 0, added.stderr
     yield place
     git("worktree", "remove", "--force", str(place))
@@ -61,18 +61,16 @@ def upgrade(node: LiveServer) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
-def fill(setup: Setup) -> str:
-    """Put rows into the schema of the earlier version, and return its revision."""
+def fill(setup: Setup) -> None:
+    """Put rows into the schema of the earlier version."""
     with setup.database.transaction() as connection:
-        revision = schema.current(connection)
-        assert revision is not None
-        rows: dict[str, list[dict[str, Any]]] = {**old_rows.ROWS[revision]}
+        assert schema.current(connection) == BEFORE_REVISION, "correct the revision in upgrade_from"
+        rows: dict[str, list[dict[str, Any]]] = {**old_rows.ROWS[BEFORE_REVISION]}
         digest = hashlib.sha256((API_CLIENT.secret or "").encode()).digest()
         asks = {"client_id": API_CLIENT.client_id, "auth_methods": "client_secret_basic", "secret_digest": digest}
         rows["clients"] = [*rows["clients"], {**rows["clients"][0], **asks, "kind": "service", "status_index": 1}]
         rows["apis"] = [{**rows["apis"][0], "client_id": API_CLIENT.client_id}]
         old_rows.put(connection, rows)
-    return revision
 
 
 def as_an_api(client: RollingClient) -> None:
@@ -111,7 +109,7 @@ def test_upgrade(proof: Proof, setup: Setup, earlier: Path):
     old = [LiveServer(setup, workers=1, root=earlier, **SHARED) for _ in range(count)]
     new = [LiveServer(setup, workers=1, port=node.port, **SHARED) for node in old]
     upgrade(old[0])
-    before = fill(setup)
+    fill(setup)
     balancer = Balancer([node.start() for node in old])
     app, person = App(old_rows.CLIENT_ID, None), Person("", old_rows.USERNAME, old_rows.PASSWORD)
     clients = [
@@ -136,10 +134,10 @@ def test_upgrade(proof: Proof, setup: Setup, earlier: Path):
     finally:
         balancer.stop()
     schema.check(setup.database)
-    assert f"schema {schema.newest()} is newer than this authserver ({before})" in old[0].log.read_text()
+    assert f"schema {schema.newest()} is newer than this authserver ({BEFORE_REVISION})" in old[0].log.read_text()
     assert setup.sql("SELECT id FROM sessions WHERE revoked_at IS NOT NULL") == []
     assert sum(client.put_off for client in clients) == 0, "503 is a failure too: nothing was overloaded"
-    proof.figure(f"upgrade of the schema from {before} to {schema.newest()}", f"{migrated:.1f} s")
+    proof.figure(f"upgrade of the schema from {BEFORE_REVISION} to {schema.newest()}", f"{migrated:.1f} s")
     proof.figure(f"{count} nodes replaced, one of them also back and forth", f"{rolled - migrated:.1f} s")
     proof.figure("requests meanwhile, none of which failed", f"{sum(client.requests for client in clients):,}")
     proof.figure("refreshes that rotated", f"{sum(client.refreshes for client in clients):,}")
