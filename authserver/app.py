@@ -16,7 +16,6 @@ from authserver.admin_api.dispatch import AdminApi
 from authserver.administration.context import AdminResources
 from authserver.apis.store import CatalogueCache
 from authserver.clients.registry import ClientRegistry
-from authserver.clients.store import give_status_indices
 from authserver.console.entry import Console
 from authserver.database import schema
 from authserver.database.engine import Database, open_database
@@ -94,8 +93,6 @@ def create_app(settings: Settings) -> Flask:
     keyring = Keyring(database, vault, max_age=cached)
     keyring.current()
 
-    with database.transaction() as connection:
-        give_status_indices(connection)
     clients = ClientRegistry(database, settings.tokens, max_age=cached)
     catalogue = CatalogueCache(database, max_age=cached)
     audit = RefusalRecorder(database)

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from authserver.administration.errors import AdminError
 from authserver.database.failures import failure_of
-from authserver.database.schema import SchemaInUse, SchemaOutdated
+from authserver.database.schema import RowsLeft, SchemaInUse, SchemaOutdated
 from authserver.keys.keyring import NoKeys
 from authserver.keys.vault import MasterKeyError
 from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverloaded
 from authserver.settings.loading import SettingsError
 
 #: The text of these errors says what to do.
-_EXPECTED = (MasterKeyError, NoKeys, SchemaInUse, SchemaOutdated, HashingDirectoryRefused, HashingOverloaded)
+_EXPECTED = (MasterKeyError, NoKeys, RowsLeft, SchemaInUse, SchemaOutdated, HashingDirectoryRefused, HashingOverloaded)
 
 
 def problems_of(error: Exception) -> Sequence[str]:

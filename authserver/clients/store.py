@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Text, cast, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Text, cast, func, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
+from authserver.database.engine import Database
 from authserver.database.sql import now_ms
 from authserver.database.status_indices import lease
 from authserver.database.tables import all_rows, one_row
@@ -136,12 +137,28 @@ def note_secret_use(connection: Connection, client_id: str, digest: bytes, at: i
         connection.execute(update(ClientRecord).where(theirs).values({used_at: at}))
 
 
-def give_status_indices(connection: Connection) -> None:
-    """Give an index to clients without one, which nodes of an older version have added."""
-    missing = ClientRecord.status_index.is_(None)
-    for client_id in connection.execute(select(ClientRecord.client_id).where(missing)).scalars():
-        statement = update(ClientRecord).where(ClientRecord.client_id == client_id, missing)
-        connection.execute(statement.values(status_index=lease(connection)))
+def give_status_indices(database: Database, batch: int) -> Iterator[int]:
+    """Give an index to clients without one, a batch for each item. Two callers at once do no harm.
+
+    Each statement commits by itself: the counter of indices is not locked while the clients are written.
+    """
+    missing = select(ClientRecord.client_id).where(ClientRecord.status_index.is_(None)).limit(batch)
+    while True:
+        with database.autocommit() as connection:
+            client_ids = connection.execute(missing).scalars().all()
+            if not client_ids:
+                return
+            first = lease(connection, len(client_ids))
+            for index, client_id in enumerate(client_ids, first):
+                without = (ClientRecord.client_id == client_id) & ClientRecord.status_index.is_(None)
+                connection.execute(update(ClientRecord).where(without).values(status_index=index))
+        yield len(client_ids)
+
+
+def count_without_status_index(connection: Connection) -> int:
+    """How many clients have no index."""
+    missing = select(func.count()).select_from(ClientRecord).where(ClientRecord.status_index.is_(None))
+    return connection.execute(missing).scalar_one()
 
 
 def end_own_tokens(connection: Connection, client_id: str, *, seen_index: int | None = None) -> bool:

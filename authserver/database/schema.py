@@ -62,6 +62,10 @@ class SchemaInUse(Exception):
     """Others kept an upgrade from locking tables; the text says who, and what to do."""
 
 
+class RowsLeft(Exception):
+    """A migration needs rows that a back-fill has not reached yet; the text says what to do."""
+
+
 def upgrade(
     database: Database,
     revision: str = "head",
@@ -79,6 +83,7 @@ def upgrade(
 
     Raises:
         SchemaInUse: a table was in use all the time; nothing was changed.
+        RowsLeft: a back-fill of the version before has not ended; nothing was changed.
     """
     give_up = time.monotonic() + patience
     for attempt in count(1):
@@ -115,6 +120,19 @@ def _upgrade(database: Database, revision: str) -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def demand_filled(connection: Connection, back_fill: str, unfilled: str) -> None:
+    """Call it first in a migration that is a contract. `unfilled` is SQL that finds a row which the back-fill left.
+
+    Raises:
+        RowsLeft: it found one.
+    """
+    if connection.execute(text(unfilled)).first() is not None:
+        raise RowsLeft(
+            f"the schema was not changed: the back-fill {back_fill} has not ended; the nodes of the version before do "
+            "that while they serve (authserver db status), then run again: authserver db upgrade"
+        )
 
 
 def check(database: Database) -> None:

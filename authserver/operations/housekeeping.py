@@ -1,8 +1,8 @@
 """What the server does by itself: key rotation, sweeps, pruning. Every node may do all of it at any time.
 
-One thread of each worker runs the tasks. Keys are claimed by conditional statements. Sweeping and pruning walk the table
-of sessions, so one worker of all nodes holds a lease for each (`database/leases.py`). No node is elected, and any may
-die. Pruning goes one batch at a time, and a task that becomes due meanwhile runs in between.
+One thread of each worker runs the tasks. Keys are claimed by conditional statements. Sweeping, pruning and
+back-fills walk tables, so one worker of all nodes holds a lease for each (`database/leases.py`). No node is elected, and any may
+die. Pruning and back-fills go one batch at a time, and a task that becomes due meanwhile runs in between.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from functools import partial
 
 import structlog
 
+from authserver.administration import back_fills
 from authserver.administration.pruning import prune_idempotency_keys
 from authserver.clients.secret_use import SecretUses
 from authserver.database.batches import Batches
@@ -24,6 +25,7 @@ from authserver.database.failures import Unavailable
 from authserver.database.leases import Lease
 from authserver.database.status_indices import StatusIndices
 from authserver.keys.rotation import KeyRotation
+from authserver.operations.shared_work import LEASE_SECONDS, SharedWork
 from authserver.pages import visits
 from authserver.records import activity, metrics
 from authserver.records.activity import ACTIVE_SESSIONS, Activity
@@ -41,10 +43,10 @@ _SAMPLE_SECONDS = 60.0
 #: Counting sessions reads all of them, so it may take no more than this part of a node's time.
 _SAMPLE_SHARE = 0.01
 _STOP_SECONDS = 5.0
-#: How often a worker looks whether pruning is due and free.
-_PRUNE_LOOK_SECONDS = 60.0
-#: Seconds until another worker takes over from one that died. A batch takes much less.
-_LEASE_SECONDS = 30.0
+#: How often a worker looks whether pruning, or a back-fill, is due and free.
+_LOOK_SECONDS = 60.0
+#: After a back-fill that found nothing more, seconds until it looks again: old nodes may have added rows.
+_FILL_SECONDS = 600.0
 #: After a sweep, seconds until another worker looks for marks: less than its own next look.
 _SWEPT_SECONDS = 4.0
 _jitter = random.SystemRandom()
@@ -76,18 +78,21 @@ class Housekeeping:
         self._activity = counted
         self._uses = uses
         self._sample_after = 0.0
-        self._sweeping = Lease(database, "sweep", longest=_LEASE_SECONDS)
-        self._pruning = Lease(database, "prune", longest=max(_LEASE_SECONDS, settings.prune_interval))
-        self._batches: Iterator[object] | None = None  # while this worker prunes
+        self._sweeping = Lease(database, "sweep", longest=LEASE_SECONDS)
+        pruning = Lease(database, "prune", longest=max(LEASE_SECONDS, settings.prune_interval))
+        self.pruning = SharedWork(pruning, self._prunings, pause=settings.prune_interval)
+        filling = partial(back_fills.fill, database, batch=settings.prune_batch)
+        self.filling = SharedWork(Lease(database, "back-fills", longest=_FILL_SECONDS), filling, pause=_FILL_SECONDS)
         self._stopped = threading.Event()
-        now, look = time.monotonic(), min(_PRUNE_LOOK_SECONDS, settings.prune_interval)
+        now, look = time.monotonic(), min(_LOOK_SECONDS, settings.prune_interval)
         self._tasks = [
             _Task("keys", _KEYS_SECONDS, rotation.maintain, now + _jitter.uniform(0, _KEYS_SECONDS)),
             _Task("sweep", _SWEEP_SECONDS, self._sweep, now),
             _Task("indices", _INDICES_SECONDS, indices.check, now + _INDICES_SECONDS),
             _Task("flush", _FLUSH_SECONDS, self.flush, now + _FLUSH_SECONDS),
             _Task("sample", _SAMPLE_SECONDS, self.sample, now),
-            _Task("prune", look, self._prune, now + _jitter.uniform(0, look)),
+            _Task("prune", look, self.pruning.step, now + _jitter.uniform(0, look)),
+            _Task("back-fills", _LOOK_SECONDS, self.filling.step, now),
         ]
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -102,7 +107,8 @@ class Housekeeping:
             self._thread.join(_STOP_SECONDS)
         try:
             self.flush()
-            self._pruning.finish()
+            self.pruning.stop()
+            self.filling.stop()
             self._sweeping.finish()
         except Unavailable as error:
             _log.warning("housekeeping_put_off", task="flush", error=type(error).__name__)
@@ -140,27 +146,13 @@ class Housekeeping:
 
     def _sweep(self) -> None:
         def hold(_changed: int = 0) -> None:
-            self._sweeping.extend(_LEASE_SECONDS)
+            self._sweeping.extend(LEASE_SECONDS)
 
-        claim = partial(self._sweeping.claim, _LEASE_SECONDS)
+        claim = partial(self._sweeping.claim, LEASE_SECONDS)
         try:
             sweep(self._database, batch=self._settings.prune_batch, claim=claim, on_progress=hold)
         finally:
             self._sweeping.finish(_SWEPT_SECONDS)
-
-    def _prune(self) -> bool:
-        """Prune one batch, if this worker has the lease. Returns whether there is more to do."""
-        batches, self._batches = self._batches, None
-        if batches is None:
-            if not self._pruning.claim(_LEASE_SECONDS):
-                return False
-            batches = self._prunings()
-        if next(batches, None) is None:
-            self._pruning.finish(self._settings.prune_interval)
-            return False
-        if self._pruning.extend(_LEASE_SECONDS):
-            self._batches = batches
-        return self._batches is not None
 
     def _prunings(self) -> Iterator[object]:
         batches = Batches(self._database, self._settings.prune_batch, metrics.note_batch)

@@ -266,14 +266,6 @@ def test_indices_tell_neither_order_nor_number(oauth: OAuth, person: Person):
 
 
 @on_both_databases
-def test_a_client_that_an_older_node_added_gets_its_index_at_the_next_start(setup: Setup):
-    app = setup.an_app()
-    setup.sql("UPDATE clients SET status_index = NULL")
-    setup.transaction(clients.give_status_indices)
-    assert setup.sql("SELECT status_index FROM clients WHERE client_id = :id", id=app.client_id)[0].status_index >= 0
-
-
-@on_both_databases
 def test_what_need_not_be_listed_any_more_is_forgotten(oauth: OAuth, setup: Setup, fresh: Fresh):
     own = oauth.own_token().json()["access_token"]
     oauth.revoke(own)

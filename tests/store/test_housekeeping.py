@@ -62,7 +62,7 @@ def pages_read(workers: list[RunningApp]) -> Iterator[list[str]]:
 def prune_to_the_end(housekeeping: Housekeeping) -> int:
     """Run the task as often as it asks for. Returns how often."""
     times = 1
-    while housekeeping._prune():
+    while housekeeping.pruning.step():
         times += 1
     return times
 
@@ -80,26 +80,26 @@ def test_workers_that_look_at_once_walk_the_sessions_once(setup: Setup, workers:
         threads_at_once(*[lambda worker=worker: prune_to_the_end(worker.housekeeping) for worker in several])
         assert len(pages) == 60 // BATCH + 2
         assert session_count(setup) == 30
-        assert [worker.housekeeping._prune() for worker in several] == [False] * 4, "it is not due again"
+        assert [worker.housekeeping.pruning.step() for worker in several] == [False] * 4, "it is not due again"
         assert len(pages) == 60 // BATCH + 2
 
 
 def test_another_worker_takes_over_from_one_that_died_while_it_pruned(setup: Setup, workers: Workers):
     sessions_to_prune(setup, 30)
     dead, other = (worker.housekeeping for worker in workers(2))
-    assert dead._prune()
-    assert not other._prune()
+    assert dead.pruning.step()
+    assert not other.pruning.step()
     assert session_count(setup) == 30 - BATCH
     setup.sql("UPDATE leases SET until = until - 60001")
     prune_to_the_end(other)
     assert session_count(setup) == 0
-    assert not dead._prune(), "it was only stopped: it notices after one batch"
+    assert not dead.pruning.step(), "it was only stopped: it notices after one batch"
 
 
 def test_a_worker_that_stops_gives_the_walk_to_the_next(setup: Setup, workers: Workers):
     sessions_to_prune(setup, 30)
     first, other = (worker.housekeeping for worker in workers(2))
-    assert first._prune()
+    assert first.pruning.step()
     first.stop()
     prune_to_the_end(other)
     assert session_count(setup) == 0
@@ -118,8 +118,7 @@ def test_a_mark_does_not_wait_for_the_end_of_a_walk(setup: Setup, workers: Worke
             threading.Event().wait(0.01)  # what a batch takes
             yield 1
 
-    assert housekeeping._pruning.claim(60)
-    housekeeping._batches = endless()
+    housekeeping.pruning._batches = endless
     for task in housekeeping._tasks:
         task.due = 0.0
     housekeeping.start()
@@ -153,7 +152,7 @@ def test_a_client_that_is_signed_in_notices_nothing_of_pruning_and_sweeping(
             refreshes.append(token)
 
     def keep_house(housekeeping: Housekeeping) -> None:
-        while housekeeping._prune():
+        while housekeeping.pruning.step():
             housekeeping._sweep()
         housekeeping._sweep()
 
