@@ -41,6 +41,20 @@ def mark_leaked(admin: Administration, key_id: int) -> None:
     admin.reread_keys()
 
 
+def mark_all_leaked(admin: Administration) -> Sequence[int]:
+    """Stop trusting every key of the table, for new ones. Returns the ids. This process uses the change at once.
+
+    Raises:
+        Conflict: another node changed a key at the same moment. Some keys may be marked; call it again.
+    """
+    try:
+        marked = admin.rotation.mark_all_leaked(actor=admin.actor, caller=admin.caller)
+    except RotationRefused as refusal:
+        raise Conflict(refusal.args[0]) from None
+    admin.reread_keys()
+    return marked
+
+
 def rewrap(admin: Administration) -> int:
     """Seal every key under the present master key. Returns how many were under the old one."""
     return admin.rotation.rewrap(actor=admin.actor, caller=admin.caller)

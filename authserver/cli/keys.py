@@ -5,7 +5,8 @@ from __future__ import annotations
 import click
 
 from authserver.administration import keys as use_cases
-from authserver.cli.output import confirm, moment, warn, yes_option
+from authserver.administration import leaks
+from authserver.cli.output import confirm, counted, moment, yes_option
 from authserver.cli.programs import Invocation, with_json
 from authserver.keys.document import as_document
 from authserver.keys.model import Kind, State
@@ -66,29 +67,42 @@ def rotate(invocation: Invocation, kind: str, *, at_once: bool) -> None:
 
 
 @keys.command()
-@click.argument("key_id", type=int)
+@click.argument("key_id", type=int, required=False)
+@click.option("--all", "every", is_flag=True, help="Every key: a thief had the master key and a copy of the database.")
 @yes_option
 @with_json
-def leaked(invocation: Invocation, key_id: int, *, yes: bool) -> None:
-    """Mark a key as leaked. If it is active, the next one takes over first.
+def leaked(invocation: Invocation, key_id: int | None, *, every: bool, yes: bool) -> None:
+    """Mark a key as leaked, or all of them. If it is active, the next one takes over first. Nobody is signed out.
+
+    Before it asks, it says what this costs and for how long. A thief who had one key of the database may have had all.
+
+    The master key is not in the list, and cannot be marked. docs/keys.md has the steps after it has leaked: they
+    also replace what is made from it, the keys of references and of messages on pages.
 
     \b
-      signing  gone at once: APIs refuse access tokens that it signed as soon as they fetch the key set again,
-               then apps refresh; every session goes on
-      opaque   gone at once: opaque access tokens that it sealed are refused within seconds, then apps refresh;
-               every session goes on
-      token    still read, so every session goes on; but a mismatch under it proves no theft any more
-               and ends no session
-
-    A thief who had one key of the database may have had all: see authserver keys list.
+    Examples:
+      authserver keys leaked 7
+      authserver keys leaked --all
     """  # noqa: D301 - click's mark for a paragraph that is not to be filled
+    if every == (key_id is not None):
+        raise click.UsageError("Give the id of a key, or --all.")
     admin = invocation.admin  # opens the database before the question
-    confirm(f"Mark key {key_id} as leaked? This cannot be undone.", yes=yes)
-    use_cases.mark_leaked(admin, key_id)
-    rows = [row for row in use_cases.find_all(admin) if row.id == key_id]
-    if any(row.state == State.RETIRED for row in rows):
-        warn(["refresh tokens made with it are still read until the sessions have moved on"])
-    invocation.done(f"Marked key {key_id} as leaked.", keys=[as_document(row) for row in rows])
+    chosen = [row for row in use_cases.find_all(admin) if row.state != State.GONE and (every or row.id == key_id)]
+    consequences = {row.id: list(leaks.costs(row, invocation.settings)) for row in chosen}
+    for row in chosen:
+        said = [f"Key {row.id}, the {row.state} {row.kind} key:", *consequences[row.id]]
+        click.echo("\n  ".join(said), err=True)
+    confirm(f"Mark {'every key' if every else f'key {key_id}'} as leaked? This cannot be undone.", yes=yes)
+    if every:
+        marked = use_cases.mark_all_leaked(admin)
+    else:
+        use_cases.mark_leaked(admin, key_id or 0)
+        marked = [key_id or 0]
+    rows = [row for row in use_cases.find_all(admin) if row.id in marked]
+    text = (
+        f"Marked {counted(len(marked), 'key')} as leaked; nodes notice within {invocation.settings.caches.max_age:g} s."
+    )
+    invocation.done(text, keys=[{**as_document(row), "costs": consequences.get(row.id, [])} for row in rows])
 
 
 @keys.command()

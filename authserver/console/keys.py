@@ -7,7 +7,7 @@ from typing import Final
 
 from flask import abort, request
 
-from authserver.administration import keys
+from authserver.administration import keys, leaks
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict
 from authserver.administration.words import KEY_KINDS, KEY_STATES
@@ -93,4 +93,5 @@ def _leaked_page(admin: Administration, key_id: int, problems: list[str] | None 
     row = next((row for row in keys.find_all(admin) if row.id == key_id and row.state != State.GONE), None)
     if row is None:
         abort(404, f"There is no key {key_id} in use.")
-    return render("console/key_leaked.html", status, row=row, problems=problems or [])
+    costs = leaks.costs(row, admin.settings)
+    return render("console/key_leaked.html", status, row=row, costs=costs, problems=problems or [])

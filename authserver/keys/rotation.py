@@ -117,6 +117,17 @@ class KeyRotation:
             audit.record(connection, audit.Entry(Event.KEY_LEAKED, actor, subject=str(key_id), caller=caller))
         self.ensure()
 
+    def mark_all_leaked(self, *, actor: str, caller: Caller = Caller()) -> list[int]:
+        """Stop trusting every key that there is now, as `mark_leaked` does. Returns their ids.
+
+        The next keys come first: an active key that is marked makes way for the next one, which must be a new one.
+        """
+        trusted = [row for row in all_keys(self._database) if row.state != State.GONE and not row.leaked]
+        trusted.sort(key=lambda row: row.state != State.NEXT)
+        for row in trusted:
+            self.mark_leaked(row.id, actor=actor, caller=caller)
+        return [row.id for row in trusted]
+
     def rewrap(self, *, actor: str, caller: Caller = Caller()) -> int:
         """Seal every key under the present master key. Users stay signed in. Returns how many keys were resealed."""
         with self._database.transaction() as connection:

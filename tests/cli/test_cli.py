@@ -170,21 +170,6 @@ def test_what_comes_from_outside_cannot_drive_the_terminal(shell: Shell, setup: 
     assert r"\x1b]0;owned\x07@x" in done.stdout
 
 
-def test_keys_are_listed_rotated_and_marked_as_leaked(shell: Shell, setup: Setup):
-    setup.key_rotation().ensure()
-    assert "wait" in shell.refused("keys", "rotate")
-    rotated = shell.json("keys", "rotate", "--now")["keys"]
-    assert [key["state"] for key in rotated] == ["retired", "active", "next"]
-    assert shell.run("keys", "leaked", str(rotated[0]["id"]), "--yes").returncode == 0
-    assert rotated[0]["id"] not in [key["id"] for key in shell.json("keys", "list")]
-    assert shell.json("keys", "rewrap") == {"keys": 0}
-
-
-def test_keys_without_their_master_key_are_refused_and_no_new_one_is_made(shell: Shell, setup: Setup):
-    assert "there is no master key" in shell.refused("keys", "rotate")
-    assert not setup.settings.master_key_file.exists()
-
-
 def test_pruning_says_what_it_deleted(shell: Shell):
     pruned = shell.json("prune")
     assert (pruned["sessions"], pruned["finished"]) == (0, True)

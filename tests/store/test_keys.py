@@ -127,6 +127,23 @@ def test_before_it_is_marked_a_forgery_under_the_key_is_what_ends_a_session(setu
     assert setup.session(session_id).revoked_because == "reuse"
 
 
+def test_marking_all_keys_leaves_none_in_trust_and_signs_nobody_out(setup: Setup, node: Node, person: Person):
+    oauth = node()
+    signed_in = oauth.sign_in(person).json()
+    setup.key_rotation().rotate(Kind.TOKEN, at_once=True, actor="cli:test")
+    before = {row.id for row in setup.sql("SELECT id FROM keys")}
+    assert set(setup.key_rotation().mark_all_leaked(actor="cli:test")) == before
+    for kind in Kind:
+        assert before.isdisjoint({the_key(setup, kind, "active").id, the_key(setup, kind, "next").id})
+        assert all(row.leaked for row in keys(setup, kind, "retired") if row.id in before)
+    assert {row.kind for row in setup.sql("SELECT kind FROM keys WHERE state = 'retired'")} == {"token"}
+    refreshed = oauth.refresh(signed_in["refresh_token"])
+    assert refreshed.status_code == 200, refreshed.text
+    assert kid(refreshed.json()["access_token"]) == the_key(setup, "signing", "active").kid
+    again = setup.key_rotation().mark_all_leaked(actor="cli:test")
+    assert before.isdisjoint(again), "what is marked already is not marked again"
+
+
 def test_what_is_not_there_cannot_leak(setup: Setup, node: Node):
     node()
     with pytest.raises(RotationRefused, match="there is no key 999 in use; see: authserver keys list"):

@@ -208,6 +208,13 @@ def key_leaked(context: ActContext) -> Expected:
     return [("key.leaked", str(following))]
 
 
+def keys_all_leaked(context: ActContext) -> Expected:
+    marked = keys.mark_all_leaked(context.admin)
+    assert len(marked) == 2 * len(Kind)
+    promoted: Expected = [("key.promoted", ...)] * len(Kind)
+    return [*(("key.leaked", str(key_id)) for key_id in marked), *promoted]
+
+
 def keys_rewrapped(context: ActContext) -> Expected:
     keys.rewrap(context.admin)
     return [("keys.rewrapped", "all")]
@@ -224,6 +231,7 @@ ACTS: dict[str, Callable[[ActContext], Expected]] = {
     "clients.end_all": client_sessions_ended,
     "clients.remove": client_removed,
     "clients.rotate_secret": client_secret_rotated,
+    "keys.mark_all_leaked": keys_all_leaked,
     "keys.mark_leaked": key_leaked,
     "keys.rewrap": keys_rewrapped,
     "keys.rotate": key_rotated,
