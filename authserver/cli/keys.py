@@ -87,17 +87,18 @@ def leaked(invocation: Invocation, key_id: int | None, *, every: bool, yes: bool
     if every == (key_id is not None):
         raise click.UsageError("Give the id of a key, or --all.")
     admin = invocation.admin  # opens the database before the question
-    chosen = [row for row in use_cases.find_all(admin) if row.state != State.GONE and (every or row.id == key_id)]
+    trusted = [row for row in use_cases.find_all(admin) if row.state != State.GONE and not row.leaked]
+    chosen = [row for row in trusted if every or row.id == key_id]
     consequences = {row.id: list(leaks.costs(row, invocation.settings)) for row in chosen}
     for row in chosen:
         said = [f"Key {row.id}, the {row.state} {row.kind} key:", *consequences[row.id]]
         click.echo("\n  ".join(said), err=True)
     confirm(f"Mark {'every key' if every else f'key {key_id}'} as leaked? This cannot be undone.", yes=yes)
-    if every:
+    if key_id is None:
         marked = use_cases.mark_all_leaked(admin)
     else:
-        use_cases.mark_leaked(admin, key_id or 0)
-        marked = [key_id or 0]
+        use_cases.mark_leaked(admin, key_id)
+        marked = [key_id]
     rows = [row for row in use_cases.find_all(admin) if row.id in marked]
     text = (
         f"Marked {counted(len(marked), 'key')} as leaked; nodes notice within {invocation.settings.caches.max_age:g} s."
