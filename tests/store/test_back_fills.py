@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
-import pytest
 from sqlalchemy import Connection, text
 
 from authserver.administration import back_fills
@@ -20,6 +20,7 @@ from authserver.operations.shared_work import SharedWork
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.forked import authserver
 from tests.support.hasher import until
+from tests.support.next_version import REVISION, make_next_version, run
 from tests.support.setup import Setup
 
 pytestmark = on_both_databases
@@ -92,17 +93,22 @@ def test_the_command_says_what_is_left(setup: Setup):
     assert "run: authserver db upgrade" in authserver("db", "status", environment=environment).stdout
 
 
-def test_a_contract_waits_for_its_back_fill(setup: Setup):
+def test_a_contract_waits_for_its_back_fill(setup: Setup, tmp_path: Path):
     old_clients(setup, 1)
-    unfilled = "SELECT 1 FROM clients WHERE status_index IS NULL"
-
-    def contract(connection: Connection) -> None:
-        schema.demand_filled(connection, "client_status_indices", unfilled)
-
-    with pytest.raises(schema.RowsLeft, match="back-fill client_status_indices has not ended"):
-        setup.transaction(contract)
+    contract = """schema.demand_filled(op.get_bind(), "client_status_indices", "SELECT 1 FROM clients WHERE status_index IS NULL")
+with op.batch_alter_table("clients") as clients:
+    clients.alter_column("status_index", nullable=False)"""
+    make_next_version(tmp_path / "next", contract)
+    refused = run(tmp_path / "next", setup.settings, "db", "upgrade")
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(
+        "error: the schema was not changed: the back-fill client_status_indices has not ended"
+    )
+    schema.check(setup.database)
     list(back_fills.fill(setup.database, batch=3))
-    setup.transaction(contract)
+    upgraded = run(tmp_path / "next", setup.settings, "db", "upgrade")
+    assert upgraded.returncode == 0, upgraded.stderr
+    assert setup.sql("SELECT version_num FROM alembic_version") == [(REVISION,)]
 
 
 @on_postgresql

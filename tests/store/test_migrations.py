@@ -1,9 +1,6 @@
 """An upgrade from any revision keeps every row and ends with the schema of the models, on both databases."""
 
 import json
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,10 +22,11 @@ from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings, PasswordSettings
 from tests.support import old_rows
 from tests.support.at_once import processes_at_once
+from tests.support.next_version import make_next_version, run
 from tests.support.oauth import App, OAuth, Person
 from tests.support.postgres import postgres_or_skip
+from tests.support.server import ROOT
 
-ROOT = Path(__file__).parents[2]
 SCRIPTS = ScriptDirectory.from_config(schema._config())
 REVISIONS = [script.revision for script in SCRIPTS.walk_revisions()][::-1]
 
@@ -234,32 +232,8 @@ def test_an_empty_database_says_what_to_run(database: Database):
 def next_version(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A checkout of a later version of authserver, with one more revision."""
     root = tmp_path_factory.mktemp("next")
-    for folder in ("authserver", "migrations"):
-        shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "migrations" / "versions" / "9999_next.py").write_text(
-        f"""import sqlalchemy as sa
-from alembic import op
-
-revision, down_revision, branch_labels, depends_on = "9999", "{REVISIONS[-1]}", None, None
-
-
-def upgrade() -> None:
-    op.add_column("users", sa.Column("nickname", sa.Text(), nullable=True))
-"""
-    )
+    make_next_version(root, 'op.add_column("users", sa.Column("nickname", sa.Text(), nullable=True))')
     return root
-
-
-def run(root: Path, settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    assert settings.database.url is not None
-    assert settings.master_key is not None
-    environment = {
-        "PATH": "/usr/bin:/bin",
-        "AUTHSERVER_DATABASE__URL": settings.database.url.get_secret_value(),
-        "AUTHSERVER_MASTER_KEY": settings.master_key.get_secret_value(),
-    }
-    command = [sys.executable, "-m", "authserver", *arguments]
-    return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
 
 
 def test_an_older_schema_says_which_is_needed_and_what_to_run(
