@@ -1,8 +1,8 @@
-"""What the server does by itself: key rotation, sweeps, pruning. Every node may do all of it at any time.
+"""What the server does by itself: key rotation, sweeps, pruning, back-fills. Every node may do all of it at any time.
 
-One thread of each worker runs the tasks. Keys are claimed by conditional statements. Sweeping, pruning and
-back-fills walk tables, so one worker of all nodes holds a lease for each (`database/leases.py`). No node is elected, and any may
-die. Pruning and back-fills go one batch at a time, and a task that becomes due meanwhile runs in between.
+One thread of each worker runs the tasks. Keys are claimed by conditional statements. Sweeping, pruning and back-fills walk
+tables, so one worker of all nodes holds a lease for each (`database/leases.py`). No node is elected, and any may die.
+Pruning and back-fills go one batch at a time, and a task that becomes due meanwhile runs in between.
 """
 
 from __future__ import annotations
