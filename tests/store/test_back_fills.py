@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
 from sqlalchemy import Connection, text
 
 from authserver.administration import back_fills
@@ -91,6 +92,14 @@ def test_the_command_says_what_is_left(setup: Setup):
     assert "Left to the servers of this version: client_status_indices (2 rows)" in upgraded
     setup.sql("UPDATE alembic_version SET version_num = '0005'")
     assert "run: authserver db upgrade" in authserver("db", "status", environment=environment).stdout
+
+
+def test_a_contract_sees_a_row_that_is_left(setup: Setup):
+    unfilled = "SELECT 1 FROM clients WHERE status_index IS NULL"
+    setup.transaction(lambda connection: schema.demand_filled(connection, "indices", unfilled))
+    old_clients(setup, 1)
+    with pytest.raises(schema.RowsLeft, match="the back-fill indices has not ended"):
+        setup.transaction(lambda connection: schema.demand_filled(connection, "indices", unfilled))
 
 
 def test_a_contract_waits_for_its_back_fill(setup: Setup, tmp_path: Path):
