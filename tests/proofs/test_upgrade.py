@@ -127,7 +127,7 @@ def test_upgrade(proof: Proof, setup: Setup, earlier: Path):
             for back, forth in ((old[0], new[0]), (new[0], old[0]), (old[0], new[0])):
                 balancer.replace(back, forth)
                 if forth is new[0]:
-                    await_retries(clients, earlier, proof.amount(3, 100), look)
+                    await_retries(clients, earlier, proof.amount(3, 30), look)
             for back, forth in zip(old[1:], new[1:], strict=True):
                 balancer.replace(back, forth)
             rolled = time.monotonic() - began
