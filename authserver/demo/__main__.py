@@ -34,7 +34,7 @@ from authserver.settings.model import Settings, load_settings
 CLIENT_ID = "demo-app"
 WEB_CLIENT_ID = "demo-web"
 USERNAME = "demo"
-PASSWORD = "demo-password"
+PASSWORD = "quiet-river-lamp"
 ADMINISTRATOR = "admin"
 AUDIENCE = "http://127.0.0.1:8001"
 WEB_ORIGIN = "http://127.0.0.1:8002"
