@@ -24,17 +24,17 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
 
     @part.get("/<secret>")
     def show(secret: str) -> Page:
-        return _form(account, secret, None)
+        return _form(account, secret)
 
     @part.post("/<secret>")
     def use(secret: str) -> Page:
         new = request.form.get("new_password", "")
         if new != request.form.get("repeated_password", ""):
-            return _form(account, secret, "The password and its repetition are not the same.")
+            return _form(account, secret, repeated_password="The password and its repetition are not the same.")
         try:
             account.use_link(secret, new, caller())
         except PasswordRefused as problem:
-            return _form(account, secret, f"{sentence(str(problem))}.")
+            return _form(account, secret, new_password=f"{sentence(str(problem))}.")
         response = see_other("visit.sign_in")
         # Another user may be signed in with this browser. The next page is for the user of the link.
         if (other := pages.find_visit()) is not None:
@@ -50,9 +50,9 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
     return part
 
 
-def _form(account: Account, secret: str, problem: str | None) -> Response:
-    """Raises `LinkGone`."""
+def _form(account: Account, secret: str, **errors: str) -> Response:
+    """The form, with each error beside its field. Raises `LinkGone`."""
     user = account.link(secret)
-    status = 200 if problem is None else 422
+    status = 422 if errors else 200
     limits = account.settings.passwords
-    return render("account/link.html", status, username=user.username, secret=secret, problem=problem, limits=limits)
+    return render("account/link.html", status, username=user.username, secret=secret, errors=errors, limits=limits)

@@ -71,21 +71,21 @@ def _add_sessions(part: Blueprint, pages: Pages, account: Account, catalogue: Ca
 def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
     @part.get("/password")
     def password() -> Page:
-        return _password_page(account, None)
+        return _password_page(account)
 
     @part.post("/password")
     def change_password() -> Page:
         form = request.form
         if form.get("new_password", "") != form.get("repeated_password", ""):
-            return _password_page(account, "The new password and its repetition are not the same.")
+            return _password_page(account, repeated_password="The new password and its repetition are not the same.")
         try:
             cookie, ended = account.change_password(
                 current_visit(), form.get("old_password", ""), form.get("new_password", ""), caller()
             )
         except Refused:
-            return _password_page(account, "Your present password is not right.")
+            return _password_page(account, old_password="Your present password is not right.")
         except PasswordRefused as problem:
-            return _password_page(account, f"{sentence(str(problem))}.")
+            return _password_page(account, new_password=f"{sentence(str(problem))}.")
         flash(f"Changed your password. Ended {counted(ended, 'session')}: apps ask for the new one.")
         response = see_other("account.overview")
         pages.visit_cookie.write(response, cookie)
@@ -122,7 +122,7 @@ def scopes_in_words(scopes: frozenset[str], roles: frozenset[str], catalogue: Ca
     return lines
 
 
-def _password_page(account: Account, problem: str | None) -> Response:
+def _password_page(account: Account, **errors: str) -> Response:
+    """The form, with each error beside its field."""
     limits = account.settings.passwords
-    status = 200 if problem is None else 422
-    return render("account/password.html", status, problem=problem, limits=limits)
+    return render("account/password.html", 422 if errors else 200, errors=errors, limits=limits)
