@@ -90,7 +90,7 @@ class Account:
             Refused: the present password is wrong, or was changed meanwhile.
             PasswordRefused, HashingOverloaded: and nothing was changed.
         """
-        self._check(new)
+        self._check(new, visit)
         if new == old:
             raise PasswordRefused("the new password is the old one")
         proof = self.passwords.again(visit.user_id, old, caller)
@@ -109,7 +109,7 @@ class Account:
         return cookie, ended
 
     def link(self, secret: str) -> UserRecord:
-        """Find the user of a link: id and user name. Does not use the link up.
+        """Find the user of a link: id, name and address. Does not use the link up.
 
         Raises:
             LinkGone.
@@ -126,8 +126,9 @@ class Account:
         Raises:
             LinkGone, PasswordRefused, HashingOverloaded: and nothing was changed.
         """
-        user_id = self.link(secret).id  # before the hashing: an invalid link must not cost a hash
-        self._check(new)
+        row = self.link(secret)  # before the hashing: an invalid link must not cost a hash
+        user_id = row.id
+        self._check(new, row)
         password_hash = self._hash(new)
         actor = f"user:{user_id}"
         with self.database.transaction() as connection:
@@ -158,10 +159,9 @@ class Account:
         """The user's sessions, also ended ones while their rows are kept."""
         return listing.list_sessions(self.database, user_id=user_id, include_ended=True, limit=10_000)
 
-    def _check(self, password: str) -> None:
-        limits = self.settings.passwords
+    def _check(self, password: str, whose: Visit | UserRecord) -> None:
         try:
-            check_new_password(password, shortest=limits.min_length, longest=limits.max_length)
+            check_new_password(self.settings, password, username=whose.username, email=whose.email)
         except ValueError as problem:
             raise PasswordRefused(str(problem)) from None
 

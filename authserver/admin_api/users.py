@@ -33,10 +33,17 @@ from authserver.users.store import Filter
 _READ: Final = "authserver:users:read"
 _WRITE: Final = "authserver:users:write"
 
+_RULES: Final = (
+    "Refused if it is shorter than `passwords.min_length`, a common or breached password, a sequence, or little more than "
+    "the user's name or address or the name of the service."
+)
+
 Username = Annotated[Line, Field(min_length=1, max_length=100)]
 Email = Annotated[Line, Field(min_length=3, max_length=254)]
 Subject = Annotated[Line, Field(min_length=1, max_length=255)]
-Password = Annotated[Line, Field(min_length=8, max_length=256, json_schema_extra={"format": "password"})]
+Password = Annotated[
+    Line, Field(min_length=8, max_length=256, json_schema_extra={"format": "password"}, description=_RULES)
+]
 
 
 class UserChanges(Document):

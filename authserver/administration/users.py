@@ -88,7 +88,7 @@ def hash_new(admin: Administration, profile: Profile, password: str | None) -> s
     """
     _check_new(admin, profile)
     if password is not None:
-        check_new_password(admin, password)
+        check_new_password(admin, password, profile)
     with admin.database.autocommit() as connection:
         require_roles(admin, connection, profile.roles, "giving these roles")
         _refuse_taken(connection, profile)
@@ -163,14 +163,14 @@ def set_password(admin: Administration, login: str, password: str) -> int:
     Raises:
         NotFound, Invalid.
     """
-    check_new_password(admin, password)
-    user_id = find(admin, login).id
+    row = find(admin, login)
+    check_new_password(admin, password, Profile.of(row))
     password_hash = admin.hash_password(password)
     with admin.transaction() as connection:
-        lock(admin, connection, str(user_id))
-        store.set_password(connection, user_id, password_hash)
-        ended = end_everything(connection, admin, user_id, End.PASSWORD_RESET)
-        admin.record(connection, Event.USER_PASSWORD_SET, user_id=user_id)
+        lock(admin, connection, str(row.id))
+        store.set_password(connection, row.id, password_hash)
+        ended = end_everything(connection, admin, row.id, End.PASSWORD_RESET)
+        admin.record(connection, Event.USER_PASSWORD_SET, user_id=row.id)
     return ended
 
 
@@ -206,11 +206,10 @@ def remove(admin: Administration, login: str) -> int:
     return ended
 
 
-def check_new_password(admin: Administration, password: str) -> None:
+def check_new_password(admin: Administration, password: str, profile: Profile) -> None:
     """Raises `Invalid` with a text that never contains the password."""
-    limits = admin.settings.passwords
     try:
-        new_password.check_new_password(password, shortest=limits.min_length, longest=limits.max_length)
+        new_password.check_new_password(admin.settings, password, username=profile.username, email=profile.email)
     except ValueError as problem:
         raise Invalid(str(problem), field="password") from None
 

@@ -122,7 +122,7 @@ def _check(admin: Administration, given: Given, *, old_nodes: bool) -> Iterator[
             yield Problem(given.line, "password_hash", str(error))
     if given.password is not None:
         try:
-            check_new_password(admin, given.password)
+            check_new_password(admin, given.password, to_add(given))
         except Invalid as refusal:
             yield from problems_of(given.line, refusal.problems)
 

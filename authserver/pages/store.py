@@ -22,7 +22,7 @@ _idle_ms = bindparam("idle_ms", type_=BigInteger())
 # A changed password, a disabled or removed user, and time end a visit by these conditions. So no other code can forget
 # to end visits.
 _FIND = (
-    select(*_V.__table__.columns, _U.username, _U.roles, now_ms().label("now"))
+    select(*_V.__table__.columns, _U.username, _U.email, _U.roles, now_ms().label("now"))
     .join(_U, _U.id == _V.user_id)
     .where(
         _V.id == _visit_id,

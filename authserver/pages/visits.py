@@ -41,6 +41,7 @@ class Visit:
     id: UUID
     user_id: UUID
     username: str
+    email: str | None
     roles: frozenset[str]
     confirmed_at: int
     now: int
@@ -109,6 +110,7 @@ class Visits:
             id=row.id,
             user_id=row.user_id,
             username=user.username,
+            email=user.email,
             roles=user.roles,
             confirmed_at=row.confirmed_at,
             now=row.now,

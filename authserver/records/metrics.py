@@ -19,6 +19,10 @@ HASHING = Gauge(
     "authserver_hashing_queue", "Sign-ins that wait for a password check or run one.", multiprocess_mode="livesum"
 )
 HASHING_REFUSED = Counter("authserver_hashing_refused_total", "Sign-ins turned away because the queue was full.")
+BREACHED_FILES_UNREADABLE = Counter(
+    "authserver_breached_files_unreadable_total",
+    "New passwords that were not compared with the files of breached ones, because a file could not be read.",
+)
 NOT_RECORDED = Counter(
     "authserver_not_recorded_total",
     "Refusals that the database did not take (audit), and lines that could not be written (log).",

@@ -55,6 +55,12 @@ def _hashing(settings: Values) -> Iterator[Contradiction]:
         )
 
 
+def _breached_passwords(settings: Values) -> Iterator[Contradiction]:
+    directory = settings.passwords.breached_dir
+    if directory is not None and not (directory.is_dir() and os.access(directory, os.X_OK)):
+        yield ("passwords.breached_dir",), "must be a directory that this user may enter; unset it to go without"
+
+
 def _production(settings: Values) -> Iterator[Contradiction]:
     if settings.environment != "production":
         return
@@ -70,4 +76,9 @@ def _production(settings: Values) -> Iterator[Contradiction]:
         )
 
 
-RULES: tuple[Callable[[Values], Iterator[Contradiction]], ...] = (_production, _lifetimes, _hashing)
+RULES: tuple[Callable[[Values], Iterator[Contradiction]], ...] = (
+    _production,
+    _lifetimes,
+    _hashing,
+    _breached_passwords,
+)

@@ -128,6 +128,12 @@ class PasswordSettings(Group):
     """Shortest password that may be set, in characters."""
     max_length: Annotated[Whole, Field(ge=8, le=256)] = 256
     """Longest password that may be set, in characters."""
+    refuse_common: bool = True
+    """Whether a new password may not be a common one or a simple variation, a repetition or a sequence."""
+    refuse_names: bool = True
+    """Whether a new password may not be little more than its user's name or address, or the name of the service."""
+    breached_dir: Directory | None = None
+    """Directory of files of breached passwords, by range of SHA-1 as Have I Been Pwned gives them. Not set: none are read."""
 
 
 class RetentionSettings(Group):

@@ -10,7 +10,7 @@ from authserver.settings.loading import variable_of
 from authserver.settings.model import Settings
 from authserver.settings.types import DATABASE_URL_HINT
 from authserver.settings.values import TokenSettings
-from tests.support.given_settings import ConfigFile, problem, problems
+from tests.support.given_settings import ConfigFile, loaded, problem, problems
 
 pytestmark = pytest.mark.usefixtures("empty_directory")
 
@@ -186,6 +186,14 @@ def test_settings_that_contradict_each_other_are_refused_with_both_names(small: 
     ]
     told = problem(**environ)
     assert told.startswith(f"{places[0]} and {places[1]}: ")
+
+
+def test_a_directory_of_breached_passwords_has_to_be_there(tmp_path: Path):
+    (tmp_path / "file").touch()
+    for place in ("missing", "file"):
+        told = problem(AUTHSERVER_PASSWORDS__BREACHED_DIR=str(tmp_path / place))
+        assert told.startswith("AUTHSERVER_PASSWORDS__BREACHED_DIR: must be a directory"), told
+    assert loaded(AUTHSERVER_PASSWORDS__BREACHED_DIR=str(tmp_path)).passwords.breached_dir == tmp_path
 
 
 def test_settings_made_in_code_are_refused_for_contradictions_too():

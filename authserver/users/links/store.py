@@ -32,8 +32,8 @@ def replace(connection: Connection, user_id: UUID, digest: bytes, *, lifetime_ms
 
 
 def find(connection: Connection, digest: bytes) -> UserRecord | None:
-    """The id and user name of a usable link's user. One statement. Changes nothing."""
-    statement = select(_U.id, _U.username).join(_L, _L.user_id == _U.id)
+    """The id, name and address of a usable link's user. One statement. Changes nothing."""
+    statement = select(_U.id, _U.username, _U.email).join(_L, _L.user_id == _U.id)
     usable = (_L.digest == digest, _L.expires_at > now_ms(), *_OF_ENABLED_USER)
     return one_row(connection, UserRecord, statement.where(*usable))
 
