@@ -15,7 +15,8 @@ from tests.support.setup import Setup
 
 def doctor(setup: Setup, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
     setup.settings = setup.with_settings(passwords=PasswordSettings())
-    environment = {**LiveServer(setup, port=8000).environment(), "AUTHSERVER_METRICS__TOKEN": "0123456789abcdef"}
+    ours = {"AUTHSERVER_METRICS__TOKEN": "0123456789abcdef", "AUTHSERVER_PASSWORDS__MIN_LENGTH": "15"}
+    environment = {**LiveServer(setup, port=8000).environment(), **ours}
     return authserver("doctor", *arguments, environment={**environment, **environ})
 
 
@@ -88,5 +89,9 @@ def test_it_needs_no_server_and_makes_nothing(tmp_path: Path):
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AUTHSERVER_")}
     places = {"AUTHSERVER_DATA_DIR": str(tmp_path / "data"), "AUTHSERVER_KEY_DIR": str(tmp_path / "keys")}
     done = authserver("doctor", "--json", environment={**inherited, **places})
-    assert [one["check"] for one in json.loads(done.stdout)] == ["node.database-missing", "settings.metrics"]
+    assert [one["check"] for one in json.loads(done.stdout)] == [
+        "node.database-missing",
+        "settings.metrics",
+        "settings.min-length",
+    ]
     assert list(tmp_path.iterdir()) == []

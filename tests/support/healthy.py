@@ -16,7 +16,7 @@ HASH = "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHRzb21lc2FsdA$aGFzaGhhc2hoYXNoaG
 
 def make_healthy(setup: Setup) -> Setup:
     setup.settings = setup.with_settings(
-        passwords=PasswordSettings(), metrics=MetricsSettings(token=SecretStr("0123456789abcdef"))
+        passwords=PasswordSettings(min_length=15), metrics=MetricsSettings(token=SecretStr("0123456789abcdef"))
     )
     setup.key_rotation().ensure()
     if setup.kind == "sqlite":

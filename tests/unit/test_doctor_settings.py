@@ -14,8 +14,10 @@ from tests.support.commands import parse
 
 A_KEY = "q0sTgJ4rC1nYxW7uE2mZb9kVdP6hFaLo8iRcS5tGwXk="
 TOKEN = {"AUTHSERVER_METRICS__TOKEN": "0123456789abcdef"}
+LENGTH = {"AUTHSERVER_PASSWORDS__MIN_LENGTH": "15"}
+HEALTHY = {**TOKEN, **LENGTH}
 PRODUCTION = {
-    **TOKEN,
+    **HEALTHY,
     "AUTHSERVER_ENVIRONMENT": "production",
     "AUTHSERVER_ISSUER": "https://auth.example.com",
     "AUTHSERVER_MASTER_KEY": A_KEY,
@@ -45,20 +47,25 @@ def test_production_with_everything_set_is_healthy():
     assert checks(**PRODUCTION) == {}
 
 
-def test_a_plain_development_server_is_told_of_metrics_only():
-    assert [(one.check, one.severity) for one in examine(Settings())] == [("settings.metrics", Severity.NOTE)]
+def test_a_plain_development_server_is_told_of_metrics_and_the_length_of_passwords_only():
+    found = [(one.check, one.severity) for one in examine(Settings())]
+    assert found == [("settings.min-length", Severity.NOTE), ("settings.metrics", Severity.NOTE)]
 
 
 SICK = [
-    ("http-issuer", {**TOKEN, "AUTHSERVER_ISSUER": "http://auth.example.com/oauth"}, Severity.ERROR),
+    ("http-issuer", {**HEALTHY, "AUTHSERVER_ISSUER": "http://auth.example.com/oauth"}, Severity.ERROR),
     ("development", {**PRODUCTION, "AUTHSERVER_ENVIRONMENT": "development"}, Severity.WARNING),
     ("trusted-proxies", {**PRODUCTION, "AUTHSERVER_TRUSTED_PROXIES": "10.0.0.0/8,::/0"}, Severity.ERROR),
     ("trusted-proxies", {**PRODUCTION, "AUTHSERVER_TRUSTED_PROXIES": "0.0.0.0/0"}, Severity.ERROR),
     ("no-trusted-proxies", {**PRODUCTION, "AUTHSERVER_TRUSTED_PROXIES": ""}, Severity.NOTE),
     ("sqlite", {**PRODUCTION, "AUTHSERVER_DATABASE__URL": "sqlite:////srv/authserver.db"}, Severity.NOTE),
     ("old-master-key", {**PRODUCTION, "AUTHSERVER_OLD_MASTER_KEY": A_KEY}, Severity.NOTE),
-    ("argon2", {**TOKEN, "AUTHSERVER_PASSWORDS__ARGON2_MEMORY_KIB": "19455"}, Severity.WARNING),
-    ("argon2", {**TOKEN, "AUTHSERVER_PASSWORDS__ARGON2_TIME_COST": "1"}, Severity.WARNING),
+    ("argon2", {**HEALTHY, "AUTHSERVER_PASSWORDS__ARGON2_MEMORY_KIB": "19455"}, Severity.WARNING),
+    ("argon2", {**HEALTHY, "AUTHSERVER_PASSWORDS__ARGON2_TIME_COST": "1"}, Severity.WARNING),
+    ("min-length", {**PRODUCTION, "AUTHSERVER_PASSWORDS__MIN_LENGTH": "14"}, Severity.NOTE),
+    ("min-length", {name: value for name, value in PRODUCTION.items() if name not in LENGTH}, Severity.NOTE),
+    ("refuse-common", {**PRODUCTION, "AUTHSERVER_PASSWORDS__REFUSE_COMMON": "false"}, Severity.WARNING),
+    ("refuse-names", {**PRODUCTION, "AUTHSERVER_PASSWORDS__REFUSE_NAMES": "false"}, Severity.WARNING),
     ("access-token-lifetime", {**PRODUCTION, "AUTHSERVER_TOKENS__ACCESS_TOKEN_LIFETIME": "61m"}, Severity.WARNING),
     ("refresh-lifetime", {**PRODUCTION, "AUTHSERVER_TOKENS__REFRESH_ABSOLUTE_LIFETIME": "91d"}, Severity.WARNING),
     (
@@ -99,7 +106,7 @@ def test_each_weakness_is_found_and_the_line_that_is_printed_mends_it(
     "issuer", ["http://localhost:8000", "http://[::1]:8000", "http://a.localhost", "https://127.0.0.1"]
 )
 def test_an_issuer_that_stays_on_the_machine_is_fine(issuer: str):
-    assert checks(**TOKEN, AUTHSERVER_ISSUER=issuer) == {}
+    assert checks(**HEALTHY, AUTHSERVER_ISSUER=issuer) == {}
 
 
 @pytest.mark.parametrize("key_dir", ["data", "data/keys", "beside"])
@@ -107,7 +114,7 @@ def test_a_master_key_where_the_data_lies_is_found_and_moved(tmp_path: Path, key
     (tmp_path / key_dir).mkdir(parents=True)
     (tmp_path / key_dir / "master.key").write_text(A_KEY)
     environ = {
-        **TOKEN,
+        **HEALTHY,
         "AUTHSERVER_DATA_DIR": str(tmp_path / "data"),
         "AUTHSERVER_KEY_DIR": str(tmp_path / key_dir),
         "AUTHSERVER_DATABASE__URL": f"sqlite:///{tmp_path / key_dir.split('/', maxsplit=1)[0]}/authserver.db",
@@ -115,6 +122,15 @@ def test_a_master_key_where_the_data_lies_is_found_and_moved(tmp_path: Path, key
     mended = after(str(checks(**environ)["master-key-place"].command), environ)
     assert checks(**mended) == {}
     assert (Path(mended["AUTHSERVER_KEY_DIR"]) / "master.key").read_text() == A_KEY
+
+
+@pytest.mark.parametrize("ending", ["", ".txt"])
+def test_a_folder_of_breached_passwords_that_lacks_its_ends_is_found(tmp_path: Path, ending: str):
+    environ = {**PRODUCTION, "AUTHSERVER_PASSWORDS__BREACHED_DIR": str(tmp_path)}
+    for name in ("00000", "FFFFF"):
+        assert checks(**environ)["breached-files"].severity is Severity.WARNING
+        (tmp_path / (name + ending)).touch()
+    assert checks(**environ) == {}
 
 
 def test_commands_are_quoted_for_a_shell_and_names_are_never_taken_for_options():

@@ -9,6 +9,7 @@ import shlex
 from pathlib import Path
 
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity, set_to
+from authserver.passwords.breached import is_readable
 from authserver.settings.model import Settings
 from authserver.settings.rules import OWASP_ARGON2_MINIMA
 from authserver.settings.values import DAY
@@ -21,10 +22,12 @@ LONGEST_ADVISED_ACCESS_TOKEN = HOUR
 LONGEST_ADVISED_WINDOW = 60
 LONGEST_ADVISED_SESSION = 90 * DAY
 LONGEST_ADVISED_STATUS_TTL = 60
+#: NIST SP 800-63B-4 section 3.1.1.2, for a password that is the only factor.
+SHORTEST_ADVISED_PASSWORD = 15
 _LOOPBACK = "127.0.0.1/32,::1/128"
 
 
-def _finding(check: str, severity: Severity, name: str, reason: str, command: str) -> Finding:
+def _finding(check: str, severity: Severity, name: str, reason: str, command: str | None) -> Finding:
     return Finding(f"settings.{check}", severity, About.SETTING, name, reason, command)
 
 
@@ -104,6 +107,32 @@ def argon2(settings: Settings) -> Findings:
         yield _finding("argon2", Severity.WARNING, "passwords.argon2_memory_kib", reason, command)
 
 
+def new_passwords(settings: Settings) -> Findings:
+    passwords = settings.passwords
+    if passwords.min_length < SHORTEST_ADVISED_PASSWORD:
+        reason = (
+            f"{passwords.min_length}: NIST asks for {SHORTEST_ADVISED_PASSWORD} characters where the password is the only "
+            "factor, as it is here (SP 800-63B-4 section 3.1.1.2); present passwords go on to work"
+        )
+        command = set_to(passwords__min_length=str(SHORTEST_ADVISED_PASSWORD))
+        yield _finding("min-length", Severity.NOTE, "passwords.min_length", reason, command)
+    for check, name in (("refuse-common", "refuse_common"), ("refuse-names", "refuse_names")):
+        if not getattr(passwords, name):
+            reason = "false, so users may set passwords that attackers try first (NIST SP 800-63B-4 section 3.1.1.2)"
+            command = set_to(**{f"passwords__{name}": "true"})
+            yield _finding(check, Severity.WARNING, f"passwords.{name}", reason, command)
+
+
+def breached_files(settings: Settings) -> Findings:
+    directory = settings.passwords.breached_dir
+    if directory is not None and not all(is_readable(directory, prefix) for prefix in ("00000", "FFFFF")):
+        reason = (
+            "lacks its first or its last file, or this user may not read it: a new password whose file cannot be read is "
+            "not compared; a download of all ranges has 1,048,576 files, 00000 to FFFFF, with or without .txt"
+        )
+        yield _finding("breached-files", Severity.WARNING, "passwords.breached_dir", reason, None)
+
+
 def access_token_lifetime(settings: Settings) -> Findings:
     if settings.tokens.access_token_lifetime > LONGEST_ADVISED_ACCESS_TOKEN:
         reason = (
@@ -172,7 +201,8 @@ def metrics(settings: Settings) -> Findings:
 
 
 CHECKS = (
-    http_issuer, development, trusted_proxies, sqlite, master_key_place, old_master_key, argon2,
+    http_issuer, development, trusted_proxies, sqlite, master_key_place, old_master_key, argon2, new_passwords,
+    breached_files,
     access_token_lifetime, refresh_lifetime, retry_window, status_ttl, page_times, log_level, metrics,
 )  # fmt: skip
 
