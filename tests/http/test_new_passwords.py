@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -44,7 +44,7 @@ REFUSED = {
 
 
 @pytest.fixture
-def setup(tmp_path: Path) -> Setup:
+def setup(tmp_path: Path) -> Iterator[Setup]:
     """With a file of breached passwords."""
     made = make_setup("sqlite", tmp_path)
     made.an_api()
@@ -52,7 +52,8 @@ def setup(tmp_path: Path) -> Setup:
     (tmp_path / digest[:5]).write_text(f"{digest[5:]}:2\r\n")
     passwords = made.settings.passwords.model_copy(update={"breached_dir": tmp_path})
     made.settings = made.with_settings(passwords=passwords)
-    return made
+    yield made
+    made.close()
 
 
 @dataclass
