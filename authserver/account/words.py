@@ -23,6 +23,7 @@ _ENDED = {
     End.USER_DISABLED: "Your sessions ended because your user was disabled.",
     End.CLIENT_ENDED: "Your sessions with an app ended because the app was stopped.",
     End.REUSE: "A session was ended: its token was used twice, as if it had been stolen.",
+    End.UNSEEN: "A session of yours ended: it was not used while the server recovered from a loss of data.",
     End.CAP: "Your oldest session with an app ended because you signed in once more.",
 }
 

@@ -21,6 +21,7 @@ ENDS: Final[Mapping[End, str]] = {
     End.USER_REMOVED: "the user was removed",
     End.CLIENT_ENDED: "everything that its client held was ended",
     End.REUSE: "a refresh token came back that had been used before: two parties held the session's tokens",
+    End.UNSEEN: "no refresh was seen since a recovery began: it may have been ended before, in rows that were lost",
     End.CAP: "the user opened more sessions than the client may have, and this was the oldest",
 }
 
@@ -46,7 +47,10 @@ EVENTS: Final[Mapping[str, str]] = {
     "session.late_retry": "A refresh was repeated after the retry window",
     "session.reuse": "A refresh token came back that had been used before: its session was ended",
     "session.from_the_future": "A refresh token was newer than its session: the database went back in time",
+    "session.adopted": "A recovery took a refresh token that was newer than its session for the current one",
     "sessions.swept": "Sessions were ended or narrowed after a change",
+    "recovery.started": "A recovery was declared: the database went back in time",
+    "recovery.ended": "A recovery was ended",
     "sign_in.refused": "A sign-in was refused",
     "client.refused": "A client was refused",
     "client.added": "A client was registered",

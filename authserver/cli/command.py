@@ -37,6 +37,7 @@ COMMANDS = (
     "activity",
     "settings",
     "prune",
+    "recover",
 )
 
 

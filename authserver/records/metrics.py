@@ -11,7 +11,7 @@ REQUESTS = Counter(
 )
 ROTATIONS = Counter(
     "authserver_rotations_total",
-    "Refreshes by what became of the refresh token: rotated, kept, retried, retried_late, reused, from_the_future.",
+    "Refreshes by what became of the refresh token: rotated, kept, retried, retried_late, adopted, reused, from_the_future.",
     ("outcome",),
 )
 REFUSALS = Counter("authserver_refusals_total", "Refused requests by the check that failed.", ("reason",))

@@ -116,6 +116,9 @@ class Reason(Enum):
     TOKEN_KEY_NOT_SEEN = (52, Public.LATER,
         "The token names a key newer than this node had seen, and it may not ask the database so often.",
         "The client tries again. Many of these: forged tokens, or a node that cannot read the keys (/readyz says why).")
+    SESSION_JUST_ADOPTED = (59, Public.LATER,
+        "A recovery has just adopted a newer token of the session, so its direct predecessor is not known.",
+        "The client may hold the newer token by now. After the retry window this token ends the session.")
 
     TOKEN_OF_OTHER_CLIENT = (56, Public.OTHER_CLIENT,
         "A client asked to revoke a token that was issued to another client.",

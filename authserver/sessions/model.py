@@ -6,6 +6,7 @@ A refresh changes no indexed column: so PostgreSQL updates in place (HOT), and n
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, Uuid, text
@@ -29,6 +30,7 @@ class End(StrEnum):
     CLIENT_ENDED = "client_ended"
     REUSE = "reuse"
     CAP = "cap"
+    UNSEEN = "unseen"
 
 
 class SessionRecord(Model):
@@ -80,3 +82,16 @@ class SessionRecord(Model):
     last_user_agent: Mapped[str | None] = mapped_column(String(200))
 
     subject: Mapped[str | None] = mapped_column(String(255))  # the user's, so that a refresh need not read the user
+
+    if TYPE_CHECKING:
+        recovering: bool  # only in rows that `store.read` returns: whether a recovery is on
+
+
+class RecoveryRecord(Model):
+    """A recovery that an operator has declared; on until `until`. Times are in milliseconds. The newest row counts."""
+
+    __tablename__ = "recoveries"
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    started_at: Mapped[int] = mapped_column(BigInteger)
+    until: Mapped[int] = mapped_column(BigInteger)

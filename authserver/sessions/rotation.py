@@ -9,10 +9,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Callable
 from typing import Any
-
-from sqlalchemy import Connection
 
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
@@ -25,10 +22,11 @@ from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
-from authserver.sessions import decision, store
+from authserver.sessions import decision, refreshing, store
 from authserver.sessions.decision import Act, Presented
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.refresh_token import MAX_GENERATION, SALT_BYTES, Malformed, RefreshToken, parse, successor
+from authserver.sessions.refreshing import Check
 from authserver.sessions.values import Outcome, Refreshed
 
 #: More characters than the scopes, audiences and roles of any session.
@@ -43,9 +41,8 @@ _AUDITED_RETRIES = 8
 #: Seconds that a client should wait while the database is behind its tokens.
 _FUTURE_RETRY_AFTER = 30
 
-#: May refuse by raising `Refused`. Gets the transaction's connection to read with, the moved session, and the copy of the
-#: client that the decision used.
-Check = Callable[[Connection, SessionRecord, Client], None]
+#: Seconds that a client should wait whose other request has just brought a newer token.
+_ADOPTED_RETRY_AFTER = 5
 
 
 class Rotation:
@@ -113,7 +110,7 @@ class Rotation:
         rotates = client.refresh_policy == "rotate"
         statement = store.ROTATE if rotates else store.KEEP
         following, new = self._new_successor(presented, presented.generation + 1)
-        parameters = _parameters(presented, client) | {"address": caller.address, "agent": caller.user_agent}
+        parameters = refreshing.parameters(presented, client) | {"address": caller.address, "agent": caller.user_agent}
         parameters["most"] = most
         if rotates:
             parameters |= new | {"window_ms": client.retry_window * 1000}
@@ -124,7 +121,7 @@ class Rotation:
                 return None
             kept = row.generation == presented.generation
             outcome = Outcome.KEPT if kept else Outcome.ROTATED
-            answer = _answer(connection, row, presented if kept else following, outcome, client, check)
+            answer = refreshing.answer(connection, row, presented if kept else following, outcome, client, check)
         if kept and rotates and decision.is_foreign(row, caller):
             self._record_foreign(Event.SESSION_KEPT, row, presented, client, caller)
         return answer
@@ -136,9 +133,9 @@ class Rotation:
         with self._database.autocommit() as connection:
             row = store.read(connection, presented.session_id)
         seen = Presented(presented.generation, presented.digest, leaked)
-        verdict = decision.decide(row, seen, client, caller, row.now if row is not None else 0)
         if row is None:
-            raise Refused(verdict.reason or Reason.SESSION_UNKNOWN, session_id=presented.session_id)
+            raise Refused(Reason.SESSION_UNKNOWN, session_id=presented.session_id)
+        verdict = decision.decide(row, seen, client, caller, row.now, recovering=row.recovering)
         match verdict.act:
             case Act.RETRY:
                 return self._retry(row, presented, client, caller, check)
@@ -152,19 +149,18 @@ class Rotation:
                 if present is not None and present.enabled and present != client:
                     return present
                 self._end_reused(row, presented, client, caller)
+            case Act.ADOPT:
+                return self._adopt(row, presented, client, caller, check)
             case Act.DEFER:
-                self._defer(row, presented, client, caller)
+                self._defer(verdict.reason, row, presented, client, caller)
             case Act.REFUSE:
-                refusal = Refused(verdict.reason or Reason.SESSION_UNKNOWN, session_id=presented.session_id)
-                if verdict.reason is Reason.RETRY_FROM_ELSEWHERE:
-                    self._record_foreign(Event.SESSION_RETRY, row, presented, client, caller, refusal)
-                raise refusal
+                self._refuse(verdict.reason, row, presented, client, caller)
         return None
 
     def _retry(
         self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
     ) -> Refreshed | None:
-        parameters = _parameters(presented, client) | {
+        parameters = refreshing.parameters(presented, client) | {
             "seen_generation": seen.generation,
             "window_ms": client.retry_window * 1000,
         }
@@ -175,10 +171,10 @@ class Rotation:
             row = store.apply(connection, store.RETRY, parameters)
             if row is None:
                 return None
-            answer = _answer(connection, row, again, Outcome.RETRIED, client, check)
+            answer = refreshing.answer(connection, row, again, Outcome.RETRIED, client, check)
             if row.recent_retries <= _AUDITED_RETRIES:
                 elsewhere = decision.is_foreign(seen, caller)
-                entry = _entry(Event.SESSION_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
+                entry = refreshing.entry(Event.SESSION_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
                 audit.record(connection, entry)
             return answer
 
@@ -186,7 +182,7 @@ class Rotation:
         self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
     ) -> Refreshed | None:
         following, new = self._new_successor(presented, seen.generation + 1)
-        parameters = _parameters(presented, client) | new
+        parameters = refreshing.parameters(presented, client) | new
         parameters |= {
             "address": caller.address,
             "agent": caller.user_agent,
@@ -198,11 +194,19 @@ class Rotation:
             row = store.apply(connection, store.RETRY_LATE, parameters)
             if row is None:
                 return None
-            answer = _answer(connection, row, following, Outcome.RETRIED_LATE, client, check)
+            answer = refreshing.answer(connection, row, following, Outcome.RETRIED_LATE, client, check)
             elsewhere = decision.is_foreign(seen, caller)
-            entry = _entry(Event.SESSION_LATE_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
+            entry = refreshing.entry(Event.SESSION_LATE_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
             audit.record(connection, entry)
             return answer
+
+    def _refuse(
+        self, reason: Reason | None, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller
+    ) -> None:
+        refusal = Refused(reason or Reason.SESSION_UNKNOWN, session_id=seen.id)
+        if reason is Reason.RETRY_FROM_ELSEWHERE:
+            self._record_foreign(Event.SESSION_RETRY, seen, presented, client, caller, refusal)
+        raise refusal
 
     def _end_reused(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
         """End the session because of reuse, commit, and refuse. Return if the session moved meanwhile: look again.
@@ -214,13 +218,38 @@ class Rotation:
             if not store.end_reused(connection, seen.id, client.client_id, seen.generation, presented.digest):
                 return
             last = {"last_address": seen.last_address, "last_user_agent": seen.last_user_agent}
-            entry = _entry(Event.SESSION_REUSE, seen, presented, client, caller, **last)
+            entry = refreshing.entry(Event.SESSION_REUSE, seen, presented, client, caller, **last)
             audit.record(connection, entry.refused(self._references.of(refusal, client.client_id)))
         raise refusal
 
-    def _defer(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
+    def _adopt(
+        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
+    ) -> Refreshed | None:
+        """The row lost what it knew of this token: take it for the current one. It stays current for a window."""
+        parameters = refreshing.parameters(presented, client) | {
+            "address": caller.address,
+            "agent": caller.user_agent,
+            "seen_generation": seen.generation,
+            "newer_generation": presented.generation,
+            "new_key": presented.key_id,
+        }
+        with self._database.transaction() as connection:
+            row = store.apply(connection, store.ADOPT, parameters)
+            if row is None:
+                return None
+            answer = refreshing.answer(connection, row, presented, Outcome.ADOPTED, client, check)
+            elsewhere = decision.is_foreign(seen, caller)
+            entry = refreshing.entry(Event.SESSION_ADOPTED, seen, presented, client, caller, from_elsewhere=elsewhere)
+            audit.record(connection, entry)
+            return answer
+
+    def _defer(
+        self, reason: Reason | None, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller
+    ) -> None:
+        if reason is Reason.SESSION_JUST_ADOPTED:
+            raise TryLater(reason, retry_after=_ADOPTED_RETRY_AFTER, session_id=seen.id)
         later = TryLater(Reason.SESSION_FROM_THE_FUTURE, retry_after=_FUTURE_RETRY_AFTER, session_id=seen.id)
-        entry = _entry(Event.SESSION_FROM_THE_FUTURE, seen, presented, client, caller)
+        entry = refreshing.entry(Event.SESSION_FROM_THE_FUTURE, seen, presented, client, caller)
         self._refusals.record(entry.refused(self._references.of(later, client.client_id)))
         raise later
 
@@ -235,7 +264,7 @@ class Rotation:
     ) -> None:
         """Record a token that came from elsewhere: its sender may be a thief, although nothing has changed."""
         refused = refusal is not None
-        entry = _entry(event, seen, presented, client, caller, from_elsewhere=True, refused=refused)
+        entry = refreshing.entry(event, seen, presented, client, caller, from_elsewhere=True, refused=refused)
         if refusal is not None:
             entry = entry.refused(self._references.of(refusal, client.client_id))
         self._refusals.record(entry)
@@ -255,42 +284,3 @@ class Rotation:
             if hmac.compare_digest(again.digest, present(row.current_digest)):
                 return again
         raise TryLater(Reason.INTERNAL, retry_after=5, session_id=row.id, detail="the successor cannot be derived")
-
-
-def _parameters(presented: RefreshToken, client: Client) -> dict[str, Any]:
-    return {
-        "session_id": presented.session_id,
-        "for_client": client.client_id,
-        "for_epoch": client.epoch,
-        "presented": presented.digest,
-        "access_ms": client.access_token_lifetime * 1000,
-        "idle_ms": client.refresh_idle_lifetime * 1000,
-    }
-
-
-def _entry(
-    event: Event, row: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, **more: object
-) -> audit.Entry:
-    generations = {"presented_generation": presented.generation, "current_generation": row.generation}
-    return audit.Entry(
-        event,
-        actor=f"client:{client.client_id}",
-        client_id=client.client_id,
-        user_id=row.user_id,
-        session_id=row.id,
-        caller=caller,
-        detail=generations | more,
-    )
-
-
-def _answer(
-    connection: Connection,
-    row: SessionRecord,
-    token: RefreshToken,
-    outcome: Outcome,
-    client: Client,
-    check: Check | None,
-) -> Refreshed:
-    if check is not None:
-        check(connection, row, client)
-    return Refreshed(row, token, outcome, row.now, client)

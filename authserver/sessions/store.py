@@ -19,9 +19,11 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    exists,
     false,
     func,
     literal_column,
+    null,
     or_,
     select,
     true,
@@ -30,7 +32,7 @@ from sqlalchemy import (
 
 from authserver.database.sql import greatest, least, now_ms
 from authserver.database.tables import one_row
-from authserver.sessions.model import End, SessionRecord
+from authserver.sessions.model import End, RecoveryRecord, SessionRecord
 
 _S = SessionRecord
 _NOW = now_ms()
@@ -43,6 +45,7 @@ _seen_generation = bindparam("seen_generation", type_=_S.generation.type)
 _window = bindparam("window_ms", type_=_S.rotated_at.type)
 _access = bindparam("access_ms", type_=_S.rotated_at.type)
 _idle = bindparam("idle_ms", type_=_S.rotated_at.type)
+_newer_generation = bindparam("newer_generation", type_=_S.generation.type)
 _new_digest = bindparam("new_digest", type_=LargeBinary())
 _new_salt = bindparam("new_salt", type_=LargeBinary())
 _new_key = bindparam("new_key", type_=Integer())
@@ -158,6 +161,37 @@ RETRY_LATE = (
     .returning(*_SESSION)
 )
 
+_RECOVERING = exists().where(RecoveryRecord.until > _NOW)
+
+#: A token that is newer than its row, while a recovery is on: it becomes the current one. Its predecessor is not known,
+#: so no token is a retry, and it was presented, so no late retry follows. Of several callers with different tokens each
+#: moves the row, if at all, to a higher generation. The row's idle expiry is too early and does not count.
+ADOPT = (
+    update(_S)
+    .where(
+        _THIS_SESSION,
+        _S.generation == _seen_generation,
+        _S.generation < _newer_generation,
+        _S.revoked_at.is_(None),
+        _S.absolute_expires_at > _NOW,
+        _RECOVERING,
+    )
+    .values(
+        generation=_newer_generation,
+        current_digest=_presented,
+        current_presented=true(),
+        previous_digest=null(),
+        salt=null(),
+        token_key_id=_new_key,
+        rotated_at=_NOW,
+        recent_retries=0,
+        recent_late_retries=0,
+        **_EXTENDED,
+        **_LAST_CALLER,
+    )
+    .returning(*_SESSION)
+)
+
 _ZERO: Any = literal_column("0")
 #: What each new session starts with. As text of the statement these values cost a sign-in no parameters.
 NEW_SESSION: dict[str, Any] = {
@@ -169,7 +203,7 @@ NEW_SESSION: dict[str, Any] = {
     "recent_late_retries": _ZERO,
 }
 
-_READ = select(*_S.__table__.columns, _NOW.label("now")).where(_S.id == _session_id)
+_READ = select(*_S.__table__.columns, _NOW.label("now"), _RECOVERING.label("recovering")).where(_S.id == _session_id)
 
 
 def apply(connection: Connection, statement: Update, parameters: dict[str, Any]) -> SessionRecord | None:
@@ -178,7 +212,7 @@ def apply(connection: Connection, statement: Update, parameters: dict[str, Any])
 
 
 def read(connection: Connection, session_id: UUID) -> SessionRecord | None:
-    """Read a session's row, with the database's time as `now`."""
+    """Read a session's row, with the database's time as `now`, and whether a recovery is on as `recovering`."""
     return one_row(connection, SessionRecord, _READ, {"session_id": session_id})
 
 

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     KEPT = "kept"
     RETRIED = "retried"
     RETRIED_LATE = "retried_late"
+    ADOPTED = "adopted"
 
 
 class Session(Protocol):

@@ -65,6 +65,7 @@ class RotationMachine(RuleBasedStateMachine):
         self.stranger = OAuth(self.shared.http, setup.an_app(public=True))
         self.person = setup.a_person()
         self.watched = self.session = WatchedSession(setup, self.oauth, self.person, self.policy, self.shared.threads)
+        self.session.declare(recovering=False)  # of the example before
         self.held = self.session.token(0)
         self.lost_at: float | None = None
         self.overslept = 0
@@ -114,7 +115,7 @@ class RotationMachine(RuleBasedStateMachine):
         answers = self.session.send(*[Request(token, scope)] * times)
         for answer in answers:
             served = answer.status == 200 or answer.error == "invalid_scope"
-            kept_for_later = self.went_back and answer.status == 503
+            kept_for_later = self.went_back and answer.status == 503 and not self.session.model.recovering
             holds = not self.owed or served or kept_for_later
             self.session.check(holds, f"a phone that behaves was refused: {answer}")
         if lost and self.policy.window == 0:
@@ -205,6 +206,11 @@ class RotationMachine(RuleBasedStateMachine):
             self.session.restore(self.backups[-1])
             self.session.compare()
 
+    @rule(recovering=st.booleans())
+    def an_operator_declares_a_recovery_or_ends_it(self, *, recovering: bool) -> None:
+        if self.went_back:
+            self.session.declare(recovering=recovering)
+
     def _give_a_reason(self) -> bool:
         """Whether this example has more than honest acts; if so, the phone may be refused from now on."""
         self.owed = self.owed and self.honest
@@ -215,6 +221,7 @@ class RotationMachine(RuleBasedStateMachine):
             return
         if self.owed:
             self._phone_sends(self.held)  # before the search makes time pass: its retry would be too late
+        self.watched.declare(recovering=False)
         self.watched.look_for_two_live_tokens()
         if self.owed:
             self._phone_sends(self.held)

@@ -32,7 +32,8 @@ CHANGES_NOTHING = {
     "activity.read", "apis.clients_with", "apis.find", "apis.find_all", "audit.find", "audit.look_up",
     "authority.require_roles", "authority.require_scopes", "clients.concerns_of", "clients.find", "clients.find_all",
     "audit.find_one", "doctor.examine", "doctor.survey.take", "explaining.look_up", "keys.find_all", "old_nodes.may_run",
-    "password_links.has_administrator", "password_links.require_pages", "sessions.count_live", "users.lock",
+    "password_links.has_administrator", "password_links.require_pages", "recovery.status", "sessions.count_live",
+    "users.lock",
     "sessions.find", "sessions.find_all", "sessions.usernames", "sessions.whose", "sweeping.settle_seconds",
     "users.check_new_password", "users.find", "users.find_all", "users.hash_new", "audit.export",
 }  # fmt: skip

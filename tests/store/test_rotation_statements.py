@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from authserver.sessions import store
+from authserver.sessions import recovery, store
 from authserver.sessions.refresh_token import parse
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth, Person, claims
@@ -93,3 +93,33 @@ def test_reuse_ends_no_session_that_moved_or_whose_current_token_it_is(
     assert not revoke(1, current)
     assert revoke(1, b"x" * 32)
     assert not revoke(1, b"x" * 32)
+
+
+NEWER = {"newer_generation": 5, "new_key": 1, "address": None, "agent": None}
+
+
+@pytest.mark.parametrize(
+    "stale",
+    [{"seen_generation": 0}, {"newer_generation": 1}, {"for_epoch": 2}, {"for_client": "other"}],
+)
+def test_an_adoption_does_nothing_when_the_session_moved(
+    setup: Setup, moved: tuple[UUID, dict[str, Any]], stale: dict[str, Any]
+):
+    setup.transaction(lambda connection: recovery.declare(connection, 3600))
+    assert not hits(setup, store.ADOPT, moved[1] | NEWER | stale)
+    assert hits(setup, store.ADOPT, moved[1] | NEWER)
+
+
+@pytest.mark.parametrize("column", ["revoked_at", "absolute_expires_at"])
+def test_an_adoption_does_nothing_when_the_session_ended(setup: Setup, moved: tuple[UUID, dict[str, Any]], column: str):
+    setup.transaction(lambda connection: recovery.declare(connection, 3600))
+    setup.sql(f"UPDATE sessions SET {column} = 1 WHERE id = :id", id=moved[0])
+    assert not hits(setup, store.ADOPT, moved[1] | NEWER)
+
+
+def test_an_adoption_does_nothing_when_the_recovery_was_ended_meanwhile(
+    setup: Setup, moved: tuple[UUID, dict[str, Any]]
+):
+    setup.transaction(lambda connection: recovery.declare(connection, 3600))
+    setup.transaction(recovery.end)
+    assert not hits(setup, store.ADOPT, moved[1] | NEWER)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from authserver.administration import apis, clients, keys, password_links, sessions, users, users_import
+from authserver.administration import apis, clients, keys, password_links, recovery, sessions, users, users_import
 from authserver.administration.apis import Plan
 from authserver.administration.clients import registration_of
 from authserver.administration.context import Administration
@@ -215,6 +215,23 @@ def keys_all_leaked(context: ActContext) -> Expected:
     return [*(("key.leaked", str(key_id)) for key_id in marked), *promoted]
 
 
+def recovery_started(context: ActContext) -> Expected:
+    recovery.start(context.admin, 3600)
+    return [("recovery.started", "all")]
+
+
+def recovery_stopped(context: ActContext) -> Expected:
+    before = recovery_started(context)
+    recovery.stop(context.admin)
+    return [*before, ("recovery.ended", "all")]
+
+
+def unseen_sessions_ended(context: ActContext) -> Expected:
+    before = recovery_started(context)
+    assert recovery.end_unseen(context.admin) == 1
+    return [*before, ("sessions.swept", "all")]
+
+
 def keys_rewrapped(context: ActContext) -> Expected:
     keys.rewrap(context.admin)
     return [("keys.rewrapped", "all")]
@@ -235,6 +252,9 @@ ACTS: dict[str, Callable[[ActContext], Expected]] = {
     "keys.mark_leaked": key_leaked,
     "keys.rewrap": keys_rewrapped,
     "keys.rotate": key_rotated,
+    "recovery.end_unseen": unseen_sessions_ended,
+    "recovery.start": recovery_started,
+    "recovery.stop": recovery_stopped,
     "sessions.revoke": session_revoked,
     "password_links.create_administrator": administrator_created,
     "password_links.first_administrator": first_administrator_created,

@@ -259,6 +259,11 @@ _SIXTH: Rows = {
     "sessions": [{**_FIFTH["sessions"][0], "subject": "auth0|507f1f77bcf86cd799439020"}],
 }
 
+_SEVENTH: Rows = {
+    **_SIXTH,
+    "recoveries": [{"id": "01890a5d000070008000000000000004", "started_at": _2024, "until": _2024}],
+}
+
 #: The rows of each revision, oldest first.
 ROWS: dict[str, Rows] = {
     "0001": _FIRST,
@@ -267,6 +272,7 @@ ROWS: dict[str, Rows] = {
     "0004": _FOURTH,
     "0005": _FIFTH,
     "0006": _SIXTH,
+    "0007": _SEVENTH,
 }
 
 

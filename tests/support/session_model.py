@@ -23,6 +23,7 @@ class Verdict(Enum):
     CURRENT = auto()  # 200 and the token that is current already
     REFUSED = auto()  # invalid_grant
     LATER = auto()  # 503 with Retry-After
+    ADOPTED = auto()  # 200 and the presented token, which is current from now on
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,17 @@ class ModelSession:
     dead: bool = False  # its client's epoch is over
     reuses_recorded: int = 0
     late_retries_recorded: int = 0
+    adoptions_recorded: int = 0
+    recovering: bool = False  # a recovery is on
 
     def refresh(self, token: str, policy: Policy, now: float) -> tuple[Verdict, ModelSession]:
         """The right answer to the token, and the session after it. The caller fills in `current`."""
-        if self.ended or self.dead or now - self.used_at >= IDLE_SECONDS:
+        if self.ended or self.dead:
             return Verdict.REFUSED, self
         if generation(token) > self.generation:
-            return Verdict.LATER, self
+            return (Verdict.ADOPTED, self._adopt(token, now)) if self.recovering else (Verdict.LATER, self)
+        if now - self.used_at >= IDLE_SECONDS:
+            return Verdict.REFUSED, self
         young = now - self.rotated_at < policy.window
         used = replace(self, used_at=now)
         if token == self.current:
@@ -85,7 +90,23 @@ class ModelSession:
                 recent_late_retries=self.recent_late_retries + 1,
                 late_retries_recorded=self.late_retries_recorded + 1,
             )
+        was_adopted = self.previous is None and self.rotated_at != NEVER
+        if was_adopted and young and generation(token) < self.generation:
+            return Verdict.LATER, self
         return Verdict.REFUSED, replace(self, ended="reuse", reuses_recorded=self.reuses_recorded + 1)
+
+    def _adopt(self, token: str, now: float) -> ModelSession:
+        return replace(
+            self,
+            current=token,
+            generation=generation(token),
+            previous=None,
+            current_presented=True,
+            used_at=now,
+            rotated_at=now,
+            recent_late_retries=0,
+            adoptions_recorded=self.adoptions_recorded + 1,
+        )
 
     def answered(self, token: str, answer: Answer, known: set[str], policy: Policy, now: float) -> ModelSession | None:
         """The session after this answer to this token, or None if the rules do not allow the answer."""
@@ -97,6 +118,8 @@ class ModelSession:
             return after if answer.status == 503 and answer.kept_waiting else None
         if answer.status != 200 or got is None:
             return None
+        if verdict is Verdict.ADOPTED:
+            return after if got == token else None
         if verdict is Verdict.CURRENT:
             return after if got == self.current else None
         is_new = got not in known and generation(got) == after.generation

@@ -12,6 +12,7 @@ from uuid import UUID
 
 import httpx
 
+from authserver.sessions import recovery
 from tests.support.oauth import OAuth, Person, claims
 from tests.support.session_model import Answer, ModelSession, Policy, Verdict
 from tests.support.setup import Setup
@@ -92,9 +93,18 @@ class WatchedSession:
         self.check(not differences, f"model and row differ: {differences}")
         events = self.setup.sql("SELECT event FROM audit_events WHERE session_id = :id", id=UUID(self.id))
         names = [event for (event,) in events]
-        noticed = (names.count("session.reuse"), names.count("session.late_retry"))
-        expected = (self.model.reuses_recorded, self.model.late_retries_recorded)
-        self.check(noticed == expected, f"reuses and late retries in the audit record: {noticed}, not {expected}")
+        noticed = tuple(names.count(f"session.{name}") for name in ("reuse", "late_retry", "adopted"))
+        expected = (self.model.reuses_recorded, self.model.late_retries_recorded, self.model.adoptions_recorded)
+        self.check(noticed == expected, f"reuses, late retries, adoptions in the record: {noticed}, not {expected}")
+
+    def declare(self, *, recovering: bool) -> None:
+        """Begin a recovery, or end the one that is on. It is for all sessions of the database."""
+        with self.setup.database.transaction() as connection:
+            if recovering:
+                recovery.declare(connection, 3600)
+            else:
+                recovery.end(connection)
+        self.model = replace(self.model, recovering=recovering)
 
     def end(self, why: str, *, of_its_epoch: bool = False) -> None:
         """Tell the model that the session was ended without a request, and compare."""
@@ -117,6 +127,8 @@ class WatchedSession:
             backup.session,
             reuses_recorded=self.model.reuses_recorded,
             late_retries_recorded=self.model.late_retries_recorded,
+            adoptions_recorded=self.model.adoptions_recorded,
+            recovering=self.model.recovering,
         )
 
     def look_for_two_live_tokens(self) -> None:
@@ -177,7 +189,7 @@ class WatchedSession:
         if request.revokes:
             return model.end("signed_out") if answer.status == 200 else None
         verdict, _ = model.refresh(request.token, self.policy, self.clock)
-        if request.scope == TOO_MUCH and verdict in {Verdict.SUCCESSOR, Verdict.CURRENT}:
+        if request.scope == TOO_MUCH and verdict in {Verdict.SUCCESSOR, Verdict.CURRENT, Verdict.ADOPTED}:
             # The scope is refused, and the token stays usable.
             return model if answer.error == "invalid_scope" else None
         return model.answered(request.token, answer, set(self.known), self.policy, self.clock)

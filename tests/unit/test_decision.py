@@ -70,26 +70,31 @@ REFUSALS: dict[Reason, dict[str, Any]] = {
     Reason.SESSION_OF_OTHER_CLIENT: {"client_id": "other"},
     Reason.SESSION_REVOKED: {"revoked_at": NOW - 1},
     Reason.SESSION_CLIENT_EPOCH: {"client_epoch": 2},
-    Reason.SESSION_EXPIRED: {"idle_expires_at": NOW},
+    Reason.SESSION_EXPIRED: {"absolute_expires_at": NOW},
 }
 
 
-def verdict(token: Presented, row: SessionRecord | None = None, caller: Caller = HOME, **of_client: Any) -> Decision:
-    return decide(row or a_row(), token, replace(CLIENT, **of_client), caller, NOW)
+def verdict(
+    token: Presented,
+    row: SessionRecord | None = None,
+    caller: Caller = HOME,
+    *,
+    recovering: bool = False,
+    **of_client: Any,
+) -> Decision:
+    return decide(row or a_row(), token, replace(CLIENT, **of_client), caller, NOW, recovering=recovering)
 
 
 # --- refused, and nothing is changed ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("token", TOKENS)
-def test_a_session_that_is_not_there_is_refused(token: Presented):
-    assert decide(None, token, CLIENT, HOME, NOW) == Decision(Act.REFUSE, Reason.SESSION_UNKNOWN)
-
-
+@pytest.mark.parametrize("recovering", [False, True])
 @pytest.mark.parametrize("token", TOKENS)
 @pytest.mark.parametrize("reason", REFUSALS)
-def test_an_ended_session_or_a_foreign_one_is_refused_with_any_token(token: Presented, reason: Reason):
-    assert verdict(token, a_row(**REFUSALS[reason])) == Decision(Act.REFUSE, reason)
+def test_an_ended_session_or_a_foreign_one_is_refused_with_any_token(
+    token: Presented, reason: Reason, *, recovering: bool
+):
+    assert verdict(token, a_row(**REFUSALS[reason]), recovering=recovering) == Decision(Act.REFUSE, reason)
 
 
 @pytest.mark.parametrize("column", ["idle_expires_at", "absolute_expires_at"])
@@ -120,6 +125,56 @@ def test_a_generation_newer_than_the_row_is_deferred(generation: int, *, leaked:
 
 def test_a_newer_generation_is_decided_before_its_digest():
     assert verdict(Presented(8, PREVIOUS, leaked=False)).act is Act.DEFER
+
+
+@pytest.mark.parametrize("generation", [8, 9, 2**32 - 2])
+def test_a_newer_generation_is_adopted_while_a_recovery_is_on(generation: int):
+    assert verdict(Presented(generation, b"future", leaked=False), recovering=True) == Decision(Act.ADOPT)
+
+
+def test_a_recovery_adopts_nothing_under_a_leaked_key():
+    token = replace(FUTURE_TOKEN, leaked=True)
+    assert verdict(token, recovering=True) == Decision(Act.REFUSE, Reason.TOKEN_LEAKED_KEY)
+
+
+@pytest.mark.parametrize(("recovering", "act"), [(False, Act.DEFER), (True, Act.ADOPT)])
+def test_the_idle_expiry_of_a_row_that_lost_its_last_uses_does_not_count(act: Act, *, recovering: bool):
+    row = a_row(idle_expires_at=NOW)
+    assert verdict(FUTURE_TOKEN, row, recovering=recovering).act is act
+    assert verdict(OLDER_TOKEN, row, recovering=recovering).reason is Reason.SESSION_EXPIRED
+
+
+@pytest.mark.parametrize("token", [CURRENT_TOKEN, PREDECESSOR, OLDER_TOKEN])
+@pytest.mark.parametrize("age", [10, 31])
+def test_a_recovery_changes_nothing_for_a_token_that_is_not_newer(token: Presented, age: int):
+    row = a_row(rotated_at=NOW - age * SECOND)
+    assert verdict(token, row, recovering=True) == verdict(token, row)
+
+
+ADOPTED = {"previous_digest": None, "current_presented": True}
+
+
+@pytest.mark.parametrize(("age", "act"), [(0, Act.DEFER), (29_999, Act.DEFER), (30_000, Act.END), (-60_000, Act.DEFER)])
+@pytest.mark.parametrize("generation", [0, 5, 6])
+def test_an_older_token_is_put_off_for_a_window_after_an_adoption(generation: int, age: int, act: Act):
+    # The direct predecessor is not known: an honest app may have sent it before it got the newer one.
+    found = verdict(Presented(generation, b"x", leaked=False), a_row(**ADOPTED, rotated_at=NOW - age), late_retries=9)
+    reason = Reason.SESSION_JUST_ADOPTED if act is Act.DEFER else Reason.TOKEN_REUSED
+    assert found == Decision(act, reason)
+
+
+def test_another_token_of_the_adopted_generation_is_reuse_at_once():
+    # Two tokens of one generation are of two histories: each was made from a token that the other one used as well.
+    assert verdict(Presented(7, b"another", leaked=False), a_row(**ADOPTED)).act is Act.END
+
+
+def test_after_an_adoption_window_0_still_means_strict_single_use():
+    assert verdict(OLDER_TOKEN, a_row(**ADOPTED, rotated_at=NOW), retry_window=0).act is Act.END
+
+
+def test_an_older_token_under_a_leaked_key_is_refused_after_an_adoption_too():
+    token = replace(OLDER_TOKEN, leaked=True)
+    assert verdict(token, a_row(**ADOPTED)) == Decision(Act.REFUSE, Reason.TOKEN_LEAKED_KEY)
 
 
 # --- the direct predecessor ------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ SQL_FILES: dict[str, str] = {
     "authserver/sessions/listing.py": "a user's own sessions",
     "authserver/sessions/opening.py": "the sign-in's locks and insert",
     "authserver/sessions/retention.py": "deleting ended sessions in batches",
+    "authserver/sessions/recovery.py": "recoveries, and what they have done",
     "authserver/sessions/sweep.py": "carrying marks into sessions in batches",
     "authserver/database/status_indices.py": "leasing status indices",
     "authserver/database/batches.py": "deleting a batch of any table",
