@@ -26,7 +26,13 @@ _MOST_REASONS: Final = 5
 _MOST_FINDINGS: Final = 8
 _MOST_EVENTS: Final = 5
 #: The events that an administrator should look at.
-_ALARMING: Final = (Event.SESSION_REUSE, Event.KEY_LEAKED, Event.SESSION_FROM_THE_FUTURE, Event.CLIENT_REFUSED)
+_ALARMING: Final = (
+    Event.SESSION_REUSE,
+    Event.KEY_LEAKED,
+    Event.SESSION_FROM_THE_FUTURE,
+    Event.RECOVERY_STARTED,
+    Event.CLIENT_REFUSED,
+)
 _KEY_NAMES: Final[dict[str, str]] = {
     Kind.SIGNING: "Signs access tokens",
     Kind.TOKEN: "Refresh tokens",

@@ -10,9 +10,12 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 
+from authserver.administration import recovery
 from authserver.administration.context import Administration
 from authserver.administration.doctor import Severity, examine
 from authserver.database.engine import open_database
+from authserver.records import audit
+from authserver.records.audit import Entry, Event
 from authserver.settings.values import DatabaseSettings, MetricsSettings
 from tests.support.commands import parse
 from tests.support.databases import on_both_databases
@@ -90,3 +93,21 @@ def test_a_database_that_is_not_there_is_found_and_not_made(healthy: Setup, tmp_
         (one,) = examine(Administration(away, healthy.settings, "cli:test"))
         assert (one.check, one.severity) == ("node.database-away", Severity.ERROR)
         away.dispose()
+
+
+@on_both_databases
+def test_a_database_that_went_back_is_found_until_a_recovery_is_declared_and_a_recovery_until_it_ends(
+    setup: Setup, healthy: Setup
+):
+    healthy.transaction(lambda connection: audit.record(connection, Entry(Event.SESSION_FROM_THE_FUTURE, "client:a")))
+    (one,) = findings(healthy)
+    assert (one.check, one.severity) == ("node.went-back", Severity.ERROR)
+    assert parse(str(one.command)) == ["recover", "start"]
+    recovery.start(admin(healthy), 3600)
+    (one,) = findings(healthy)
+    assert (one.check, one.severity) == ("node.recovery", Severity.WARNING)
+    assert parse(str(one.command)) == ["recover", "stop"]
+    recovery.stop(admin(healthy))
+    assert [one.check for one in findings(healthy)] == ["node.went-back"]
+    healthy.sql("UPDATE audit_events SET at = at - 3600000")
+    assert findings(healthy) == []

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity
 from authserver.administration.doctor.survey import Survey
+from authserver.database.times import iso
 from authserver.keys.material import purpose
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import MasterKeyError
@@ -53,8 +54,24 @@ def database_file(seen: Survey) -> Findings:
         yield Finding("node.database-file", Severity.WARNING, About.NODE, "database", reason, command)
 
 
+def recovery(seen: Survey) -> Findings:
+    last = seen.recovery
+    if last is not None and last.is_on:
+        reason = (
+            f"a recovery is on until {iso(last.until)}, and has adopted {last.adopted.tokens} tokens: one that was "
+            "stolen and superseded after the backup would be adopted too, until its app comes"
+        )
+        yield Finding("node.recovery", Severity.WARNING, About.NODE, "database", reason, "authserver recover stop")
+    elif seen.went_back:
+        reason = (
+            "refresh tokens are newer than their sessions: the database went back in time, and apps are told to wait; "
+            "bring its last writes back if you can, else declare a recovery"
+        )
+        yield Finding("node.went-back", Severity.ERROR, About.NODE, "database", reason, "authserver recover start")
+
+
 def _is_open_to_others(file: Path) -> bool:
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
 
 
-CHECKS = (clock_skew, master_key, database_file)
+CHECKS = (clock_skew, master_key, database_file, recovery)

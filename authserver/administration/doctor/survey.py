@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from authserver.administration import recovery
 from authserver.administration.context import Administration
 from authserver.apis import store as apis
 from authserver.apis.model import Catalogue
@@ -16,10 +17,14 @@ from authserver.database.status_indices import prove_writable
 from authserver.keys import store as keys
 from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.setup import schedule
+from authserver.records import audit
+from authserver.records.audit import Event, Search
 from authserver.settings.model import Settings
 from authserver.users import store as users
 from authserver.users.model import HashCount, UserRecord
 
+#: A database that goes back is noticed for so long, in milliseconds.
+_LATELY = 3_600_000
 #: Reading a hash takes about 0.02 ms.
 MOST_HASHES = 10_000
 
@@ -29,7 +34,8 @@ class Survey:
     """What the checks look at. `now` is the database's time, in milliseconds.
 
     `skew` says by how many seconds this node's clock differs. `role_sets` has the sets of roles of enabled users.
-    `some_hashes` has names and hashes of at most `MOST_HASHES` of them.
+    `some_hashes` has names and hashes of at most `MOST_HASHES` of them. `recovery` is the one that was declared last.
+    `went_back` says that a token was put off within the last hour because it was newer than its session.
     """
 
     settings: Settings
@@ -42,6 +48,8 @@ class Survey:
     hashes: Sequence[HashCount]
     some_hashes: Sequence[UserRecord]
     role_sets: frozenset[frozenset[str]]
+    recovery: recovery.Status | None
+    went_back: bool
 
     @property
     def roles(self) -> frozenset[str]:
@@ -61,6 +69,8 @@ def take(admin: Administration) -> Survey:
     now = admin.database.now()
     # The database's time lies between `before` and now; the rest is skew.
     skew = max(before - now / 1000, now / 1000 - time.time(), 0.0)
+    newer = Search(event=Event.SESSION_FROM_THE_FUTURE.value, since=now - _LATELY)
+    last = recovery.status(admin)
     with admin.database.autocommit() as connection:
         return Survey(
             settings=admin.settings,
@@ -73,4 +83,6 @@ def take(admin: Administration) -> Survey:
             hashes=users.count_hashes(connection),
             some_hashes=users.some_hashes(connection, MOST_HASHES),
             role_sets=users.role_sets(connection),
+            recovery=last,
+            went_back=bool(audit.find(connection, newer, limit=1)),
         )
