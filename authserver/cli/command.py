@@ -38,6 +38,8 @@ COMMANDS = (
     "settings",
     "prune",
     "recover",
+    "backup",
+    "restore",
 )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from authserver.administration.errors import AdminError
 from authserver.database.failures import failure_of
+from authserver.database.files import FileRefused
 from authserver.database.schema import RowsLeft, SchemaInUse, SchemaOutdated
 from authserver.keys.keyring import NoKeys
 from authserver.keys.vault import MasterKeyError
@@ -13,7 +14,16 @@ from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverload
 from authserver.settings.loading import SettingsError
 
 #: The text of these errors says what to do.
-_EXPECTED = (MasterKeyError, NoKeys, RowsLeft, SchemaInUse, SchemaOutdated, HashingDirectoryRefused, HashingOverloaded)
+_EXPECTED = (
+    FileRefused,
+    MasterKeyError,
+    NoKeys,
+    RowsLeft,
+    SchemaInUse,
+    SchemaOutdated,
+    HashingDirectoryRefused,
+    HashingOverloaded,
+)
 
 
 def problems_of(error: Exception) -> Sequence[str]:

@@ -44,16 +44,29 @@ def written(path: Path) -> Iterator[BinaryIO]:
 
 
 @contextmanager
-def _replaced(target: Path) -> Iterator[BinaryIO]:
+def drafted(target: Path) -> Iterator[Path]:
+    """Yield an empty file beside the target, which only its owner can read. It goes at the end, unless it was moved."""
     draft = target.with_name(f".{target.name[:200]}.{secrets.token_hex(8)}")
     try:
-        with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 - its mode
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
+        os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        yield draft
     finally:
         draft.unlink(missing_ok=True)
+
+
+def settle(draft: Path, target: Path) -> None:
+    """Put a draft in the target's place, once it is on the disk."""
+    with draft.open("rb") as file:
+        os.fsync(file.fileno())
+    draft.replace(target)
+
+
+@contextmanager
+def _replaced(target: Path) -> Iterator[BinaryIO]:
+    with drafted(target) as draft:
+        with draft.open("wb") as file:
+            yield file
+        settle(draft, target)
 
 
 def _is_standard_output(path: Path) -> bool:

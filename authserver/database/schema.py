@@ -154,9 +154,14 @@ def check(database: Database) -> None:
     raise SchemaOutdated(f"the database schema is {present} and should be {wanted}; run: authserver db upgrade")
 
 
+def is_known(revision: str) -> bool:
+    """Whether this version or an earlier one made such a schema."""
+    return revision in {script.revision for script in _scripts().walk_revisions()}
+
+
 def _is_newer(revision: str | None) -> bool:
     """Whether a later version made the schema: this version does not know its revision."""
-    if revision is None or revision in {script.revision for script in _scripts().walk_revisions()}:
+    if revision is None or is_known(revision):
         return False
     _log_newer_once(revision)
     return True
