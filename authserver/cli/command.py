@@ -40,6 +40,7 @@ COMMANDS = (
     "recover",
     "backup",
     "restore",
+    "transfer",
 )
 
 

@@ -8,6 +8,7 @@ from authserver.administration.errors import AdminError
 from authserver.database.failures import failure_of
 from authserver.database.files import FileRefused
 from authserver.database.schema import RowsLeft, SchemaInUse, SchemaOutdated
+from authserver.database.transfer import TransferRefused
 from authserver.keys.keyring import NoKeys
 from authserver.keys.vault import MasterKeyError
 from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverloaded
@@ -23,6 +24,7 @@ _EXPECTED = (
     SchemaOutdated,
     HashingDirectoryRefused,
     HashingOverloaded,
+    TransferRefused,
 )
 
 
