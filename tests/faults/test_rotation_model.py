@@ -8,6 +8,7 @@ the answers, the row and the audit record are compared with the model. Three pro
 - there are never two live refresh tokens: each known token is presented to the same state of the session.
 """
 
+import random
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -206,6 +207,16 @@ class RotationMachine(RuleBasedStateMachine):
             self.session.restore(self.backups[-1])
             self.session.compare()
 
+    @rule(rotations=st.integers(1, 3), lost=st.booleans(), recovering=st.booleans())
+    def the_database_loses_its_last_writes(self, *, rotations: int, lost: bool, recovering: bool) -> None:
+        """As in a failover. What the phone did meanwhile is gone from the row; its last answer may be lost as well."""
+        self.back_the_database_up()
+        for left in reversed(range(rotations)):
+            self.let_time_pass(seconds=self.policy.window + 1)
+            self._phone_sends(self.held, lost=lost and not left)
+        self.the_database_goes_back_in_time(which=len(self.backups) - 1)
+        self.session.declare(recovering=recovering)
+
     @rule(recovering=st.booleans())
     def an_operator_declares_a_recovery_or_ends_it(self, *, recovering: bool) -> None:
         if self.went_back:
@@ -253,3 +264,31 @@ def test_a_server_answers_as_the_model_does_after_any_events(shared: SharedServe
             suppress_health_check=list(HealthCheck),
         ),
     )
+
+
+@pytest.mark.slow
+def test_a_server_answers_as_the_model_does_when_it_loses_writes_and_recovers_again_and_again(shared: SharedServer):
+    """The same machine, of the events around a recovery alone: the search above seldom gets to an adoption."""
+    chance = random.Random(1)
+    adopted = 0
+    for example in range(10):
+        machine = RotationMachine(shared)
+        machine.sign_in(window=chance.choice([None, None, 0]), late=chance.randint(0, 2), honest=bool(example % 2))
+        for _ in range(10):
+            match chance.randrange(7):
+                case 0 | 1:
+                    lost, rotations = chance.random() < 0.3, chance.randint(1, 3)
+                    machine.the_database_loses_its_last_writes(rotations=rotations, lost=lost, recovering=True)
+                case 2:
+                    machine.refresh(lost=chance.random() < 0.3, scope=None)
+                case 3:
+                    machine.refresh_in_several_tabs_at_once(count=2, lost=False)
+                case 4:
+                    machine.let_time_pass(seconds=chance.choice([10, 40]))
+                case 5:
+                    machine.a_thief_uses_a_stolen_token(which=chance.randrange(8))
+                case 6:
+                    machine.an_operator_declares_a_recovery_or_ends_it(recovering=chance.random() < 0.7)
+        adopted += machine.session.model.adoptions_recorded
+        machine.teardown()
+    assert adopted > 10, adopted
