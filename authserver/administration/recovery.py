@@ -34,7 +34,7 @@ class Status:
 
 
 def start(admin: Administration, seconds: int) -> RecoveryRecord:
-    """Declare a recovery for so many seconds. It takes the place of one that is on.
+    """Declare a recovery for so many seconds from now. One that is on goes on for so long.
 
     Leaves out a million status indices: nodes may have given them to sessions whose rows are lost.
 

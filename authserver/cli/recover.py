@@ -38,7 +38,7 @@ def start(invocation: Invocation, seconds: int) -> None:
     """Adopt newer tokens from now on. All nodes obey at once. It ends by itself.
 
     Make it as long as apps may stay closed, and no longer: a token that was stolen and superseded after the backup is
-    adopted too, until the app comes with its newer one. A second start takes the place of the first.
+    adopted too, until the app comes with its newer one. A second start changes when the recovery ends.
 
     \b
     Examples:
@@ -51,7 +51,7 @@ def start(invocation: Invocation, seconds: int) -> None:
 
 
 @recover.command()
-@click.option("--end-unseen", is_flag=True, help="Also end each session that was not refreshed since the start.")
+@click.option("--end-unseen", is_flag=True, help="Also end each session that was not refreshed since it began.")
 @yes_option
 @with_json
 def stop(invocation: Invocation, *, end_unseen: bool, yes: bool) -> None:

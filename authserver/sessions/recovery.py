@@ -31,14 +31,12 @@ class Adoptions:
 
 
 def declare(connection: Connection, seconds: int) -> RecoveryRecord | None:
-    """Begin a recovery, which takes the place of one that is on. Returns it."""
+    """Begin a recovery, or change when the one that is on ends: that one still began when it began. Returns it."""
+    last = latest(connection)
+    began = last.started_at if last is not None and last.until > last.now else now_ms()
     end(connection)
-    until = now_ms() + seconds * 1000
-    return one_row(
-        connection,
-        _R,
-        insert(_R).values(id=new_id(), started_at=now_ms(), until=until).returning(*_R.__table__.columns),
-    )
+    new = insert(_R).values(id=new_id(), started_at=began, until=now_ms() + seconds * 1000)
+    return one_row(connection, _R, new.returning(*_R.__table__.columns))
 
 
 def end(connection: Connection) -> bool:

@@ -219,6 +219,21 @@ def test_the_sessions_that_a_recovery_did_not_reach_can_be_ended(
     assert recovery.end_unseen(admin) == 0
 
 
+def test_a_recovery_that_is_declared_again_goes_on_and_one_that_is_over_does_not(
+    oauth: OAuth, setup: Setup, admin: Administration, person: Person
+):
+    token = token_answer(oauth.sign_in(person))
+    began = recovery.start(admin, 3600).started_at
+    setup.sql("UPDATE recoveries SET started_at = started_at - 60000")
+    setup.back_date(token.session_id, 30)  # it was seen since the recovery began
+    again = recovery.start(admin, 7200)
+    assert (again.started_at, again.until >= began + 7_200_000) == (began - 60_000, True)
+    assert recovery.end_unseen(admin) == 0
+    recovery.stop(admin)
+    assert recovery.start(admin, 3600).started_at >= began
+    assert recovery.end_unseen(admin) == 1
+
+
 def test_a_recovery_leaves_out_status_indices_that_lost_sessions_may_have(setup: Setup, admin: Administration):
     ((before,),) = setup.sql("SELECT next_index FROM status_counter")
     recovery.start(admin, 3600)
