@@ -9,9 +9,9 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 from authserver.database import schema
@@ -101,7 +101,7 @@ def put_in_place(draft: Path, target: Path) -> Path | None:
     Raises:
         FileRefused: a process uses the old one, or the directory cannot be written. The old one is in its place.
     """
-    kept = target.with_name(f"{target.name}.before-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}")
+    kept = target.with_name(f"{target.name}.before-{datetime.now(UTC).strftime('%Y%m%dT%H%M%S.%fZ')}")
     there = target.exists()
     with _told(f"{target} cannot be replaced"), _locked(target):
         _sync(draft)
@@ -122,7 +122,6 @@ def put_in_place(draft: Path, target: Path) -> Path | None:
 def _locked(file: Path) -> Iterator[None]:
     """Hold the lock that keeps every other process from opening a database, also one that SQLite cannot read."""
     if not file.exists():
-        refuse_if_used(file)
         yield
         return
     refuse_if_used(file)
