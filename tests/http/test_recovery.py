@@ -14,6 +14,7 @@ from flask import Flask
 
 from authserver.administration import keys, recovery
 from authserver.administration.context import Administration
+from authserver.administration.errors import Invalid
 from authserver.keys.model import Kind
 from authserver.refusals.reasons import Reason
 from tests.support.at_once import threads_at_once
@@ -232,6 +233,13 @@ def test_a_recovery_that_is_declared_again_goes_on_and_one_that_is_over_does_not
     recovery.stop(admin)
     assert recovery.start(admin, 3600).started_at >= began
     assert recovery.end_unseen(admin) == 1
+
+
+@pytest.mark.parametrize("seconds", [0, 7 * 86_400 + 1])
+def test_a_recovery_is_bounded_in_time(setup: Setup, admin: Administration, seconds: int):
+    with pytest.raises(Invalid, match="at most 7 days"):
+        recovery.start(admin, seconds)
+    assert recovery.status(admin) is None
 
 
 def test_a_recovery_leaves_out_status_indices_that_lost_sessions_may_have(setup: Setup, admin: Administration):
