@@ -11,7 +11,7 @@ from http import HTTPStatus
 
 import structlog
 from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import BadHost, HTTPException
 
 from authserver.database.failures import Unavailable
 from authserver.pages.pages import Pages, render
@@ -48,7 +48,12 @@ class ErrorForms:
         self._answers[prefix.rstrip("/")] = answer
 
     def answer(self, error: Exception) -> Response | None:
-        """The response to an error of the present request; None if no prefix has its path."""
+        """The response to an error of the present request; None if no prefix has its path, or its Host is impossible.
+
+        Flask finds no routes for such a request, so a page could not link to anything.
+        """
+        if isinstance(error, BadHost):
+            return None
         path = request.path
         found = [prefix for prefix in self._answers if path == prefix or path.startswith(f"{prefix}/")]
         return self._answers[max(found, key=len)](error) if found else None

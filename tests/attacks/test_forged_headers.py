@@ -95,6 +95,18 @@ def test_an_impossible_host_is_a_bad_request_at_worst(oauth: OAuth):
         assert answer.json().get("issuer", ISSUER) == ISSUER
 
 
+@pytest.mark.parametrize("path", ["/account/sign-in", "/admin/overview", "/admin/api/clients", "/healthz", "/token"])
+def test_an_impossible_host_is_a_bad_request_everywhere(oauth: OAuth, path: str):
+    honest = oauth.http.get(path)
+    assert honest.status_code in {200, 303, 401, 405}
+    for host in ("..", "127..0.1:8000", "x" * 300, "evil." + "x" * 64):
+        for method in ("GET", "OPTIONS", "POST"):
+            answer = oauth.http.request(method, path, headers={"Host": host})
+            assert answer.status_code == 400, (method, host)
+            assert answer.json()["error"] == "invalid_request"
+            assert "no-store" in answer.headers["cache-control"]
+
+
 def test_a_live_server_redirects_nobody_to_a_forged_host(live: LiveServer):
     for target in (
         "//token",
