@@ -168,7 +168,8 @@ def test_every_audit_event_that_is_named_exists(page: Page):
 def test_every_test_that_is_named_exists(page: Page):
     defined = {
         name
-        for file in (ROOT / "tests").rglob("test_*.py")
+        for folder in (ROOT / "tests", ROOT / "sdk" / "python" / "tests")
+        for file in folder.rglob("test_*.py")
         for name in [file.stem, *re.findall(r"^def (test_\w+)", file.read_text(), re.MULTILINE)]
     }
     invented = {"test_a_reused_refresh_token_ends_its_session"}  # CONTRIBUTING's example, which exists as well
