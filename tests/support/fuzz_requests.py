@@ -41,6 +41,7 @@ _QUERY = (
     b"since", b"until", b"q", b"role", b"event", b"actor", b"subject", b"state", b"kind", b"next", b"scope", b"span",
     b"gone", b"at_once", b"dry_run", b"reference", b"enabled", b"search", b"", b"\xff",
 )  # fmt: skip
+_ID_OF = {b"client": "client_id", b"audience": "audience"}
 _VARIABLE = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 
@@ -130,9 +131,12 @@ class Requests:
             return quote_from_bytes(value, safe="" if fuzz.chance(0.8) else "/%?#:")
 
         target = _VARIABLE.sub(fill, endpoint.rule).encode()
-        if fuzz.chance(0.3):
-            value = fuzz.random.choice(self._material.ids["client_id"]) if fuzz.chance(0.3) else fuzz.nasty()
-            target += b"?" + fuzz.escaped(fuzz.random.choice(_QUERY)) + b"=" + fuzz.escaped(value)
+        about = re.match(r"/admin/(client|api)s/", endpoint.rule)
+        if about and fuzz.chance(0.7):
+            name = {"client": b"client", "api": b"audience"}[about[1]]
+            target += b"?" + name + b"=" + fuzz.escaped(fuzz.random.choice(self._material.ids[_ID_OF[name]]))
+        elif fuzz.chance(0.3):
+            target += b"?" + fuzz.escaped(fuzz.random.choice(_QUERY)) + b"=" + fuzz.escaped(fuzz.nasty())
             target += b"&" + fuzz.nasty() if fuzz.chance(0.2) else b""
         while fuzz.chance(0.12):
             target = fuzz.edited(target)
@@ -199,14 +203,14 @@ class Requests:
         # Seldom a right sign-out: the requests after it have no visit any more.
         knows_token = self._has_authority and (not endpoint.rule.endswith("/sign-out") or fuzz.chance(0.1))
         form_token = material.form_token if knows_token else fuzz.broken_token(material.form_token)
-        pairs = [
-            (b"csrf_token", form_token),
-            (b"login", material.username),
-            (b"password", fuzz.other_secret(material.password)),
-        ]
-        names = (b"id", b"client_id", b"name", b"username", b"scopes", b"grants", b"roles", b"audience", b"reference")
-        pairs += [(name, fuzz.random.choice(material.ids["client_id"]) if fuzz.chance(0.4) else fuzz.nasty())
-                  for name in names if fuzz.chance(0.5)]  # fmt: skip
+        address = re.compile(_VARIABLE.sub("[^/]+", endpoint.rule))
+        forms = [fields for found, fields in material.forms.items() if address.fullmatch(found)]
+        fields_of_form = fuzz.random.choice(forms or list(material.forms.values()))
+        nasty = fuzz.random.choice((0, 0.05, 0.4))
+        pairs = [(name, fuzz.nasty() if fuzz.chance(nasty) else value) for name, value in fields_of_form]
+        pairs = [(b"csrf_token", form_token), *(pair for pair in pairs if pair[0] != b"csrf_token")]
+        if not forms:
+            pairs += [(b"login", material.username), (b"password", fuzz.other_secret(material.password))]
         return form(fuzz, pairs)
 
     def _admin_body(self, endpoint: Endpoint, fields: Pairs) -> bytes:
