@@ -92,7 +92,7 @@ def tags_in(field: str | None) -> ETags:
     count, as weak ones (docs/decisions/weak-etags-in-if-match.md).
     """
     sent = parse_etags(field)
-    own = {_CODING.sub("", tag) for tag in sent.as_set(include_weak=True)}
+    own = {_CODING.sub("", tag) for tag in sent.as_set(include_weak=True) if tag}  # None is an empty tag
     return ETags(weak_etags=own, star_tag=sent.star_tag)
 
 

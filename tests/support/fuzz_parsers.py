@@ -270,7 +270,7 @@ PARSERS = (
     Parser("query of the admin API", _query, (b"limit=5&cursor=abc&since=2026-01-01T00%3A00%3A00Z",)),
     Parser("forwarded address", _forwarded, (b'for="[2001:db8::1]:80";proto=https, for=1.2.3.4', b"1.2.3.4, ::1, unknown")),
     Parser("Accept", _accept, (b"text/html;q=0.8, application/*;q=.5, */*;q=0", b'W/"a-gzip", "b"', b"gzip;q=0.5, *")),
-    Parser("If-Match", _if_match, (b'W/"a-gzip", "b--gzip"', b"*")),
+    Parser("If-Match", _if_match, (b'W/"a-gzip", "b--gzip"', b"*", b'""')),
     Parser("imported hash", _hash, tuple(encoded.encode("latin-1") for encoded in HASHES.values())),
     Parser("reference", _reference, (_REFERENCE,)),
     Parser("status list", _status_list, (_packed(_LIST),)),
