@@ -23,7 +23,16 @@ def main(name: str, runs: str, seed: str, folder: str) -> None:
 
     # At most a minute, and no input may take 20 seconds.
     atheris.Setup(
-        [sys.argv[0], f"-runs={runs}", f"-seed={seed}", "-max_len=2000", "-timeout=20", "-max_total_time=60", folder],
+        [
+            sys.argv[0],
+            f"-runs={runs}",
+            f"-seed={seed}",
+            "-max_len=2000",
+            "-timeout=20",
+            "-max_total_time=60",
+            f"-artifact_prefix={folder}/",
+            folder,
+        ],
         read,
     )
     atheris.Fuzz()

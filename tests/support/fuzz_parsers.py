@@ -7,17 +7,10 @@ from __future__ import annotations
 
 import base64
 import io
-import json
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
-from typing import Any, get_args
+from typing import get_args
+from urllib.parse import urljoin, urlsplit
 
-from authserver_resource.errors import VerificationError
-from authserver_resource.jose import Header, Key, read_header, split
-from authserver_resource.reach import Reach
-from authserver_resource.status import StatusLists
 from flask import Flask, Request
 
 from authserver.admin_api.problems import Problem
@@ -26,10 +19,11 @@ from authserver.admin_api.routes import ROUTES
 from authserver.administration import csv_records, users_lines
 from authserver.administration.errors import Invalid
 from authserver.clients.authentication import client_secret_basic
+from authserver.clients.origins import origin_problem
 from authserver.oauth.messages import HttpRequest, tags_in
 from authserver.oauth.request import TokenRequest
 from authserver.operations.proxies import TrustedProxies
-from authserver.pages import visits
+from authserver.pages import addresses, forms, visits
 from authserver.pages.cookies import Cookie
 from authserver.passwords import imported
 from authserver.refusals.exceptions import Refused
@@ -39,19 +33,10 @@ from authserver.sessions import refresh_token
 from authserver.settings.values import ForwardedHeader
 from authserver.web_apps.cookies import read_cookie
 from tests.support.foreign_hashes import HASHES
+from tests.support.fuzz_library import LIBRARY, Parser
 
-ISSUER = "https://login.example.com"
 _APP = Flask("fuzzed")
 _MODELS = [route.body for route in ROUTES if route.body is not None]
-
-
-@dataclass(frozen=True, slots=True)
-class Parser:
-    """`samples` are good input, from which changes begin."""
-
-    name: str
-    read: Callable[[bytes], bool]
-    samples: tuple[bytes, ...]
 
 
 def _refresh_token(data: bytes) -> bool:
@@ -194,64 +179,24 @@ def _reference(data: bytes) -> bool:
     return True
 
 
-class _OneKey:
-    """An issuer whose signatures are always right, so that changed claims get past the check."""
-
-    url = ISSUER
-
-    def key(self, *_: Any) -> Key:
-        return Key("ES256", lambda *_: None, {})
-
-
-_LISTS = StatusLists(
-    _OneKey(),
-    Reach(lambda: 1_000_000.0, 1.0),
-    policy="fail_closed",
-    stale_for=60,
-    leeway=5,
-    algorithms=frozenset({"ES256"}),
-)
+def _next_page(data: bytes) -> bool:
+    address = addresses.local(data.decode("latin-1"), "", "/base")
+    resolved = urlsplit(urljoin("https://login.example.com/base/account/sign-in", address))
+    assert (resolved.scheme, resolved.netloc) == ("https", "login.example.com")
+    assert resolved.path.startswith("/base/")
+    return bool(address)
 
 
-def _status_list(body: bytes) -> bool:
-    try:
-        found = _LISTS._read(f"{ISSUER}/status/0", body)
-    except VerificationError:
-        return False
-    assert len(found.data) <= 1024 * 1024
-    for index in (-1, 0, 7, 2**20, 2**70):
-        assert found.status(index) in (None, *range(2**found.bits))
-    return True
+def _form_token(data: bytes) -> bool:
+    return forms.matches(b"k" * 32, data.decode("latin-1"))
 
 
-def _segment(data: bytes) -> bytes:
-    return base64.urlsafe_b64encode(data).rstrip(b"=")
-
-
-_HEAD = b'{"alg":"ES256","typ":"statuslist+jwt","kid":"k"}'
-
-
-def _claims(list_: Mapping[str, object]) -> bytes:
-    times = {"iat": 999_999, "exp": 1_000_900, "ttl": 60}
-    return json.dumps({"sub": f"{ISSUER}/status/0", **times, "status_list": list_}).encode()
-
-
-def _packed(data: bytes) -> bytes:
-    return _segment(_HEAD) + b"." + _segment(_claims({"bits": 1, "lst": _segment(data).decode()})) + b"." + b"A" * 86
-
-
-def _jose_header(data: bytes) -> bool:
-    try:
-        header = read_header(split(_segment(data) + b".e30.AA")[0], "at+jwt", frozenset({"ES256"}))
-    except VerificationError:
-        return False
-    assert isinstance(header, Header)
-    assert header.algorithm == "ES256"
-    return True
+def _origin(data: bytes) -> bool:
+    text = data.decode("utf-8", "replace")
+    return origin_problem(text) is None
 
 
 _SERVER = {"SERVER_NAME": "a", "SERVER_PORT": "80", "wsgi.url_scheme": "http", "PATH_INFO": "/"}
-_LIST = zlib.compress(bytes(200))
 _TOKEN = b"asrt_" + base64.urlsafe_b64encode(b"\1" + bytes(range(71)))
 _REFERENCE = References(b"k" * 32).seal(Refusal(Reason.INTERNAL, 1)).encode()
 _BASIC = base64.b64encode(b"an-app:a%20secret")
@@ -273,9 +218,8 @@ PARSERS = (
     Parser("If-Match", _if_match, (b'W/"a-gzip", "b--gzip"', b"*", b'""')),
     Parser("imported hash", _hash, tuple(encoded.encode("latin-1") for encoded in HASHES.values())),
     Parser("reference", _reference, (_REFERENCE,)),
-    Parser("status list", _status_list, (_packed(_LIST),)),
-    Parser("claims of a status list", lambda data: _status_list(_segment(_HEAD) + b"." + _segment(data) + b".AA"),
-           (_claims({"bits": 2, "lst": _segment(_LIST).decode()}),)),
-    Parser("bits of a status list", lambda data: _status_list(_packed(data)), (_LIST,)),
-    Parser("header of a token", _jose_header, (b'{"alg":"ES256","typ":"at+jwt","kid":"a"}',)),
+    Parser("next page", _next_page, (b"/base/account/sessions?a=b%20c", b"/base/admin/users/x/edit")),
+    Parser("token of a form", _form_token, (forms.make(b"k" * 32).encode(),)),
+    Parser("origin", _origin, (b"https://app.example.com:8443", b"http://[::1]:3000")),
+    *LIBRARY,
 )  # fmt: skip
