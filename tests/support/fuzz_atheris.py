@@ -22,19 +22,8 @@ def main(name: str, runs: str, seed: str, folder: str) -> None:
         parser.read(data)
 
     # At most a minute, and no input may take 20 seconds.
-    atheris.Setup(
-        [
-            sys.argv[0],
-            f"-runs={runs}",
-            f"-seed={seed}",
-            "-max_len=2000",
-            "-timeout=20",
-            "-max_total_time=60",
-            f"-artifact_prefix={folder}/",
-            folder,
-        ],
-        read,
-    )
+    bounds = [f"-runs={runs}", "-max_total_time=60", "-timeout=20", "-max_len=2000"]
+    atheris.Setup([sys.argv[0], *bounds, f"-seed={seed}", f"-artifact_prefix={folder}/", folder], read)
     atheris.Fuzz()
 
 

@@ -54,12 +54,13 @@ class MaterialMaker:
         self._server = server
         self._oauth = OAuth(http, server.setup.an_app(grants={"password", "refresh_token"}, retry_window=0))
         self._person = server.setup.a_person()
+        self._guessed = server.setup.a_person()  # not the one who signs in for the material
         self._administrator = an_administrator(server.setup, _SCOPES)
         server.setup.an_api(FUZZED_API, "fuzzed")
         self._forms: dict[str, list[tuple[bytes, bytes]]] = {}
 
     def make(self) -> Material:
-        setup, person = self._server.setup, self._person
+        setup, person = self._server.setup, self._guessed
         tokens = [self._signed_in() for _ in range(4)]
         sessions = [claims(access)["sid"] for _, access in tokens]
         with self._server.http() as http:
