@@ -62,6 +62,12 @@ def by_atheris(parser: Parser, runs: int, seed: int, folder: Path) -> None:
     command = [sys.executable, "-m", "tests.support.fuzz_atheris", parser.name, str(runs), str(seed), str(corpus)]
     paths = os.pathsep.join([str(ROOT), str(ROOT / "sdk" / "python"), os.environ.get("PYTHONPATH", "")])
     result = subprocess.run(
-        command, capture_output=True, text=True, check=False, cwd=folder, env={**os.environ, "PYTHONPATH": paths}
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": paths},
+        timeout=600,
     )
     assert result.returncode == 0, f"{parser.name}: {result.stdout[-3000:]}\n{result.stderr[-3000:]}"
