@@ -9,7 +9,7 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sqlalchemy.engine import make_url
@@ -24,8 +24,11 @@ LONGEST = 36_500 * 86_400  # so that milliseconds from now always fit the databa
 MASTER_KEY_HINT = "must be 32 random bytes in base64 or base64url; make one with: openssl rand -base64 32"
 DATABASE_URL_HINT = (
     "must be postgresql://user:password@host:5432/database or sqlite:////absolute/path/to/file.db "
-    "(special characters in user and password percent-encoded)"
+    "(special characters in user and password percent-encoded; several hosts with commas: host1:5432,host2:5432)"
 )
+# What stands before the hosts, several hosts, and what follows.
+_SEVERAL_HOSTS = re.compile(r"(postgresql\+psycopg://(?:[^/?]*@)?)([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\[\]]+))(?::(\d*))?")
 
 
 class FromFile:
@@ -125,6 +128,8 @@ def issuer(value: str) -> str:
 def database_url(value: SecretStr) -> SecretStr:
     """Bring a database URL into the form that SQLAlchemy wants, with psycopg 3 as the driver."""
     text = re.sub(r"^postgres(ql)?://", "postgresql+psycopg://", value.get_secret_value())
+    if several := _SEVERAL_HOSTS.fullmatch(text):
+        text = _hosts_in_query(*several.groups())
     try:
         url = make_url(text)
         url.get_dialect()().create_connect_args(url)  # refuses hosts and ports in the query that do not go together
@@ -142,6 +147,16 @@ def database_url(value: SecretStr) -> SecretStr:
             raise ValueError(f"{DATABASE_URL_HINT}; a database in memory cannot be shared by workers")
         url = url.set(database=str(Path(url.database).absolute()))
     return SecretStr(url.render_as_string(hide_password=False))
+
+
+def _hosts_in_query(before: str, listed: str, after: str) -> str:
+    """Write several hosts as SQLAlchemy can read them. libpq reads them in both places."""
+    found = [_HOST.fullmatch(one) for one in listed.split(",")]
+    if None in found or re.search(r"[?&](host|port)=", after):
+        raise ValueError(DATABASE_URL_HINT)
+    hosts = quote(",".join(one[1] or one[2] for one in found if one is not None))
+    ports = quote(",".join(one[3] or "5432" for one in found if one is not None))
+    return f"{before}{after}{'&' if '?' in after else '?'}host={hosts}&port={ports}"
 
 
 def decode_master_key(text: str) -> bytes:

@@ -120,9 +120,10 @@ def test_settings_made_in_code_show_no_secret_when_refused():
     assert "hunter2" not in str(refusal.value)
 
 
-def test_settings_that_are_printed_or_described_show_no_secret():
+@pytest.mark.parametrize("hosts", ["db", "db1:5432,db2"])
+def test_settings_that_are_printed_or_described_show_no_secret(hosts: str):
     word = secrets.token_hex(16)
-    url = f"postgresql://u:{word}@db/x"
+    url = f"postgresql://u:{word}@{hosts}/x"
     settings = loaded(AUTHSERVER_DATABASE__URL=url, AUTHSERVER_METRICS__TOKEN=word, AUTHSERVER_MASTER_KEY=A_KEY)
     shown = f"{settings!r} {settings} {describe(settings)} {settings.database_url} {settings.database_url!r}"
     assert word not in shown
@@ -242,6 +243,24 @@ def test_a_postgresql_url_gets_our_driver_and_keeps_its_password(scheme: str):
     rendered = url.render_as_string(hide_password=False)
     assert rendered == "postgresql+psycopg://u:p%40ss%2Fword@db:5433/x?sslmode=require"
     assert url.password == "p@ss/word"
+
+
+@pytest.mark.parametrize(
+    ("written", "host", "port"),
+    [
+        ("postgres://u@a:1,b:2/x", "a,b", "1,2"),
+        ("postgresql://u@a,b:2/x?sslmode=require", "a,b", "5432,2"),
+        ("postgresql://u@[::1]:1,[fd00::5]/x", "::1,fd00::5", "1,5432"),
+        ("postgresql://u@a,b/x?options=-csearch_path%3Da@b", "a,b", "5432,5432"),
+        ("postgresql://u@/x?host=a,b&port=1,2", "a,b", "1,2"),
+        ("postgresql://u@/x?host=::1,fd00::5&port=1,2", "::1,fd00::5", "1,2"),
+        ("postgresql://u@/x?host=a:1&host=b:2", "a,b", "1,2"),
+    ],
+)
+def test_several_hosts_are_written_as_libpq_or_sqlalchemy_takes_them(written: str, host: str, port: str):
+    url = loaded(AUTHSERVER_DATABASE__URL=written).database_url
+    options = url.get_dialect()().create_connect_args(url)[1]
+    assert (options["user"], options["host"], options["port"], options["dbname"]) == ("u", host, port, "x")
 
 
 def test_without_a_database_url_the_embedded_one_is_used_by_its_absolute_path(tmp_path: Path):
