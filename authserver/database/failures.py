@@ -90,7 +90,7 @@ class Failure:
     """Why the database failed.
 
     `code` is the SQLSTATE or SQLite's name of the error; empty if it has no code. `said` is the first line of the driver's
-    text: never the statement, and nothing of its parameters.
+    text, or one for each host: never the statement, and nothing of its parameters.
     """
 
     reason: Reason
@@ -124,8 +124,11 @@ def failure_of(error: BaseException) -> Failure | None:
     reason, code = _known(cause)
     if reason is None and isinstance(error, Unavailable):
         reason = Reason.DATABASE_UNAVAILABLE if code else Reason.DATABASE_UNREACHABLE
-    said = str(cause).strip().splitlines() or [type(cause).__name__]
-    return None if reason is None else Failure(reason, code, said[0].rstrip("."))
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    hosts = [
+        line.removeprefix("- ") for line in lines if line.startswith("- host: ")
+    ]  # psycopg's list, if there are several
+    return None if reason is None else Failure(reason, code, "; ".join(hosts) or lines[0].rstrip("."))
 
 
 def _known(cause: BaseException | None) -> tuple[Reason | None, str]:

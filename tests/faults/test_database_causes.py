@@ -184,6 +184,13 @@ def test_waiting_for_a_lock_or_a_connection_is_told_apart_from_an_absent_databas
             assert failure(database).reason is Reason.DATABASE_BUSY
 
 
+def test_each_of_several_hosts_is_told_with_its_own_failure():
+    with opened("postgresql://nobody:password-of-a-test@127.0.0.1:1,127.0.0.1:2/nothing") as database:
+        found = failure(database)
+    assert found.reason is Reason.DATABASE_UNREACHABLE
+    assert ["port: '1'" in one or "port: '2'" in one for one in found.said.split("; ")] == [True, True]
+
+
 # --- SQLite -----------------------------------------------------------------------------------------------------------
 
 
