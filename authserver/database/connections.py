@@ -3,6 +3,8 @@
 A connection may be open and lead to the wrong place, such as a hot standby after a failover. It is refused when it is
 opened, and dropped with all others of its pool when a statement finds out later. One that the server or something in
 between has closed meanwhile is replaced before a request gets it, so no statement is ever sent twice.
+
+Of several hosts the one that took the last connection is tried first. Each host before it could cost a time-out.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, ExceptionContext, event, exc
+from sqlalchemy import URL, Dialect, Engine, ExceptionContext, event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from authserver.settings.model import Settings
 
+#: Seconds until the next of several hosts is tried. A host that is gone without a word costs each new connection as much.
+_NEXT_HOST_SECONDS = 3
 #: The key under which a pooled connection keeps when it was last given back, by `time.monotonic()`.
 _LAST_USE = "authserver.last_use"
 #: A connection that was not used for so many seconds is tried before a request gets it.
@@ -65,12 +69,17 @@ def _libpq_options(url: URL, timeout: int) -> dict[str, Any]:
         "tcp_user_timeout": timeout * 1000,
     }
     if "PGCONNECT_TIMEOUT" not in os.environ:
-        ours["connect_timeout"] = timeout
+        ours["connect_timeout"] = min(timeout, _NEXT_HOST_SECONDS) if _has_several_hosts(url) else timeout
     return {name: value for name, value in ours.items() if name not in url.query} | {
         "client_encoding": "utf8",  # psycopg would decode all text by another one, and SQL_ASCII not at all
         "options": f"-c lock_timeout={timeout * 1000} -c idle_in_transaction_session_timeout={timeout * 3000} "
         + (theirs if isinstance(theirs, str) else " ".join(theirs)),
     }
+
+
+def _has_several_hosts(url: URL) -> bool:
+    hosts = url.query.get("host", "")
+    return not isinstance(hosts, str) or "," in hosts
 
 
 def prepare(engine: Engine, settings: Settings) -> None:
@@ -93,20 +102,34 @@ def _drop_read_only(context: ExceptionContext) -> None:
         context.is_disconnect = True
 
 
+def _in_order(options: dict[str, Any], last: tuple[str, str]) -> dict[str, Any]:
+    """The options with the last host that took a connection in front; libpq's check goes on to the next of several."""
+    if "," not in options.get("host", ""):
+        return options
+    changed = {"target_session_attrs": "read-write", **options}  # a copy: `options` serves all threads
+    if "hostaddr" not in options:  # that is a third list, in the order of the other two
+        hosts, ports = options["host"].split(","), str(options.get("port", "")).split(",")
+        places = list(zip(hosts, ports * len(hosts) if len(ports) == 1 else ports, strict=True))
+        places.sort(key=lambda place: place != last)  # stable, so the others keep the order of the URL
+        changed["host"], changed["port"] = (",".join(part) for part in zip(*places, strict=True))
+    return changed
+
+
 def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
     """Ask on each new connection for encoding and writes. Close it if it is not UTF-8 or, unless any server will do, read-only.
 
     libpq could check the latter by itself, but it believes what the server reports at login. PgBouncer repeats there
     what its first server reported, so after a failover libpq would refuse the right server for good.
     """
+    last = ("", "")
 
     @event.listens_for(engine, "do_connect")
-    def _choose(_dialect: Any, _record: Any, _arguments: Any, options: dict[str, Any]) -> None:
-        if not any_server and "," in options.get("host", ""):  # several hosts: only libpq can go on to the next
-            options["target_session_attrs"] = "read-write"
+    def _open(dialect: Dialect, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        return dialect.connect(*arguments, **_in_order(options, last))
 
     @event.listens_for(engine, "connect")
     def _check(connection: Any, _record: Any) -> None:
+        nonlocal last
         from psycopg.errors import OperationalError, ReadOnlySqlTransaction  # noqa: PLC0415 - SQLite does without it
 
         asked = "SELECT current_setting('transaction_read_only'), current_setting('server_encoding')"
@@ -118,6 +141,7 @@ def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
             raise refused
         if read_only == "on" and not any_server:
             raise ReadOnlySqlTransaction("the server is read-only: a standby, or default_transaction_read_only is on")
+        last = (connection.info.host, str(connection.info.port))
 
 
 def _replace_dead_connections(engine: Engine) -> None:

@@ -1,5 +1,6 @@
 """The database's address leads to a hot standby for a while, as in a failover: refreshes wait, and every session goes on."""
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -131,7 +132,36 @@ def test_a_standby_is_refused_unless_the_url_takes_any_server(
         prove_writable(careless)
 
 
+FORMS = {
+    "commas": "postgresql://{user}@127.0.0.1:{standby},127.0.0.1:{primary}/{name}",
+    "libpq's": "postgresql://{user}@/{name}?host=127.0.0.1,127.0.0.1&port={standby},{primary}",
+    "SQLAlchemy's": "postgresql://{user}@/{name}?host=127.0.0.1:{standby}&host=127.0.0.1:{primary}",
+    "a file of passwords": "postgresql://authserver@127.0.0.1:{standby},127.0.0.1:{primary}/{name}?passfile={file}",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_of_several_hosts_the_one_that_takes_writes_is_used(
-    primary: Cluster, standby: Cluster, address: Callable[[str], str], connected: Callable[[str], Database]
+    primary: Cluster, standby: Cluster, setup: Setup, connected: Callable[[str], Database], form: str
 ):
-    prove_writable(connected(address("") + f"?host=127.0.0.1:{standby.port}&host=127.0.0.1:{primary.port}"))
+    url = setup.settings.database_url
+    file = setup.directory / "passwords"
+    file.touch(0o600)
+    file.write_text("".join(f"127.0.0.1:{port}:*:*:{url.password}\n" for port in (primary.port, standby.port)))
+    places = {"user": f"authserver:{url.password}", "name": url.database, "file": file}
+    prove_writable(connected(FORMS[form].format(primary=primary.port, standby=standby.port, **places)))
+
+
+def test_a_host_that_does_not_answer_costs_one_time_out_and_not_one_for_each_connection(
+    primary: Cluster, address: Callable[[str], str], connected: Callable[[str], Database]
+):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        first = f"127.0.0.1:{silent.getsockname()[1]}"
+        database = connected(address(f"{first},127.0.0.1:{primary.port}"))
+        for _ in range(5):
+            database.now()
+            database.dispose()  # the next connection is a new one
+        silent.setblocking(False)
+        silent.accept()[0].close()
+        with pytest.raises(BlockingIOError):
+            silent.accept()
