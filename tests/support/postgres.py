@@ -13,6 +13,7 @@ import functools
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -96,7 +97,7 @@ class Postgres:
             with contextlib.suppress(psycopg.Error):
                 self.drop_database(f"postgresql:///{name}")
 
-    def _administer(self, statement: sql.Composed) -> None:
+    def _administer(self, statement: sql.SQL | sql.Composed) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as connection:
             connection.execute(statement)
 
@@ -154,6 +155,33 @@ class Cluster(Postgres):
         """Stop the cluster; "immediate" is a crash: the next start replays the log."""
         self._control("stop", "--wait", "--mode", mode)
 
+    def kill(self) -> None:
+        """End all its processes at once by SIGKILL, as when its machine loses power."""
+        for process in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+
+    def processes(self) -> list[int]:
+        """The postmaster and its children. Each child is a process group of its own."""
+        postmaster = (self.directory / "data" / "postmaster.pid").read_text().split()[0]
+        return [int(postmaster), *map(int, Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split())]
+
+    def promote(self) -> None:
+        """Make a standby a primary; returns when it takes writes."""
+        self._control("promote", "--wait")
+
+    def follow(self, primary: Cluster) -> None:
+        """Make it anew, on its port, as a hot standby of another cluster. It must not run."""
+        shutil.rmtree(self.directory / "data")
+        self._copy(primary)
+        self._write_settings(self.port)
+        self.start()
+
+    def set(self, name: str, value: str) -> None:
+        """Change a setting of the server, also of a standby, without a restart."""
+        self._administer(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        self._administer(sql.SQL("SELECT pg_reload_conf()"))
+
     def remove(self) -> None:
         """Stop the cluster and delete its directory; a second call does nothing."""
         if self._keeper.stdin and not self._keeper.stdin.closed:
@@ -175,12 +203,7 @@ class Cluster(Postgres):
         self.binaries = binaries
         for attempt in range(5):
             port = free_port()
-            settings = self.directory / "data" / "postgresql.auto.conf"
-            with settings.open("a") as file:  # the last line of a name counts; a standby's file names its primary
-                file.write(
-                    f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.directory}'\n"
-                    "max_connections = 200\nshared_buffers = '64MB'\ntimezone = 'UTC'\nfsync = on\n"
-                )
+            self._write_settings(port)
             try:
                 self.start()
             except programs.Unavailable:
@@ -190,6 +213,14 @@ class Cluster(Postgres):
             else:
                 return port
         raise AssertionError
+
+    def _write_settings(self, port: int) -> None:
+        settings = self.directory / "data" / "postgresql.auto.conf"
+        with settings.open("a") as file:  # the last line of a name counts; a standby's file names its primary
+            file.write(
+                f"port = {port}\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{self.directory}'\n"
+                "max_connections = 200\nshared_buffers = '64MB'\ntimezone = 'UTC'\nfsync = on\n"
+            )
 
     def _control(self, *arguments: str) -> None:
         assert self.binaries is not None
