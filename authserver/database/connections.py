@@ -14,17 +14,26 @@ import secrets
 import select
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Dialect, Engine, ExceptionContext, event, exc
+import structlog
+from sqlalchemy import URL, Connection, Dialect, Engine, ExceptionContext, event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from authserver.settings.model import Settings
 
+_log = structlog.get_logger("authserver.database")
+
+#: How long a statement may wait in the server, in multiples of `database.timeout`.
+LIMITS = {"lock_timeout": 1, "idle_in_transaction_session_timeout": 3}
+_ASK_LIMITS = ", ".join(f"current_setting('{name}')" for name in LIMITS)
 #: Seconds until the next of several hosts is tried. A host that is gone without a word costs each new connection as much.
 _NEXT_HOST_SECONDS = 3
+#: A prepared statement is missing or there already: a pooler gave the connection's statements different servers.
+_STATEMENTS_MIXED_UP = ("26000", "42P05")
 #: The key under which a pooled connection keeps when it was last given back, by `time.monotonic()`.
 _LAST_USE = "authserver.last_use"
 #: A connection that was not used for so many seconds is tried before a request gets it.
@@ -49,7 +58,10 @@ def engine_options(settings: Settings) -> dict[str, Any]:
     return {
         **pool,
         "pool_use_lifo": True,  # lets idle connections age out on the server's side after a storm
-        "connect_args": _libpq_options(settings.database_url, database.timeout),
+        "connect_args": {
+            **_libpq_options(settings.database_url, database.timeout),
+            **({} if database.prepared_statements else {"prepare_threshold": None}),
+        },
     }
 
 
@@ -72,8 +84,12 @@ def _libpq_options(url: URL, timeout: int) -> dict[str, Any]:
         ours["connect_timeout"] = min(timeout, _NEXT_HOST_SECONDS) if _has_several_hosts(url) else timeout
     return {name: value for name, value in ours.items() if name not in url.query} | {
         "client_encoding": "utf8",  # psycopg would decode all text by another one, and SQL_ASCII not at all
-        "options": f"-c lock_timeout={timeout * 1000} -c idle_in_transaction_session_timeout={timeout * 3000} "
-        + (theirs if isinstance(theirs, str) else " ".join(theirs)),
+        "options": " ".join(
+            [
+                *(f"-c {name}={factor * timeout * 1000}" for name, factor in LIMITS.items()),
+                *([theirs] if isinstance(theirs, str) else theirs),
+            ]
+        ),
     }
 
 
@@ -88,6 +104,7 @@ def prepare(engine: Engine, settings: Settings) -> None:
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
     else:
+        event.listen(engine, "handle_error", _take_for_a_failure, retval=True)
         _refuse_useless_servers(engine, any_server="target_session_attrs" in engine.url.query)
         _replace_dead_connections(engine)
 
@@ -100,6 +117,14 @@ def _drop_read_only(context: ExceptionContext) -> None:
         or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
     ):
         context.is_disconnect = True
+
+
+def _take_for_a_failure(context: ExceptionContext) -> Exception | None:
+    """Answer 503, with a reason that operators find: the request is right, and the pooler or our setting is not."""
+    error = context.sqlalchemy_exception
+    if error is None or getattr(error.orig, "sqlstate", None) not in _STATEMENTS_MIXED_UP or error.orig is None:
+        return None
+    return exc.OperationalError(error.statement, error.params, error.orig, hide_parameters=True)
 
 
 def _in_order(options: dict[str, Any], last: tuple[str, str]) -> dict[str, Any]:
@@ -115,12 +140,25 @@ def _in_order(options: dict[str, Any], last: tuple[str, str]) -> dict[str, Any]:
     return changed
 
 
+def lost_limits(connection: Connection) -> list[str]:
+    """The limits that should end a statement's waiting, and are off. PgBouncer gives no `options` to the server."""
+    if connection.dialect.name == "sqlite":
+        return []
+    return _lost(connection.exec_driver_sql(f"SELECT {_ASK_LIMITS}").one())
+
+
+def _lost(values: Sequence[str]) -> list[str]:
+    return [name for name, value in zip(LIMITS, values, strict=True) if value == "0"]
+
+
 def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
     """Ask on each new connection for encoding and writes. Close it if it is not UTF-8 or, unless any server will do, read-only.
 
     libpq could check the latter by itself, but it believes what the server reports at login. PgBouncer repeats there
-    what its first server reported, so after a failover libpq would refuse the right server for good.
+    what its first server reported, so after a failover libpq would refuse the right server for good. The same question
+    shows whether the limits have arrived.
     """
+    warned = False
     last = ("", "")
 
     @event.listens_for(engine, "do_connect")
@@ -129,11 +167,11 @@ def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
 
     @event.listens_for(engine, "connect")
     def _check(connection: Any, _record: Any) -> None:
-        nonlocal last
+        nonlocal last, warned
         from psycopg.errors import OperationalError, ReadOnlySqlTransaction  # noqa: PLC0415 - SQLite does without it
 
-        asked = "SELECT current_setting('transaction_read_only'), current_setting('server_encoding')"
-        read_only, encoding = connection.execute(asked).fetchone()
+        asked = f"SELECT current_setting('transaction_read_only'), current_setting('server_encoding'), {_ASK_LIMITS}"
+        read_only, encoding, *limits = connection.execute(asked).fetchone()
         if encoding != "UTF8":
             # Such a database cannot hold every name. SQL_ASCII even takes bytes that are no text at all.
             refused = OperationalError(f"the database has the encoding {encoding}, and must have UTF8")
@@ -141,6 +179,9 @@ def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
             raise refused
         if read_only == "on" and not any_server:
             raise ReadOnlySqlTransaction("the server is read-only: a standby, or default_transaction_read_only is on")
+        if not warned and (lost := _lost(limits)):
+            warned = True
+            _log.warning("database_limits_missing", settings=lost, advice="Set them on the role (docs/operating.md).")
         last = (connection.info.host, str(connection.info.port))
 
 

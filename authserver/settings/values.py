@@ -77,6 +77,8 @@ class DatabaseSettings(Group):
     """Connections that one worker keeps at most."""
     timeout: Annotated[Seconds, Field(ge=1)] = 10
     """Seconds to wait for a connection or a lock."""
+    prepared_statements: bool = True
+    """Whether PostgreSQL keeps the plans of frequent statements; false for PgBouncer with transaction pooling."""
     max_clock_skew: Annotated[Seconds, Field(ge=1)] = 5
     """Seconds by which this node's clock may differ from the database's before the node counts as not ready."""
     all_nodes_new: bool = False

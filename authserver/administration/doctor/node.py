@@ -8,6 +8,7 @@ from pathlib import Path
 
 from authserver.administration.doctor.finding import About, Finding, Findings, Severity
 from authserver.administration.doctor.survey import Survey
+from authserver.database.connections import LIMITS
 from authserver.database.times import iso
 from authserver.keys.material import purpose
 from authserver.keys.setup import open_vault
@@ -70,8 +71,18 @@ def recovery(seen: Survey) -> Findings:
         yield Finding("node.went-back", Severity.ERROR, About.NODE, "database", reason, "authserver recover start")
 
 
+def database_limits(seen: Survey) -> Findings:
+    if seen.lost_limits:
+        names = ", ".join(seen.lost_limits)
+        reason = f"this node's connections have no {names}: a pooler leaves them out, so they belong on the role"
+        role, seconds = seen.settings.database_url.username or "ROLE", seen.settings.database.timeout
+        sets = [f"ALTER ROLE \"{role}\" SET {name} = '{LIMITS[name] * seconds}s'" for name in seen.lost_limits]
+        command = shlex.join(["psql", *(word for one in sets for word in ("-c", one))])
+        yield Finding("node.database-limits", Severity.WARNING, About.NODE, "database", reason, command)
+
+
 def _is_open_to_others(file: Path) -> bool:
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
 
 
-CHECKS = (clock_skew, master_key, database_file, recovery)
+CHECKS = (clock_skew, master_key, database_file, database_limits, recovery)

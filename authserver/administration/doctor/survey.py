@@ -13,6 +13,7 @@ from authserver.apis.model import Catalogue
 from authserver.clients import store as clients
 from authserver.clients.model import ClientRecord
 from authserver.database import schema
+from authserver.database.connections import lost_limits
 from authserver.database.status_indices import prove_writable
 from authserver.keys import store as keys
 from authserver.keys.model import KeyRecord, Kind
@@ -33,7 +34,8 @@ MOST_HASHES = 10_000
 class Survey:
     """What the checks look at. `now` is the database's time, in milliseconds.
 
-    `skew` says by how many seconds this node's clock differs. `role_sets` has the sets of roles of enabled users.
+    `skew` says by how many seconds this node's clock differs. `lost_limits` has the time-outs of the database that this
+    node's connections lack. `role_sets` has the sets of roles of enabled users.
     `some_hashes` has names and hashes of at most `MOST_HASHES` of them. `recovery` is the one that was declared last.
     `went_back` says that a token was put off within the last hour because it was newer than its session.
     """
@@ -41,6 +43,7 @@ class Survey:
     settings: Settings
     now: int
     skew: float
+    lost_limits: Sequence[str]
     clients: Sequence[ClientRecord]
     catalogue: Catalogue
     keys: Sequence[KeyRecord]
@@ -76,6 +79,7 @@ def take(admin: Administration) -> Survey:
             settings=admin.settings,
             now=now,
             skew=skew,
+            lost_limits=lost_limits(connection),
             clients=[row for row in clients.read_all(connection) if row.enabled],
             catalogue=apis.read(connection),
             keys=keys.all_keys(connection),
