@@ -164,6 +164,7 @@ def test_time_outs_that_it_leaves_out_are_found_and_mended(primary: Cluster, set
     with without_limits(primary), PgBouncer("transaction", url_of(setup)) as bouncer:
         with behind(bouncer, setup, prepared_statements=False) as made, made.database.autocommit() as connection:
             assert lost_limits(connection) == list(LIMITS)
+        assert "database_limits_missing" in a_server(bouncer, setup, "transaction").run("users", "list").stderr
         with behind(bouncer, setup, prepared_statements=False) as made:
             (found,) = findings(make_healthy(made))
         assert found.check == "node.database-limits"
