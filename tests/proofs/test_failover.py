@@ -248,6 +248,10 @@ def verdicts(place: Place, clients: RoamingClients, sign_ins: SignIns) -> None:
         # The last attempt may have got no answer when the work was over. Then its rotation may have happened.
         assert (row.generation - parse(client.token).generation in (0, 1)) != (client in clients.behind)
     assert sign_ins.statuses <= {200, 503}
+    for node in place.nodes:
+        log = node.log.read_text()
+        assert "housekeeping_failed" not in log
+        assert "status_indices_given_twice" not in log
     holders: dict[int, str] = {}
     for one in sign_ins.good:
         index = one["status"]["status_list"]["idx"]
