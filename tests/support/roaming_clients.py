@@ -105,10 +105,14 @@ class RoamingClients:
                     self.behind.add(client)
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Let them work during the block. Raises afterwards what any of them raised."""
+    def working(self, *, rotating: bool = True) -> Iterator[None]:
+        """Let them work during the block. Raises afterwards what any of them raised.
+
+        `rotating`: a window passes before each refresh. Otherwise only the first refresh of each may be a rotation.
+        """
+        self._over.clear()
         with ThreadPoolExecutor(len(self.clients)) as pool:
-            running = [pool.submit(self._work, client) for client in self.clients]
+            running = [pool.submit(self._work, client, rotating=rotating) for client in self.clients]
             try:
                 yield
             finally:
@@ -116,11 +120,12 @@ class RoamingClients:
         for one in running:
             one.result()
 
-    def _work(self, client: RoamingClient) -> None:
-        """Refresh again and again. Before each refresh a window passes, so each is a rotation."""
+    def _work(self, client: RoamingClient, *, rotating: bool) -> None:
+        """Refresh again and again."""
         try:
             while not self._over.is_set():
-                self._let_the_window_pass(client)
+                if rotating:
+                    self._let_the_window_pass(client)
                 while client not in self.behind and (status := client.attempt()) != 200:
                     assert status in (0, 503), f"signed out: {status}"
                     self._over.wait(PAUSE)
