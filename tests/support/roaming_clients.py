@@ -80,10 +80,13 @@ class RoamingClient:
 class RoamingClients:
     """Clients at work, each in a thread.
 
-    `behind` has clients whose rotations a failover has lost: they get 503 until the operator acts, and stop working.
+    `behind` has clients whose rotations a failover has lost: they get 503 until the operator acts. They stop working,
+    unless they are `recovering`.
     """
 
-    def __init__(self, nodes: Sequence[LiveServer], setup: Setup, person: Person, count: int) -> None:
+    def __init__(
+        self, nodes: Sequence[LiveServer], setup: Setup, person: Person, count: int, *, recovering: bool
+    ) -> None:
         self._setup = setup
         app = setup.an_app(public=True, retry_window=WINDOW)
         with nodes[0].http() as http:
@@ -91,10 +94,15 @@ class RoamingClients:
         self.clients = [RoamingClient(nodes, app, one) for one in signed_in]
         self._over = threading.Event()
         self.behind: set[RoamingClient] = set()
+        self.recovering = recovering
 
     @property
     def attempts(self) -> list[Attempt]:
         return [one for client in self.clients for one in client.attempts]
+
+    def gave_up(self, client: RoamingClient) -> bool:
+        """Whether the client waits for an operator who does not come."""
+        return client in self.behind and not self.recovering
 
     def note_who_is_behind(self) -> None:
         """Find the clients whose tokens are newer than their rows: after a failover a row never goes back again."""
@@ -126,10 +134,10 @@ class RoamingClients:
             while not self._over.is_set():
                 if rotating:
                     self._let_the_window_pass(client)
-                while client not in self.behind and (status := client.attempt()) != 200:
+                while not self.gave_up(client) and (status := client.attempt()) != 200:
                     assert status in (0, 503), f"signed out: {status}"
                     self._over.wait(PAUSE)
-                if client in self.behind:
+                if self.gave_up(client):
                     return
                 self._over.wait(random.uniform(2 * PAUSE, 8 * PAUSE))
         finally:
