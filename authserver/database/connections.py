@@ -20,15 +20,19 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import URL, Connection, Dialect, Engine, ExceptionContext, event, exc
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, event, exc
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from authserver.database.deadlines import Clock
 from authserver.settings.model import Settings
 
 _log = structlog.get_logger("authserver.database")
 
-#: How long a statement may wait in the server, in multiples of `database.timeout`.
-LIMITS = {"lock_timeout": 1, "idle_in_transaction_session_timeout": 3}
+#: The part of it after which the server ends a statement or its wait for a lock: before the client gives up, which costs
+#: the connection.
+_SERVER_SHARE = 0.8
+#: What a connection has in any case, in multiples of `database.timeout`. A server's statements have `statement_timeout` too.
+LIMITS = {"lock_timeout": _SERVER_SHARE, "idle_in_transaction_session_timeout": 3}
 _ASK_LIMITS = ", ".join(f"current_setting('{name}')" for name in LIMITS)
 #: Seconds until the next of several hosts is tried. A host that is gone without a word costs each new connection as much.
 _NEXT_HOST_SECONDS = 3
@@ -38,15 +42,17 @@ _STATEMENTS_MIXED_UP = ("26000", "42P05")
 _LAST_USE = "authserver.last_use"
 #: A connection that was not used for so many seconds is tried before a request gets it.
 _QUIET_SECONDS = 5.0
+#: The part of `database.timeout` that a request may wait for a connection of the pool. The rest is for its statements.
+_POOL_SHARE = 0.5
 
 
-def engine_options(settings: Settings) -> dict[str, Any]:
+def engine_options(settings: Settings, *, bounded: bool = True) -> dict[str, Any]:
     """What SQLAlchemy's `create_engine` is given."""
     database = settings.database
     pool = {
         "pool_size": database.pool_size,
         "max_overflow": 0,
-        "pool_timeout": database.timeout,
+        "pool_timeout": database.timeout * _POOL_SHARE,
         "hide_parameters": True,  # an error's text must not carry digests and hashes into the log
         "isolation_level": "AUTOCOMMIT",
         # Each would be one more round trip a statement, to end a transaction that was never begun.
@@ -59,18 +65,20 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         **pool,
         "pool_use_lifo": True,  # lets idle connections age out on the server's side after a storm
         "connect_args": {
-            **_libpq_options(settings.database_url, database.timeout),
+            **_libpq_options(settings.database_url, database.timeout, bounded=bounded),
             **({} if database.prepared_statements else {"prepare_threshold": None}),
         },
     }
 
 
-def _libpq_options(url: URL, timeout: int) -> dict[str, Any]:
+def _libpq_options(url: URL, timeout: int, *, bounded: bool) -> dict[str, Any]:
     """What libpq is told beside the URL. The URL and libpq's own variables win, except for the encoding.
 
     Of two `-c` for one setting the later counts, so the operator's `options` follow ours.
     """
     theirs = url.query.get("options", os.environ.get("PGOPTIONS", ""))
+    bounds = {name: round(factor * timeout * 1000) for name, factor in LIMITS.items()}
+    bounds["statement_timeout"] = round(_SERVER_SHARE * timeout * 1000) if bounded else 0
     ours: dict[str, Any] = {
         "fallback_application_name": "authserver",
         # A server that lost its power closes no connection. By the kernel's defaults a thread would wait 15 minutes
@@ -86,7 +94,7 @@ def _libpq_options(url: URL, timeout: int) -> dict[str, Any]:
         "client_encoding": "utf8",  # psycopg would decode all text by another one, and SQL_ASCII not at all
         "options": " ".join(
             [
-                *(f"-c {name}={factor * timeout * 1000}" for name, factor in LIMITS.items()),
+                *(f"-c {name}={value}" for name, value in bounds.items()),
                 *([theirs] if isinstance(theirs, str) else theirs),
             ]
         ),
@@ -98,20 +106,28 @@ def _has_several_hosts(url: URL) -> bool:
     return not isinstance(hosts, str) or "," in hosts
 
 
-def prepare(engine: Engine, settings: Settings) -> None:
-    """Make each connection of an engine ready for use when it is opened, and drop it when it turns out useless."""
+def prepare(engine: Engine, settings: Settings, clock: Clock) -> None:
+    """Make each connection of an engine ready for use when it is opened, and drop it when it turns out useless.
+
+    `clock` learns the time of PostgreSQL from each.
+    """
     event.listen(engine, "handle_error", _drop_read_only)
     if engine.dialect.name == "sqlite":
         _prepare_sqlite(engine, Path(engine.url.database or ""), settings.database.timeout)
     else:
         event.listen(engine, "handle_error", _take_for_a_failure, retval=True)
-        _refuse_useless_servers(engine, any_server="target_session_attrs" in engine.url.query)
+        _refuse_useless_servers(engine, clock, any_server="target_session_attrs" in engine.url.query)
         _replace_dead_connections(engine)
 
 
 def _drop_read_only(context: ExceptionContext) -> None:
-    """Treat a connection that takes no writes as a broken one. The whole pool goes, since all of it leads there."""
+    """Treat a connection that takes no writes as a broken one. The whole pool goes, since all of it leads there.
+
+    If only an answer is overdue, the other connections may still be good.
+    """
     error = context.original_exception
+    if context.is_disconnect and getattr(error, "sqlstate", None) == "57014":
+        context.invalidate_pool_on_disconnect = False
     if (
         getattr(error, "sqlstate", None) == "25006"
         or getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY
@@ -130,7 +146,7 @@ def _take_for_a_failure(context: ExceptionContext) -> Exception | None:
 def _in_order(options: dict[str, Any], last: tuple[str, str]) -> dict[str, Any]:
     """The options with the last host that took a connection in front; libpq's check goes on to the next of several."""
     if "," not in options.get("host", ""):
-        return options
+        return dict(options)
     changed = {"target_session_attrs": "read-write", **options}  # a copy: `options` serves all threads
     if "hostaddr" not in options:  # that is a third list, in the order of the other two
         hosts, ports = options["host"].split(","), str(options.get("port", "")).split(",")
@@ -151,19 +167,21 @@ def _lost(values: Sequence[str]) -> list[str]:
     return [name for name, value in zip(LIMITS, values, strict=True) if value == "0"]
 
 
-def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
+def _refuse_useless_servers(engine: Engine, clock: Clock, *, any_server: bool) -> None:
     """Ask on each new connection for encoding and writes. Close it if it is not UTF-8 or, unless any server will do, read-only.
 
     libpq could check the latter by itself, but it believes what the server reports at login. PgBouncer repeats there
     what its first server reported, so after a failover libpq would refuse the right server for good. The same question
     shows whether the limits have arrived.
     """
+    from authserver.database import postgres  # noqa: PLC0415 - SQLite does without the driver
+
     warned = False
     last = ("", "")
 
     @event.listens_for(engine, "do_connect")
-    def _open(dialect: Dialect, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
-        return dialect.connect(*arguments, **_in_order(options, last))
+    def _open(_dialect: Any, _record: Any, arguments: Any, options: dict[str, Any]) -> Any:
+        return postgres.connect(arguments, _in_order(options, last))
 
     @event.listens_for(engine, "connect")
     def _check(connection: Any, _record: Any) -> None:
@@ -171,7 +189,10 @@ def _refuse_useless_servers(engine: Engine, *, any_server: bool) -> None:
         from psycopg.errors import OperationalError, ReadOnlySqlTransaction  # noqa: PLC0415 - SQLite does without it
 
         asked = f"SELECT current_setting('transaction_read_only'), current_setting('server_encoding'), {_ASK_LIMITS}"
-        read_only, encoding, *limits = connection.execute(asked).fetchone()
+        asked += ", floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint"
+        asked_at = time.monotonic()
+        read_only, encoding, *limits, now = connection.execute(asked).fetchone()
+        clock.learn(now, asked_at)
         if encoding != "UTF8":
             # Such a database cannot hold every name. SQL_ASCII even takes bytes that are no text at all.
             refused = OperationalError(f"the database has the encoding {encoding}, and must have UTF8")

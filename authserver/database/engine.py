@@ -11,14 +11,18 @@ differ from it; the times in rows must all come from one clock.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from copy import copy
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, ExceptionContext, event, exc, select
 
+from authserver.database import deadlines
 from authserver.database.connections import engine_options, prepare
+from authserver.database.deadlines import Clock, Silences
 from authserver.database.failures import Failure, Unavailable, failure_of
 from authserver.database.sql import now_ms
 from authserver.database.tables import db
@@ -28,18 +32,33 @@ __all__ = ["Database", "after_commit", "open_database"]
 
 #: The key under which a connection keeps the acts that wait for its commit.
 _WAITING = "authserver.after_commit"
+#: Seconds for what may take longer than an answer to a client.
+_LONG = 60.0
 
 
 class Database:
     """Hands out connections. One per process, built by `create_app`, safe for threads.
 
+    A block of `autocommit` or `transaction` lasts at most `timeout` seconds, with the wait for its connection and all
+    its statements. On SQLite only the waits for a connection and a lock are bounded.
+
     `failed_at` is when the database last failed, by `time.monotonic()`. `on_failure` gets each failure. `losses` counts
     connections that broke or led to the wrong place: what answers after one may be another database.
     """
 
-    def __init__(self, engine: Engine, on_failure: Callable[[Failure], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        on_failure: Callable[[Failure], None] | None = None,
+        *,
+        timeout: float = math.inf,
+        clock: Clock | None = None,
+    ) -> None:
         self.engine = engine
-        self.failed_at = float("-inf")
+        self.clock = clock or Clock()
+        self.timeout = timeout
+        self.patience: float | None = None  # seconds, where they differ from those that the server was told
+        self._silences = Silences(timeout)
         self.losses = 0
         self._on_failure = on_failure
         event.listen(engine, "handle_error", self._note)
@@ -48,14 +67,27 @@ class Database:
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
 
     @property
+    def failed_at(self) -> float:
+        return self._silences.failed_at
+
+    @property
     def is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
     @contextmanager
     def autocommit(self) -> Iterator[Connection]:
         """Yield a connection on which every statement commits by itself."""
-        with self._connect() as connection:
-            yield connection
+        if self.patience is not None:  # only a transaction can change the server's time-out, for itself alone
+            with self.transaction() as connection:
+                yield connection
+            return
+        before = deadlines.begin(self.timeout)
+        try:
+            with self._connect() as connection:
+                yield connection
+            self._silences.note_answer()
+        finally:
+            deadlines.end(before)
 
     @contextmanager
     def transaction(self) -> Iterator[Connection]:
@@ -65,14 +97,17 @@ class Database:
         a transaction is begun and ended by hand.
         """
         waiting: list[Callable[[], None]] = []
-        with self._connect() as connection:
+        with deadlines.within(self.timeout), self._connect() as connection:
             connection.exec_driver_sql(self._begin)
+            if self.patience is not None:
+                connection.exec_driver_sql(f"SET LOCAL statement_timeout = {_milliseconds(self.patience)}")
             # `info` belongs to the driver's connection, which goes back to the pool: the entry is removed at the end.
             kept = connection.info
             kept[_WAITING] = waiting
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
+                self._silences.note_answer()
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -84,7 +119,40 @@ class Database:
     def now(self) -> int:
         """The database's clock, in milliseconds since the epoch. One statement."""
         with self.autocommit() as connection:
-            return connection.execute(select(now_ms())).scalar_one()
+            asked_at = time.monotonic()
+            now = connection.execute(select(now_ms())).scalar_one()
+        self.clock.learn(now, asked_at)
+        return now
+
+    def silent_ms(self, since: int | None) -> int:
+        """For how long this process got no answer since a moment of the database's clock, in milliseconds.
+
+        Clients could not come back in this time either.
+        """
+        return 0 if since is None else self._silences.since(since, self.clock)
+
+    def patient(self, seconds: float = _LONG) -> Database:
+        """The same database for what takes longer than the answer to a client may: batches, listings, samples, upgrades.
+
+        What counts failures and losses stays with this one.
+        """
+        other = copy(self)
+        if self.timeout < seconds:
+            other.timeout = seconds
+            other.patience = None if self.is_sqlite else seconds
+        return other
+
+    def within(self) -> AbstractContextManager[None]:
+        """Let the blocks in this one together last no longer than one of them may."""
+        return deadlines.within(self.timeout)
+
+    def latest(self) -> int:
+        """The deadline of the present block by the database's clock, for the WHERE of a write that must not happen later.
+
+        A stopped PostgreSQL runs a statement when it goes on, after the caller has been told that it did not answer. SQLite
+        runs in the thread that waits, so a write there needs no deadline.
+        """
+        return 2**62 if self.is_sqlite else self.clock.at(deadlines.until())
 
     def dispose(self) -> None:
         """Close every pooled connection."""
@@ -108,7 +176,7 @@ class Database:
         failure = failure_of(error)
         if failure is None:
             return
-        self.failed_at = time.monotonic()
+        self._silences.note_failure()
         if self._on_failure is not None:
             self._on_failure(failure)
 
@@ -125,6 +193,11 @@ def after_commit(connection: Connection, act: Callable[[], None]) -> None:
         waiting.append(act)
 
 
+def _milliseconds(seconds: float) -> int:
+    """The time as PostgreSQL's settings have it, where 0 stands for no bound."""
+    return 0 if seconds == math.inf else round(seconds * 1000)
+
+
 def _roll_back(connection: Connection) -> None:
     if connection.invalidated:
         return  # the connection broke: another statement would hide the reason behind an error of its own
@@ -134,11 +207,18 @@ def _roll_back(connection: Connection) -> None:
         connection.invalidate()  # its state is unknown, so the pool must not hand it out again
 
 
-def open_database(app: Flask, settings: Settings, on_failure: Callable[[Failure], None] | None = None) -> Database:
-    """Bind Flask-SQLAlchemy to the app and prepare its engine. Connects to nothing yet."""
+def open_database(
+    app: Flask, settings: Settings, on_failure: Callable[[Failure], None] | None = None, *, bounded: bool = True
+) -> Database:
+    """Bind Flask-SQLAlchemy to the app and prepare its engine. Connects to nothing yet.
+
+    Where it is not `bounded`, statements take as long as they need: a command is no request, and a person waits for it.
+    """
+    clock = Clock()
     app.config["SQLALCHEMY_DATABASE_URI"] = settings.database_url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(settings, bounded=bounded)
     db.init_app(app)
     with app.app_context():
-        prepare(db.engine, settings)
-        return Database(db.engine, on_failure)
+        prepare(db.engine, settings, clock)
+        timeout = settings.database.timeout if bounded else math.inf
+        return Database(db.engine, on_failure, timeout=timeout, clock=clock)

@@ -6,6 +6,7 @@ The migrations lie in `migrations/` of a checkout and inside the package of an i
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from functools import cache
@@ -109,7 +110,7 @@ def upgrade(
 
 
 def _upgrade(database: Database, revision: str) -> None:
-    with database.transaction() as connection:
+    with database.patient(math.inf).transaction() as connection:
         if not database.is_sqlite:
             # Wait for another upgrade however long it takes, but only briefly for a table.
             connection.execute(text("SET LOCAL lock_timeout = 0"))

@@ -8,7 +8,9 @@ repeats its condition. If that finds no row either, another caller has moved the
 from __future__ import annotations
 
 import hmac
+import math
 import secrets
+from dataclasses import replace
 from typing import Any
 
 from authserver.clients.model import Client
@@ -116,7 +118,7 @@ class Rotation:
             parameters |= new | {"window_ms": client.retry_window * 1000}
         # Without a check, the one statement commits by itself. A check needs a transaction, which it may undo.
         with self._database.autocommit() if check is None else self._database.transaction() as connection:
-            row = store.apply(connection, statement, parameters)
+            row = store.apply(connection, statement, parameters | {"latest": self._database.latest()})
             if row is None:
                 return None
             kept = row.generation == presented.generation
@@ -130,17 +132,19 @@ class Rotation:
         self, presented: RefreshToken, client: Client, caller: Caller, check: Check, *, leaked: bool
     ) -> Refreshed | Client | None:
         """Act on the decision table. Returns the answer; or, to look again, None or a newer copy of the client."""
-        with self._database.autocommit() as connection:
-            row = store.read(connection, presented.session_id)
+        row = store.read_anew(self._database, presented.session_id)
         seen = Presented(presented.generation, presented.digest, leaked)
         if row is None:
             raise Refused(Reason.SESSION_UNKNOWN, session_id=presented.session_id)
-        verdict = decision.decide(row, seen, client, caller, row.now, recovering=row.recovering)
+        # The window does not pass while the database is away: a rotation may be committed whose client got no answer.
+        away = self._database.silent_ms(row.rotated_at) / 1000
+        patient = replace(client, retry_window=client.retry_window + math.ceil(away)) if away else client
+        verdict = decision.decide(row, seen, patient, caller, row.now, recovering=row.recovering)
         match verdict.act:
             case Act.RETRY:
-                return self._retry(row, presented, client, caller, check)
+                return self._retry(row, presented, patient, caller, check)
             case Act.RETRY_LATE:
-                return self._retry_late(row, presented, client, caller, check)
+                return self._retry_late(row, presented, patient, caller, check)
             case Act.REREAD_CLIENT:
                 return self._clients.find_epoch(client.client_id, row.client_epoch)
             case Act.END:

@@ -5,6 +5,7 @@ They are built once: so SQLAlchemy finds them in its cache by identity, and Post
 
 from __future__ import annotations
 
+import time
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from sqlalchemy import (
     update,
 )
 
+from authserver.database.engine import Database
 from authserver.database.sql import greatest, least, now_ms
 from authserver.database.tables import one_row
 from authserver.sessions.model import End, RecoveryRecord, SessionRecord
@@ -53,6 +55,7 @@ _address = bindparam("address", type_=String())
 _user_agent = bindparam("agent", type_=String())
 _late_allowed = bindparam("late_allowed", type_=Integer())
 _most = bindparam("most", type_=Integer())
+_latest = bindparam("latest", type_=_S.rotated_at.type)
 
 LIVE: ColumnElement[bool] = and_(_S.revoked_at.is_(None), _S.idle_expires_at > _NOW, _S.absolute_expires_at > _NOW)
 _THIS_SESSION: ColumnElement[bool] = and_(
@@ -87,6 +90,10 @@ _SESSION = (
 
 #: A row with more may make too long a token, which has to be found out before the row moves.
 _NOT_TOO_MUCH = func.length(_S.scopes) + func.length(_S.audiences) + func.length(_S.roles) <= _most
+#: The caller still waits. A stopped PostgreSQL runs the statement when it goes on, and the caller has been told meanwhile
+#: that nothing happened: its next try would look like reuse. A write in a transaction needs no such condition: the commit
+#: is another message, and is not sent to a server that has not answered the write.
+_IN_TIME = _latest > _NOW
 _ROTATION_IS_DUE = or_(_S.rotated_at.is_(None), _S.rotated_at + _window <= _NOW)
 
 
@@ -98,7 +105,7 @@ def _if_due(new: Any, old: Any) -> Any:
 #: Of any number of parallel callers with one token, the first finds its digest current, and the others do not.
 ROTATE = (
     update(_S)
-    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE, _NOT_TOO_MUCH)
+    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE, _IN_TIME, _NOT_TOO_MUCH)
     .values(
         generation=_if_due(_S.generation + 1, _S.generation),
         previous_digest=_if_due(_S.current_digest, _S.previous_digest),
@@ -121,7 +128,7 @@ ROTATE = (
 #: For clients with the `stable` policy: the current token stays current.
 KEEP = (
     update(_S)
-    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE, _NOT_TOO_MUCH)
+    .where(_THIS_SESSION, _S.current_digest == _presented, LIVE, _IN_TIME, _NOT_TOO_MUCH)
     .values(current_presented=true(), **_EXTENDED, **_LAST_CALLER)
     .returning(*_SESSION, _S.last_address, _S.last_user_agent)
 )
@@ -214,6 +221,16 @@ def apply(connection: Connection, statement: Update, parameters: dict[str, Any])
 def read(connection: Connection, session_id: UUID) -> SessionRecord | None:
     """Read a session's row, with the database's time as `now`, and whether a recovery is on as `recovering`."""
     return one_row(connection, SessionRecord, _READ, {"session_id": session_id})
+
+
+def read_anew(database: Database, session_id: UUID) -> SessionRecord | None:
+    """Read a session that a statement did not find as expected. One reason may be our idea of the database's clock."""
+    with database.autocommit() as connection:
+        asked_at = time.monotonic()
+        row = read(connection, session_id)
+    if row is not None:
+        database.clock.learn(row.now, asked_at, surely=True)
+    return row
 
 
 def now(connection: Connection) -> int:

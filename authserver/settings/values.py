@@ -69,14 +69,19 @@ class ServerSettings(Group):
     shutdown_timeout: Annotated[Seconds, Field(ge=0)] = 30
     """Seconds that requests in flight get to finish when the server stops."""
 
+    @property
+    def kept_free(self) -> int:
+        """How many threads of a worker are never taken by requests that may wait for the database."""
+        return min(4, self.threads // 4)
+
 
 class DatabaseSettings(Group):
     url: DatabaseUrl | None = None
     """URL of the database, postgresql:// or sqlite:///; without one an SQLite file in `data_dir`."""
     pool_size: Annotated[Whole, Field(ge=1, le=1024)] = 8
     """Connections that one worker keeps at most."""
-    timeout: Annotated[Seconds, Field(ge=1)] = 10
-    """Seconds to wait for a connection or a lock."""
+    timeout: Annotated[Seconds, Field(ge=1)] = 5
+    """Seconds that a request waits for the database: for a connection, a lock and the answers. Then it is answered with 503."""
     prepared_statements: bool = True
     """Whether PostgreSQL keeps the plans of frequent statements; false for PgBouncer with transaction pooling."""
     max_clock_skew: Annotated[Seconds, Field(ge=1)] = 5

@@ -74,15 +74,15 @@ def test_an_upgrade_waits_for_another_longer_than_for_a_lock(empty_postgresql: D
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
     with ThreadPoolExecutor(1) as second:
-        with empty_postgresql.transaction() as first:
+        with empty_postgresql.patient().transaction() as first:
             first.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": schema._ADVISORY_LOCK})
             upgrade = second.submit(schema.upgrade, empty_postgresql)
-            with empty_postgresql.autocommit() as watcher:
+            with empty_postgresql.patient().autocommit() as watcher:
                 until(lambda: upgrade.done() or (watcher.execute(waiting_for).scalar() or 0) > 1.5)
         upgrade.result()
     schema.check(empty_postgresql)
     with empty_postgresql.autocommit() as connection:
-        assert connection.execute(text("SHOW lock_timeout")).scalar() == "1s"
+        assert connection.execute(text("SHOW lock_timeout")).scalar() == "800ms"
 
 
 @pytest.mark.postgresql

@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -182,6 +182,21 @@ class Cluster(Postgres):
         self._administer(sql.SQL("ALTER SYSTEM SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
         self._administer(sql.SQL("SELECT pg_reload_conf()"))
 
+    @contextlib.contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop all processes by a signal for the block. The kernel goes on accepting connections and data for them."""
+        postmaster = int((self.directory / "data" / "postmaster.pid").read_text().split()[0])
+        os.kill(postmaster, signal.SIGSTOP)  # the first, so that no process is added
+        children = Path(f"/proc/{postmaster}/task/{postmaster}/children").read_text().split()
+        every = [postmaster, *map(int, children)]
+        try:
+            for process in every:
+                _signal(process, signal.SIGSTOP)
+            yield
+        finally:
+            for process in every:
+                _signal(process, signal.SIGCONT)
+
     def remove(self) -> None:
         """Stop the cluster and delete its directory; a second call does nothing."""
         if self._keeper.stdin and not self._keeper.stdin.closed:
@@ -227,6 +242,11 @@ class Cluster(Postgres):
         programs.run(
             [str(self.binaries / "pg_ctl"), "--pgdata", str(self.directory / "data"), *arguments], self.account
         )
+
+
+def _signal(process: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(process, number)
 
 
 def postgres_or_skip() -> Postgres:

@@ -188,7 +188,7 @@ def make_setup(kind: str, directory: Path, postgres: Postgres | None = None, **s
     hasher = PasswordHasher(
         directory / "slots", memory_kib=8, time_cost=1, parallelism=1, concurrency=2, queue=64, patience=30
     )
-    return Setup(kind, directory, made, open_database(Flask("setup"), made), hasher, postgres)
+    return Setup(kind, directory, made, open_database(Flask("setup"), made, bounded=False), hasher, postgres)
 
 
 def _url(settings: Settings) -> str:

@@ -1,0 +1,65 @@
+"""The driver's connection with deadlines. Imported only where the database is PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import Any, Never
+
+import psycopg
+from psycopg import errors
+from psycopg.abc import PQGen
+
+from authserver.database.deadlines import left
+
+
+class Overdue(psycopg.OperationalError):
+    """The database did not answer in time. The connection is closed, and what it was asked may still happen."""
+
+    sqlstate = "57014"
+
+
+class BoundedConnection(psycopg.Connection[Any]):
+    """A connection whose waits end when the thread's time for the database is over (`deadlines`)."""
+
+    def wait(self, gen: PQGen[Any], interval: float = 0.1, timeout: float | None = None) -> Any:
+        """Wait for an answer.
+
+        Raises:
+            Overdue: it did not come in time.
+        """
+        seconds = left()
+        if seconds == math.inf:
+            return super().wait(gen, interval, timeout)
+        if seconds <= 0:
+            self._give_up()
+        try:
+            return super().wait(gen, interval, seconds if timeout is None else min(seconds, timeout))
+        except errors._WaitTimeout:  # noqa: SLF001 - `wait` documents it
+            self._give_up()
+
+    def _give_up(self) -> Never:
+        # An answer may still come, so nothing else can be asked over this connection.
+        self.close()
+        raise Overdue("the database did not answer in time") from None
+
+
+#: So many threads of a process open connections at once. After a pause the server has to look at every attempt that was
+#: given up meanwhile, before it answers a new one.
+_OPENING = threading.BoundedSemaphore(2)
+
+
+def connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
+    """Open a connection within the thread's time for the database, which all hosts of the address share."""
+    seconds = left()
+    if not _OPENING.acquire(timeout=None if seconds == math.inf else max(0.0, seconds)):
+        raise Overdue("the database did not answer in time")
+    try:
+        if seconds != math.inf:
+            hosts = str(options.get("host", "")).count(",") + 1
+            # libpq counts whole seconds, at least 2.
+            share = max(2, math.ceil(left() / hosts))
+            options["connect_timeout"] = min(share, int(options.get("connect_timeout") or share))
+        return BoundedConnection.connect(*arguments, **options)
+    finally:
+        _OPENING.release()

@@ -1,0 +1,85 @@
+"""A PostgreSQL whose processes are stopped goes on taking statements, and runs them when it goes on."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.hasher import until
+from tests.support.missing_parts import missing
+from tests.support.oauth import OAuth, claims, refused_as
+from tests.support.postgres import HOW, Cluster
+from tests.support.postgres_programs import Unavailable, newest
+from tests.support.server import LiveServer
+from tests.support.setup import Setup, make_setup
+
+pytestmark = pytest.mark.postgresql
+
+WINDOW = 2
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    try:
+        made = Cluster(newest())
+    except Unavailable as reason:
+        missing("postgresql", f"{reason}; {HOW}")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def server(cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
+    setup = make_setup("postgresql", tmp_path, postgres=cluster)
+    setup.an_api()
+    live = LiveServer(setup, workers=1, AUTHSERVER_DATABASE__TIMEOUT="1").start()
+    yield live
+    live.stop()
+    setup.close()
+
+
+@pytest.fixture
+def oauth(server: LiveServer) -> Iterator[OAuth]:
+    with server.http() as http:
+        yield OAuth(http, server.setup.an_app(public=True, retry_window=WINDOW))
+
+
+def backends(setup: Setup) -> set[int]:
+    """The server's processes for connections, but for the one that is asked."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    return {row.pid for row in setup.sql(f"SELECT pid FROM pg_stat_activity WHERE {others}")}
+
+
+def later(answer: httpx.Response) -> bool:
+    return refused_as(answer, "temporarily_unavailable", 503) and int(answer.headers["retry-after"]) <= WINDOW // 2
+
+
+def test_a_refresh_that_the_database_reads_too_late_changes_nothing(server: LiveServer, oauth: OAuth, cluster: Cluster):
+    """Once it was run after its caller had got 503, and a client that came again after the window was signed out."""
+    setup = server.setup
+    signed_in = oauth.sign_in(setup.a_person()).json()
+    session_id, token = claims(signed_in["access_token"])["sid"], signed_in["refresh_token"]
+    asked = backends(setup)
+    with cluster.stopped():
+        assert later(oauth.refresh(token))
+    until(lambda: asked - backends(setup))  # the statement was read before the end of its connection
+    assert setup.session(session_id).generation == 0
+    assert oauth.refresh(token).status_code == 200
+    assert setup.session(session_id).generation == 1
+
+
+def test_the_window_does_not_pass_while_the_database_is_stopped(server: LiveServer, oauth: OAuth, cluster: Cluster):
+    """Once a client was signed out whose rotation was being committed when the database stopped for longer."""
+    setup = server.setup
+    signed_in = oauth.sign_in(setup.a_person()).json()
+    session_id, token = claims(signed_in["access_token"])["sid"], signed_in["refresh_token"]
+    lost = oauth.refresh(token).json()["refresh_token"]
+    with cluster.stopped():
+        for _ in range(WINDOW + 1):  # a second each
+            assert later(oauth.refresh(token))
+    again = oauth.refresh(token)
+    assert again.status_code == 200
+    assert again.json()["refresh_token"] == lost
+    setup.back_date(session_id, WINDOW + 1)
+    assert refused_as(oauth.refresh(token), "invalid_grant"), "only the silence is left out"
