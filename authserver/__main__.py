@@ -22,7 +22,7 @@ class Programs:
         from authserver import app  # noqa: PLC0415
         from authserver.cli.programs import Application  # noqa: PLC0415
 
-        return Application(app.make_app, app.stop_app, app.large_bodies)
+        return Application(app.make_app, app.stop_app, app.hints, app.large_bodies)
 
     def configure_logging(self, settings: LogSettings) -> None:
         from authserver.operations import logs  # noqa: PLC0415

@@ -6,6 +6,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 from wsgiref.types import WSGIApplication
 
 from flask import Flask
@@ -31,6 +32,7 @@ from authserver.oauth.errors import Refusals
 from authserver.oauth.grants import grant_classes
 from authserver.oauth.server import OAuthServer, Services
 from authserver.operations import exposition, health
+from authserver.operations.at_hand import at_hand, of_app
 from authserver.operations.headers import SecurityHeaders
 from authserver.operations.health import Readiness
 from authserver.operations.housekeeping import Housekeeping
@@ -43,9 +45,10 @@ from authserver.pages.pages import Pages
 from authserver.pages.visits import Visits
 from authserver.passwords.hasher import PasswordHasher
 from authserver.records.activity import Activity
-from authserver.records.metrics import NOT_RECORDED
+from authserver.records.metrics import NOT_RECORDED, TURNED_AWAY
 from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.references import References
+from authserver.serving.admission import Hints
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
 from authserver.settings.model import Settings
@@ -69,6 +72,7 @@ class RunningApp:
     hasher: PasswordHasher
     housekeeping: Housekeeping
     oauth: OAuthServer
+    hints: Hints
 
 
 def create_app(settings: Settings) -> Flask:
@@ -125,12 +129,10 @@ def create_app(settings: Settings) -> Flask:
     oauth = OAuthServer(services, refusals, grant_classes())
 
     base = path_of(settings.issuer)
-    adapter.register(
-        app,
-        Context(
-            settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS, settings.web_apps.request_headers
-        ),
+    context = Context(
+        settings.issuer, oauth, keyring, settings.keys.jwks_max_age, ENDPOINTS, settings.web_apps.request_headers
     )
+    adapter.register(app, context)
     module.register(app, base)
     errors = ErrorForms()
     adapter.register_errors(app, oauth, errors)
@@ -151,22 +153,29 @@ def create_app(settings: Settings) -> Flask:
     exposition.register(app, settings.metrics.token, base)
     if settings.pages.admin:
         resources = AdminResources(vault, keyring, open_hasher(settings, "-administration", concurrency=1))
-        app.register_blueprint(console.blueprint(pages, Console(database, settings, resources)))
-        api.register(app, AdminApi(settings, database, resources, services.bearer_tokens, refusals), errors)
-    guarded = SecurityHeaders(app.wsgi_app, settings.issuer)
+        app.register_blueprint(console.blueprint(pages, Console(database.patient(), settings, resources)))
+        api.register(app, AdminApi(settings, database.patient(), resources, services.bearer_tokens, refusals), errors)
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        guarded, settings.trusted_proxies, settings.forwarded_header
+        SecurityHeaders(app.wsgi_app, settings.issuer), settings.trusted_proxies, settings.forwarded_header
     )
 
     housekeeping = Housekeeping(
-        database,
+        database.patient(),
         key_rotation,
         settings.retention,
         counted=activity,
         uses=clients.uses,
         indices=services.opening.indices,
     )
-    app.extensions["authserver"] = RunningApp(settings, database, keyring, hasher, housekeeping, oauth)
+    app.extensions["authserver"] = RunningApp(
+        settings,
+        database,
+        keyring,
+        hasher,
+        housekeeping,
+        oauth,
+        Hints(settings.server.kept_free, at_hand(of_app(context)), TURNED_AWAY.inc),
+    )
     return app
 
 
@@ -175,6 +184,12 @@ def make_app(settings: Settings) -> Flask:
     app = create_app(settings)
     app.extensions["authserver"].housekeeping.start()
     return app
+
+
+def hints(app: WSGIApplication) -> Hints:
+    """Which requests of the application wait for nothing."""
+    running: RunningApp = cast("Flask", app).extensions["authserver"]
+    return running.hints
 
 
 def large_bodies(settings: Settings) -> dict[str, int]:

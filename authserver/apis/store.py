@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from authserver.apis.model import Api, ApiRecord, Catalogue, Scope, ScopeRecord
 from authserver.database.engine import Database
+from authserver.database.rereading import Rereading
 from authserver.database.sql import now_ms
 
 #: Before a refusal the catalogue is read again at most this often, so that wrong scopes do not become database load.
@@ -120,6 +121,7 @@ class CatalogueCache:
         self._lock = threading.Lock()
         self._copy: tuple[Catalogue, float] | None = None  # with the monotonic time of its reading
         self._refreshed_at = float("-inf")
+        self._rereading = Rereading(self._read)
 
     def current(self, connection: Connection | None = None) -> Catalogue:
         """The catalogue; usually no statement.
@@ -131,6 +133,15 @@ class CatalogueCache:
         if copy is not None and time.monotonic() - copy[1] < self._max_age:
             return copy[0]
         return self._read() if connection is None else read(connection)
+
+    def at_hand(self) -> Catalogue:
+        """The catalogue, without a wait for a database that is slow: for documents that nothing depends on."""
+        copy = self._copy
+        if copy is None:
+            return self._read()
+        if time.monotonic() - copy[1] >= self._max_age:
+            self._rereading.wait()
+        return (self._copy or copy)[0]
 
     def refresh(self) -> Catalogue:
         """Read again before refusing a scope that may just have been added, but not more than once a second.

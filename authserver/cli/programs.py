@@ -22,6 +22,7 @@ from authserver.administration.errors import Conflict
 from authserver.cli.output import Rows, print_fields, print_json, print_table
 from authserver.database import schema
 from authserver.database.engine import Database, open_database
+from authserver.serving.admission import Hints
 from authserver.settings.model import Settings, load_settings
 from authserver.settings.values import LogSettings
 
@@ -33,11 +34,13 @@ Result = TypeVar("Result")
 class Application:
     """`make` builds the application and starts its housekeeping. `stop` ends it. Each worker calls both.
 
-    `large_bodies` has the paths whose requests may be larger than others, and the bytes that they may have.
+    `hints` says which of its requests wait for nothing. `large_bodies` has the paths whose requests may be larger than
+    others, and the bytes that they may have.
     """
 
     make: Callable[[Settings], WSGIApplication]
     stop: Callable[[WSGIApplication], None]
+    hints: Callable[[WSGIApplication], Hints]
     large_bodies: Callable[[Settings], Mapping[str, int]]
 
 
@@ -75,7 +78,7 @@ class Invocation:
         path = embedded_path(self.settings)
         if check_schema and path is not None and not path.exists():
             raise Conflict(f"there is no database at {path} yet; run: authserver db upgrade")
-        database = open_database(Flask("authserver.cli"), self.settings)
+        database = open_database(Flask("authserver.cli"), self.settings, bounded=False)
         try:
             if check_schema:
                 schema.check(database)

@@ -66,6 +66,7 @@ def serve(
     return serving.run(
         lambda: application.make(settings),
         stop_app=application.stop,
+        hints=application.hints,
         host=",".join(hosts) or server.host,
         port=server.port if port is None else port,
         workers=workers or server.workers,

@@ -15,6 +15,7 @@ from authserver.clients import store
 from authserver.clients.model import Client, ClientRecord
 from authserver.clients.secret_use import SecretUses
 from authserver.database.engine import Database
+from authserver.database.rereading import Rereading
 from authserver.refusals.exceptions import Refused
 from authserver.refusals.reasons import Reason
 from authserver.settings.values import TokenSettings
@@ -48,6 +49,7 @@ class ClientRegistry:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
         self._origins: tuple[frozenset[str], float] = frozenset(), float("-inf")
+        self._rereading_origins = Rereading(self._read_origins)
 
     def find(self, client_id: str) -> Client | None:
         """Return the client, disabled or not, at most `max_age` seconds old, or None. Usually no statement."""
@@ -70,14 +72,19 @@ class ClientRegistry:
         return self._find(client_id, 0)
 
     def is_origin(self, origin: str) -> bool:
-        """Whether a client has registered this origin. Known within `max_age`; a new origin within a second."""
-        now = time.monotonic()
+        """Whether a client has registered this origin. Known within `max_age`; a new origin within a second.
+
+        While the database is slow or away, the last known origins count.
+        """
         known, read_at = self._origins
-        if now - read_at >= (self._max_age if origin in known else _AFRESH_SECONDS):
-            with self._database.autocommit() as connection:
-                known = store.read_origins(connection)
-            self._origins = known, now
-        return origin in known
+        if time.monotonic() - read_at >= (self._max_age if origin in known else _AFRESH_SECONDS):
+            self._rereading_origins.wait()
+        return origin in self._origins[0]
+
+    def _read_origins(self) -> None:
+        read_at = time.monotonic()
+        with self._database.autocommit() as connection:
+            self._origins = store.read_origins(connection), read_at
 
     def find_epoch(self, client_id: str, epoch: int) -> Client:
         """Return the client at this epoch or a later one. A session's row has shown that the cache is older.

@@ -17,9 +17,12 @@ import structlog
 from sqlalchemy import BigInteger, Connection, Integer, bindparam, column, func, select, table, update
 from sqlalchemy.orm import Mapped, mapped_column
 
+from authserver.database import deadlines
 from authserver.database.engine import Database
 from authserver.database.sql import greatest
 from authserver.database.tables import Model
+from authserver.refusals.exceptions import TryLater
+from authserver.refusals.reasons import Reason
 
 _log = structlog.get_logger("authserver.database")
 
@@ -96,8 +99,14 @@ class StatusIndices:
         self._random = random.SystemRandom()
 
     def take(self) -> int:
-        """The next index; one statement for every 1,024th. Call it outside of transactions."""
-        with self._lock:
+        """The next index; one statement for every 1,024th. Call it outside of transactions.
+
+        Raises:
+            TryLater: another thread has waited for long for the next block.
+        """
+        if not self._lock.acquire(timeout=deadlines.for_a_lock()):
+            raise TryLater(Reason.DATABASE_BUSY, retry_after=1)
+        try:
             if not self._leased:
                 with self._database.autocommit() as connection:  # may replace a lost connection
                     losses = self._database.losses
@@ -108,6 +117,8 @@ class StatusIndices:
                 self._leased = list(range(first, self._end))
                 self._random.shuffle(self._leased)
             return self._leased.pop()
+        finally:
+            self._lock.release()
 
     def drop(self, index: int) -> None:
         """Lease anew, far ahead: this index of ours turned out to be in use, so others may hold all of the block."""

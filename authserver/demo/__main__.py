@@ -23,7 +23,7 @@ from authserver.administration.context import Administration
 from authserver.administration.password_links import Issued
 from authserver.administration.users import Profile
 from authserver.apis import own_sessions
-from authserver.app import large_bodies, make_app, stop_app
+from authserver.app import hints, large_bodies, make_app, stop_app
 from authserver.clients.registration import fill
 from authserver.database import schema
 from authserver.database.engine import open_database
@@ -76,6 +76,7 @@ def main() -> int:
         return serving.run(
             lambda: make_app(settings),
             stop_app=stop_app,
+            hints=hints,
             host="127.0.0.1",
             port=settings.server.port,
             workers=settings.server.workers,
@@ -95,7 +96,7 @@ def prepare(settings: Settings) -> Issued | None:
     url = settings.database_url
     if url.get_backend_name() == "sqlite" and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = open_database(Flask("authserver.demo"), settings)
+    database = open_database(Flask("authserver.demo"), settings, bounded=False)
     schema.upgrade(database)
     admin = Administration(database, settings, "demo")
     if not users.find_all(admin):  # it is added last, so the next start completes one that was interrupted

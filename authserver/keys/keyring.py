@@ -18,8 +18,10 @@ from typing import Any, TypeVar
 import structlog
 from joserfc.jwk import KeySet
 
+from authserver.database import deadlines
 from authserver.database.engine import Database
 from authserver.database.failures import Unavailable
+from authserver.database.rereading import Rereading
 from authserver.database.tables import present
 from authserver.keys import store
 from authserver.keys.material import OpaqueKey, SigningKey, TokenKey, open_opaque_key, open_signing_key, open_token_key
@@ -72,6 +74,7 @@ class Keyring:
         self._known_at = float("-inf")  # when the last attempt that succeeded began
         self._problem: MasterKeyError | None = None
         self._signing: dict[str | None, SigningKey] = {}
+        self._rereading = Rereading(self.current)
 
     def current(self) -> Snapshot:
         """The keys in force, at most `max_age` seconds old while the database answers. Usually no statement.
@@ -85,6 +88,12 @@ class Keyring:
             return snapshot
         # One thread reads, and the others use the old snapshot: a database that hangs must not block them.
         return self._reread(self._max_age, wait=False)
+
+    def at_hand(self) -> Snapshot:
+        """The keys in force as `current` has them, but without a wait for a database that is slow."""
+        if self._snapshot is not None and time.monotonic() - self._read_at >= self._max_age:
+            self._rereading.wait()
+        return self._snapshot or self.current()
 
     def token_key(self, key_id: int) -> TokenKey | None:
         """The token key of this id, even if another node made it a moment ago; None if it does not exist.
@@ -126,7 +135,10 @@ class Keyring:
 
     def _reread(self, max_age: float, *, wait: bool = True) -> Snapshot:
         present = self._snapshot
-        if not self._lock.acquire(blocking=wait or present is None) and present is not None:
+        seconds = deadlines.for_a_lock() if wait or present is None else 0
+        if not self._lock.acquire(timeout=seconds):
+            if present is None:
+                raise TryLater(Reason.TOKEN_KEY_NOT_SEEN, retry_after=1)
             return present
         try:
             if self._snapshot is not None and time.monotonic() - self._read_at < max_age:

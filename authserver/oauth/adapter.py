@@ -17,7 +17,7 @@ from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.oauth.messages import Answer, HttpRequest
 from authserver.oauth.server import OAuthServer
 from authserver.pages.errors import ErrorForms
-from authserver.refusals.exceptions import Refused
+from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.urls import path_of
 from authserver.web_apps import cors
@@ -56,14 +56,17 @@ def register_errors(app: Flask, server: OAuthServer, elsewhere: ErrorForms) -> N
         return server.http_error(error.code or 500, [field for field in error.get_headers() if field[0] == "Allow"])
 
     app.register_error_handler(HTTPException, unless_elsewhere(http_error))
-    for kind in Unavailable:
+    for kind in (TryLater, *Unavailable):
         app.register_error_handler(kind, unless_elsewhere(server.unavailable))
     app.register_error_handler(Exception, unless_elsewhere(server.failed))
 
 
 def _view(context: Context, endpoint: Endpoint) -> View:
+    database = context.server.services.database
+
     def view(**path_arguments: Any) -> Response:
-        return _response(endpoint.answer(context, _request(path_arguments)))
+        with database.within():  # all its waits for the database together
+            return _response(endpoint.answer(context, _request(path_arguments)))
 
     return view
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from authserver.database import schema
 from authserver.database.engine import Database
 from authserver.database.failures import failure_of
+from authserver.database.rereading import Rereading
 from authserver.database.status_indices import prove_writable
 from authserver.keys.keyring import Keyring, NoKeys
 from authserver.keys.vault import MasterKeyError
@@ -19,8 +20,9 @@ from authserver.keys.vault import MasterKeyError
 _FRESH = 1.0
 #: Results that are older, in seconds, are not used: while a check hangs, the last one says nothing about now.
 _EXPIRED = 5.0
-#: How long a request without a result waits for the check of another, in seconds.
+#: How long a request without a result waits for the check, in seconds, and how many may: each holds a thread.
 _PATIENCE = 1.0
+_MOST_WAITING = 3
 
 
 class Readiness:
@@ -30,25 +32,30 @@ class Readiness:
         self._database = database
         self._keyring = keyring
         self._max_clock_skew = max_clock_skew
-        self._lock = threading.Lock()
+        self._checking = Rereading(self._note_check)
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         # When the last check began and ended, and what it found.
         self._last: tuple[float, float, list[str]] = (float("-inf"), float("-inf"), [])
 
     def problems(self) -> list[str]:
         """What keeps this node from working, at most `_EXPIRED` seconds old; empty if it is ready."""
-        problems = self._last[2]
-        good = not self._is_older(_EXPIRED)
-        # One request checks. The others take the last result while it is good, so they answer while the database hangs.
-        if not self._lock.acquire(timeout=0 if good else _PATIENCE):
-            return problems if good else ["the database answers too slowly"]
-        try:
-            if self._is_older(_FRESH):
-                began = time.monotonic()
-                found = self._check()
-                self._last = (began, time.monotonic(), found)
-            return self._last[2]
-        finally:
-            self._lock.release()
+        # A thread of its own checks. While the last result is good nobody waits for it, so this answers while the
+        # database hangs. A check that was under way may have begun before a failure: then one more is needed.
+        if self._is_older(_FRESH) and not self._is_older(_EXPIRED):
+            self._checking.wait()
+        elif self._is_older(_FRESH) and self._waiting.acquire(blocking=False):
+            try:
+                self._checking.wait(_PATIENCE)
+                if self._is_older(_EXPIRED):
+                    self._checking.wait(_PATIENCE)
+            finally:
+                self._waiting.release()
+        return ["the database answers too slowly"] if self._is_older(_EXPIRED) else self._last[2]
+
+    def _note_check(self) -> None:
+        began = time.monotonic()
+        found = self._check()
+        self._last = (began, time.monotonic(), found)
 
     def _is_older(self, seconds: float) -> bool:
         """Whether the last result is older, or it is "ready" and a request has seen the database fail since."""

@@ -23,6 +23,9 @@ BREACHED_FILES_UNREADABLE = Counter(
     "authserver_breached_files_unreadable_total",
     "New passwords that were not compared with the files of breached ones, because a file could not be read.",
 )
+TURNED_AWAY = Counter(
+    "authserver_turned_away_total", "Requests answered with 503 because no thread of the worker was free for them."
+)
 NOT_RECORDED = Counter(
     "authserver_not_recorded_total",
     "Refusals that the database did not take (audit), and lines that could not be written (log).",

@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from authserver.serving import heads
 from authserver.serving.arrivals import Arrivals
+from authserver.serving.presence import Presence
 from authserver.serving.transport import Transport
 
 # The parser gets this many bytes of a chunked body at once. What is not body is counted after each: exact to one piece.
@@ -197,7 +198,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self.large.add(self.cycle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        presence = Presence(lambda: cycle.disconnected, lambda: cycle.disconnected or self._half_closed)
+
         async def run(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
+            scope["presence"] = presence  # type: ignore[typeddict-unknown-key]
             try:
                 await app(scope, receive, send)
             finally:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
     from wsgiref.types import WSGIApplication
 
+    from authserver.serving.admission import Hints
+
 logger = logging.getLogger("authserver.serving")
 FORK = multiprocessing.get_context("fork")
 STOP_SIGNALS = {signal.SIGTERM, signal.SIGINT}
@@ -40,6 +42,7 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
     make_app: Callable[[], WSGIApplication],
     *,
     stop_app: Callable[[WSGIApplication], None] | None = None,
+    hints: Callable[[WSGIApplication], Hints] | None = None,
     host: str,
     port: int,
     workers: int,
@@ -56,6 +59,9 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
     prometheus_client is switched to its multiprocess mode for the workers: make metrics inside `make_app`, and collect
     them with `multiprocess.MultiProcessCollector`. `host` is one address or several with commas in between. Once all
     workers answer, `on_ready` gets their URLs, with the real port where `port` is 0.
+
+    `hints` tells which requests of an application wait for nothing. Some threads are kept free for these; without it for
+    none.
 
     `large_bodies` has paths with a bound of their own, above `max_body_bytes`. A worker reads few of them at once.
 
@@ -77,7 +83,7 @@ def run(  # noqa: PLR0913 - one call with everything that can be set
         request_timeout=request_timeout,
         grace=grace,
     )
-    task = WorkerTask(make_app, stop_app, listeners, threads, limits)
+    task = WorkerTask(make_app, stop_app, hints, listeners, threads, limits)
     # Workers share the memory of what is imported. The garbage collector of a worker writes into every object that it
     # looks at, and so would make a copy of 25 MiB.
     gc.collect()

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from wsgiref.types import WSGIApplication
 
+    from authserver.serving.admission import Hints
+
 logger = logging.getLogger("authserver.serving")
 
 
@@ -31,6 +33,7 @@ class WorkerTask:
 
     make_app: Callable[[], WSGIApplication]
     stop_app: Callable[[WSGIApplication], None] | None
+    hints: Callable[[WSGIApplication], Hints] | None
     listeners: list[socket.socket]
     threads: int
     limits: Limits
@@ -53,7 +56,8 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
     except SystemExit as problem:
         report.send(f"ended with {problem.code}")
         return
-    bridge = WSGIBridge(application, threads=task.threads, on_start=lambda: report.send(None))
+    hints = None if task.hints is None else task.hints(application)
+    bridge = WSGIBridge(application, threads=task.threads, on_start=lambda: report.send(None), hints=hints)
     server = uvicorn.Server(_config(bridge, task.limits))
     # uvicorn replaces these handlers while it runs. At its end it raises the signal again: these make that harmless.
     signal.signal(signal.SIGTERM, server.handle_exit)

@@ -1,7 +1,7 @@
 """Runs a WSGI application under uvicorn: a request takes a thread only when all of it is here (PEP 3333, ASGI 3).
 
 Answers are whole too, so a client that reads slowly holds no thread either. Nothing is streamed. Forwarded headers are
-passed on like any others: REMOTE_ADDR is always the peer.
+passed on like any others: REMOTE_ADDR is always the peer. A request that is refused for lack of threads costs none.
 """
 
 from __future__ import annotations
@@ -15,6 +15,10 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from authserver.serving import presence as presences
+from authserver.serving.admission import Admission, Hints
+from authserver.serving.presence import Presence
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
@@ -26,14 +30,22 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("authserver.serving")
 
+# In the form of RFC 6749 section 5.2, and as a page.
+_BUSY = b'{"error": "temporarily_unavailable", "error_description": "The server is busy. Try again in a moment."}'
+_BUSY_PAGE = b"<!doctype html><title>Busy</title><p>The server is busy. Nothing was changed. Try again in a moment."
+
 
 class WSGIBridge:
     """The ASGI application that reads a request in full, lets one of its threads answer it, and sends the answer."""
 
-    def __init__(self, application: WSGIApplication, *, threads: int, on_start: Callable[[], None]) -> None:
+    def __init__(
+        self, application: WSGIApplication, *, threads: int, on_start: Callable[[], None], hints: Hints | None = None
+    ) -> None:
         self._application = application
         self._on_start = on_start
-        self._jobs: SimpleQueue[tuple[dict[str, Any], asyncio.Future[Answer]]] = SimpleQueue()
+        self._hints = hints
+        self._admission = Admission(threads if hints is None else threads - hints.kept_free)
+        self._jobs: SimpleQueue[tuple[dict[str, Any], Presence, asyncio.Future[Answer]]] = SimpleQueue()
         for _ in range(threads):
             # Daemon threads: a request that outlives the time to stop does not keep the process alive. A plain queue:
             # an executor costs 0.03 ms more for each request.
@@ -59,15 +71,31 @@ class WSGIBridge:
             body += event["body"]
             more = event["more_body"]
         environ = _environ(scope, bytes(body))
+        presence: Presence = scope.get("presence") or Presence()  # type: ignore[assignment]
+        if self._hints is not None and self._hints.at_hand(environ):
+            return await self._run(environ, presence)
+        if not await self._admission.enter(presence):
+            if self._hints is not None:
+                self._hints.on_refused()
+            return _busy(environ)
+        answer = None
+        try:
+            answer = await self._run(environ, presence)
+        finally:
+            self._admission.leave(progress=answer is not None and answer[0] != 503)
+        return answer
+
+    async def _run(self, environ: dict[str, Any], presence: Presence) -> Answer:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._jobs.put((environ, answered))
+        self._jobs.put((environ, presence, answered))
         return await answered
 
     def _work(self) -> None:
         while True:
-            environ, answered = self._jobs.get()
+            environ, presence, answered = self._jobs.get()
+            presences.serve(presence)
             try:
-                answer = _call(self._application, environ)
+                answer = _busy(environ) if presence.is_gone() else _call(self._application, environ)
             except Exception:
                 logger.exception("The application failed")
                 answer = 500, [(b"content-length", b"0")], b""
@@ -84,6 +112,19 @@ class WSGIBridge:
 def _set_answer(answered: asyncio.Future[Answer], answer: Answer) -> None:
     if not answered.done():  # it is cancelled when the time to stop is over
         answered.set_result(answer)
+
+
+def _busy(environ: dict[str, Any]) -> Answer:
+    is_page = "text/html" in environ.get("HTTP_ACCEPT", "")
+    body = _BUSY_PAGE if is_page else _BUSY
+    headers = [
+        (b"content-type", b"text/html; charset=utf-8" if is_page else b"application/json"),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"retry-after", b"1"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    return 503, headers, body
 
 
 def _headers(scope: HTTPScope) -> dict[str, str]:

@@ -11,7 +11,6 @@ import base64
 import gzip
 import hashlib
 import re
-import threading
 import time
 import zlib
 from collections.abc import Iterable
@@ -22,9 +21,12 @@ from sqlalchemy import Connection, select, union_all
 
 from authserver.clients.model import ClientRecord, EndedOwnTokens
 from authserver.database.engine import Database
+from authserver.database.rereading import Rereading
 from authserver.database.sql import now_ms
 from authserver.database.status_indices import StatusCounter
 from authserver.keys.keyring import Keyring
+from authserver.refusals.exceptions import TryLater
+from authserver.refusals.reasons import Reason
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.retention import LEEWAY_MS
 from authserver.tokens.signing import sign
@@ -34,6 +36,8 @@ LIST_SIZE = 2**20
 TYP = "statuslist+jwt"
 
 _REBUILD_SECONDS = 1.0
+#: Seconds that a request waits for the first list.
+_FIRST_SECONDS = 5.0
 _TIME = re.compile(r"[0-9]{1,12}")
 
 
@@ -91,21 +95,39 @@ class StatusLists:
         self._issuer = issuer
         self.ttl = ttl
         self._lifetime = lifetime
-        self._locks: dict[int, threading.Lock] = {}
         self._lists: dict[int, StatusList] = {}
+        self._rebuilding: dict[int, Rereading] = {}
+
+    def has(self, number: int) -> bool:
+        """Whether `get` has a list in memory, and waits only briefly for a newer one."""
+        return number in self._lists
 
     def get(self, number: int) -> StatusList | None:
-        """Return a list that is at most a second old; None if no index of it has been leased yet."""
+        """Return a list that is at most a second old; None if no index of it has been leased yet.
+
+        While another thread builds the next list, and while the database is slow or away, this is the last one: it holds
+        until its `exp`, and its `iat` says how old it is.
+
+        Raises:
+            TryLater: there is no list yet, and the database is too slow for the first.
+        """
         present = self._lists.get(number)
-        if present is not None and time.monotonic() - present.built_at < _REBUILD_SECONDS:
-            return present
-        if present is None and number >= self.count():
+        if present is None:
+            return self._first(number)
+        if time.monotonic() - present.built_at >= _REBUILD_SECONDS:
+            self._rebuilding[number].wait()
+        return self._lists[number]
+
+    def _first(self, number: int) -> StatusList | None:
+        if number >= self.count():
             return None
-        with self._locks.setdefault(number, threading.Lock()):
-            present = self._lists.get(number)
-            if present is None or time.monotonic() - present.built_at >= _REBUILD_SECONDS:
-                present = self._lists[number] = self._build(number)
-            return present
+        self._rebuilding.setdefault(number, Rereading(lambda: self._rebuild(number))).wait(_FIRST_SECONDS)
+        if number not in self._lists:
+            raise TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=1)
+        return self._lists[number]
+
+    def _rebuild(self, number: int) -> None:
+        self._lists[number] = self._build(number)
 
     def count(self) -> int:
         """Count the lists. One statement."""

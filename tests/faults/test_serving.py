@@ -153,3 +153,18 @@ def _has_ipv6() -> bool:
     except OSError:
         return False
     return True
+
+
+def test_a_request_whose_client_has_left_before_it_got_a_thread_is_not_done(tmp_path: Path) -> None:
+    with serving(tmp_path, "--alone") as alone:
+        for _ in range(8):
+            alone.connect(request("GET /wait"))
+        wait_for(lambda: len(list(tmp_path.glob("release.*"))) == 8)
+        left, listens, stays = (alone.connect(request(f"POST /seen/{name}")) for name in ("left", "listens", "stays"))
+        left.close()
+        listens.shutdown(socket.SHUT_WR)
+        assert "400" in alone.ask(b"malformed\r\n\r\n"), "the server has read both ends before this"
+        alone.release.touch()
+        assert "seen" not in answer(listens), "it may have left as well, so it was told to come again"
+        assert "200 OK" in answer(stays)
+        assert alone.seen() == ["POST stays 0"]

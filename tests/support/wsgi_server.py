@@ -61,6 +61,14 @@ def make_app():
         sign_ins.release()
         return "done"
 
+    @app.get("/wait")
+    def wait():
+        with Path(f"{release}.{time.monotonic_ns()}").open("w"):
+            pass
+        while not release.exists():
+            time.sleep(0.02)
+        return "done"
+
     @app.route("/seen/<path:path>", methods=["GET", "HEAD", "POST", "TRACE"])
     def seen(path):
         path = path.encode("ascii", "backslashreplace").decode()

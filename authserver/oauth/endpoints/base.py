@@ -33,6 +33,9 @@ class Endpoint:
     `answer` makes an answer from a request. `cross_origin` says which pages may call it: those of registered
     origins, or those of any origin. Then preflights are answered.
 
+    `at_hand` says, from what follows the fixed part of the path, whether the answer to a GET is in memory and waits for no
+    database. Such requests find a thread whatever the database does; see `operations/at_hand`.
+
     `path` follows the issuer's own path; a `well_known` path precedes it (RFC 8414 section 3.1).
     """
 
@@ -44,6 +47,7 @@ class Endpoint:
     well_known: bool = False
     more_metadata: Callable[[Context], dict[str, Any]] | None = None
     cross_origin: Literal["registered", "any"] | None = None
+    at_hand: Callable[[Context, str], bool] = lambda _context, _rest: False
 
     def rule(self, prefix: str) -> str:
         """The path that it is served at. `prefix` is the issuer's path."""

@@ -42,7 +42,7 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
 def _more_metadata(context: Context) -> dict[str, Any]:
     return {
         "introspection_endpoint_auth_methods_supported": [method for method in METHODS if method != "none"],
-        "introspection_signing_alg_values_supported": [context.keyring.current().signing.algorithm],
+        "introspection_signing_alg_values_supported": [context.keyring.at_hand().signing.algorithm],
     }
 
 

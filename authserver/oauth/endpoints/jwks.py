@@ -7,7 +7,7 @@ from authserver.oauth.messages import Answer, HttpRequest
 
 
 def _answer(context: Context, request: HttpRequest) -> Answer:
-    keys = context.keyring.current()
+    keys = context.keyring.at_hand()
     headers = [
         ("Content-Type", "application/jwk-set+json"),
         # A next key is published for at least max-age before it signs, so no cache can lack the key of a token.
@@ -18,4 +18,12 @@ def _answer(context: Context, request: HttpRequest) -> Answer:
     return Answer(304, "", headers) if request.has(keys.etag) else Answer(200, keys.jwks, headers)
 
 
-ENDPOINT = Endpoint("jwks", "/.well-known/jwks.json", ("GET",), _answer, "jwks_uri", cross_origin="any")
+ENDPOINT = Endpoint(
+    "jwks",
+    "/.well-known/jwks.json",
+    ("GET",),
+    _answer,
+    "jwks_uri",
+    cross_origin="any",
+    at_hand=lambda _context, _rest: True,
+)

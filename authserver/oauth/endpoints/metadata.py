@@ -21,7 +21,7 @@ def _answer(context: Context, _request: HttpRequest) -> Answer:
         "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
     }
     # Only administrators need the scopes of administration (section 2 lets a server leave some scopes out).
-    known = context.server.services.catalogue.current().scopes
+    known = context.server.services.catalogue.at_hand().scopes
     if scopes := sorted(scope for scope in known if not scope.startswith(PREFIX)):
         document["scopes_supported"] = scopes  # an empty list is left out (RFC 8414 section 3.2)
     for endpoint in context.endpoints:
@@ -33,5 +33,11 @@ def _answer(context: Context, _request: HttpRequest) -> Answer:
 
 
 ENDPOINT = Endpoint(
-    "metadata", "/.well-known/oauth-authorization-server", ("GET",), _answer, well_known=True, cross_origin="any"
+    "metadata",
+    "/.well-known/oauth-authorization-server",
+    ("GET",),
+    _answer,
+    well_known=True,
+    cross_origin="any",
+    at_hand=lambda _context, _rest: True,
 )

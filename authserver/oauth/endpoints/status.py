@@ -54,6 +54,10 @@ def _still_good(request: HttpRequest, present: StatusList, ttl: int) -> str | No
     return min(good)[1] if good else None
 
 
+def _is_in_memory(context: Context, number: str) -> bool:
+    return number.isdecimal() and context.server.services.status_lists.has(int(number))
+
+
 def _aggregation(context: Context, _request: HttpRequest) -> Answer:
     services = context.server.services
     lists = [uri(services.issuer, number) for number in range(services.status_lists.count())]
@@ -61,7 +65,7 @@ def _aggregation(context: Context, _request: HttpRequest) -> Answer:
     return Answer(200, json.dumps({"status_lists": lists}), headers)
 
 
-LIST = Endpoint("status_list", "/status/<int:number>", ("GET",), _list, cross_origin="any")
+LIST = Endpoint("status_list", "/status/<int:number>", ("GET",), _list, cross_origin="any", at_hand=_is_in_memory)
 AGGREGATION = Endpoint(
     "status_lists", "/status", ("GET",), _aggregation, "status_list_aggregation_endpoint", cross_origin="any"
 )

@@ -1,0 +1,87 @@
+"""Admission: a burst waits for threads, a queue that is full or stuck refuses at once, and who has left costs nothing."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from authserver.serving import admission as module
+from authserver.serving.admission import Admission
+from authserver.serving.presence import Presence
+
+HERE = Presence()
+PLACES = 2
+
+
+def run(story: Callable[[Admission], Awaitable[None]]) -> None:
+    asyncio.run(asyncio.wait_for(story(Admission(PLACES)), 60))  # type: ignore[arg-type]
+
+
+async def fill(admission: Admission) -> None:
+    for _ in range(PLACES):
+        assert await admission.enter(HERE)
+
+
+async def started(*waiting: Awaitable[bool]) -> list[asyncio.Task[bool]]:
+    tasks = [asyncio.ensure_future(each) for each in waiting]
+    await asyncio.sleep(0)
+    return tasks  # type: ignore[return-value]
+
+
+def test_a_request_beyond_the_places_gets_the_first_that_becomes_free():
+    async def story(admission: Admission) -> None:
+        await fill(admission)
+        first, second = await started(admission.enter(HERE), admission.enter(HERE))
+        assert not first.done()
+        admission.leave(progress=True)
+        assert await first
+        assert not second.done()
+        admission.leave(progress=True)
+        assert await second
+
+    run(story)
+
+
+def test_a_full_queue_refuses_at_once():
+    async def story(admission: Admission) -> None:
+        await fill(admission)
+        waiting = await started(*(admission.enter(HERE) for _ in range(module._MOST)))
+        (further,) = await started(admission.enter(HERE))
+        assert further.done()
+        assert not further.result()
+        for _ in waiting:
+            admission.leave(progress=True)
+        assert all(await asyncio.gather(*waiting)), "all that waited were served"
+
+    run(story)
+
+
+def test_a_queue_that_does_not_move_is_refused_and_so_is_whoever_comes_next():
+    async def story(admission: Admission) -> None:
+        await fill(admission)
+        assert not await admission.enter(HERE), "it waited in vain"
+        (next_one,) = await started(admission.enter(HERE))
+        assert next_one.done()
+        assert not next_one.result()
+        admission.leave(progress=False)  # its database gave no answer
+        assert await admission.enter(HERE), "a place is free"
+        (stuck,) = await started(admission.enter(HERE))
+        assert stuck.done()
+        admission.leave(progress=True)
+        assert await admission.enter(HERE)
+        (waits_again,) = await started(admission.enter(HERE))
+        assert not waits_again.done()
+        admission.leave(progress=True)
+        assert await waits_again
+
+    run(story)
+
+
+def test_a_request_whose_client_has_left_gets_no_place():
+    async def story(admission: Admission) -> None:
+        await fill(admission)
+        gone = Presence(is_gone=lambda: True, may_be_gone=lambda: True)
+        left, here = await started(admission.enter(gone), admission.enter(HERE))
+        admission.leave(progress=True)
+        assert not await left
+        assert await here, "the place went to the next"
+
+    run(story)
