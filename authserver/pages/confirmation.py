@@ -49,11 +49,12 @@ def ask_for_password() -> Response | None:
 def confirm_visit(password: str) -> bool:
     """Confirm the visit if this is its user's password. Returns whether it was confirmed."""
     pages, visit = current_pages(), current_visit()
-    try:
-        proof = pages.passwords.again(visit.user_id, password, caller())
-    except Refused:
-        return False
-    pages.visits.confirm(visit, proof)
+    with pages.passwords.admitted():
+        try:
+            proof = pages.passwords.again(visit.user_id, password, caller())
+        except Refused:
+            return False
+        pages.visits.confirm(visit, proof)
     return True
 
 

@@ -32,15 +32,16 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
 
     @part.post("/sign-in")
     def sign_in_now() -> Page:
+        login, password = request.form.get("login", ""), request.form.get("password", "")
         try:
-            proof = pages.passwords.sign_in(request.form.get("login", ""), request.form.get("password", ""), caller())
+            with pages.passwords.admitted():
+                return _open(pages, pages.passwords.sign_in(login, password, caller()))
         except HashingOverloaded as overload:
             busy = _form(pages, _BUSY, 503)
             busy.headers["Retry-After"] = str(overload.retry_after)
             return busy
         except Refused:
             return _form(pages, _WRONG, 403)
-        return _open(pages, proof)
 
     return part
 

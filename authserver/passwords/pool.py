@@ -15,9 +15,11 @@ from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from authserver.database import deadlines
 from authserver.passwords.slots import MachineSlots
 from authserver.refusals.exceptions import TryLater
 from authserver.refusals.reasons import Reason
+from authserver.serving.presence import client_may_be_gone
 
 
 class HashingOverloaded(TryLater):
@@ -43,8 +45,8 @@ class HashingPool:
         directory: of the slot files; made with mode 0700 if missing, refused if others may enter it.
         capacity: hashes at once on the machine; None for one less than the cores, but at least 1. Where processes
             differ, as in a rolling change of the setting, the largest figure holds.
-        queue: most callers of this process in `slot()`, waiting or hashing. Each holds a thread of the worker, so it
-            has to be below the worker's number of threads.
+        queue: most callers of this process in `admitted()` or `slot()`, waiting or working. Each holds a thread of the
+            worker, so it has to be below the worker's number of threads.
         patience: seconds to wait for a slot, because a stopped process may keep one for ever.
 
     Raises:
@@ -70,51 +72,70 @@ class HashingPool:
         """Callers in this process that have no slot yet."""
         return len(self._tickets)
 
-    def require_room(self) -> None:
-        """Raise what `slot` would raise at once; for callers that have work to do before it.
+    @contextlib.contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count this thread among the callers for the block. A slot within it costs no second place in the queue.
+
+        For a whole sign-in: its statements come before and after the hash, and if the database is slow they hold a
+        thread for as long as a hash does.
 
         Raises:
-            HashingOverloaded: the queue is full.
+            HashingOverloaded: at once, if the queue is full.
         """
+        if self._thread.is_admitted:
+            yield
+            return
         with self._changed:
-            if len(self._tickets) + self.running >= self.queue:
+            if self.callers >= self.queue:
                 self.refused_full += 1
                 raise HashingOverloaded(self._retry_after())
+            self.callers += 1
+        self._thread.is_admitted = True
+        try:
+            yield
+        finally:
+            self._thread.is_admitted = False
+            with self._changed:
+                self.callers -= 1
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
         """Hold one of the machine's slots for the block.
 
         Raises:
-            HashingOverloaded: at once when the queue is full, after `patience` when no slot became free.
+            HashingOverloaded: at once when the queue is full, after `patience` when no slot became free, or after the wait
+                if the client has left meanwhile.
         """
-        entered = time.monotonic()
-        ticket, index = object(), None
-        with self._changed:
-            self.require_room()  # the lock is reentrant
-            self._tickets.append(ticket)
-        try:
-            index = self._take_slot(ticket, entered + self.patience)
-        finally:
+        with self.admitted(), deadlines.paused():
+            entered = time.monotonic()
+            ticket, index = object(), None
             with self._changed:
-                self._tickets.remove(ticket)
-                self.running += index is not None
-                self._changed.notify_all()
-        started = time.monotonic()
-        try:
-            yield
-        finally:
-            self._slots.release(index)
-            with self._changed:
-                self.running -= 1
-                self._average_hash = _moving_average(self._average_hash, time.monotonic() - started)
-                self._average_stay = _moving_average(self._average_stay, time.monotonic() - entered)
+                self._tickets.append(ticket)
+            try:
+                index = self._take_slot(ticket, entered + self.patience)
+            finally:
+                with self._changed:
+                    self._tickets.remove(ticket)
+                    self.running += index is not None
+                    self._changed.notify_all()
+            started = time.monotonic()
+            try:
+                yield
+            finally:
+                self._slots.release(index)
+                with self._changed:
+                    self.running -= 1
+                    self._average_hash = _moving_average(self._average_hash, time.monotonic() - started)
+                    self._average_stay = _moving_average(self._average_stay, time.monotonic() - entered)
 
     def _take_slot(self, ticket: object, deadline: float) -> int:
         with self._changed:
+            queued = self._tickets[0] is not ticket
             first = self._changed.wait_for(lambda: self._tickets[0] is ticket, deadline - time.monotonic())
         waited = False
         while first:
+            if (queued or waited) and client_may_be_gone():
+                raise HashingOverloaded(self._retry_after())
             if (index := self._slots.try_acquire()) is not None:
                 if waited:
                     self._slots.notify()  # `wait` took every hint, and more than one slot may have become free
@@ -137,11 +158,17 @@ class HashingPool:
         self._changed = threading.Condition()
         self._tickets: deque[object] = deque()
         self.running = 0  # callers in this process that have a slot
+        self.callers = 0  # all of them: sign-ins that are under way, and other hashes
+        self._thread = _Thread()
 
     def after_fork(self) -> None:
         """In the child: forget the parent's callers, whose threads do not exist here, and a lock that one may have."""
         self._reset_queue()
         self._slots.forget()
+
+
+class _Thread(threading.local):
+    is_admitted = False
 
 
 _pools: weakref.WeakSet[HashingPool] = weakref.WeakSet()

@@ -34,11 +34,12 @@ def _lifetimes(settings: Values) -> Iterator[Contradiction]:
 
 def _hashing(settings: Values) -> Iterator[Contradiction]:
     passwords, threads = settings.passwords, settings.server.threads
-    if passwords.hashing_queue >= threads - 2:
-        # Sign-ins must not take all threads of a worker: refreshes need some.
+    free = max(2, settings.server.kept_free)
+    if passwords.hashing_queue >= threads - free:
+        # Sign-ins must not take all threads of a worker that may wait for the database: refreshes need some.
         yield (
             ("passwords.hashing_queue", "server.threads"),
-            f"passwords.hashing_queue must be less than server.threads - 2 ({threads - 2})",
+            f"passwords.hashing_queue must be less than server.threads - {free} ({threads - free})",
         )
     cost = ("passwords.argon2_memory_kib", "passwords.argon2_time_cost")
     strong = any(

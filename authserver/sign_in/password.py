@@ -5,7 +5,8 @@ Every answer costs one statement and one hash, so neither text nor time tells a 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 from sqlalchemy import Connection
@@ -45,6 +46,21 @@ class PasswordCheck:
         self._hasher = hasher
         self._audit = audit
         self._references = references
+
+    @contextmanager
+    def admitted(self) -> Iterator[None]:
+        """Count a whole sign-in, with its statements before and after the hash, among those of this worker.
+
+        Raises:
+            HashingOverloaded: there are too many.
+        """
+        with ExitStack() as held:
+            try:
+                held.enter_context(self._hasher.pool.admitted())
+            except HashingOverloaded:
+                metrics.HASHING_REFUSED.inc()
+                raise
+            yield
 
     def sign_in(self, login: str, password: str, caller: Caller, client_id: str | None = None) -> Proof:
         """Authenticate by user name or e-mail address. `client_id` is the client that asks; None for the own pages."""
@@ -95,12 +111,12 @@ class PasswordCheck:
         """Compute one hash in every case: an unknown user costs as much time as a wrong password."""
         try:
             # Before the statement: a flood of sign-ins is refused here, and must not take connections from refreshes.
-            self._hasher.pool.require_room()
-            with self._database.autocommit() as connection:
-                user = find(connection)
-            stored = None if user is None or len(password) > _LONGEST else user.password_hash
-            with metrics.HASHING.track_inprogress():
-                return user, self._hasher.verify(password[:_LONGEST], stored)
+            with self._hasher.pool.admitted():
+                with self._database.autocommit() as connection:
+                    user = find(connection)
+                stored = None if user is None or len(password) > _LONGEST else user.password_hash
+                with metrics.HASHING.track_inprogress():
+                    return user, self._hasher.verify(password[:_LONGEST], stored)
         except HashingOverloaded:
             metrics.HASHING_REFUSED.inc()
             raise

@@ -36,7 +36,8 @@ class PasswordGrant(TokenGrant):
         scopes.requested(client, self.asked, self.services.catalogue.current())
 
     def create_token_response(self) -> dict[str, Any]:
-        opened = self._sign_in()
+        with self.services.passwords.admitted():
+            opened = self._sign_in()
         self.services.activity.count(SIGN_IN)
         session = opened.session
         if self.request.client.uses_cookies:
