@@ -54,17 +54,21 @@ class Refusals:
         self._references = references
         self._activity = activity
 
-    def translate(self, error: Exception, *, client_id: str | None = None, basic: bool = False) -> RefusedRequest:
+    def translate(
+        self, error: Exception, *, client_id: str | None = None, basic: bool = False, window: int | None = None
+    ) -> RefusedRequest:
         """Make the OAuth error for a refusal, or for a database that is away, restarting, full, too slow or read-only.
 
-        `basic` says that the client tried HTTP authentication: the answer is 401 then.
+        `basic` says that the client tried HTTP authentication: the answer is 401 then. `window` has the seconds in which
+        the client has to come back, because its refresh token may have been rotated.
         """
         refusal = error if isinstance(error, Refused | TryLater) else _database_unavailable(error)
         public = Public.LATER if isinstance(refusal, TryLater) else refusal.reason.public
         status = _STATUS.get(public, 400)
         headers: Headers = []
         if isinstance(refusal, TryLater):
-            headers.append(("Retry-After", str(refusal.retry_after)))
+            seconds = refusal.retry_after if not window else min(refusal.retry_after, window // 2)
+            headers.append(("Retry-After", str(seconds)))
         elif public is Public.CLIENT and basic:
             status = 401
             headers.append(("WWW-Authenticate", 'Basic realm="authserver", charset="UTF-8"'))

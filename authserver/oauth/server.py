@@ -124,7 +124,9 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         except (Refused, TryLater, *Unavailable) as error:
             client_id = getattr(token_request, "presented_client_id", None)
             basic = request.fields.get("Authorization") is not None
-            refused = self.refusals.translate(error, client_id=client_id, basic=basic)
+            client = getattr(token_request, "client", None)
+            window = client.retry_window if client is not None and grant == "refresh_token" else None
+            refused = self.refusals.translate(error, client_id=client_id, basic=basic, window=window)
             answer, outcome = self.refused(refused), refused.error
         finally:
             REQUESTS.labels(endpoint, grant, outcome).inc()
