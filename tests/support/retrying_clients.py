@@ -42,15 +42,19 @@ class RetryingClient:
         self.put_off = 0  # answers that said 503
         self.longest = 0.0  # seconds from a first attempt to its answer
 
-    def refresh(self) -> None:
+    def refresh(self, note: Callable[[float, int | None], None] = lambda _took, _status: None) -> None:
         """Refresh once, with as many tries as it takes within the retry window.
+
+        `note` gets the seconds of each try, and the status of its answer; None if there was none.
 
         Raises:
             SignedOut: refused.
         """
         began = time.monotonic()
         while True:
+            tried_at = time.monotonic()
             answer = self._attempt()
+            note(time.monotonic() - tried_at, None if answer is None else answer.status)
             if answer is not None and answer.status == 200:
                 break
             if answer is not None and answer.status != 503:
@@ -86,9 +90,10 @@ class RetryingClient:
 class RetryingClients:
     """Clients at work, each on a session of its own."""
 
-    def __init__(self, server: LiveServer, person: Person, count: int) -> None:
+    def __init__(self, server: LiveServer, person: Person, count: int, *, window: int = WINDOW) -> None:
         self._setup: Setup = server.setup
-        app = self._setup.an_app(public=True, retry_window=WINDOW)
+        self._window = window
+        app = self._setup.an_app(public=True, retry_window=window)
         self.clients = []
         with server.http() as http:
             for _ in range(count):
@@ -137,7 +142,7 @@ class RetryingClients:
         """Make the session older, as if the client had paused. No request of the client is under way."""
         while True:
             try:
-                self._setup.back_date(client.session_id, WINDOW + 1)
+                self._setup.back_date(client.session_id, self._window + 1)
             except Unavailable:  # the database is down just now
                 time.sleep(PAUSE)
             else:

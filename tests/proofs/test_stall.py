@@ -1,0 +1,143 @@
+"""A database that stops: what needs none is answered, and no client is signed out."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tests.support.postgres import Cluster
+from tests.support.postgres_programs import newest
+from tests.support.prober import Prober, Sample
+from tests.support.proof import Proof
+from tests.support.retrying_clients import RetryingClient, RetryingClients
+from tests.support.server import LiveServer
+from tests.support.setup import Setup, make_setup
+
+CLIENTS = 40
+WINDOW = 30  # seconds, the default: shorter than the stop of the full form
+TIMEOUT = 5.0  # seconds, the default of database.timeout
+SOON = 0.1
+BACK = 2.0
+PAUSE = 0.3  # seconds between two refreshes of one client: the machine has to have time to spare
+DOCUMENTS = ("/healthz", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/status/0")
+
+
+@pytest.fixture
+def cluster() -> Iterator[Cluster]:
+    made = Cluster(newest())
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def server(cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
+    setup = make_setup("postgresql", tmp_path, postgres=cluster)
+    setup.an_api()
+    live = LiveServer(setup).start()
+    yield live
+    live.stop()
+    setup.close()
+
+
+@contextmanager
+def locked(setup: Setup) -> Iterator[None]:
+    with setup.database.transaction() as connection:
+        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+        connection.execute(text("LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE"))
+        yield
+
+
+Attempt = tuple[float, float, int | None]  # when it ended, the seconds that it took, the status of its answer
+
+
+@contextmanager
+def refreshing(clients: list[RetryingClient], attempts: list[Attempt]) -> Iterator[None]:
+    """Let the clients refresh all the time, and note each attempt. Raises what any of them met."""
+    over = threading.Event()
+
+    def work(client: RetryingClient) -> None:
+        while not over.wait(PAUSE):
+            client.refresh(lambda took, status: attempts.append((time.monotonic(), took, status)))
+
+    with ThreadPoolExecutor(len(clients)) as threads:
+        running = [threads.submit(work, client) for client in clients]
+        try:
+            yield
+        finally:
+            over.set()
+        for each in running:
+            each.result()
+
+
+def let_the_windows_pass(setup: Setup) -> None:
+    """Make a rotation of each session due."""
+    setup.sql("UPDATE sessions SET rotated_at = rotated_at - :ms", ms=1000 * (WINDOW + 1))
+
+
+def stall(server: LiveServer, seconds: int, cause: Callable[[], AbstractContextManager[None]], proof: Proof) -> None:
+    """Let the clients refresh, stall the database for so many seconds, and check what they and others saw."""
+    setup = server.setup
+    clients = RetryingClients(server, setup.a_person(), CLIENTS, window=WINDOW).clients
+    with server.http() as http:
+        for path in DOCUMENTS * 20:  # each worker has all of them in memory
+            assert http.get(path).status_code == 200
+    attempts: list[Attempt] = []
+    with refreshing(clients, attempts), Prober(server.port, DOCUMENTS) as prober:
+        time.sleep(2)
+        let_the_windows_pass(setup)  # so rotations are under way when it begins
+        began = time.monotonic()
+        with cause():
+            time.sleep(seconds)
+            ended = time.monotonic()
+        time.sleep(BACK + 1)
+    what = f"{cause.__name__} for {seconds} s"
+    check_documents([sample for sample in prober.samples if began <= sample.at <= ended], what, proof)
+    check_refreshes(attempts, began, ended, what, proof)
+    proof.figure(f"{what}: rotations whose answer was lost, and repeated", str(len(setup.events("session.retry"))))
+    let_the_windows_pass(setup)
+    for client in clients:
+        client.refresh()
+        client.close()
+    assert setup.events("session.reuse") == []
+
+
+def check_documents(samples: list[Sample], what: str, proof: Proof) -> None:
+    assert {sample.status for sample in samples} == {200}
+    for path in DOCUMENTS:
+        took = sorted(sample.seconds for sample in samples if sample.path == path)
+        figures = [took[len(took) // 2], took[int(len(took) * 0.99)], took[-1]]
+        proof.figure(f"{what}: {path}, p50, p99, longest", ", ".join(f"{1000 * each:.1f} ms" for each in figures))
+    late = [sample for sample in samples if sample.seconds > SOON]
+    assert late == [], f"{len(late)} of {len(samples)} answers took longer than {SOON} s"
+
+
+def check_refreshes(attempts: list[Attempt], began: float, ended: float, what: str, proof: Proof) -> None:
+    assert {status for _, _, status in attempts} == {200, 503}
+    put_off = sorted(took for at, took, status in attempts if status == 503 and at > began)
+    recovery = min(at for at, _, status in attempts if status == 200 and at > ended) - ended
+    proof.figure(f"{what}: refreshes put off", str(len(put_off)))
+    proof.figure(f"{what}: of them within {SOON} s", str(sum(took <= SOON for took in put_off)))
+    proof.figure(f"{what}: longest wait for a 503", f"{put_off[-1]:.2f} s")
+    proof.figure(f"{what}: first refresh after it", f"{recovery:.2f} s")
+    assert put_off[-1] < TIMEOUT + 1.5  # libpq counts the time of a connection in whole seconds
+    assert recovery < BACK
+
+
+def test_stall(proof: Proof, server: LiveServer, cluster: Cluster):
+    """A stopped PostgreSQL, and a locked table, under clients that refresh."""
+
+    def stopped() -> AbstractContextManager[None]:
+        return cluster.stopped()
+
+    def table_locked() -> AbstractContextManager[None]:
+        return locked(server.setup)
+
+    stall(server, proof.amount(8, 40), stopped, proof)
+    stall(server, proof.amount(6, 25), table_locked, proof)
