@@ -28,11 +28,12 @@ from authserver.settings.model import Settings
 
 _log = structlog.get_logger("authserver.database")
 
-#: The part of it after which the server ends a statement or its wait for a lock: before the client gives up, which costs
-#: the connection.
-_SERVER_SHARE = 0.8
+#: The parts of `database.timeout` after which the server ends a statement, and before that its wait for a lock, whose
+#: error says more. The client gives up after both, because that costs the connection.
+_STATEMENT_SHARE = 0.8
+_LOCK_SHARE = 0.7
 #: What a connection has in any case, in multiples of `database.timeout`. A server's statements have `statement_timeout` too.
-LIMITS = {"lock_timeout": _SERVER_SHARE, "idle_in_transaction_session_timeout": 3}
+LIMITS = {"lock_timeout": _LOCK_SHARE, "idle_in_transaction_session_timeout": 3}
 _ASK_LIMITS = ", ".join(f"current_setting('{name}')" for name in LIMITS)
 #: Seconds until the next of several hosts is tried. A host that is gone without a word costs each new connection as much.
 _NEXT_HOST_SECONDS = 3
@@ -78,7 +79,7 @@ def _libpq_options(url: URL, timeout: int, *, bounded: bool) -> dict[str, Any]:
     """
     theirs = url.query.get("options", os.environ.get("PGOPTIONS", ""))
     bounds = {name: round(factor * timeout * 1000) for name, factor in LIMITS.items()}
-    bounds["statement_timeout"] = round(_SERVER_SHARE * timeout * 1000) if bounded else 0
+    bounds["statement_timeout"] = round(_STATEMENT_SHARE * timeout * 1000) if bounded else 0
     ours: dict[str, Any] = {
         "fallback_application_name": "authserver",
         # A server that lost its power closes no connection. By the kernel's defaults a thread would wait 15 minutes

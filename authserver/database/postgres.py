@@ -44,22 +44,44 @@ class BoundedConnection(psycopg.Connection[Any]):
         raise Overdue("the database did not answer in time") from None
 
 
-#: So many threads of a process open connections at once. After a pause the server has to look at every attempt that was
-#: given up meanwhile, before it answers a new one.
-_OPENING = threading.BoundedSemaphore(2)
+class _Opening:
+    """After a failure only so many threads of a process open connections at once.
+
+    A server that was stopped looks at every attempt that was given up meanwhile before it answers a new one.
+    """
+
+    def __init__(self) -> None:
+        self.failed = False
+        self.places = threading.BoundedSemaphore(2)
+
+
+_opening = _Opening()
 
 
 def connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
     """Open a connection within the thread's time for the database, which all hosts of the address share."""
+    if not _opening.failed:
+        return _connect(arguments, options)
     seconds = left()
-    if not _OPENING.acquire(timeout=None if seconds == math.inf else max(0.0, seconds)):
+    if not _opening.places.acquire(timeout=None if seconds == math.inf else max(0.0, seconds)):
         raise Overdue("the database did not answer in time")
     try:
-        if seconds != math.inf:
-            hosts = str(options.get("host", "")).count(",") + 1
-            # libpq counts whole seconds, at least 2.
-            share = max(2, math.ceil(left() / hosts))
-            options["connect_timeout"] = min(share, int(options.get("connect_timeout") or share))
-        return BoundedConnection.connect(*arguments, **options)
+        return _connect(arguments, options)
     finally:
-        _OPENING.release()
+        _opening.places.release()
+
+
+def _connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
+    if (seconds := left()) != math.inf:
+        hosts = str(options.get("host", "")).count(",") + 1
+        # libpq counts whole seconds, at least 2.
+        share, given = max(2, math.ceil(seconds / hosts)), str(options.get("connect_timeout", ""))
+        if not given or given.isdecimal():  # libpq refuses what is no number
+            options["connect_timeout"] = min(share, int(given or share) or share)
+    try:
+        connection = BoundedConnection.connect(*arguments, **options)
+    except psycopg.Error:
+        _opening.failed = True
+        raise
+    _opening.failed = False
+    return connection

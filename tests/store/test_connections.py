@@ -75,7 +75,7 @@ def test_options_of_the_operator_are_added_to_ours(
     if given == "in PGOPTIONS":
         monkeypatch.setenv("PGOPTIONS", options)
     database = connected(url) if given == "in PGOPTIONS" else connected(url, options=options)
-    assert shown(database, "search_path", "work_mem", "lock_timeout") == ["auth", "9MB", "5600ms"]
+    assert shown(database, "search_path", "work_mem", "lock_timeout") == ["auth", "9MB", "4900ms"]
     schema.upgrade(database)
     schema.check(database)
     with database.autocommit() as connection:
@@ -84,7 +84,7 @@ def test_options_of_the_operator_are_added_to_ours(
 
 
 def test_what_the_url_says_counts_where_we_have_a_value_of_our_own(url: str, connected: Connect):
-    assert shown(connected(url), "application_name", "lock_timeout") == ["authserver", "5600ms"]
+    assert shown(connected(url), "application_name", "lock_timeout") == ["authserver", "4900ms"]
     theirs = connected(
         url, application_name="shop", options="-c lock_timeout=3s", connect_timeout="9", tcp_user_timeout="4000"
     )

@@ -82,7 +82,7 @@ def test_an_upgrade_waits_for_another_longer_than_for_a_lock(empty_postgresql: D
         upgrade.result()
     schema.check(empty_postgresql)
     with empty_postgresql.autocommit() as connection:
-        assert connection.execute(text("SHOW lock_timeout")).scalar() == "800ms"
+        assert connection.execute(text("SHOW lock_timeout")).scalar() == "700ms"
 
 
 @pytest.mark.postgresql

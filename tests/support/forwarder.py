@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+import time
 from typing import Self
 
 
 class Forwarder:
-    """Listens on `port` of this machine and leads each new connection to another port. Use it in a `with` block."""
+    """Listens on `port` of this machine and leads each new connection to another port. Use it in a `with` block.
 
-    def __init__(self, target: int) -> None:
+    `delay` is the time in seconds that data take either way.
+    """
+
+    def __init__(self, target: int, *, delay: float = 0) -> None:
         self._target = target
+        self._delay = delay
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -67,6 +72,7 @@ class Forwarder:
         """Carry bytes one way until either end closes, then close both; a forgotten client only once it has sent."""
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
+                time.sleep(self._delay)
                 sink.sendall(data)
         for end in (source, sink):
             if end is source or end not in self._forgotten:
