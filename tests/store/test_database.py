@@ -15,11 +15,13 @@ import pytest
 from flask import Flask
 from pydantic import SecretStr
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from authserver.database import schema
 from authserver.database.engine import Database, open_database
-from authserver.database.failures import Unavailable
+from authserver.database.failures import Unavailable, reason_of
 from authserver.database.status_indices import prove_writable
+from authserver.refusals.reasons import Reason
 from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings
 from tests.support.databases import on_postgresql
@@ -75,6 +77,7 @@ def test_an_upgrade_waits_for_another_longer_than_for_a_lock(empty_postgresql: D
     )
     with ThreadPoolExecutor(1) as second:
         with empty_postgresql.patient().transaction() as first:
+            first.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             first.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": schema._ADVISORY_LOCK})
             upgrade = second.submit(schema.upgrade, empty_postgresql)
             with empty_postgresql.patient().autocommit() as watcher:
@@ -129,3 +132,27 @@ def test_the_proof_writes_into_the_row_that_is_there(setup: Setup):
     ((place_after, locked_by_after),) = setup.sql("SELECT ctid, xmax FROM status_counter")
     assert place_after == place
     assert locked_by_after != locked_by
+
+
+@pytest.mark.postgresql
+def test_a_long_statement_is_ended_unless_it_is_work_that_may_take_long(empty_postgresql: Database):
+    """Once a statement held a thread for as long as it liked."""
+    long = text("SELECT pg_sleep(1.2)")  # the database's timeout is a second
+    with empty_postgresql.autocommit() as connection, pytest.raises(OperationalError) as ended:
+        connection.execute(long)
+    assert reason_of(ended.value) is Reason.DATABASE_BUSY
+    for way in (Database.autocommit, Database.transaction):
+        with way(empty_postgresql.patient()) as connection:
+            connection.execute(long)
+            assert connection.execute(text("SHOW statement_timeout")).scalar() == "1min"
+    with empty_postgresql.autocommit() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "800ms", "it was changed for itself alone"
+
+
+@pytest.mark.postgresql
+def test_the_statements_of_a_command_have_no_bound(empty_postgresql: Database):
+    url = SecretStr(empty_postgresql.engine.url.render_as_string(hide_password=False))
+    command = open_database(Flask("command"), Settings(database=DatabaseSettings(url=url)), bounded=False)
+    with command.autocommit() as connection:
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == "0"
+    command.dispose()
