@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from tests.support.oauth import OAuth
+from tests.support.parallel_refresh import RefreshingProcesses
 from tests.support.postgres import Cluster
 from tests.support.postgres_programs import newest
 from tests.support.prober import Prober, Sample
@@ -21,11 +23,12 @@ from tests.support.server import LiveServer
 from tests.support.setup import Setup, make_setup
 
 CLIENTS = 40
+BURST = 200
 WINDOW = 30  # seconds, the default: shorter than the stop of the full form
 TIMEOUT = 5.0  # seconds, the default of database.timeout
 SOON = 0.1
 BACK = 2.0
-PAUSE = 0.3  # seconds between two refreshes of one client: the machine has to have time to spare
+PAUSE = 0.4  # seconds between two tries of one client: less than Retry-After, and the machine has time to spare
 DOCUMENTS = ("/healthz", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/status/0")
 
 
@@ -63,6 +66,7 @@ def refreshing(clients: list[RetryingClient], attempts: list[Attempt]) -> Iterat
     over = threading.Event()
 
     def work(client: RetryingClient) -> None:
+        client.pause = PAUSE
         while not over.wait(PAUSE):
             client.refresh(lambda took, status: attempts.append((time.monotonic(), took, status)))
 
@@ -108,6 +112,20 @@ def stall(server: LiveServer, seconds: int, cause: Callable[[], AbstractContextM
     assert setup.events("session.reuse") == []
 
 
+def burst(server: LiveServer, proof: Proof) -> None:
+    """Many more refreshes at once than there are threads all wait for their turn, if the database is well."""
+    app = server.setup.an_app(public=True)
+    with server.http() as http:
+        token = OAuth(http, app).sign_in(server.setup.a_person()).json()["refresh_token"]
+    with RefreshingProcesses(server.port, app.client_id, processes=4, threads=BURST // 4) as clients:
+        clients.refresh(token)  # the connections are open
+        began = time.monotonic()
+        answers = clients.refresh(token)
+    took = time.monotonic() - began
+    assert [answer.status for answer in answers] == [200] * BURST
+    proof.figure(f"a burst of {BURST} refreshes at once: all answered with 200, within", f"{took:.2f} s")
+
+
 def check_documents(samples: list[Sample], what: str, proof: Proof) -> None:
     assert {sample.status for sample in samples} == {200}
     for path in DOCUMENTS:
@@ -139,5 +157,6 @@ def test_stall(proof: Proof, server: LiveServer, cluster: Cluster):
     def table_locked() -> AbstractContextManager[None]:
         return locked(server.setup)
 
+    burst(server, proof)
     stall(server, proof.amount(8, 40), stopped, proof)
     stall(server, proof.amount(6, 25), table_locked, proof)

@@ -75,13 +75,17 @@ def test_an_upgrade_waits_for_another_longer_than_for_a_lock(empty_postgresql: D
         "SELECT max(extract(epoch FROM clock_timestamp() - query_start)) FROM pg_stat_activity "
         "WHERE datname = current_database() AND wait_event_type = 'Lock'"
     )
+
+    def longest_wait() -> float:
+        with empty_postgresql.autocommit() as watcher:
+            return float(watcher.execute(waiting_for).scalar() or 0)
+
     with ThreadPoolExecutor(1) as second:
         with empty_postgresql.patient().transaction() as first:
             first.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             first.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": schema._ADVISORY_LOCK})
             upgrade = second.submit(schema.upgrade, empty_postgresql)
-            with empty_postgresql.patient().autocommit() as watcher:
-                until(lambda: upgrade.done() or (watcher.execute(waiting_for).scalar() or 0) > 1.5)
+            until(lambda: upgrade.done() or longest_wait() > 1.5)
         upgrade.result()
     schema.check(empty_postgresql)
     with empty_postgresql.autocommit() as connection:

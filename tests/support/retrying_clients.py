@@ -35,6 +35,7 @@ class RetryingClient:
         self._server = server
         self._app = app
         self._connection: HTTPConnection | None = None
+        self.pause = PAUSE
         self.session_id = session_id
         self.refresh_token = refresh_token
         self.refreshes = 0
@@ -60,7 +61,7 @@ class RetryingClient:
             if answer is not None and answer.status != 503:
                 raise SignedOut(f"{answer.status} after {self.refreshes} refreshes, {self.lost} answers lost")
             assert time.monotonic() - began < WINDOW, "no answer within the window: this proves nothing"
-            time.sleep(PAUSE)
+            time.sleep(self.pause)
         assert answer.refresh_token is not None
         self.refresh_token = answer.refresh_token
         self.refreshes += 1
