@@ -28,7 +28,8 @@ class Hints:
     """What an application says about its requests. Both are called in the event loop, so they must not wait.
 
     `at_hand` tells from the WSGI environment whether a request waits for nothing. `on_refused` is called for each
-    request that was refused. `kept_free` threads of a worker are never taken by requests that may wait.
+    request that was refused. `kept_free` threads of a worker, at most a quarter, are never taken by requests that
+    may wait.
     """
 
     kept_free: int

@@ -44,7 +44,8 @@ class WSGIBridge:
         self._application = application
         self._on_start = on_start
         self._hints = hints
-        self._admission = Admission(threads if hints is None else threads - hints.kept_free)
+        kept_free = 0 if hints is None else min(hints.kept_free, threads // 4)  # also where `--threads` says few
+        self._admission = Admission(threads - kept_free)
         self._jobs: SimpleQueue[tuple[dict[str, Any], Presence, asyncio.Future[Answer]]] = SimpleQueue()
         for _ in range(threads):
             # Daemon threads: a request that outlives the time to stop does not keep the process alive. A plain queue:

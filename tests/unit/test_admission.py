@@ -3,9 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import pytest
+
 from authserver.serving import admission as module
-from authserver.serving.admission import Admission
+from authserver.serving.admission import Admission, Hints
 from authserver.serving.presence import Presence
+from authserver.serving.wsgi import WSGIBridge
+from authserver.settings.values import ServerSettings
 
 HERE = Presence()
 PLACES = 2
@@ -85,3 +89,11 @@ def test_a_request_whose_client_has_left_gets_no_place():
         assert await here, "the place went to the next"
 
     run(story)
+
+
+@pytest.mark.parametrize(("threads", "places"), [(4, 3), (8, 6), (16, 12), (64, 60)])
+def test_no_more_than_a_quarter_of_the_threads_is_kept_free(threads: int, places: int):
+    """Once `serve --threads 4` would have kept all of them free, and answered no request."""
+    hints = Hints(ServerSettings(threads=64).kept_free, at_hand=lambda _: False, on_refused=lambda: None)
+    bridge = WSGIBridge(lambda _environ, _start: [], threads=threads, on_start=lambda: None, hints=hints)
+    assert bridge._admission._places == places
