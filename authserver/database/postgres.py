@@ -62,7 +62,7 @@ def connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
     """Open a connection within the thread's time for the database, which all hosts of the address share."""
     if not _opening.failed:
         return _connect(arguments, options)
-    seconds = left()
+    seconds = left() / 2  # the other half is for the connection
     if not _opening.places.acquire(timeout=None if seconds == math.inf else max(0.0, seconds)):
         raise Overdue("the database did not answer in time")
     try:

@@ -13,7 +13,7 @@ from authserver.database.failures import Unavailable
 _log = structlog.get_logger("authserver.database")
 
 #: Seconds that a request waits for a newer copy. What needs no database is to be answered within 0.1 s.
-BRIEFLY = 0.05
+BRIEFLY = 0.03
 #: Seconds after a failure before the next attempt.
 _PAUSE = 1.0
 
