@@ -22,9 +22,11 @@ from authserver.database import schema
 from authserver.database.engine import Database, open_database
 from authserver.database.failures import FailureLog
 from authserver.database.status_indices import StatusIndices
+from authserver.keys import store as keys
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
+from authserver.keys.vault import Vault
 from authserver.oauth import adapter
 from authserver.oauth.endpoints import ENDPOINTS
 from authserver.oauth.endpoints.base import Context
@@ -53,6 +55,10 @@ from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
 from authserver.settings.model import Settings
 from authserver.sign_in.password import PasswordCheck
+from authserver.throttling.counters import DatabaseCounters
+from authserver.throttling.policy import Rules
+from authserver.throttling.slots import Slots
+from authserver.throttling.throttle import Throttle
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
@@ -103,7 +109,8 @@ def create_app(settings: Settings) -> Flask:
     activity = Activity()
     references = References(vault.reference_key())
     hasher = open_hasher(settings)
-    passwords = PasswordCheck(database, hasher, audit, references)
+    throttle = open_throttle(settings, database, vault)
+    passwords = PasswordCheck(database, hasher, throttle, audit, references)
 
     rotation = Rotation(database, keyring, clients, audit, references)
     access_tokens = AccessTokens(keyring, settings.issuer)
@@ -113,6 +120,7 @@ def create_app(settings: Settings) -> Flask:
         clients=clients,
         catalogue=catalogue,
         passwords=passwords,
+        throttle=throttle,
         opening=Opening(database, keyring, StatusIndices(database)),
         rotation=rotation,
         access_tokens=access_tokens,
@@ -148,7 +156,7 @@ def create_app(settings: Settings) -> Flask:
         errors.add(f"{base}/admin", ErrorPages(pages, references))
         app.register_blueprint(sign_in.sign_in_blueprint(pages))
         app.register_blueprint(sign_in.visit_blueprint(pages))
-        account.register(app, pages, database, settings, catalogue, hasher)
+        account.register(app, pages, database, settings, catalogue, hasher, throttle)
     health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew), base)
     exposition.register(app, settings.metrics.token, base)
     if settings.pages.admin:
@@ -177,6 +185,14 @@ def create_app(settings: Settings) -> Flask:
         Hints(settings.server.kept_free, at_hand(of_app(context)), TURNED_AWAY.inc),
     )
     return app
+
+
+def open_throttle(settings: Settings, database: Database, vault: Vault) -> Throttle:
+    """The counts of failed attempts. Their key is never rotated: another key would forget all of them."""
+    with database.autocommit() as connection:
+        slots = Slots(keys.secret(connection, vault, "throttling"))
+    rules = Rules.of(settings.throttling)
+    return Throttle(DatabaseCounters(database, rules), rules, slots)
 
 
 def make_app(settings: Settings) -> Flask:

@@ -110,7 +110,7 @@ def _client(window: int, late_retries: int) -> Client:
     return Client(
         client_id="app", auth_methods=nothing, secret_digests=(), grants=nothing, scopes=nothing,
         default_scopes=nothing, default_api=None, refresh_policy="rotate", retry_window=window,
-        late_retries=late_retries, refuse_foreign_retries=False, access_token_lifetime=900,
+        late_retries=late_retries, refuse_foreign_retries=False, sends_user_address=False, access_token_lifetime=900,
         refresh_idle_lifetime=604_800, refresh_absolute_lifetime=2_592_000, max_sessions_per_user=None, enabled=True,
         epoch=1, status_index=None, access_token_format="jwt", token_delivery="json", origins=nothing,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from authserver.database.engine import Database
 from authserver.pages.pages import Pages
 from authserver.passwords.hasher import PasswordHasher
 from authserver.settings.model import Settings
+from authserver.throttling.throttle import Throttle
 
 
 def register(
@@ -20,9 +21,10 @@ def register(
     settings: Settings,
     catalogue: CatalogueCache,
     hasher: PasswordHasher,
+    throttle: Throttle,
 ) -> None:
     """Add the pages. Password links also work without the account pages: administrators of the console need them."""
-    account = Account(database, settings, shared.passwords, hasher)
+    account = Account(database, settings, shared.passwords, hasher, throttle)
     if settings.pages.account:
         app.register_blueprint(pages.blueprint(shared, account, catalogue))
     app.register_blueprint(link_pages.blueprint(shared, account))

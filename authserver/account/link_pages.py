@@ -52,7 +52,7 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
 
 def _form(account: Account, secret: str, **errors: str) -> Response:
     """The form, with each error beside its field. Raises `LinkGone`."""
-    user = account.link(secret)
+    user = account.link(secret, caller())
     status = 422 if errors else 200
     limits = account.settings.passwords
     return render("account/link.html", status, username=user.username, secret=secret, errors=errors, limits=limits)

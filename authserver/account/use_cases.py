@@ -22,6 +22,7 @@ from authserver.sessions import ending, listing
 from authserver.sessions.model import End, SessionRecord
 from authserver.settings.model import Settings
 from authserver.sign_in.password import PasswordCheck
+from authserver.throttling.throttle import Throttle
 from authserver.users import links, store
 from authserver.users.links import store as link_store
 from authserver.users.model import UserRecord
@@ -46,6 +47,7 @@ class Account:
     settings: Settings
     passwords: PasswordCheck
     hasher: PasswordHasher
+    throttle: Throttle
 
     def sessions(self, user_id: UUID) -> Sequence[SessionRecord]:
         """The user's live sessions, newest first."""
@@ -88,7 +90,7 @@ class Account:
 
         Raises:
             Refused: the present password is wrong, or was changed meanwhile.
-            PasswordRefused, HashingOverloaded: and nothing was changed.
+            PasswordRefused, Throttled, HashingOverloaded: and nothing was changed.
         """
         self._check(new, visit)
         if new == old:
@@ -108,15 +110,17 @@ class Account:
             self._record(connection, Event.USER_PASSWORD_CHANGED, visit.user_id, caller)
         return cookie, ended
 
-    def link(self, secret: str) -> UserRecord:
-        """Find the user of a link: id, name and address. Does not use the link up.
+    def link(self, secret: str, caller: Caller) -> UserRecord:
+        """Find the user of a link: id, name and address. Does not use the link up. Counts a link that does not work.
 
         Raises:
             LinkGone.
+            Throttled: it does not work either, and there were too many before.
         """
         with self.database.autocommit() as connection:
             row = link_store.find(connection, links.digest(secret))
         if row is None:
+            self.throttle.wrong_link(caller.address)
             raise LinkGone
         return row
 
@@ -124,9 +128,9 @@ class Account:
         """Set the password of a link's user. Uses the link up, ends all sessions and visits. Returns how many sessions.
 
         Raises:
-            LinkGone, PasswordRefused, HashingOverloaded: and nothing was changed.
+            LinkGone, PasswordRefused, Throttled, HashingOverloaded: and nothing was changed.
         """
-        row = self.link(secret)  # before the hashing: an invalid link must not cost a hash
+        row = self.link(secret, caller)  # before the hashing: an invalid link must not cost a hash
         user_id = row.id
         self._check(new, row)
         password_hash = self._hash(new)

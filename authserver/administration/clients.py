@@ -187,8 +187,9 @@ def remove(admin: Administration, client_id: str, on_progress: Progress | None =
 def registration_of(row: ClientRecord) -> Registration:
     """The registration that a row holds."""
     values = {name: getattr(row, name) for name in FIELDS}
-    # Rows that are older than this column belong to the operator's own clients.
-    return Registration(**{**values, "first_party": row.first_party is not False})
+    # Rows that are older than these columns belong to the operator's own clients, which do not send addresses.
+    older = {"first_party": row.first_party is not False, "sends_user_address": bool(row.sends_user_address)}
+    return Registration(**{**values, **older})
 
 
 def _lock(admin: Administration, connection: Connection, client_id: str) -> ClientRecord:

@@ -14,13 +14,14 @@ from authserver.administration.sweeping import sweep_now
 from authserver.database.batches import Batches
 from authserver.pages import visits
 from authserver.sessions import retention
+from authserver.throttling import counters
 
 
 @dataclass(frozen=True, slots=True)
 class Pruned:
     """How far pruning has come: `swept` sessions ended by marks, `seen` session rows, and the numbers of deleted rows.
 
-    `erased` counts removed clients and users, visits and links.
+    `erased` counts removed clients and users, visits, links and places.
     """
 
     swept: int = 0
@@ -49,6 +50,8 @@ def prune(admin: Administration) -> Iterator[Pruned]:
         state = replace(state, erased=state.erased + erased)
         yield state
     for _ in prune_idempotency_keys(batches):
+        yield state
+    for _ in counters.prune(admin.database, batch=settings.prune_batch):
         yield state
 
 

@@ -13,14 +13,16 @@ from authserver.pages import visits
 from authserver.sessions import ending
 from authserver.sessions.model import End
 from authserver.users.links import store as links
+from authserver.users.places import store as places
 
 
 def end_everything(connection: Connection, admin: Administration, user_id: UUID, why: End) -> int:
-    """End the user's sessions, visits and password links. Returns how many sessions.
+    """End the user's sessions, visits and password links, and forget the places. Returns how many sessions.
 
     None of them counts while the user is disabled, but all would count again as soon as the user is enabled.
     """
     links.end(connection, user_id)
+    places.forget(connection, user_id)
     visits.end_visits_of_user(connection, user_id, actor=admin.actor, because=why.value, caller=admin.caller)
     return ending.end_sessions_of_user(connection, user_id, why, actor=admin.actor, caller=admin.caller)
 

@@ -214,6 +214,14 @@ class Registration:
         option="--refuse-foreign-retries/--accept-foreign-retries",
         help="Refuse a repeat from another address and user agent.",
     )
+    sends_user_address: bool = declare(
+        input=Input.SWITCH, label="User's address", default=False,
+        box="It sends its user's address in user_address",
+        hint="For an app with a server: wrong passwords are then counted by the user's address, not only by the account.",
+        about="Whether a sign-in has its user's address in user_address; for clients with a secret.",
+        option="--user-address/--no-user-address",
+        help="Whether it sends its user's address in user_address, so that wrong passwords are counted by it.",
+    )
     access_token_lifetime: int | None = declare(
         input=Input.DURATION, label="Access token lifetime", default=None, about="In seconds.",
         hint="Seconds, or such as 15m.", help="Such as 15m.",

@@ -57,6 +57,7 @@ class ClientRecord(Model):
     first_party: Mapped[bool | None] = mapped_column(Boolean)  # NULL means true: the row is older than the column
     token_delivery: Mapped[TokenDelivery | None] = mapped_column(String(15))
     origins: Mapped[frozenset[str] | None] = mapped_column(WordSet)
+    sends_user_address: Mapped[bool | None] = mapped_column(Boolean)  # NULL means false: the row is older
     secret_used_at: Mapped[int | None] = mapped_column(BigInteger)  # written in intervals
     previous_secret_used_at: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[int] = mapped_column(BigInteger)
@@ -103,6 +104,7 @@ class Client:
     access_token_format: AccessTokenFormat | None
     token_delivery: TokenDelivery
     origins: frozenset[str]
+    sends_user_address: bool
 
     @property
     def uses_cookies(self) -> bool:

@@ -56,6 +56,7 @@ def problems(
         _identity(client),
         _values(client, before),
         _methods_and_grants(client),
+        _user_address(client),
         _scopes(client, catalogue, frozenset() if before is None else before.scopes),
         _sessions(client, tokens),
         uris.problems(client.kind, client.redirect_uris or frozenset()),
@@ -118,6 +119,15 @@ def _methods_and_grants(client: Registration) -> Iterator[Problem]:
             "the password grant shows users' passwords to the app, so it is for first-party apps only; "
             "leave it out, or set first_party if the app is your own",
             "grants",
+        )
+
+
+def _user_address(client: Registration) -> Iterator[Problem]:
+    if client.sends_user_address and client.is_public:
+        # Anybody can name a public client, and would choose an address for each guess.
+        yield Problem(
+            "needs a client with a secret; the users of a public client have addresses of their own",
+            "sends_user_address",
         )
 
 

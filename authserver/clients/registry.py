@@ -152,4 +152,5 @@ def from_row(row: ClientRecord, tokens: TokenSettings) -> Client:
         access_token_format=row.access_token_format,
         token_delivery=row.token_delivery or "json",
         origins=row.origins or frozenset(),
+        sends_user_address=bool(row.sends_user_address),
     )

@@ -47,3 +47,12 @@ class KeyRecord(Model):
     activated_at: Mapped[int | None] = mapped_column(BigInteger)
     retired_at: Mapped[int | None] = mapped_column(BigInteger)
     gone_at: Mapped[int | None] = mapped_column(BigInteger)  # when it became gone, or will
+
+
+class SecretRecord(Model):
+    """A secret that the server makes once and keeps for good, sealed as keys are."""
+
+    __tablename__ = "secrets"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)

@@ -132,6 +132,7 @@ class KeyRotation:
         """Seal every key under the present master key. Users stay signed in. Returns how many keys were resealed."""
         with self._database.transaction() as connection:
             count = store.reseal(connection, self._vault)
+            store.reseal_secrets(connection, self._vault)
             entry = audit.Entry(Event.KEYS_REWRAPPED, actor, subject="all", caller=caller, detail={"keys": count})
             audit.record(connection, entry)
         return count

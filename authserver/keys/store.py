@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 
 from sqlalchemy import Connection, case, delete, insert, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from authserver.database.sql import now_ms
 from authserver.database.tables import all_rows, present
 from authserver.keys.material import NewKey, purpose, unseal
-from authserver.keys.model import KeyRecord, Kind, State
+from authserver.keys.model import KeyRecord, Kind, SecretRecord, State
 from authserver.keys.vault import Vault
 
 _COLUMNS = KeyRecord.__table__.columns
@@ -88,6 +90,27 @@ def mark_leaked(connection: Connection, key_id: int) -> bool:
         )
     )
     return connection.execute(marked).rowcount == 1
+
+
+def secret(connection: Connection, vault: Vault, name: str) -> bytes:
+    """The secret of this name: 32 bytes, made at the first call of all nodes. One statement, usually."""
+    bound_to = f"secret:{name}"
+    read = select(SecretRecord.sealed).where(SecretRecord.name == name)
+    sealed = connection.execute(read).scalar_one_or_none()
+    if sealed is None:
+        insert_once = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(SecretRecord)
+        new = vault.seal(secrets.token_bytes(32), purpose=bound_to)
+        connection.execute(insert_once.values(name=name, sealed=new).on_conflict_do_nothing())
+        sealed = connection.execute(read).scalar_one()
+    return vault.open(sealed, purpose=bound_to)
+
+
+def reseal_secrets(connection: Connection, vault: Vault) -> None:
+    """Seal again every secret that is under the old master key."""
+    for name, sealed in connection.execute(select(SecretRecord.name, SecretRecord.sealed)).all():
+        if not vault.is_current(sealed):
+            again = vault.seal(vault.open(sealed, purpose=f"secret:{name}"), purpose=f"secret:{name}")
+            connection.execute(update(SecretRecord).where(SecretRecord.name == name).values(sealed=again))
 
 
 def reseal(connection: Connection, vault: Vault) -> int:

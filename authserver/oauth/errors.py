@@ -30,6 +30,7 @@ _STATUS = {
     Public.ACCESS_TOKEN: 401,
     Public.ACCESS_TOKEN_SCOPE: 403,
     Public.LATER: 503,
+    Public.THROTTLED: 429,
     Public.SERVER: 500,
 }
 
@@ -63,7 +64,7 @@ class Refusals:
         the client has to come back, because its refresh token may have been rotated.
         """
         refusal = error if isinstance(error, Refused | TryLater) else _database_unavailable(error)
-        public = Public.LATER if isinstance(refusal, TryLater) else refusal.reason.public
+        public = refusal.reason.public
         status = _STATUS.get(public, 400)
         headers: Headers = []
         if isinstance(refusal, TryLater):

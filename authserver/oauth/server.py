@@ -35,6 +35,7 @@ from authserver.refusals.reasons import Reason
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
 from authserver.sign_in.password import PasswordCheck
+from authserver.throttling.throttle import Throttle, Throttled
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
 from authserver.tokens.introspection import Introspection
@@ -68,6 +69,7 @@ class Services:
     clients: ClientRegistry
     catalogue: CatalogueCache
     passwords: PasswordCheck
+    throttle: Throttle
     opening: Opening
     rotation: Rotation
     access_tokens: AccessTokens
@@ -209,11 +211,12 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         return self.handle_response(status, {"error": "invalid_request", "error_description": text}, headers or [])
 
     def _proved(self, request: TokenRequest, presented: Presented, *, afresh: bool = False) -> Client:
-        """Authenticate the client. Record a failure at a bounded rate, and name only a known client."""
+        """Authenticate the client. Count a failure, record it at a bounded rate, and name only a known client."""
         services = self.services
         try:
             return authentication.authenticate(services.clients, presented, afresh=afresh)
-        except Refused as refusal:
+        except Refused as refused:
+            refusal = self._counted(refused, presented, request)
             known = services.clients.find(presented.client_id)
             entry = Entry(
                 Event.CLIENT_REFUSED,
@@ -223,7 +226,16 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
                 detail={"reason": refusal.reason.name.lower()},
             )
             services.audit.record(entry.refused(self.refusals.reference(refusal, presented.client_id)))
-            raise
+            raise refusal from None
+
+    def _counted(self, refused: Refused, presented: Presented, request: TokenRequest) -> Refused | Throttled:
+        """Count a failure with a credential, of any client: an unknown one must not be told from a known one."""
+        if presented.credential is not None:
+            try:
+                self.services.throttle.wrong_client(presented.client_id, request.caller.address)
+            except Throttled as throttled:
+                return throttled
+        return refused
 
     def _check(self, request: TokenRequest, client: Client, admit: Admit | None) -> None:
         if client.uses_cookies:

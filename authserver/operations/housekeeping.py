@@ -32,6 +32,7 @@ from authserver.records.activity import ACTIVE_SESSIONS, Activity
 from authserver.sessions import listing, retention
 from authserver.sessions.sweep import sweep
 from authserver.settings.values import RetentionSettings
+from authserver.throttling import counters
 
 _log = structlog.get_logger("authserver.housekeeping")
 
@@ -160,6 +161,7 @@ class Housekeeping:
         yield from retention.prune_audit(batches, keep=self._settings.audit)
         yield from visits.prune(batches)
         yield from prune_idempotency_keys(batches)
+        yield from counters.prune(self._database, batch=self._settings.prune_batch)
         while erased := retention.prune_removed(batches):
             yield erased
         activity.prune(self._database, keep=self._settings.activity)

@@ -13,7 +13,9 @@ from flask import Response, request
 
 from authserver.pages import forms
 from authserver.pages.pages import Page, caller, current_pages, current_visit, render
+from authserver.pages.waiting import asked_to_wait, too_often
 from authserver.refusals.exceptions import Refused
+from authserver.throttling.throttle import Throttled
 
 FIELD = "confirm_password"
 WRONG = "The password is wrong."
@@ -42,12 +44,15 @@ def ask_for_password() -> Response | None:
     """The page that asks for the password; None if it was typed recently or in this request."""
     typed = request.form.get(FIELD)
     if typed is not None:
-        return None if confirm_visit(typed) else _question(WRONG)
+        try:
+            return None if confirm_visit(typed) else _question(WRONG)
+        except Throttled as throttled:
+            return asked_to_wait(_question(too_often(throttled.retry_after)), throttled)
     return None if current_pages().visits.is_confirmed(current_visit()) else _question(None)
 
 
 def confirm_visit(password: str) -> bool:
-    """Confirm the visit if this is its user's password. Returns whether it was confirmed."""
+    """Confirm the visit if this is its user's password. Returns whether it was confirmed. Raises `Throttled`."""
     pages, visit = current_pages(), current_visit()
     with pages.passwords.admitted():
         try:

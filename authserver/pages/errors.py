@@ -15,9 +15,11 @@ from werkzeug.exceptions import BadHost, HTTPException
 
 from authserver.database.failures import Unavailable
 from authserver.pages.pages import Pages, render
+from authserver.pages.waiting import asked_to_wait, too_often
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
+from authserver.throttling.throttle import Throttled
 
 _log = structlog.get_logger("authserver.errors")
 
@@ -69,6 +71,9 @@ class ErrorPages:
     def __call__(self, error: Exception) -> Response:
         if isinstance(error, Unavailable):
             return self._try_later("The database does not answer just now.", _DATABASE_RETRY_AFTER)
+        if isinstance(error, Throttled):
+            page = self._page(429, "Please wait", f"{too_often(error.retry_after)} Nothing was changed.")
+            return asked_to_wait(page, error)
         if isinstance(error, HashingOverloaded):
             return self._try_later("Too many passwords are being checked just now.", error.retry_after)
         if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

@@ -7,8 +7,10 @@ from flask import Blueprint, Response, g, request
 from authserver.pages import resending
 from authserver.pages.confirmation import FIELD, WRONG, confirm_visit
 from authserver.pages.pages import Page, Pages, StaleForm, caller, flash, render, see_other, to
+from authserver.pages.waiting import asked_to_wait, too_often
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.exceptions import Refused
+from authserver.throttling.throttle import Throttled
 from authserver.users.model import Proof
 
 _WRONG = "The user name or password is wrong."
@@ -35,11 +37,11 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
         login, password = request.form.get("login", ""), request.form.get("password", "")
         try:
             with pages.passwords.admitted():
-                return _open(pages, pages.passwords.sign_in(login, password, caller()))
+                return _open(pages, pages.passwords.sign_in(login, password, caller(), address=caller().address))
         except HashingOverloaded as overload:
-            busy = _form(pages, _BUSY, 503)
-            busy.headers["Retry-After"] = str(overload.retry_after)
-            return busy
+            return asked_to_wait(_form(pages, _BUSY), overload)
+        except Throttled as throttled:
+            return asked_to_wait(_form(pages, too_often(throttled.retry_after)), throttled)
         except Refused:
             return _form(pages, _WRONG, 403)
 
@@ -54,6 +56,10 @@ def _form(pages: Pages, problem: str | None = None, status: int = 200) -> Respon
     """The form, with what was typed. It goes on carrying a form that came too late."""
     login, late = request.form.get("login", ""), resending.read(pages.is_local)
     return render("pages/sign_in.html", status, wanted=_wanted(pages), login=login, problem=problem, resend=late)
+
+
+def _confirm(wanted: str, problem: str) -> Response:
+    return render("pages/confirm.html", 403, action="", carried=[("next", wanted)], problem=problem)
 
 
 def _open(pages: Pages, proof: Proof) -> Response:
@@ -95,8 +101,11 @@ def visit_blueprint(pages: Pages) -> Blueprint:
     def confirm() -> Page:
         """Check the password that a page asked for, and go to that page."""
         wanted = _wanted(pages)
-        if not confirm_visit(request.form.get(FIELD, "")):
-            return render("pages/confirm.html", 403, action="", carried=[("next", wanted)], problem=WRONG)
+        try:
+            if not confirm_visit(request.form.get(FIELD, "")):
+                return _confirm(wanted, WRONG)
+        except Throttled as throttled:
+            return asked_to_wait(_confirm(wanted, too_often(throttled.retry_after)), throttled)
         return to(wanted)
 
     return part

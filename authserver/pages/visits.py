@@ -29,6 +29,7 @@ from authserver.settings.values import PageSettings
 from authserver.users import store as users
 from authserver.users.links import store as links
 from authserver.users.model import PasswordLinkRecord, Proof
+from authserver.users.places import store as places
 
 _SECRET_BYTES = 32
 _TOUCH_MS = 60_000
@@ -142,10 +143,15 @@ class Visits:
 
 
 def prune(batches: Batches) -> Iterator[int]:
-    """Delete expired visits and expired password links. Yields the number deleted after each batch."""
+    """Delete expired visits and expired password links and unused places. Yields the number deleted after each batch."""
     for key, expired in ((VisitRecord.id, store.expired()), (PasswordLinkRecord.digest, links.expired())):
         while count := batches.delete(key, expired):
             yield count
+    count = 1
+    while count:
+        with batches.database.autocommit() as connection:
+            count = places.prune(connection, limit=batches.size)
+        yield count
 
 
 def end_visits_of_user(

@@ -26,6 +26,9 @@ BREACHED_FILES_UNREADABLE = Counter(
 TURNED_AWAY = Counter(
     "authserver_turned_away_total", "Requests answered with 503 because no thread of the worker was free for them."
 )
+THROTTLED = Counter(
+    "authserver_throttled_total", "Attempts that a count of failures delays, by that count.", ("count",)
+)
 NOT_RECORDED = Counter(
     "authserver_not_recorded_total",
     "Refusals that the database did not take (audit), and lines that could not be written (log).",

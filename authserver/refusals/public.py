@@ -56,6 +56,10 @@ class Public(Enum):
     ACCESS_TOKEN = ("invalid_token", "The access token is missing, invalid, expired or not for this address.")
     ACCESS_TOKEN_SCOPE = ("insufficient_scope", "The access token lacks the scope `sessions`.")
     LATER = ("temporarily_unavailable", "The server cannot answer now. Try again later.")
+    THROTTLED = (
+        "temporarily_unavailable",
+        "There were too many failed attempts. Wait as many seconds as Retry-After says, then try again.",
+    )
     SERVER = ("server_error", "The server failed.")
 
     def __init__(self, error: str, text: str) -> None:

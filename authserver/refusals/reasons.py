@@ -63,6 +63,23 @@ class Reason(Enum):
     HASHING_OVERLOADED = (24, Public.LATER, "Too many sign-ins were waiting for their password check.",
         "The client tries again.")
 
+    THROTTLED_PLACE = (26, Public.THROTTLED,
+        "The password of this name was wrong too often from this place, so it was not checked.",
+        "The user waits. If it was not the user: look for the address in authserver audit list.")
+    THROTTLED_STRANGERS = (27, Public.THROTTLED,
+        "The password of this name was wrong too often from places that its user does not use, so it was not checked.",
+        "The name is under attack. From where the user signed in lately there is no delay.")
+    THROTTLED_ADDRESS = (28, Public.THROTTLED,
+        "Passwords, secrets or links were wrong too often from this address, so none was checked.",
+        "If many honest users share the address, raise throttling.address.")
+    THROTTLED_CONFIRMATION = (29, Public.THROTTLED,
+        "A signed-in user typed a wrong password too often, so it was not checked.",
+        "The user waits. If it was not the user, end the user's visits.")
+    THROTTLED_CLIENT = (17, Public.THROTTLED, "The client's secret was wrong too often from this place.",
+        "Give the client its secret. A right one is accepted at once.")
+    THROTTLED_LINK = (18, Public.THROTTLED, "One-time links were wrong too often from this place.",
+        "Make a new link for the user. One that works is never delayed.")
+
     SCOPE_SYNTAX = (30, Public.SCOPE, "The scope has characters that a scope may not have.",
         "RFC 6749 section 3.3 has the grammar.")
     SCOPE_NOT_ALLOWED = (31, Public.SCOPE, "The client asked for a scope that it may not have, or that no API owns.",

@@ -143,6 +143,23 @@ class PasswordSettings(Group):
     """Directory of files of breached passwords, by range of SHA-1 as Have I Been Pwned gives them. Not set: none are read."""
 
 
+class ThrottlingSettings(Group):
+    place: Annotated[Whole, Field(ge=0, le=10_000)] = 10
+    """Wrong passwords of one account from one place that have no delay; 0 switches this count off."""
+    address: Annotated[Whole, Field(ge=0, le=1_000_000)] = 300
+    """Wrong passwords from one address (IPv4 /24, IPv6 /64) that have no delay, for all accounts; 0 switches it off."""
+    strangers: Annotated[Whole, Field(ge=0, le=10_000)] = 30
+    """Wrong passwords of one account from all places together that its user does not use; 0 switches it off."""
+    strangers_in_a_row: Annotated[Whole, Field(ge=0, le=1000)] = 100
+    """The same without a success in between, from which on all strangers wait `longest_delay`; 0 switches it off."""
+    client_secret: Annotated[Whole, Field(ge=0, le=10_000)] = 30
+    """Wrong secrets of one client from one place that have no delay; 0 switches it off. Right ones are never delayed."""
+    link: Annotated[Whole, Field(ge=0, le=10_000)] = 30
+    """Wrong or used links for a password from one place that have no delay; 0 switches it off."""
+    longest_delay: Annotated[Seconds, Field(ge=1, le=3600)] = 900
+    """Most seconds until the next attempt. Delays begin with one second and double."""
+
+
 class RetentionSettings(Group):
     ended_sessions: Annotated[Seconds, Field(ge=0)] = 7 * DAY
     """Seconds that the row of an ended session stays, so that refusals can be explained."""
@@ -224,6 +241,7 @@ class Values(Group):
     tokens: TokenSettings = TokenSettings()
     keys: KeySettings = KeySettings()
     passwords: PasswordSettings = PasswordSettings()
+    throttling: ThrottlingSettings = ThrottlingSettings()
     retention: RetentionSettings = RetentionSettings()
     status: StatusSettings = StatusSettings()
     caches: CacheSettings = CacheSettings()

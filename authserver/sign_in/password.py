@@ -1,6 +1,8 @@
 """The one check of a user's password, for the token endpoint, the sign-in page and the confirmation.
 
-Every answer costs one statement and one hash, so neither text nor time tells a wrong name from a wrong password.
+Every wrong sign-in costs the same statements and one hash, so neither text nor time tells a wrong name from a wrong
+password. It is charged to the throttle before the hash, so parallel guesses cannot outrun the delay, and a right one gets
+its charge back.
 """
 
 from __future__ import annotations
@@ -17,32 +19,45 @@ from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
 from authserver.records.audit import Caller, Entry, Event, Outcome
 from authserver.records.refusals import RefusalRecorder
-from authserver.refusals.exceptions import Refused
+from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
+from authserver.throttling.policy import Standing
+from authserver.throttling.throttle import Attempt, Throttle, Throttled
+from authserver.users import places
 from authserver.users import store as users
-from authserver.users.model import Proof, UserRecord
+from authserver.users.model import Candidate, Proof
+from authserver.users.names import login_key
+from authserver.users.places import store as place_store
 
 _AMR = frozenset({"pwd"})
 _LONGEST = PASSWORD_LENGTHS[1]
 
-_Finder = Callable[[Connection], UserRecord | None]
+_Finder = Callable[[Connection], Candidate | None]
 
 
 class PasswordCheck:
     """Authenticates a user by a password. Makes no session. Safe for threads.
 
-    `sign_in` and `again` commit: the audit event of a refusal, or a new hash if the stored one is outdated.
+    `sign_in` and `again` commit: charges and refunds of the throttle, the audit event of a refusal, the known place, and
+    a new hash if the stored one is outdated.
 
     They raise:
         Refused: unknown user, wrong password or disabled user. It is recorded, and only its reason says which.
+        Throttled: too many failures before, so this password was not checked. It is recorded too.
         HashingOverloaded: too many passwords are being checked; this one was not checked.
     """
 
     def __init__(
-        self, database: Database, hasher: PasswordHasher, audit: RefusalRecorder, references: References
+        self,
+        database: Database,
+        hasher: PasswordHasher,
+        throttle: Throttle,
+        audit: RefusalRecorder,
+        references: References,
     ) -> None:
         self._database = database
+        self._throttle = throttle
         self._hasher = hasher
         self._audit = audit
         self._references = references
@@ -62,15 +77,29 @@ class PasswordCheck:
                 raise
             yield
 
-    def sign_in(self, login: str, password: str, caller: Caller, client_id: str | None = None) -> Proof:
-        """Authenticate by user name or e-mail address. `client_id` is the client that asks; None for the own pages."""
-        return self._check(lambda connection: users.find_for_sign_in(connection, login), password, caller, client_id)
+    def sign_in(
+        self, login: str, password: str, caller: Caller, *, address: str | None, client_id: str | None = None
+    ) -> Proof:
+        """Authenticate by user name or e-mail address. `client_id` is the client that asks; None for the own pages.
+
+        `address` is the user's own; None if it is not known. The caller may be a server that many users share.
+        """
+        _, account = login_key(login)
+        attempt = self._throttle.sign_in(account, address, client_id)
+
+        def find(connection: Connection) -> Candidate | None:
+            return users.find_for_sign_in(connection, login, place=attempt.place)
+
+        return self._check(find, attempt, password, caller, client_id)
 
     def again(self, user_id: UUID, password: str, caller: Caller) -> Proof:
         """Authenticate again a user who is signed in to the server's own pages."""
-        return self._check(lambda connection: users.find_to_verify(connection, user_id), password, caller, None)
+        attempt = self._throttle.confirmation(user_id, caller.address)
+        return self._check(
+            lambda connection: users.find_to_verify(connection, user_id), attempt, password, caller, None
+        )
 
-    def record(self, refusal: Refused, user_id: UUID | None, caller: Caller, client_id: str | None) -> None:
+    def record(self, refusal: Refused | TryLater, user_id: UUID | None, caller: Caller, client_id: str | None) -> None:
         """Record a refused sign-in, at a bounded rate; for callers that refuse after the password was right.
 
         The event does not have the name that was typed, because people type passwords into that field.
@@ -88,8 +117,11 @@ class PasswordCheck:
         )
         self._audit.record(entry)
 
-    def _check(self, find: _Finder, password: str, caller: Caller, client_id: str | None) -> Proof:
-        user, verification = self._verify(find, password)
+    def _check(self, find: _Finder, attempt: Attempt, password: str, caller: Caller, client_id: str | None) -> Proof:
+        # Before the first statement: a flood of sign-ins is refused here, and must not take connections from refreshes.
+        with self.admitted():
+            user, attempt = self._charge(find, attempt, caller, client_id)
+            verification = self._verify(user, attempt, password)
         if user is None:
             reason = Reason.UNKNOWN_USER
         elif verification.unreadable:
@@ -99,24 +131,46 @@ class PasswordCheck:
         elif not user.enabled:
             reason = Reason.USER_DISABLED
         else:
-            if verification.rehashed is not None:
-                with self._database.autocommit() as connection:
-                    users.store_rehash(connection, user.id, user.password_version, verification.rehashed)
+            self._accept(user, attempt, verification)
             return Proof(user.id, user.password_version, user.now, _AMR)
         refusal = Refused(reason)
         self.record(refusal, None if user is None else user.id, caller, client_id)
         raise refusal
 
-    def _verify(self, find: _Finder, password: str) -> tuple[UserRecord | None, Verification]:
-        """Compute one hash in every case: an unknown user costs as much time as a wrong password."""
+    def _charge(
+        self, find: _Finder, attempt: Attempt, caller: Caller, client_id: str | None
+    ) -> tuple[Candidate | None, Attempt]:
+        """Find the user, and charge the attempt with the standing that it has there."""
+        with self._database.autocommit() as connection:
+            user = find(connection)
+        if user is not None and user.place_used_at is not None and user.now - user.place_used_at < places.LASTS_MS:
+            attempt = attempt.as_(Standing.KNOWN_PLACE)
         try:
-            # Before the statement: a flood of sign-ins is refused here, and must not take connections from refreshes.
-            with self._hasher.pool.admitted():
-                with self._database.autocommit() as connection:
-                    user = find(connection)
-                stored = None if user is None or len(password) > _LONGEST else user.password_hash
-                with metrics.HASHING.track_inprogress():
-                    return user, self._hasher.verify(password[:_LONGEST], stored)
+            self._throttle.charge(attempt)
+        except Throttled as refusal:
+            self.record(refusal, None if user is None else user.id, caller, client_id)
+            raise
+        return user, attempt
+
+    def _verify(self, user: Candidate | None, attempt: Attempt, password: str) -> Verification:
+        """Compute one hash in every case: an unknown user costs as much time as a wrong password."""
+        stored = None if user is None or len(password) > _LONGEST else user.password_hash
+        try:
+            with metrics.HASHING.track_inprogress():
+                return self._hasher.verify(password[:_LONGEST], stored)
         except HashingOverloaded:
             metrics.HASHING_REFUSED.inc()
+            self._throttle.withdraw(attempt)
             raise
+
+    def _accept(self, user: Candidate, attempt: Attempt, verification: Verification) -> None:
+        self._throttle.accept(attempt)
+        is_noted = user.place_used_at is not None and user.now - user.place_used_at < places.WRITTEN_EVERY_MS
+        remembered = None if is_noted else attempt.place
+        if remembered is None and verification.rehashed is None:
+            return
+        with self._database.autocommit() as connection:
+            if remembered is not None:
+                place_store.remember(connection, user.id, remembered)
+            if verification.rehashed is not None:
+                users.store_rehash(connection, user.id, user.password_version, verification.rehashed)

@@ -67,6 +67,31 @@ class PasswordLinkRecord(Model):
     expires_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class KnownPlaceRecord(Model):
+    """A place that a user has signed in from. `place` is a keyed digest, so a copy of the database names no place."""
+
+    __tablename__ = "known_places"
+
+    user_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    place: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    last_at: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A user whose password is going to be checked.
+
+    `place_used_at` is when the user last signed in from the place of this sign-in; None if never.
+    """
+
+    id: UUID
+    password_hash: str | None
+    password_version: int
+    enabled: bool
+    now: int
+    place_used_at: int | None
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A user who was authenticated, how, and when. Only `sign_in/` makes one, so its receivers cannot skip the check.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Text, case, cast, false, func, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord
 from authserver.database.sql import now_ms, position
 from authserver.database.tables import all_rows, one_row
-from authserver.users.model import HashCount, LockedUser, UserRecord
+from authserver.users.model import Candidate, HashCount, KnownPlaceRecord, LockedUser, UserRecord
 from authserver.users.names import fold, login_key
 from authserver.users.subjects import as_id
 
@@ -21,14 +21,21 @@ _COLUMNS = UserRecord.__table__.columns
 _PRESENT = UserRecord.removed_at.is_(None)
 _list_key = func.coalesce(UserRecord.username_key, UserRecord.email_key)
 _ARGON2ID = "$argon2id$v=19$"
-_VERIFIER = select(
-    UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled, now_ms().label("now")
-)
+_VERIFIER = (UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled, now_ms())
 
 
-def find_for_sign_in(connection: Connection, login: str) -> UserRecord | None:
-    """Read the columns to verify a password: id, hash, version, enabled, now. One statement, by unique index."""
-    return one_row(connection, UserRecord, _VERIFIER.where(_has_login(login), _PRESENT))
+def find_for_sign_in(connection: Connection, login: str, *, place: bytes | None = None) -> Candidate | None:
+    """Read what a sign-in needs to know. One statement, by unique index.
+
+    `place` is looked for among the user's known places.
+    """
+    is_known = KnownPlaceRecord.user_id == UserRecord.id
+    is_known &= false() if place is None else KnownPlaceRecord.place == place
+    statement = (
+        select(*_VERIFIER, KnownPlaceRecord.last_at).select_from(UserRecord).outerjoin(KnownPlaceRecord, is_known)
+    )
+    row = connection.execute(statement.where(_has_login(login), _PRESENT)).one_or_none()
+    return None if row is None else Candidate(*row)
 
 
 def _has_login(login: str) -> ColumnElement[bool]:
@@ -36,9 +43,10 @@ def _has_login(login: str) -> ColumnElement[bool]:
     return (UserRecord.username_key if column == "username" else UserRecord.email_key) == key
 
 
-def find_to_verify(connection: Connection, user_id: UUID) -> UserRecord | None:
-    """Read the same columns by the user's id. One statement, by primary key."""
-    return one_row(connection, UserRecord, _VERIFIER.where(UserRecord.id == user_id, _PRESENT))
+def find_to_verify(connection: Connection, user_id: UUID) -> Candidate | None:
+    """Read the same by the user's id, without places. One statement, by primary key."""
+    row = connection.execute(select(*_VERIFIER).where(UserRecord.id == user_id, _PRESENT)).one_or_none()
+    return None if row is None else Candidate(*row, place_used_at=None)
 
 
 def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, exclusive: bool) -> LockedUser | None:

@@ -99,8 +99,8 @@ def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
 ):
     """Once it kept its connections to the standby, refused every refresh for good, and said that it was ready."""
     with server.http() as http:
-        app = OAuth(http, server.setup.an_app())
-        answer = app.refresh(app.sign_in(server.setup.a_person()).json()["refresh_token"])
+        app, person = OAuth(http, server.setup.an_app()), server.setup.a_person()
+        answer = app.refresh(app.sign_in(person).json()["refresh_token"])
         assert answer.status_code == 200
         token = answer.json()["refresh_token"]
 
@@ -112,12 +112,15 @@ def test_a_node_whose_address_led_to_a_standby_recovers_by_itself(
             assert refused_as(answer, "temporarily_unavailable", 503)
             assert answer.headers["retry-after"] == "1"
             assert not server.is_ready()
+        # A standby has no counts of failures: their table is unlogged.
+        assert refused_as(app.sign_in(person), "temporarily_unavailable", 503)
         assert '"detail": "ReadOnlySqlTransaction"' in server.log.read_text()
 
         app.own_token()  # only reads, so its connection to the standby may stay open
         name.lead_to(primary.port)
         wait_for(lambda: all(app.refresh(token).status_code == 200 for _ in range(10)))
         wait_for(server.is_ready)
+        assert app.sign_in(person).status_code == 200
 
 
 def test_a_standby_is_refused_unless_the_url_takes_any_server(

@@ -7,7 +7,7 @@ import argon2
 import pytest
 
 from tests.support.databases import on_both_databases
-from tests.support.oauth import OAuth, Person
+from tests.support.oauth import App, OAuth, Person
 from tests.support.setup import API, Setup
 from tests.support.token_answer import token_answer
 
@@ -61,20 +61,28 @@ def test_a_retry_is_four_statements_and_three_when_it_is_only_counted(oauth: OAu
     assert costs == [4] * 8 + [3] * 2
 
 
-def test_a_sign_in_is_four_statements_and_five_with_a_rehash(
+def test_a_sign_in_is_eight_statements_and_two_more_where_its_place_becomes_known(
     oauth: OAuth, person: Person, setup: Setup, statements: Any
 ):
-    assert len(ran(statements, lambda: oauth.sign_in(person))) == 4
+    """Two of them charge the throttle, and two take the charge back. A known place costs what any other does."""
+    assert len(ran(statements, lambda: oauth.sign_in(person))) == 8
+    public = oauth.as_app(setup.an_app(public=True))
+    public.refresh("asrt_nonsense")  # so that the client is in the cache
+    assert len(ran(statements, lambda: public.sign_in(person))) == 10, "the place becomes a known one"
+    assert len(ran(statements, lambda: public.sign_in(person))) == 8
+
+
+def test_a_rehash_is_one_statement_more(oauth: OAuth, person: Person, setup: Setup, statements: Any):
     outdated = argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("correct horse")
     other = setup.a_person(password="correct horse", password_hash=outdated)
-    assert len(ran(statements, lambda: oauth.sign_in(other))) == 5
-    assert len(ran(statements, lambda: oauth.sign_in(other))) == 4
+    assert len(ran(statements, lambda: oauth.sign_in(other))) == 9
+    assert len(ran(statements, lambda: oauth.sign_in(other))) == 8
 
 
 def test_a_cap_costs_a_sign_in_one_statement_more(oauth: OAuth, person: Person, setup: Setup, statements: Any):
     oauth = oauth.as_app(setup.an_app(max_sessions_per_user=1))
     assert oauth.sign_in(person).status_code == 200
-    assert len(ran(statements, lambda: oauth.sign_in(person))) == 5
+    assert len(ran(statements, lambda: oauth.sign_in(person))) == 9
 
 
 def test_the_cost_of_a_sign_in_does_not_grow_with_users_and_sessions(
@@ -116,11 +124,26 @@ def test_the_key_set_and_the_metadata_are_no_statement(oauth: OAuth, statements:
         assert ran(statements, lambda path=path: oauth.http.get(path)) == []
 
 
-def test_a_flood_of_refusals_writes_nothing(oauth: OAuth, person: Person, statements: Any):
+def test_a_right_client_secret_is_no_statement_and_a_wrong_one_only_counts(oauth: OAuth, setup: Setup, statements: Any):
+    token = oauth.own_token
+    assert ran(statements, token) == []
+    wrong = oauth.as_app(App(oauth.app.client_id, "ascs_wrong"))
+    for _ in range(15):  # the first few are recorded, and the client is read afresh once a second
+        assert wrong.own_token().status_code == 401
+    seen = ran(statements, wrong.own_token, 401)
+    assert any("throttle_buckets" in text for text in seen)
+    assert ran(statements, token) == []
+
+
+def test_a_flood_of_refusals_writes_nothing_but_throttle_counters(
+    oauth: OAuth, person: Person, setup: Setup, statements: Any
+):
     wrong = Person(person.id, person.username, "wrong password")
     began = time.monotonic()
+    assert [oauth.sign_in(wrong).status_code for _ in range(10)] == [400] * 10
+    setup.sql("UPDATE throttle_buckets SET empty_at = empty_at + 20 * 900000")  # so the delay outlasts this test
     for _ in range(12):  # the first few are recorded
-        assert oauth.sign_in(wrong).status_code == 400
-    costs = [len(ran(statements, lambda: oauth.sign_in(wrong), 400)) for _ in range(20)]
-    recorded = 20 - costs.count(1)
-    assert recorded <= 1 + (time.monotonic() - began) < 20, "the bounded rate admits these"
+        assert oauth.sign_in(wrong).status_code == 429
+    costs = [ran(statements, lambda: oauth.sign_in(wrong), 429) for _ in range(20)]
+    recorded = [cost for cost in costs if any("audit_events" in text for text in cost)]
+    assert len(recorded) <= 1 + (time.monotonic() - began) < 20, "the bounded rate admits these"

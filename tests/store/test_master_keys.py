@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from authserver.keys import store
 from authserver.keys.model import Kind
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import MasterKeyError
@@ -158,10 +159,30 @@ def test_a_node_that_was_not_given_the_new_master_key_goes_on_but_is_not_ready(
 def test_with_the_master_key_lost_new_keys_bring_everybody_back_by_a_sign_in(setup: Setup, node: Node, person: Person):
     """The last resort of docs/keys.md."""
     token = node(master_key=OLD).sign_in(person).json()["refresh_token"]
-    setup.sql("DELETE FROM keys")
+    for table in ("keys", "secrets"):
+        setup.sql(f"DELETE FROM {table}")
     oauth = node(master_key=NEW)
     assert refused_as(oauth.refresh(token), "invalid_grant")
     assert setup.events(Event.SESSION_REUSE) == []
     tokens = oauth.sign_in(person).json()
     verified(oauth, tokens["access_token"])
     assert oauth.refresh(tokens["refresh_token"]).status_code == 200
+
+
+# --- secrets beside the keys ------------------------------------------------------------------------------------------
+
+
+@on_both_databases
+def test_a_secret_is_made_once_and_survives_a_new_master_key(setup: Setup):
+    def secret(name: str, **changes: str) -> bytes:
+        with setup.database.autocommit() as connection:
+            return store.secret(connection, open_vault(settings_of(setup, **changes)), name)
+
+    rotation_of(setup, settings_of(setup, master_key=OLD)).ensure()
+    made = secret("throttling", master_key=OLD)
+    assert secret("throttling", master_key=OLD) == made
+    assert len({made, secret("another", master_key=OLD)}) == 2
+    rotation_of(setup, settings_of(setup, master_key=NEW, old_master_key=OLD)).rewrap(actor="cli:test")
+    assert secret("throttling", master_key=NEW) == made
+    with pytest.raises(MasterKeyError):
+        secret("throttling", master_key=OLD)

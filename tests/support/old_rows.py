@@ -264,6 +264,17 @@ _SEVENTH: Rows = {
     "recoveries": [{"id": "01890a5d000070008000000000000004", "started_at": _2024, "until": _2024}],
 }
 
+_SEALED_SECRET = "RBzhe2+Fub36gTFNSM6aqFPaErn6rhEAt371wLFD5tW8eGTK/0+P48HSNrMGKbO2EtlVhX9ODO/AMq+Li3BdA8lb8N8="
+
+_EIGHTH: Rows = {
+    **_SEVENTH,
+    "clients": [{**_SEVENTH["clients"][0], "sends_user_address": False}],
+    "throttle_buckets": [{"kind": 3, "slot": 1, "empty_at": _2024, "charged_at": _2024}],
+    "throttle_strangers": [{"slot": 1, "empty_at": _2024, "charged_at": _2024, "failures": 2, "halved_at": _2024}],
+    "known_places": [{"user_id": _USER_ID, "place": bytes(16), "last_at": _2024}],
+    "secrets": [{"name": "throttling", "sealed": base64.b64decode(_SEALED_SECRET)}],
+}
+
 #: The rows of each revision, oldest first.
 ROWS: dict[str, Rows] = {
     "0001": _FIRST,
@@ -273,6 +284,7 @@ ROWS: dict[str, Rows] = {
     "0005": _FIFTH,
     "0006": _SIXTH,
     "0007": _SEVENTH,
+    "0008": _EIGHTH,
 }
 
 

@@ -28,6 +28,7 @@ CLIENT = Client(
     retry_window=30,
     late_retries=0,
     refuse_foreign_retries=False,
+    sends_user_address=False,
     access_token_lifetime=900,
     refresh_idle_lifetime=3600,
     refresh_absolute_lifetime=7200,

@@ -44,6 +44,7 @@ CLIENTS: Mapping[str, list[dict[str, Any]]] = {
         {"grants": set()}, {"grants": {"implicit"}}, {"grants": {"password"}, "first_party": False},
         {"grants": {"client_credentials"}, "auth_methods": {"none"}},
     ],
+    "sends_user_address": [{"sends_user_address": True, "auth_methods": {"none"}}],
     "scopes": [{"scopes": {"nobodys"}}, {"scopes": {'"'}}],
     "default_scopes": [{"default_scopes": {"read"}}],
     "default_api": [{"default_api": "https://nowhere.example.com"}],

@@ -14,14 +14,19 @@ from authserver.clients.model import Client
 from authserver.oauth.grants.base import TokenGrant
 from authserver.records.activity import SIGN_IN
 from authserver.refusals.exceptions import Refused
+from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, store
 from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.opening import Granted
 from authserver.sessions.values import Opened, Session
+from authserver.throttling.places import place_of
 from authserver.tokens import scopes
 from authserver.tokens.access_token import AccessToken
 from authserver.tokens.scopes import Access
 from authserver.web_apps.cookies import read_cookie
+
+#: The parameter in which a confidential client tells its user's address, if it is set to (`sends_user_address`).
+_USER_ADDRESS = "user_address"
 
 
 class PasswordGrant(TokenGrant):
@@ -32,6 +37,8 @@ class PasswordGrant(TokenGrant):
         super().validate_token_request(client)
         self.request.need("username")
         self.request.need("password")
+        if client.sends_user_address and place_of(address := self.request.form.get(_USER_ADDRESS)) is None and address:
+            raise Refused(Reason.BAD_PARAMETER, about=_USER_ADDRESS)
         # Refuse scopes that the client may not have before a password is hashed.
         scopes.requested(client, self.asked, self.services.catalogue.current())
 
@@ -47,7 +54,13 @@ class PasswordGrant(TokenGrant):
     def _sign_in(self) -> Opened:
         request, passwords = self.request, self.services.passwords
         client_id = request.client.client_id
-        proof = passwords.sign_in(request.form["username"], request.form["password"], request.caller, client_id)
+        proof = passwords.sign_in(
+            request.form["username"],
+            request.form["password"],
+            request.caller,
+            address=self._user_address(),
+            client_id=client_id,
+        )
         device_name, keys = request.form.get("device_name"), self.services.access_tokens.keys()
 
         def mint(connection: Connection, row: SessionRecord) -> None:
@@ -59,6 +72,13 @@ class PasswordGrant(TokenGrant):
         except Refused as refusal:
             passwords.record(refusal, proof.user_id, request.caller, client_id)
             raise
+
+    def _user_address(self) -> str | None:
+        """The user's address, where it can be known: all users of a confidential client have the client's address."""
+        client = self.request.client
+        if client.is_public:
+            return self.request.caller.address
+        return self.request.form.get(_USER_ADDRESS) if client.sends_user_address else None
 
     def _end_replaced(self, session: Session) -> None:
         """End the session whose cookie this sign-in replaces, if it belongs to another user.

@@ -1,0 +1,127 @@
+"""Where counts are kept: the interface of a store, and the store in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from authserver.database.engine import Database
+from authserver.throttling import store
+from authserver.throttling.policy import Kind, Rules
+from authserver.throttling.slots import BITS
+
+#: Slots that one statement of pruning looks at.
+_SLICE = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What an attempt charges: its buckets in the order of their kinds, and the slot of the strangers at its account.
+
+    Who `is_known` charges that slot too, and is not delayed by it. Otherwise the time of a sign-in would tell who lives in
+    a place: a name that no user has is always a stranger's.
+    """
+
+    buckets: tuple[tuple[Kind, int], ...]
+    strangers: int | None = None
+    is_known: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Which count delays an attempt, and for how many milliseconds. Without a kind it is the one of the strangers."""
+
+    kind: Kind | None
+    milliseconds: int
+
+
+class Counters(Protocol):
+    """A store of counts. Safe for threads and for any number of nodes."""
+
+    def charge(self, charges: Charges, /) -> Delay | None:
+        """Charge an attempt. If a delay goes on, nothing is charged, and the longest delay is returned.
+
+        Of any number of parallel attempts only as many are charged as the rules allow.
+        """
+
+    def refund(self, charges: Charges, /, *, clear: bool, end: bool) -> None:
+        """Take the charges back. `clear` empties the account at this place, `end` ends the failures in a row."""
+
+
+class _Delayed(Exception):
+    """Rolls a charge back."""
+
+
+class DatabaseCounters:
+    """Keeps the counts in the database. Its clock decides."""
+
+    def __init__(self, database: Database, rules: Rules) -> None:
+        self._database = database
+        self._rules = rules
+
+    def charge(self, charges: Charges) -> Delay | None:
+        """Charge an attempt: see `Counters`. A statement for each table, in a transaction.
+
+        The second one has to know what the first one found, and its table is logged.
+        """
+        if not charges.buckets and charges.strangers is None:
+            return None
+        try:
+            with self._database.transaction() as connection:
+                charged = store.charge(connection, self._rules, charges.buckets) if charges.buckets else {}
+                if len(charged) < len(charges.buckets):
+                    raise _Delayed
+                place, rule = charged.get(Kind.PLACE), self._rules.place
+                first = place is not None and place.level(rule) <= rule.free
+                slot, known = charges.strangers, charges.is_known
+                if slot is not None and not store.charge_strangers(
+                    connection, self._rules, slot, first=first, known=known
+                ):
+                    raise _Delayed
+        except _Delayed:
+            return self._longest_delay(charges)
+        return None
+
+    def refund(self, charges: Charges, *, clear: bool, end: bool) -> None:
+        """Take the charges back: see `Counters`. A statement for each table, each by itself."""
+        with self._database.autocommit() as connection:
+            if charges.buckets:
+                store.refund(connection, self._rules, charges.buckets, clear=clear)
+            if charges.strangers is not None:
+                store.refund_strangers(connection, self._rules, charges.strangers, end=end)
+
+    def _longest_delay(self, charges: Charges) -> Delay:
+        """Find out which count delays an attempt that was not charged. It may be over by now."""
+        rules = self._rules
+        with self._database.autocommit() as connection:
+            now, buckets = store.read(connection, charges.buckets)
+            free_at = {kind: bucket.free_at(rules.of_kind(kind)) for kind, bucket in buckets.items()}
+            delays = [Delay(kind, at - now) for kind, at in free_at.items()]
+            if charges.strangers is not None and not charges.is_known:
+                read_at, strangers = store.read_strangers(connection, charges.strangers)
+                place = buckets.get(Kind.PLACE)
+                first = not rules.place.is_off and (place is None or place.has_room(rules.place, read_at))
+                if strangers is not None:
+                    delays.append(Delay(None, strangers.free_at(rules, read_at, first=first) - read_at))
+        return max(delays, key=lambda delay: delay.milliseconds, default=Delay(None, 0))
+
+
+def prune(database: Database, *, batch: int, bits: int = BITS) -> Iterator[int]:
+    """Delete rows at which everything is forgotten. Yields how many after each statement.
+
+    It walks the slots of each kind. An index on times would grow with every attempt.
+    """
+    slices = [range(start, min(start + _SLICE, 1 << bits)) for start in range(0, 1 << bits, _SLICE)]
+    for slots in slices:
+        for kind in Kind:
+            deleted = batch
+            while deleted == batch:
+                with database.autocommit() as connection:
+                    deleted = store.prune(connection, kind, slots, limit=batch)
+                yield deleted
+        deleted = batch
+        while deleted == batch:
+            with database.autocommit() as connection:
+                deleted = store.prune_strangers(connection, slots, limit=batch)
+            yield deleted

@@ -1,0 +1,46 @@
+"""Slots: numbers that stand for accounts, places and clients in the tables, which are bounded by them.
+
+Two keys may share a slot, and then they share its level. That never gives an attacker one try more. It delays an innocent
+account with a chance of one in a million for each account that is under attack
+(docs/decisions/throttling.md).
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import Final
+
+from authserver.throttling.policy import Kind
+
+BITS: Final = 20
+_STRANGERS: Final = b"strangers"
+_KNOWN_PLACE: Final = b"known place"
+_PLACE_BYTES: Final = 16
+
+
+class Slots:
+    """Computes slots under a key that no copy of the database has."""
+
+    def __init__(self, key: bytes, *, bits: int = BITS) -> None:
+        self._key = key
+        self._bits = bits
+
+    def bucket(self, kind: Kind, *parts: str) -> tuple[Kind, int]:
+        """Where the bucket of this kind stands."""
+        return kind, self._slot(kind.name.encode(), *parts)
+
+    def strangers(self, account: str) -> int:
+        """Where the count of the strangers at an account stands."""
+        return self._slot(_STRANGERS, account)
+
+    def place(self, near: str) -> bytes:
+        """How a place is written down beside a user who has signed in from there."""
+        return self._digest(_KNOWN_PLACE, near)[:_PLACE_BYTES]
+
+    def _slot(self, what: bytes, *parts: str) -> int:
+        return int.from_bytes(self._digest(what, *parts)[:4]) >> (32 - self._bits)
+
+    def _digest(self, what: bytes, *parts: str) -> bytes:
+        # The length stands before each part: two different lists of parts are never the same bytes.
+        encoded = [what, *(part.encode(errors="surrogatepass") for part in parts)]
+        return hmac.digest(self._key, b"".join(len(part).to_bytes(4) + part for part in encoded), "sha256")

@@ -1,0 +1,229 @@
+"""The statements of throttling. One upsert charges all buckets of an attempt. The caller commits, or rolls back.
+
+Its WHERE is evaluated on the locked row, so of any number of parallel attempts only as many pass as the rule allows. Rows
+are locked in the order of the values, which are sorted, so two attempts never wait for each other.
+
+All decisions are whole numbers of the database's clock. Delays come from a CASE with the values of `Rule.delays`, because
+SQLite may lack pow().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Connection,
+    Executable,
+    bindparam,
+    case,
+    delete,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+
+from authserver.database.sql import greatest, in_batch, least, now_ms
+from authserver.database.tables import all_rows, one_row
+from authserver.throttling.model import BucketRecord, StrangersRecord
+from authserver.throttling.policy import DAY, HALVINGS, Bucket, Kind, Rule, Rules, Strangers
+
+_B = BucketRecord
+_S = StrangersRecord
+Expression = ColumnElement[Any]
+Buckets = Sequence[tuple[Kind, int]]
+
+
+def charge(connection: Connection, rules: Rules, buckets: Buckets) -> dict[Kind, Bucket]:
+    """Charge each bucket once, unless its delay goes on. Returns those that were charged. `buckets` is sorted."""
+    kinds = tuple(kind for kind, _ in buckets)
+    statement = _charge(connection.dialect.name, rules, kinds)
+    rows = connection.execute(statement, _slots(buckets)).all()
+    return {Kind(row.kind): Bucket(row.empty_at, row.charged_at) for row in rows}
+
+
+def refund(connection: Connection, rules: Rules, buckets: Buckets, *, clear: bool) -> None:
+    """Take one charge back from each bucket. With `clear` the buckets of the account at this place become empty."""
+    kinds = tuple(kind for kind, _ in buckets)
+    connection.execute(_refund(connection.dialect.name, rules, kinds, clear=clear), _slots(buckets))
+
+
+def charge_strangers(connection: Connection, rules: Rules, slot: int, *, first: bool, known: bool) -> bool:
+    """Charge the strangers at an account. Returns False if their delay goes on.
+
+    `first` says that the attempt is among the first of its place: then the delay counts only if it follows from too many
+    failures in a row. It never counts for an attempt from a place that is `known`.
+    """
+    statement = _charge_strangers(connection.dialect.name, rules)
+    return connection.execute(statement, {"slot": slot, "first": first, "known": known}).one_or_none() is not None
+
+
+def refund_strangers(connection: Connection, rules: Rules, slot: int, *, end: bool) -> None:
+    """Take one charge back. With `end` the failures in a row begin anew."""
+    values: dict[str, Any] = {"empty_at": _S.empty_at - rules.account.period}
+    values["failures"] = 0 if end else greatest(_S.failures - 1, literal(0))
+    connection.execute(update(_S).where(_S.slot == slot).values(**values))
+
+
+def read(connection: Connection, buckets: Buckets) -> tuple[int, dict[Kind, Bucket]]:
+    """The database's time, 0 without rows, and the buckets that have a row."""
+    which = tuple_(_B.kind, _B.slot).in_([(int(kind), slot) for kind, slot in buckets])
+    statement = select(_B.kind, _B.empty_at, _B.charged_at, now_ms().label("now")).where(which)
+    rows = all_rows(connection, _B, statement)
+    return max((row.now for row in rows), default=0), {
+        Kind(row.kind): Bucket(row.empty_at, row.charged_at) for row in rows
+    }
+
+
+def read_strangers(connection: Connection, slot: int) -> tuple[int, Strangers | None]:
+    """The database's time, 0 without a row, and what the strangers at an account have tried."""
+    columns = (_S.empty_at, _S.charged_at, _S.failures, _S.halved_at, now_ms().label("now"))
+    row = one_row(connection, _S, select(*columns).where(_S.slot == slot))
+    if row is None:
+        return 0, None
+    return row.now, Strangers(Bucket(row.empty_at, row.charged_at), row.failures, row.halved_at)
+
+
+def prune(connection: Connection, kind: Kind, slots: range, *, limit: int) -> int:
+    """Delete at most `limit` empty buckets among these slots. Returns how many. Attempts never wait for it."""
+    within = (_B.kind == int(kind), _B.slot.between(slots.start, slots.stop - 1))
+    some = select(_B.slot).where(*within, _B.empty_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
+    return connection.execute(delete(_B).where(_B.kind == int(kind), in_batch(_B.slot, some))).rowcount
+
+
+def prune_strangers(connection: Connection, slots: range, *, limit: int) -> int:
+    """Delete at most `limit` rows of accounts at which strangers' attempts are forgotten. Returns how many."""
+    forgotten = (_S.slot.between(slots.start, slots.stop - 1), _S.empty_at <= now_ms(), _failures_now() == 0)
+    some = select(_S.slot).where(*forgotten).limit(limit).with_for_update(skip_locked=True)
+    return connection.execute(delete(_S).where(in_batch(_S.slot, some))).rowcount
+
+
+def _slots(buckets: Buckets) -> Mapping[str, int]:
+    return {f"slot_{kind.name}": slot for kind, slot in buckets}
+
+
+def _number(value: int) -> Expression:
+    return literal(value, BigInteger)
+
+
+def _upsert(dialect: str) -> Any:
+    return (sqlite if dialect == "sqlite" else postgresql).insert
+
+
+@lru_cache
+def _charge(dialect: str, rules: Rules, kinds: tuple[Kind, ...]) -> Executable:
+    of_kind = {kind: rules.of_kind(kind) for kind in kinds}
+    rows = [
+        {
+            "kind": int(kind),
+            "slot": bindparam(f"slot_{kind.name}"),
+            "empty_at": now_ms() + _number(rule.period),
+            "charged_at": now_ms(),
+        }
+        for kind, rule in of_kind.items()
+    ]
+    passes = or_(*((_B.kind == int(kind)) & _passes(_B, rule) for kind, rule in of_kind.items()))
+    filled = case(*((_B.kind == int(kind), _filled(_B, rule)) for kind, rule in of_kind.items()))
+    statement = _upsert(dialect)(_B).values(rows)
+    statement = statement.on_conflict_do_update(
+        index_elements=[_B.kind, _B.slot],
+        set_={"empty_at": filled, "charged_at": _charged_at(_B, rules.place.longest)},
+        where=passes,
+    )
+    returning: Executable = statement.returning(_B.kind, _B.empty_at, _B.charged_at)
+    return returning
+
+
+@lru_cache
+def _refund(dialect: str, rules: Rules, kinds: tuple[Kind, ...], *, clear: bool) -> Executable:
+    # An upsert again, because an UPDATE locks its rows in any order, and might wait for an attempt that waits for it.
+    # A row that is gone comes back empty, and is pruned again.
+    rows = [
+        {"kind": int(kind), "slot": bindparam(f"slot_{kind.name}"), "empty_at": 0, "charged_at": 0} for kind in kinds
+    ]
+    cleared = {Kind.PLACE, Kind.CONFIRMATION} if clear else set()
+    left = case(
+        *(
+            (_B.kind == int(kind), _number(0) if kind in cleared else _B.empty_at - _number(rules.of_kind(kind).period))
+            for kind in kinds
+        )
+    )
+    statement = _upsert(dialect)(_B).values(rows)
+    updated: Executable = statement.on_conflict_do_update(index_elements=[_B.kind, _B.slot], set_={"empty_at": left})
+    return updated
+
+
+@lru_cache
+def _charge_strangers(dialect: str, rules: Rules) -> Executable:
+    longest = rules.account.longest
+    failures = _failures_now()
+    in_a_row = failures >= rules.in_a_row
+    passes = case(
+        (in_a_row, or_(now_ms() >= _S.charged_at + _number(longest), _is_ahead(_S, longest))),
+        else_=or_(bindparam("first", type_=Boolean()), _passes(_S, rules.account)),
+    )
+    days = greatest(now_ms() - _S.halved_at, _number(0)) // _number(DAY)
+    row = {
+        "slot": bindparam("slot"),
+        "empty_at": now_ms() + _number(rules.account.period),
+        "charged_at": now_ms(),
+        "failures": 1,
+        "halved_at": now_ms(),
+    }
+    statement = _upsert(dialect)(_S).values(row)
+    statement = statement.on_conflict_do_update(
+        index_elements=[_S.slot],
+        set_={
+            "empty_at": _filled(_S, rules.account),
+            "charged_at": _charged_at(_S, longest),
+            "failures": failures + 1,
+            "halved_at": _S.halved_at + days * _number(DAY),
+        },
+        where=or_(bindparam("known", type_=Boolean()), passes),
+    )
+    returning: Executable = statement.returning(_S.slot)
+    return returning
+
+
+_Table = type[BucketRecord] | type[StrangersRecord]
+
+
+def _passes(table: _Table, rule: Rule) -> Expression:
+    """`Bucket.free_at` has come, on the row that the upsert has locked."""
+    delay = _delay(table, rule)
+    return or_(delay == 0, now_ms() >= table.charged_at + delay, _is_ahead(table, rule.longest))
+
+
+def _delay(table: _Table, rule: Rule) -> Expression:
+    level = (table.empty_at - table.charged_at + _number(rule.period - 1)) // _number(rule.period)
+    over = level - _number(rule.free)
+    steps = [(over == number, _number(delay)) for number, delay in enumerate(rule.delays)]
+    return case((over < 0, _number(0)), *steps, else_=_number(rule.longest))
+
+
+def _filled(table: _Table, rule: Rule) -> Expression:
+    filled = greatest(table.empty_at, now_ms()) + _number(rule.period)
+    return least(filled, now_ms() + _number(rule.fullest))
+
+
+def _charged_at(table: _Table, longest: int) -> Expression:
+    # A statement that has waited for the row is older than the charge that it waited for.
+    return case((_is_ahead(table, longest), now_ms()), else_=greatest(table.charged_at, now_ms()))
+
+
+def _is_ahead(table: _Table, longest: int) -> Expression:
+    """The clock was set back: a delay that no rule gives counts no more, because an account is never shut."""
+    return table.charged_at > now_ms() + _number(longest)
+
+
+def _failures_now() -> Expression:
+    """The failures in a row, halved for each whole day."""
+    days = greatest(now_ms() - _S.halved_at, _number(0)) // _number(DAY)
+    return case(*((days == number, _S.failures // 2**number) for number in range(HALVINGS)), else_=0)

@@ -1,0 +1,126 @@
+"""Throttling for the rest of the server: charge an attempt before the check, take the charge back if it was right."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from authserver.records.metrics import THROTTLED
+from authserver.refusals.exceptions import TryLater
+from authserver.refusals.reasons import Reason
+from authserver.throttling.counters import Charges, Counters, Delay
+from authserver.throttling.places import Place, place_of
+from authserver.throttling.policy import Kind, Rules, Standing
+from authserver.throttling.slots import Slots
+
+_REASONS = {
+    Kind.ADDRESS: Reason.THROTTLED_ADDRESS,
+    Kind.NETWORK: Reason.THROTTLED_ADDRESS,
+    Kind.PLACE: Reason.THROTTLED_PLACE,
+    Kind.CONFIRMATION: Reason.THROTTLED_CONFIRMATION,
+    Kind.LINK: Reason.THROTTLED_LINK,
+    Kind.CLIENT: Reason.THROTTLED_CLIENT,
+    None: Reason.THROTTLED_STRANGERS,
+}
+
+
+class Throttled(TryLater):
+    """Too many failures: nothing was checked or charged. Answer 429 with `Retry-After: retry_after` (whole seconds)."""
+
+    def __init__(self, delay: Delay) -> None:
+        super().__init__(_REASONS[delay.kind], retry_after=max(1, math.ceil(delay.milliseconds / 1000)))
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A sign-in or confirmation before its password is checked.
+
+    `place` is how a known place is written down; None if the address says nothing about the user. `strangers` is the
+    slot of the account among those that count strangers.
+    """
+
+    buckets: tuple[tuple[Kind, int], ...]
+    strangers: int | None = None
+    place: bytes | None = None
+    standing: Standing = Standing.STRANGER
+
+    def as_(self, standing: Standing) -> Attempt:
+        """The same attempt with another standing."""
+        return replace(self, standing=standing)
+
+    @property
+    def charges(self) -> Charges:
+        return Charges(self.buckets, self.strangers, is_known=self.standing is not Standing.STRANGER)
+
+
+class Throttle:
+    """Counts attempts. One per process, safe for threads. `charge` and what counts failures raise `Throttled`."""
+
+    def __init__(self, counters: Counters, rules: Rules, slots: Slots) -> None:
+        self._counters = counters
+        self._rules = rules
+        self._slots = slots
+
+    def sign_in(self, account: str, address: str | None, client_id: str | None) -> Attempt:
+        """Make the attempt of a sign-in. Charges nothing yet.
+
+        `account` is the folded name, whether there is such a user or not. `address` is None if it is not the user's. Then
+        the client stands for the place, and never becomes a known one.
+        """
+        place = place_of(address)
+        origin = f"client {client_id or ''}" if place is None else place.near
+        strangers = self._slots.strangers(account) if self._rules.counts_strangers else None
+        buckets = (*self._addresses(place), *self._bucket(Kind.PLACE, account, origin))
+        return Attempt(buckets, strangers, None if place is None else self._slots.place(place.near))
+
+    def confirmation(self, user_id: UUID, address: str | None) -> Attempt:
+        """Make the attempt of a user who types the password again. Charges nothing yet."""
+        return Attempt(self._bucket(Kind.CONFIRMATION, str(user_id), _near(address)))
+
+    def charge(self, attempt: Attempt) -> None:
+        """Charge an attempt, before its hash."""
+        self._charge(attempt.charges)
+
+    def withdraw(self, attempt: Attempt) -> None:
+        """Take the charge back, because the password was not checked."""
+        self._counters.refund(attempt.charges, clear=False, end=False)
+
+    def accept(self, attempt: Attempt) -> None:
+        """Take the charge back, because the password was right. The account at this place is cleared.
+
+        The row of failures ends if the user is in a known place. It also ends where places are not known: there nothing
+        else could end it.
+        """
+        end = attempt.standing is not Standing.STRANGER or attempt.place is None
+        self._counters.refund(attempt.charges, clear=True, end=end)
+
+    def wrong_client(self, client_id: str, address: str | None) -> None:
+        """Count a wrong client secret, after the comparison: a right one costs nothing and is never refused."""
+        self._charge(
+            Charges((*self._addresses(place_of(address)), *self._bucket(Kind.CLIENT, client_id, _near(address))))
+        )
+
+    def wrong_link(self, address: str | None) -> None:
+        """Count a one-time link that does not work."""
+        self._charge(Charges((*self._addresses(place_of(address)), *self._bucket(Kind.LINK, _near(address)))))
+
+    def _charge(self, charges: Charges) -> None:
+        delay = self._counters.charge(charges)
+        if delay is not None:
+            THROTTLED.labels("strangers" if delay.kind is None else delay.kind.name.lower()).inc()
+            raise Throttled(delay)
+
+    def _addresses(self, place: Place | None) -> tuple[tuple[Kind, int], ...]:
+        if place is None:
+            return ()
+        wide = () if place.wide is None else self._bucket(Kind.NETWORK, place.wide)
+        return (*self._bucket(Kind.ADDRESS, place.near), *wide)
+
+    def _bucket(self, kind: Kind, *parts: str) -> tuple[tuple[Kind, int], ...]:
+        return () if self._rules.of_kind(kind).is_off else (self._slots.bucket(kind, *parts),)
+
+
+def _near(address: str | None) -> str:
+    place = place_of(address)
+    return "" if place is None else place.near

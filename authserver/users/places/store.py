@@ -1,0 +1,37 @@
+"""The statements of known places. A sign-in reads its place together with its user (`users/store`)."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from authserver.database.sql import in_batch, now_ms
+from authserver.users.model import KnownPlaceRecord
+from authserver.users.places import LASTS_MS, MOST
+
+_P = KnownPlaceRecord
+
+
+def remember(connection: Connection, user_id: UUID, place: bytes) -> None:
+    """Note that the user has signed in from a place. Two statements, each by itself: no row waits for another."""
+    insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(_P)
+    values = insert.values(user_id=user_id, place=place, last_at=now_ms())
+    connection.execute(
+        values.on_conflict_do_update(index_elements=[_P.user_id, _P.place], set_={"last_at": values.excluded.last_at})
+    )
+    newest = select(_P.place).where(_P.user_id == user_id).order_by(_P.last_at.desc(), _P.place).limit(MOST)
+    connection.execute(delete(_P).where(_P.user_id == user_id, _P.place.not_in(newest.scalar_subquery())))
+
+
+def forget(connection: Connection, user_id: UUID) -> None:
+    """Forget all places of a user."""
+    connection.execute(delete(_P).where(_P.user_id == user_id))
+
+
+def prune(connection: Connection, *, limit: int) -> int:
+    """Delete at most about `limit` places that were not used for too long. Returns how many."""
+    some = select(_P.user_id).where(_P.last_at <= now_ms() - LASTS_MS).limit(limit)
+    old = delete(_P).where(in_batch(_P.user_id, some), _P.last_at <= now_ms() - LASTS_MS)
+    return connection.execute(old).rowcount

@@ -1,0 +1,215 @@
+"""Promise: guesses get no more tries than the rule says, however parallel they are, and their victim can sign in."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from authserver.database.identifiers import new_id
+from authserver.settings.values import ThrottlingSettings
+from authserver.throttling.counters import Charges, DatabaseCounters
+from authserver.throttling.policy import Kind, Rules
+from authserver.throttling.slots import Slots
+from authserver.users import store as users
+from tests.support.databases import on_postgresql
+from tests.support.oauth import App, OAuth, Person
+from tests.support.proof import Proof
+from tests.support.server import LiveServer
+from tests.support.setup import Setup
+from tests.support.throttle_model import Model
+
+pytestmark = on_postgresql
+RULES = Rules.of(ThrottlingSettings())
+ATTACKERS = 50
+ADDRESSES = 500
+HOME, NEW = "192.0.2.7", "203.0.113.9"
+
+
+class Attack:
+    """Attackers in threads, who guess until they are told to stop, at the instant each delay ends."""
+
+    def __init__(self, server: LiveServer, app: App, username: str, address: Callable[[int], str]) -> None:
+        self._server, self._app, self._username, self._address = server, app, username, address
+        self._stopped = threading.Event()
+        self._lock = threading.Lock()
+        self._turn = 0
+        self.answers: Counter[int] = Counter()
+        self.seconds = 0.0
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        threads = [threading.Thread(target=self._run) for _ in range(ATTACKERS)]
+        began = time.monotonic()
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            self._stopped.set()
+            for thread in threads:
+                thread.join()
+            self.seconds = time.monotonic() - began
+
+    def _run(self) -> None:
+        with self._server.http() as http:
+            oauth = OAuth(http, self._app)
+            while not self._stopped.is_set():
+                with self._lock:
+                    self._turn += 1
+                    turn = self._turn
+                answer = guess(oauth, self._username, self._address(turn))
+                with self._lock:
+                    self.answers[answer.status_code] += 1
+                # Who has one address waits just as long as it is told; who has many takes the next one.
+                wait = (
+                    float(answer.headers.get("retry-after", 0)) if len({self._address(0), self._address(1)}) == 1 else 0
+                )
+                self._stopped.wait(min(wait, 0.05) if answer.status_code == 503 else wait)
+
+
+def guess(oauth: OAuth, username: str, address: str, password: str = "wrong password") -> httpx.Response:
+    oauth = OAuth(oauth.http, oauth.app, {"X-Forwarded-For": address})
+    return oauth.token(grant_type="password", username=username, password=password)
+
+
+def signs_in(oauth: OAuth, person: Person, address: str) -> httpx.Response:
+    """The answer to the owner, who repeats a sign-in that was turned away because too many passwords are being hashed."""
+    for _ in range(200):
+        answer = guess(oauth, person.username, address, person.password)
+        if answer.status_code != 503:
+            return answer
+        time.sleep(0.05)
+    return answer
+
+
+def most(seconds: float, *places: str) -> int:
+    """The tries that the rule gives in this time to attackers who ask all the time."""
+    model = Model(RULES)
+    return sum(model.attempt(place, now) for now in range(0, int(seconds * 1000) + 1, 50) for place in places)
+
+
+def test_guessing(proof: Proof, setup: Setup) -> None:
+    """Guessing passwords: what attackers get, and what their victims notice."""
+    proxied = LiveServer(
+        setup,
+        AUTHSERVER_TRUSTED_PROXIES="127.0.0.0/8",
+        AUTHSERVER_PASSWORDS__HASHING_QUEUE="13",
+        AUTHSERVER_LOG__LEVEL="WARNING",
+    )
+    public = setup.an_app(public=True)
+    server = proxied.start()
+    try:
+        with server.http() as http:
+            owner = OAuth(http, public)
+            one_address(proof, server, public, owner, setup.a_person())
+            many_addresses(proof, server, public, owner, setup.a_person())
+            another = signs_in(owner, setup.a_person(), "100.64.77.1")
+            assert another.status_code == 200, "a client_id full of failures delays no other user"
+            spraying(proof, owner, setup.a_person())
+            a_backend(proof, setup, OAuth(http, setup.an_app()))
+    finally:
+        server.stop()
+
+
+def one_address(proof: Proof, server: LiveServer, app: App, owner: OAuth, victim: Person) -> None:
+    assert signs_in(owner, victim, HOME).status_code == 200
+    attack = Attack(server, app, victim.username, lambda _: "198.51.100.1")
+    with attack.running():
+        slowest = the_owner_signs_in(owner, victim, proof.amount(5, 60))
+        first = time.monotonic()
+        assert signs_in(owner, victim, NEW).status_code == 200, "a new place is not delayed below a hundred failures"
+        new = time.monotonic() - first
+    allowed = most(attack.seconds, "one")
+    assert RULES.place.free < attack.answers[400] <= allowed, (attack.answers, allowed)
+    assert set(attack.answers) <= {400, 429, 503}
+    proof.figure(
+        f"{ATTACKERS} attackers, one address, {attack.seconds:.0f} s: guesses checked", str(attack.answers[400])
+    )
+    proof.figure("the same, by the rule at most", str(allowed))
+    proof.figure("slowest sign-in of the owner meanwhile, known place", f"{slowest * 1000:.0f} ms")
+    proof.figure("sign-in of the owner meanwhile, new place", f"{new * 1000:.0f} ms")
+
+
+def many_addresses(proof: Proof, server: LiveServer, app: App, owner: OAuth, victim: Person) -> None:
+    assert signs_in(owner, victim, HOME).status_code == 200
+    attack = Attack(server, app, victim.username, lambda turn: f"10.{turn % ADDRESSES // 250}.{turn % 250}.1")
+    with attack.running():
+        time.sleep(proof.amount(5, 30))
+        refused = signs_in(owner, victim, NEW)
+    # The owner's success at home ends the row, so it comes last.
+    slowest = the_owner_signs_in(owner, victim, 1)
+    assert attack.answers[400] == RULES.in_a_row, attack.answers
+    assert set(attack.answers) <= {400, 429, 503}
+    assert refused.status_code == 429
+    assert 0 < int(refused.headers["retry-after"]) <= RULES.account.longest / 1000
+    proof.figure(
+        f"{ATTACKERS} attackers, {ADDRESSES} addresses, {attack.seconds:.0f} s: guesses checked",
+        str(attack.answers[400]),
+    )
+    proof.figure("the same: requests answered 429", str(attack.answers[429]))
+    proof.figure("sign-in of the owner after it, known place", f"{slowest * 1000:.0f} ms")
+
+
+def the_owner_signs_in(owner: OAuth, victim: Person, seconds: float) -> float:
+    """Sign in from the known place again and again; never delayed. Returns the longest time in seconds."""
+    slowest, end = 0.0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        answer = signs_in(owner, victim, HOME)
+        slowest = max(slowest, time.monotonic() - began)
+        assert answer.status_code == 200, answer.text
+    return slowest
+
+
+def spraying(proof: Proof, owner: OAuth, victim: Person) -> None:
+    """One password over many names from one address. It waits for no delay, because there are names enough."""
+    count, began = proof.amount(330, 10_000), time.monotonic()
+    answers: Counter[int] = Counter()
+    for number in range(count):
+        answers[guess(owner, f"name-{number}", "100.64.3.3").status_code] += 1
+    seconds = time.monotonic() - began
+    allowed = RULES.address.free + int(seconds * 1000 / RULES.address.period) + 1
+    assert RULES.address.free <= answers[400] <= allowed, (answers, allowed)
+    assert signs_in(owner, victim, NEW).status_code == 200
+    proof.figure(f"one password over {count:,} names from one address, {seconds:.0f} s: checked", str(answers[400]))
+    proof.figure("the same, by the rule at most", str(allowed))
+
+
+def a_backend(proof: Proof, setup: Setup, backend: OAuth) -> None:
+    """Each user types a wrong password and then the right one, through one client and from one address."""
+    count = proof.amount(60, 10_000)
+    encoded = setup.hasher.hash("correct horse")
+    rows: list[dict[str, Any]] = [
+        {
+            "id": new_id(), "username": name, "username_key": name, "email": None, "email_key": None,
+            "password_hash": encoded, "roles": frozenset(), "subject": None, "enabled": True,
+        }
+        for name in (f"user-{number}" for number in range(count))
+    ]  # fmt: skip
+    setup.transaction(lambda connection: users.add_all(connection, rows))
+    answers: Counter[int] = Counter()
+    for row in rows:
+        answers[guess(backend, row["username"], "100.64.4.4").status_code] += 1
+        answers[guess(backend, row["username"], "100.64.4.4", "correct horse").status_code] += 1
+    assert answers == {400: count, 200: count}
+    proof.figure(f"a backend with {count:,} users behind one address: sign-ins delayed", "0")
+
+
+def test_a_million_names(proof: Proof, setup: Setup) -> None:
+    """Random names do not grow the tables of counts beyond their slots."""
+    bits, names = 10, proof.amount(1_500, 1_000_000)
+    counters, slots = DatabaseCounters(setup.database, RULES), Slots(bytes(32), bits=bits)
+    for number in range(names):
+        counters.charge(
+            Charges((slots.bucket(Kind.PLACE, f"name-{number}", "here"),), slots.strangers(f"name-{number}"))
+        )
+    for table in ("throttle_buckets", "throttle_strangers"):
+        rows = setup.sql(f"SELECT count(*) AS n FROM {table}")[0].n
+        assert rows <= 1 << bits
+        proof.figure(f"rows of {table} after {names:,} names in {1 << bits:,} slots", f"{rows:,}")
