@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from authserver.database.engine import Database
@@ -104,7 +104,9 @@ class DatabaseCounters:
                 first = not rules.place.is_off and (place is None or place.has_room(rules.place, read_at))
                 if strangers is not None:
                     delays.append(Delay(None, strangers.free_at(rules, read_at, first=first) - read_at))
-        return max(delays, key=lambda delay: delay.milliseconds, default=Delay(None, 0))
+        longest = max(delays, key=lambda delay: delay.milliseconds, default=Delay(None, 0))
+        # A clock that was set back makes a delay longer than any rule does.
+        return replace(longest, milliseconds=min(longest.milliseconds, rules.account.longest))
 
 
 def prune(database: Database, *, batch: int, bits: int = BITS) -> Iterator[int]:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from authserver.records.metrics import THROTTLED
+from authserver.database.failures import Unavailable
+from authserver.records.metrics import NOT_RECORDED, THROTTLED
 from authserver.refusals.exceptions import TryLater
 from authserver.refusals.reasons import Reason
 from authserver.throttling.counters import Charges, Counters, Delay
 from authserver.throttling.places import Place, place_of
 from authserver.throttling.policy import Kind, Rules, Standing
 from authserver.throttling.slots import Slots
+
+#: Seconds in which nothing is counted after the database has not taken a count.
+_PAUSE = 10.0
 
 _REASONS = {
     Kind.ADDRESS: Reason.THROTTLED_ADDRESS,
@@ -61,6 +66,7 @@ class Throttle:
         self._counters = counters
         self._rules = rules
         self._slots = slots
+        self._counting_again_at = 0.0  # by time.monotonic()
 
     def sign_in(self, account: str, address: str | None, client_id: str | None) -> Attempt:
         """Make the attempt of a sign-in. Charges nothing yet.
@@ -97,13 +103,26 @@ class Throttle:
 
     def wrong_client(self, client_id: str, address: str | None) -> None:
         """Count a wrong client secret, after the comparison: a right one costs nothing and is never refused."""
-        self._charge(
+        self._count(
             Charges((*self._addresses(place_of(address)), *self._bucket(Kind.CLIENT, client_id, _near(address))))
         )
 
     def wrong_link(self, address: str | None) -> None:
         """Count a one-time link that does not work."""
-        self._charge(Charges((*self._addresses(place_of(address)), *self._bucket(Kind.LINK, _near(address)))))
+        self._count(Charges((*self._addresses(place_of(address)), *self._bucket(Kind.LINK, _near(address)))))
+
+    def _count(self, charges: Charges) -> None:
+        """Charge what was refused already. If the database does not take it, the refusal stays what it is.
+
+        No further one is counted for a while then, because each may hold a thread until the database's timeout.
+        """
+        if time.monotonic() < self._counting_again_at:
+            return
+        try:
+            self._charge(charges)
+        except Unavailable:
+            self._counting_again_at = time.monotonic() + _PAUSE
+            NOT_RECORDED.labels("throttle").inc()
 
     def _charge(self, charges: Charges) -> None:
         delay = self._counters.charge(charges)

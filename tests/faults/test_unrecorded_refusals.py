@@ -62,6 +62,10 @@ def test_a_refusal_stays_a_refusal_when_its_event_cannot_be_written(
     setup: Setup, oauth: OAuth, impatient_app: Flask, person: Person, event: str
 ):
     error, ask = REFUSED[event]
+    if setup.database.is_sqlite and event == "sign_in.refused":
+        with no_events(setup):  # on SQLite it stops all writes
+            assert refused_as(ask(oauth, person), "temporarily_unavailable", 503), "what is not charged is not checked"
+        return
     status = {"invalid_client": 401, "invalid_grant": 400}[error]
     assert refused_as(ask(oauth, person), error, status)
     assert len(setup.events(event)) == 1
