@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from authserver.app import create_app
-from authserver.settings.values import ServerSettings
+from authserver.settings.values import ServerSettings, ThrottlingSettings
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.hasher import blocked_hasher, make_patient, pool_of, until, waiting_for_locks
 from tests.support.oauth import OAuth, Person, refused_as
@@ -25,7 +25,9 @@ def roomy(setup: Setup, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
     passwords = CHEAP.model_copy(update={"hashing_queue": 32})
     database = setup.settings.database.model_copy(update={"pool_size": 32})
-    app = create_app(setup.with_settings(passwords=passwords, database=database, server=ServerSettings(threads=64)))
+    # More sign-ins of one user may be in flight than a throttle leaves free.
+    changed = {"passwords": passwords, "database": database, "throttling": ThrottlingSettings(place=100)}
+    app = create_app(setup.with_settings(**changed, server=ServerSettings(threads=64)))
     make_patient(app)
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
