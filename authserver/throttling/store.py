@@ -19,13 +19,18 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Executable,
+    Integer,
+    Select,
+    SmallInteger,
     bindparam,
     case,
     delete,
     literal,
     or_,
     select,
+    true,
     tuple_,
+    union_all,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -38,6 +43,7 @@ from authserver.throttling.policy import DAY, HALVINGS, Bucket, Kind, Rule, Rule
 _B = BucketRecord
 _S = StrangersRecord
 Expression = ColumnElement[Any]
+Row = Select[*tuple[Any, ...]]
 Buckets = Sequence[tuple[Kind, int]]
 
 
@@ -117,22 +123,24 @@ def _upsert(dialect: str) -> Any:
     return (sqlite if dialect == "sqlite" else postgresql).insert
 
 
+def _upsert_of(dialect: str, rows: Sequence[Row]) -> Any:
+    """An upsert of buckets in the order of the rows. SQLAlchemy would compile an insert of several values each time."""
+    columns = ["kind", "slot", "empty_at", "charged_at"]
+    return _upsert(dialect)(_B).from_select(columns, union_all(*rows) if len(rows) > 1 else rows[0])
+
+
+def _row(kind: Kind, empty_at: Expression, charged_at: Expression) -> Row:
+    number, slot = literal(int(kind), SmallInteger), bindparam(f"slot_{kind.name}", type_=Integer())
+    return select(number, slot, empty_at, charged_at).where(true())  # SQLite: or ON CONFLICT would be that of a join
+
+
 @lru_cache
 def _charge(dialect: str, rules: Rules, kinds: tuple[Kind, ...]) -> Executable:
     of_kind = {kind: rules.of_kind(kind) for kind in kinds}
-    rows = [
-        {
-            "kind": int(kind),
-            "slot": bindparam(f"slot_{kind.name}"),
-            "empty_at": now_ms() + _number(rule.period),
-            "charged_at": now_ms(),
-        }
-        for kind, rule in of_kind.items()
-    ]
+    rows = [_row(kind, now_ms() + _number(rule.period), now_ms()) for kind, rule in of_kind.items()]
     passes = or_(*((_B.kind == int(kind)) & _passes(_B, rule) for kind, rule in of_kind.items()))
     filled = case(*((_B.kind == int(kind), _filled(_B, rule)) for kind, rule in of_kind.items()))
-    statement = _upsert(dialect)(_B).values(rows)
-    statement = statement.on_conflict_do_update(
+    statement = _upsert_of(dialect, rows).on_conflict_do_update(
         index_elements=[_B.kind, _B.slot],
         set_={"empty_at": filled, "charged_at": _charged_at(_B, rules.place.longest)},
         where=passes,
@@ -145,9 +153,7 @@ def _charge(dialect: str, rules: Rules, kinds: tuple[Kind, ...]) -> Executable:
 def _refund(dialect: str, rules: Rules, kinds: tuple[Kind, ...], *, clear: bool) -> Executable:
     # An upsert again, because an UPDATE locks its rows in any order, and might wait for an attempt that waits for it.
     # A row that is gone comes back empty, and is pruned again.
-    rows = [
-        {"kind": int(kind), "slot": bindparam(f"slot_{kind.name}"), "empty_at": 0, "charged_at": 0} for kind in kinds
-    ]
+    rows = [_row(kind, _number(0), _number(0)) for kind in kinds]
     cleared = {Kind.PLACE, Kind.CONFIRMATION} if clear else set()
     left = case(
         *(
@@ -155,7 +161,7 @@ def _refund(dialect: str, rules: Rules, kinds: tuple[Kind, ...], *, clear: bool)
             for kind in kinds
         )
     )
-    statement = _upsert(dialect)(_B).values(rows)
+    statement = _upsert_of(dialect, rows)
     updated: Executable = statement.on_conflict_do_update(index_elements=[_B.kind, _B.slot], set_={"empty_at": left})
     return updated
 
