@@ -1,7 +1,7 @@
 """The statements of throttling. One upsert charges all buckets of an attempt. The caller commits, or rolls back.
 
 Its WHERE is evaluated on the locked row, so of any number of parallel attempts only as many pass as the rule allows. Rows
-are locked in the order of the values, which are sorted, so two attempts never wait for each other.
+are locked in the order in which they are inserted, which is sorted, so two attempts never wait for each other.
 
 All decisions are whole numbers of the database's clock. Delays come from a CASE with the values of `Rule.delays`, because
 SQLite may lack pow().

@@ -52,3 +52,20 @@ def test_parallel_guesses_of_many_processes_get_no_more_tries_than_the_rule_says
     strangers = setup.sql("SELECT * FROM throttle_strangers ORDER BY slot")
     assert taken == sum(row.failures for row in strangers)
     assert 20 <= taken <= 30, "ten of each account are free, and the delays of a slow machine end meanwhile"
+
+
+def test_right_passwords_at_the_same_moment_leave_no_failure_behind(setup: Setup):
+    """Charges and refunds have rows in common. If they locked them in different orders, PostgreSQL would end one of them."""
+    high = ThrottlingSettings(place=10_000, address=100_000, strangers=10_000, strangers_in_a_row=1000)
+    counters = DatabaseCounters(setup.database, Rules.of(high))
+
+    def sign_in_again_and_again() -> None:
+        for number in range(15):
+            attempt = Charges(((Kind.ADDRESS, number % 2), (Kind.PLACE, number % 3)), number % 3)
+            assert counters.charge(attempt) is None
+            counters.refund(attempt, clear=False, end=False)
+
+    threads_at_once(*[sign_in_again_and_again] * 6)
+    now = setup.database.now()
+    assert all(row.empty_at <= now for row in setup.sql("SELECT * FROM throttle_buckets"))
+    assert [row.failures for row in setup.sql("SELECT * FROM throttle_strangers")] == [0] * 3
