@@ -36,7 +36,10 @@ class Contestant:
 
 @contextmanager
 def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
-    """Run `authserver serve --workers 2` with default settings. Each refresh of its client rotates (window 0)."""
+    """Run `authserver serve --workers 2` with default settings, but for one. Each refresh of its client rotates (window 0).
+
+    One user signs in for all, more often at once than the throttle leaves free: `throttling.place` is raised.
+    """
     passwords = PasswordSettings()
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         kind = "sqlite" if cluster is None else "postgresql"
@@ -51,7 +54,7 @@ def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
             )
             password = "correct horse battery"
             person = setup.a_person(password=password, password_hash=hasher.hash(password))
-            server = LiveServer(setup, workers=WORKERS).start()
+            server = LiveServer(setup, workers=WORKERS, AUTHSERVER_THROTTLING__PLACE="10000").start()
             try:
                 assert server.process is not None
                 assert app.secret is not None
