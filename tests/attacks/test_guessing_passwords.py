@@ -232,6 +232,11 @@ def test_a_person_at_an_open_browser_cannot_guess_its_users_password(visitor: Vi
     page = visitor.submit("/account/password", {**form, "old_password": person.password})
     assert page.status_code == 429
     assert "Wait 15 minutes" in page.text
+    for path in ("/account/confirm", f"/admin/users/{setup.a_person().id}/disable"):
+        typed = {"csrf_token": visitor.token_of("/account/data"), "confirm_password": person.password}
+        page = visitor.post(path, typed)
+        assert (page.status_code, "Wait 15 minutes" in page.text) == (429, True), path
+        assert int(page.headers["retry-after"]) > 600
     setup.sql("UPDATE throttle_buckets SET empty_at = 0")
     visitor.get("/account/password")
     assert visitor.submit("/account/password", {**form, "old_password": person.password}).status_code == 303
