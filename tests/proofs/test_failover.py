@@ -71,9 +71,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield Place(pair, setup, nodes, setup.a_person())
 
 
-# --- Beside the clients -----------------------------------------------------------------------------------------------
-
-
 class SignIns:
     """Sign-ins on every node, one after the other, in one thread for each node."""
 

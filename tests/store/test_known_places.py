@@ -6,6 +6,7 @@ from uuid import UUID
 
 import pytest
 
+from authserver.database.batches import Batches
 from authserver.pages import visits
 from authserver.users.model import KnownPlaceRecord
 from authserver.users.places import MOST, store
@@ -67,5 +68,5 @@ def test_a_place_is_forgotten_with_its_user_and_after_ninety_days(setup: Setup, 
     setup.sql(
         "UPDATE known_places SET last_at = last_at - :ms WHERE place = :place", ms=91 * DAY, place=(1).to_bytes(16)
     )
-    assert sum(visits.prune(setup.database, batch=1)) == 1
+    assert sum(visits.prune(Batches(setup.database, 1))) == 1
     assert places_of(setup, other) == [2]
