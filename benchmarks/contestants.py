@@ -20,7 +20,7 @@ from benchmarks.kinds import Target
 from tests.support.ports import free_port
 from tests.support.postgres import Cluster
 from tests.support.server import LiveServer
-from tests.support.setup import API, make_setup
+from tests.support.setup import API, Setup, make_setup
 
 WORKERS = 2
 
@@ -34,12 +34,14 @@ class Contestant:
     postgres_pid: int | None
 
 
+def some_users(setup: Setup, password: str, password_hash: str, count: int = 64) -> list[str]:
+    """As many users as connections sign in at once: a user who signs in often at once is delayed as an attacker is."""
+    return [setup.a_person(password=password, password_hash=password_hash).username for _ in range(count)]
+
+
 @contextmanager
 def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
-    """Run `authserver serve --workers 2` with default settings, but for one. Each refresh of its client rotates (window 0).
-
-    One user signs in for all, more often at once than the throttle leaves free: `throttling.place` is raised.
-    """
+    """Run `authserver serve --workers 2` with default settings. Each refresh of its client rotates (window 0)."""
     passwords = PasswordSettings()
     with TemporaryDirectory(prefix="authserver-bench-") as directory:
         kind = "sqlite" if cluster is None else "postgresql"
@@ -53,12 +55,12 @@ def authserver(cluster: Cluster | None) -> Iterator[Contestant]:
                 parallelism=passwords.argon2_parallelism,
             )
             password = "correct horse battery"
-            person = setup.a_person(password=password, password_hash=hasher.hash(password))
-            server = LiveServer(setup, workers=WORKERS, AUTHSERVER_THROTTLING__PLACE="10000").start()
+            usernames = some_users(setup, password, hasher.hash(password))
+            server = LiveServer(setup, workers=WORKERS).start()
             try:
                 assert server.process is not None
                 assert app.secret is not None
-                target = Target(server.port, app.client_id, app.secret, person.username, password, API)
+                target = Target(server.port, app.client_id, app.secret, usernames, password, API)
                 yield Contestant(target, server.process.pid, _postmaster(cluster))
             finally:
                 server.stop()
@@ -80,7 +82,7 @@ def textbook_server(cluster: Cluster | None) -> Iterator[Contestant]:
         try:
             _wait_for(port, process)
             secret, username, password = textbook.SECRET, textbook.USERNAME, textbook.PASSWORD
-            target = Target(port, textbook.CLIENT_ID, secret, username, password, textbook.AUDIENCE)
+            target = Target(port, textbook.CLIENT_ID, secret, [username], password, textbook.AUDIENCE)
             yield Contestant(target, process.pid, _postmaster(cluster))
         finally:
             process.terminate()

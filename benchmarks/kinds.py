@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import cycle
 from typing import Any
 from urllib.parse import urlencode
 
@@ -31,17 +32,23 @@ PATHS = {
 class Target:
     """The address of a server and the credentials for it, for the process that makes the load.
 
-    `tokens` are refresh tokens of sessions of the client, which "spread" uses.
+    All users have the same password, and connections take turns with them. `tokens` are refresh tokens of sessions of the
+    client, which "spread" uses.
     """
 
     port: int
     client_id: str
     secret: str
-    username: str
+    usernames: list[str]
     password: str
     audience: str
     paths: dict[str, str] = field(default_factory=lambda: dict(PATHS))
     tokens: list[str] = field(default_factory=list)
+
+    @cached_property
+    def next_username(self) -> Iterator[str]:
+        """A user for each connection that signs in."""
+        return cycle(self.usernames)
 
     @cached_property
     def unused(self) -> Iterator[str]:
@@ -177,7 +184,7 @@ class SignIn(Token):
     refresh_token = ""
 
     def __init__(self, target: Target) -> None:
-        super().__init__(target, grant_type="password", username=target.username, password=target.password)
+        super().__init__(target, grant_type="password", username=next(target.next_username), password=target.password)
 
     def _prepare_next(self, answer: dict[str, Any]) -> None:
         self.refresh_token = answer["refresh_token"]

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from authserver.settings.values import PasswordSettings
+from benchmarks.contestants import some_users
 from benchmarks.kinds import Target
 from benchmarks.load import Load, Result
 from benchmarks.processes import cpu_seconds, pss_mib, tree
@@ -30,6 +31,7 @@ CONNECTIONS = 8
 ROUNDS = 3
 #: The cost with the most sessions may be so many times the cost with the fewest.
 MOST = 1.15
+PASSWORD = "correct horse battery"
 METRICS_TOKEN = "a-token-of-the-metrics"
 
 
@@ -75,11 +77,11 @@ def crowd(cluster: Cluster, directory: Path, count: int, *, nodes: int = 1, **en
     setup = make_setup("postgresql", directory, cluster, passwords=PasswordSettings(argon2_memory_kib=8))
     setup.an_api()
     app = setup.an_app(retry_window=0, access_token_lifetime=60)
-    person = setup.a_person()
+    usernames = some_users(setup, PASSWORD, setup.hasher.hash(PASSWORD))
     sessions = ManySessions(setup, app, count)
     servers = [LiveServer(setup, AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN, **environment) for _ in range(nodes)]
     assert app.secret is not None
-    target = Target(servers[0].port, app.client_id, app.secret, person.username, person.password, API)
+    target = Target(servers[0].port, app.client_id, app.secret, usernames, PASSWORD, API)
     try:
         for server in servers:
             server.start()

@@ -99,7 +99,7 @@ def test_guessing(proof: Proof, setup: Setup) -> None:
     proxied = LiveServer(
         setup,
         AUTHSERVER_TRUSTED_PROXIES="127.0.0.0/8",
-        AUTHSERVER_PASSWORDS__HASHING_QUEUE="13",
+        AUTHSERVER_PASSWORDS__HASHING_QUEUE="11",
         AUTHSERVER_LOG__LEVEL="WARNING",
     )
     public = setup.an_app(public=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ import pytest
 
 from authserver.passwords.pool import usable_cores
 from authserver.settings.values import PasswordSettings
+from benchmarks.contestants import some_users
 from benchmarks.cost import bare_argon2
 from benchmarks.kinds import Target
 from benchmarks.load import Load, Result
@@ -25,8 +26,6 @@ from tests.support.server import LiveServer
 from tests.support.setup import API, Setup, make_setup
 
 STORM = 20  # times what the machine can hash
-REFRESHES = 100  # a second
-CONNECTIONS = 48  # for refreshes: at 0.2 s each they are enough
 SIGN_INS = 64
 AWAY = 0.2
 #: What a worker may grow by, in MiB: the memory of some hashes, and the buffers of its connections.
@@ -50,29 +49,38 @@ def serving(setup: Setup, **environment: str) -> Iterator[tuple[LiveServer, Targ
     """A server with passwords as in production, and a client whose every refresh rotates."""
     costs, password = setup.settings.passwords, "correct horse battery"
     hasher = argon2.PasswordHasher(costs.argon2_time_cost, costs.argon2_memory_kib, costs.argon2_parallelism)
-    person = setup.a_person(password=password, password_hash=hasher.hash(password))
+    usernames = some_users(setup, password, hasher.hash(password), 2 * SIGN_INS)
     app = setup.an_app(retry_window=0)
     assert app.secret is not None
     server = LiveServer(setup, **environment).start()
     try:
-        yield server, Target(server.port, app.client_id, app.secret, person.username, password, API)
+        yield server, Target(server.port, app.client_id, app.secret, usernames, password, API)
     finally:
         server.stop()
 
 
-def measure(server: LiveServer, target: Target, seconds: int, what: str, proof: Proof) -> None:
-    """Refresh in quiet and in the storm. A refresh that is not answered with a new token ends the load with an error."""
+def measure(
+    server: LiveServer, target: Target, what: str, proof: Proof, move: Callable[[], None] = lambda: None
+) -> None:
+    """Refresh in quiet and in the storm. A refresh that is not answered with a new token ends the load with an error.
+
+    `move` is called when all clients have signed in.
+    """
+    seconds = proof.amount(3, 60)
+    rate = proof.amount(40, 100)
+    connections = rate // 2  # enough, even if each answer takes 0.4 s
     capacity = max(1, usable_cores() - 1) * 1000 / bare_argon2()
     with (
-        Load(target, CONNECTIONS) as refreshes,
+        Load(target, connections) as refreshes,
         Load(target, SIGN_INS) as sign_ins,
         ThreadPoolExecutor(1) as beside,
     ):
-        refreshes.run("refresh", CONNECTIONS)
-        quiet = refreshes.paced("refresh", REFRESHES, seconds)
+        refreshes.run("refresh", connections)
+        move()
+        quiet = refreshes.paced("refresh", rate, seconds)
         before = max(map(pss_mib, server.worker_pids()))
         signing_in = beside.submit(sign_ins.paced, "password", STORM * capacity, seconds)
-        stormed = refreshes.paced("refresh", REFRESHES, seconds)
+        stormed = refreshes.paced("refresh", rate, seconds)
         signed_in = signing_in.result()
         grown = max(map(pss_mib, server.worker_pids())) - before
     proof.figure(f"{what}: refresh p50, p99, quiet", percentiles(quiet))
@@ -95,12 +103,11 @@ def percentiles(result: Result) -> str:
 
 def test_storm(proof: Proof, setup: Setup):
     """Sign-ins at 20 times what the machine can hash, beside 100 refreshes a second."""
-    seconds = proof.amount(6, 60)
     with serving(setup) as (server, target):
-        measure(server, target, seconds, "database here", proof)
+        measure(server, target, "database here", proof)
     assert isinstance(setup.postgres, Cluster)
     url = setup.settings.database_url
-    with Forwarder(setup.postgres.port, delay=AWAY / 2) as away:
+    with Forwarder(setup.postgres.port) as away:
         far = url.set(port=away.port).render_as_string(hide_password=False)
         with serving(setup, AUTHSERVER_DATABASE__URL=far, **FAR) as (server, target):
-            measure(server, target, seconds, f"database {AWAY} s away", proof)
+            measure(server, target, f"database {AWAY} s away", proof, lambda: setattr(away, "delay", AWAY / 2))

@@ -12,12 +12,12 @@ from typing import Self
 class Forwarder:
     """Listens on `port` of this machine and leads each new connection to another port. Use it in a `with` block.
 
-    `delay` is the time in seconds that data take either way.
+    `delay` is the time in seconds that data take either way; it may change.
     """
 
-    def __init__(self, target: int, *, delay: float = 0) -> None:
+    def __init__(self, target: int) -> None:
         self._target = target
-        self._delay = delay
+        self.delay = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -72,7 +72,7 @@ class Forwarder:
         """Carry bytes one way until either end closes, then close both; a forgotten client only once it has sent."""
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
-                time.sleep(self._delay)
+                time.sleep(self.delay)
                 sink.sendall(data)
         for end in (source, sink):
             if end is source or end not in self._forgotten:
