@@ -44,7 +44,7 @@ class Admission:
         self._places = places
         self._taken = 0
         self._waiting: deque[tuple[asyncio.Future[bool], Presence, int]] = deque()
-        self._ticks = 0
+        self.ticks = 0
         self._moved_at = 0  # in ticks
         self._ticking = False
 
@@ -57,17 +57,17 @@ class Admission:
             return False
         loop = asyncio.get_running_loop()
         admitted: asyncio.Future[bool] = loop.create_future()
-        self._waiting.append((admitted, presence, self._ticks))
+        self._waiting.append((admitted, presence, self.ticks))
         if not self._ticking:
             self._ticking = True
             loop.call_later(_TICK, self._tick, loop)
         return await admitted
 
     def leave(self, *, progress: bool) -> None:
-        """Give the place back. `progress` says that the request was served: what it may have waited for does its work."""
+        """Give the place back. `progress` says that places become free: what the request may have waited for does its work."""
         self._taken -= 1
         if progress:
-            self._moved_at = self._ticks
+            self._moved_at = self.ticks
         while self._waiting and self._taken < self._places:
             admitted, presence, _ = self._waiting.popleft()
             if admitted.done():  # cancelled, because the server stops
@@ -80,15 +80,15 @@ class Admission:
 
     def _take(self) -> None:
         if self._taken == 0:
-            self._moved_at = self._ticks
+            self._moved_at = self.ticks
         self._taken += 1
 
     def _is_stuck(self) -> bool:
-        return self._ticks - self._moved_at >= _STUCK
+        return self.ticks - self._moved_at >= _STUCK
 
     def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._ticks += 1
-        while self._waiting and (self._is_stuck() or self._ticks - self._waiting[0][2] >= _PATIENCE):
+        self.ticks += 1
+        while self._waiting and (self._is_stuck() or self.ticks - self._waiting[0][2] >= _PATIENCE):
             admitted = self._waiting.popleft()[0]
             if not admitted.done():
                 admitted.set_result(False)

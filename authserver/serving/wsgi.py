@@ -11,6 +11,7 @@ import io
 import logging
 import sys
 import threading
+import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
@@ -33,6 +34,10 @@ logger = logging.getLogger("authserver.serving")
 # In the form of RFC 6749 section 5.2, and as a page.
 _BUSY = b'{"error": "temporarily_unavailable", "error_description": "The server is busy. Try again in a moment."}'
 _BUSY_PAGE = b"<!doctype html><title>Busy</title><p>The server is busy. Nothing was changed. Try again in a moment."
+
+
+#: A request that was refused sooner, in seconds, has waited for nothing.
+_QUICK = 0.2
 
 
 class WSGIBridge:
@@ -79,11 +84,13 @@ class WSGIBridge:
             if self._hints is not None:
                 self._hints.on_refused()
             return _busy(environ)
-        answer = None
+        answer, entered = None, time.monotonic()
         try:
             answer = await self._run(environ, presence)
         finally:
-            self._admission.leave(progress=answer is not None and answer[0] != 503)
+            served = answer is not None and answer[0] != 503
+            # A quick 503 waited for nothing: in a storm most sign-ins get one, because the hashing queue is full.
+            self._admission.leave(progress=served or time.monotonic() - entered < _QUICK)
         return answer
 
     async def _run(self, environ: dict[str, Any], presence: Presence) -> Answer:

@@ -1,7 +1,10 @@
 """Admission: a burst waits for threads, a queue that is full or stuck refuses at once, and who has left costs nothing."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 import pytest
 
@@ -89,6 +92,36 @@ def test_a_request_whose_client_has_left_gets_no_place():
         assert await here, "the place went to the next"
 
     run(story)
+
+
+def test_refusals_that_wait_for_nothing_are_no_sign_of_a_database_that_is_stuck():
+    """A refresh got 503 in a storm of sign-ins: for half a second the worker had told all others that its queue is full."""
+    refused: list[None] = []
+    hints = Hints(kept_free=1, at_hand=lambda _: False, on_refused=lambda: refused.append(None))
+
+    def application(_environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+        time.sleep(0.02)
+        start("503 Service Unavailable", [("Content-Length", "0")])
+        return [b""]
+
+    bridge = WSGIBridge(application, threads=4, on_start=lambda: None, hints=hints)
+    scope: Any = {
+        "type": "http", "http_version": "1.1", "method": "POST", "scheme": "http", "raw_path": b"/token",
+        "path": "/token", "query_string": b"", "headers": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 2),
+    }  # fmt: skip
+
+    async def story() -> None:
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(_event: Any) -> None:
+            pass
+
+        await asyncio.gather(*(bridge(scope, receive, send) for _ in range(200)))
+        assert bridge._admission.ticks > module._STUCK, "it took long enough to count as stuck"
+
+    asyncio.run(asyncio.wait_for(story(), 60))
+    assert refused == []
 
 
 @pytest.mark.parametrize(("threads", "places"), [(4, 3), (8, 6), (16, 12), (64, 60)])
