@@ -20,6 +20,8 @@ _FOR_A_LOCK = 5.0
 _TELLING = 1.0
 #: Silences that a process remembers. The oldest are longer ago than any retry window in all but the worst case.
 _KNOWN_SILENCES = 64
+#: Two silences with less time between them, in seconds, are one.
+_GAP = 1.0
 
 
 class _Thread(threading.local):
@@ -101,9 +103,10 @@ class Clock:
 
 
 class Silences:
-    """When this process asked the database and got no answer: from a failure, or a little before it, to the next answer.
+    """When this process could write nothing: from a failure, or a little before it, to the next write that is committed.
 
-    What failed first was asked at most `timeout` seconds before.
+    What failed first was asked at most `timeout` seconds before. An answer to a question ends no silence: commits may hang
+    while reads are answered, as when the only synchronous standby is gone.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -119,18 +122,25 @@ class Silences:
             if self._failed_first_at <= self._answered_at:
                 self._failed_first_at = self.failed_at
 
-    def note_answer(self) -> None:
-        now = time.monotonic()
-        if self._failed_first_at > self._answered_at:
-            with self._lock:
-                if self._failed_first_at > self._answered_at:  # else another thread was first
-                    self._known.append((max(self._answered_at, self._failed_first_at - self._timeout), now))
-                    self._answered_at = now
-        else:
-            self._answered_at = now
+    @property
+    def is_on(self) -> bool:
+        return self._failed_first_at > self._answered_at
+
+    def note_write(self) -> None:
+        """Note that a write was committed."""
+        with self._lock:
+            if self.is_on:  # else another thread was first
+                begin, end = self._present()
+                if self._known and begin - self._known[-1][1] < _GAP:  # one outage, not several
+                    begin = self._known.pop()[0]
+                self._known.append((begin, end))
+                self._answered_at = end
 
     def since(self, moment: int, clock: Clock) -> int:
         """The milliseconds of silence since a moment of the database's clock."""
         with self._lock:
-            known = list(self._known)
+            known = [*self._known, self._present()] if self.is_on else list(self._known)
         return sum(max(0, clock.at(end) - max(clock.at(begin), moment)) for begin, end in known)
+
+    def _present(self) -> tuple[float, float]:
+        return max(self._answered_at, self._failed_first_at - self._timeout), time.monotonic()

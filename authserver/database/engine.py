@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
+from typing import Any
 
 from flask import Flask
 from sqlalchemy import Connection, Engine, ExceptionContext, event, exc, select
@@ -32,6 +33,8 @@ __all__ = ["Database", "after_commit", "open_database"]
 
 #: The key under which a connection keeps the acts that wait for its commit.
 _WAITING = "authserver.after_commit"
+#: The key under which it keeps that its transaction has written.
+_HAS_WRITTEN = "authserver.has_written"
 #: Seconds for what may take longer than an answer to a client.
 _LONG = 60.0
 
@@ -62,6 +65,7 @@ class Database:
         self.losses = 0
         self._on_failure = on_failure
         event.listen(engine, "handle_error", self._note)
+        event.listen(engine, "after_cursor_execute", self._note_write)
         event.listen(engine, "invalidate", self._count_loss)
         # SQLite takes the write lock at once: a transaction that reads before it writes could meet a newer snapshot.
         self._begin = "BEGIN IMMEDIATE" if self.is_sqlite else "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -85,7 +89,6 @@ class Database:
         try:
             with self._connect() as connection:
                 yield connection
-            self._silences.note_answer()
         finally:
             deadlines.end(before)
 
@@ -107,12 +110,14 @@ class Database:
             try:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
-                self._silences.note_answer()
+                if kept.pop(_HAS_WRITTEN, False):
+                    self._silences.note_write()
             except BaseException:
                 _roll_back(connection)
                 raise
             finally:
                 kept.pop(_WAITING, None)
+                kept.pop(_HAS_WRITTEN, None)
         for act in waiting:
             act()
 
@@ -167,6 +172,18 @@ class Database:
 
     def _count_loss(self, *_: object) -> None:
         self.losses += 1
+
+    def _note_write(
+        self, connection: Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: Any
+    ) -> None:
+        """Note that rows were written, while it is not known whether the database takes writes again."""
+        if not self._silences.is_on or context is None:
+            return
+        if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount > 0:
+            if _WAITING in connection.info:  # it counts with its transaction
+                connection.info[_HAS_WRITTEN] = True
+            else:
+                self._silences.note_write()
 
     def _note(self, context: ExceptionContext) -> None:
         if context.sqlalchemy_exception is not None:

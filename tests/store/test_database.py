@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from flask import Flask
 from pydantic import SecretStr
-from sqlalchemy import text
+from sqlalchemy import text, update
 from sqlalchemy.exc import OperationalError
 
 from authserver.database import schema
@@ -24,7 +24,8 @@ from authserver.database.status_indices import prove_writable
 from authserver.refusals.reasons import Reason
 from authserver.settings.model import Settings
 from authserver.settings.values import DatabaseSettings
-from tests.support.databases import on_postgresql
+from authserver.users.model import UserRecord
+from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.hasher import until
 from tests.support.postgres import postgres_or_skip
 from tests.support.setup import Setup
@@ -160,3 +161,26 @@ def test_the_statements_of_a_command_have_no_bound(empty_postgresql: Database):
     with command.autocommit() as connection:
         assert connection.execute(text("SHOW statement_timeout")).scalar() == "0"
     command.dispose()
+
+
+@on_both_databases
+def test_a_silence_ends_with_a_write_and_not_with_an_answer(setup: Setup):
+    """A commit may hang while reads are answered: once their answers ended the silence, and its clients were signed out."""
+    person = setup.a_person()
+    silences = setup.database._silences
+    silences.note_failure()
+    setup.database.now()
+    with setup.database.transaction() as connection:
+        connection.execute(text("SELECT 1"))
+    written = update(UserRecord).values(enabled=True)
+    with setup.database.autocommit() as connection:
+        connection.execute(written.where(UserRecord.username == "another"))
+    assert silences.is_on
+    with setup.database.transaction() as connection:
+        connection.execute(written.where(UserRecord.username == person.username))
+        assert silences.is_on
+    assert not silences.is_on
+    silences.note_failure()
+    with setup.database.autocommit() as connection:
+        connection.execute(written.where(UserRecord.username == person.username))
+    assert not silences.is_on

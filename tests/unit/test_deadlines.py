@@ -42,18 +42,31 @@ def test_a_clock_learns_a_step_of_the_database_from_a_reader_who_found_it_wrong(
     assert clock.at(slow) == 5_000_000
 
 
-def test_a_silence_lasts_from_the_first_failure_to_the_next_answer():
+def test_a_silence_lasts_from_the_first_failure_to_the_next_write():
     clock, silences = Clock(), Silences(timeout=0.01)
     clock.learn(0, time.monotonic())
-    silences.note_answer()
+    silences.note_write()
     assert silences.since(0, clock) == 0
     time.sleep(0.05)
     silences.note_failure()
     began = clock.at(time.monotonic())
     silences.note_failure()
     time.sleep(0.05)
-    silences.note_answer()
+    assert silences.since(0, clock) >= 50, "it counts while it lasts"
+    silences.note_write()
     ended = clock.at(time.monotonic())
-    silences.note_answer()
+    silences.note_write()
     assert 50 <= silences.since(0, clock) <= ended - began + 10 + 1
     assert silences.since(ended, clock) == 0, "what happened after it is not older than it seems"
+
+
+def test_many_short_failures_do_not_drop_a_long_silence():
+    clock, silences = Clock(), Silences(timeout=0.01)
+    clock.learn(0, time.monotonic())
+    silences.note_failure()
+    time.sleep(0.05)
+    silences.note_write()
+    for _ in range(200):
+        silences.note_failure()
+        silences.note_write()
+    assert silences.since(0, clock) >= 50
