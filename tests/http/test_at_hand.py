@@ -50,6 +50,7 @@ def test_a_status_list_is_at_hand_once_it_was_built(app: Flask, oauth: OAuth, pe
     assert oauth.http.get("/status/0").status_code == 200
     assert is_at_hand(app, "/status/0")
     assert not is_at_hand(app, "/status/1")
+    assert not is_at_hand(app, "/status/" + "9" * 5000), "once an error: Python makes no number of so many digits"
 
 
 @on_both_databases

@@ -55,7 +55,8 @@ def _still_good(request: HttpRequest, present: StatusList, ttl: int) -> str | No
 
 
 def _is_in_memory(context: Context, number: str) -> bool:
-    return number.isdecimal() and context.server.services.status_lists.has(int(number))
+    # A row of digits may be longer than what Python makes a number of.
+    return len(number) <= 12 and number.isdecimal() and context.server.services.status_lists.has(int(number))
 
 
 def _aggregation(context: Context, _request: HttpRequest) -> Answer:
