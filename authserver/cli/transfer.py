@@ -25,9 +25,9 @@ def transfer(invocation: Invocation, file: Path) -> None:
 
     No user is signed out: sessions, keys, users, clients and the audit record go along. The PostgreSQL database has to
     have the schema and nothing else (authserver db upgrade). All rows are copied in one transaction, so a transfer that was
-    stopped has left nothing, and can be run again. FILE stays as it is.
+    stopped has left nothing, and can be run again. FILE is marked then: no server starts on it again.
 
-    The keys stay sealed under the same master key: give it to the new nodes, and start none on FILE again.
+    The keys stay sealed under the same master key: give it to the new nodes.
 
     \b
     Examples:
@@ -43,7 +43,7 @@ def transfer(invocation: Invocation, file: Path) -> None:
         files.refuse_if_used(file)
         url = SecretStr(f"sqlite:///{file.absolute()}")
         of_file = settings.model_copy(update={"database": settings.database.model_copy(update={"url": url})})
-        source = open_database(Flask("authserver.cli.transfer"), of_file)
+        source = open_database(Flask("authserver.cli.transfer"), of_file, bounded=False)
         try:
             copied = transfer_rows(source, target, _show)
         finally:

@@ -55,6 +55,10 @@ _HOLDERS = text(
 )
 
 
+#: `PRAGMA user_version` of an SQLite database whose rows were transferred to another.
+_MOVED = 1
+
+
 class SchemaOutdated(Exception):
     """The database lacks what this version of authserver needs; the text says what to do."""
 
@@ -143,16 +147,26 @@ def check(database: Database) -> None:
     upgrade is finished or undone, nodes of this version go on, and start again when they die.
 
     Raises:
-        SchemaOutdated: the schema is older, or the database is empty.
+        SchemaOutdated: the schema is older, the database is empty, or it was transferred to another.
     """
     with database.autocommit() as connection:
         present = current(connection)
+        if database.is_sqlite and connection.exec_driver_sql("PRAGMA user_version").scalar() == _MOVED:
+            raise SchemaOutdated(
+                "this database was transferred to PostgreSQL: set database.url, because of two live databases neither "
+                "would find a stolen token out; if the transfer is given up: sqlite3 FILE 'PRAGMA user_version = 0'"
+            )
     wanted = newest()
     if present == wanted or _is_newer(present):
         return
     if present is None:
         raise SchemaOutdated("the database is empty; run: authserver db upgrade")
     raise SchemaOutdated(f"the database schema is {present} and should be {wanted}; run: authserver db upgrade")
+
+
+def mark_as_moved(connection: Connection) -> None:
+    """Mark an SQLite database whose rows are another's now. The mark is part of the transaction."""
+    connection.exec_driver_sql(f"PRAGMA user_version = {_MOVED}")
 
 
 def is_known(revision: str) -> bool:

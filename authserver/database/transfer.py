@@ -28,7 +28,7 @@ class TransferRefused(Exception):
 def transfer(source: Database, target: Database, on_progress: Progress) -> dict[str, int]:
     """Copy all rows in one transaction of the target. Returns how many of each table.
 
-    Nothing may write to the source meanwhile: it is locked, but a server that runs would answer 503 and go on after it.
+    The source is locked meanwhile, and marked at the end: no server starts on it again, and one that runs is not ready.
 
     Raises:
         TransferRefused: the schemas differ, the target is in use already, or a row does not fit.
@@ -51,6 +51,7 @@ def transfer(source: Database, target: Database, on_progress: Progress) -> dict[
                     f"{table.name} has {found} rows in the target and {copied[table.name]} were copied"
                 )
             _set_sequences(table, writing)
+        schema.mark_as_moved(reading)  # committed right after the target
     with target.autocommit() as connection:
         connection.execute(text("ANALYZE"))
     return copied

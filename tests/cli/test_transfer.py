@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,7 @@ from authserver.app import create_app
 from authserver.database import schema
 from authserver.database.engine import Database, open_database
 from authserver.database.tables import db
+from authserver.database.transfer import transfer
 from authserver.pages.visits import Visits
 from authserver.records.audit import Caller
 from authserver.settings.values import DatabaseSettings
@@ -115,6 +117,25 @@ def test_a_row_of_every_table_arrives_as_it_was(setup: Setup, shell: Shell, targ
     assert rows(target.database) == before
 
 
+def test_a_transfer_may_take_longer_than_any_request(setup: Setup, shell: Shell, target: Setup):
+    """Once the deadline of the source's transaction also ended the statements of the target."""
+    assert shell.run("db", "upgrade").returncode == 0
+    hurried = setup.settings.database.model_copy(update={"timeout": 1})
+    source = open_database(Flask("source"), setup.with_settings(database=hurried), bounded=False)
+    slow: list[str] = []
+
+    def wait_once(table: str, _copied: int) -> None:
+        if not slow:
+            slow.append(table)
+            time.sleep(1.2)
+
+    try:
+        assert sum(transfer(source, target.database, wait_once).values()) > 0
+    finally:
+        source.dispose()
+    assert slow
+
+
 def test_a_source_in_use_another_schema_and_a_target_in_use_are_refused(
     setup: Setup, app: Flask, oauth: OAuth, person: Person, shell: Shell, target: Setup
 ):
@@ -136,5 +157,11 @@ def test_a_source_in_use_another_schema_and_a_target_in_use_are_refused(
     file_of(setup)
     shell.json("transfer", file)
     assert "it must be new" in shell.refused("transfer", file)
+    # Two live databases would fork the sessions, and neither would find a stolen token out.
+    assert "was transferred to PostgreSQL" in shell.refused(
+        "users", "list", AUTHSERVER_DATABASE__URL=f"sqlite:///{file}"
+    )
+    with pytest.raises(schema.SchemaOutdated, match="transferred"):
+        create_app(setup.settings)
     sqlite = {"AUTHSERVER_DATABASE__URL": f"sqlite:///{file}"}
     assert "name an SQLite database" in shell.refused("transfer", file, **sqlite)
