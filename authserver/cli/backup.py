@@ -41,6 +41,7 @@ def backup(invocation: Invocation, file: Path) -> None:
             files.copy(source, draft, show_bytes)
             end_progress()
             revision = files.check(draft)
+            files.remove_logs(target)
             settle(draft, target)
     except OSError as error:
         raise AdminError(f"{file} cannot be written: {error.strerror}") from None

@@ -39,6 +39,7 @@ def restore(invocation: Invocation, file: Path, *, yes: bool) -> None:
             end_progress()
             revision = files.check(draft)
             files.leave_out_status_indices(draft)
+            files.end_recoveries(draft)
             _give_to_the_owner(draft, place)
             kept = files.put_in_place(draft, place)
     except OSError as error:

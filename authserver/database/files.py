@@ -81,6 +81,19 @@ def leave_out_status_indices(file: Path) -> None:
             connection.execute("UPDATE status_counter SET next_index = next_index + ?", (MARGIN,))
 
 
+def remove_logs(file: Path) -> None:
+    """Remove logs that an earlier database left beside a name. SQLite would write them into the next one of that name."""
+    for ending in (*_LOGS, _INDEX_OF_THE_LOG):
+        file.with_name(file.name + ending).unlink(missing_ok=True)
+
+
+def end_recoveries(file: Path) -> None:
+    """End a recovery that was on when a copy was made: what was lost since has to be done again before the next."""
+    with _told(f"{file} cannot be changed"), closing(_opened(file)) as connection:
+        if connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'recoveries'").fetchone():
+            connection.execute("UPDATE recoveries SET until = 0")
+
+
 def refuse_if_used(file: Path) -> None:
     """Check that no process uses a database, and take its log in. A damaged one keeps its log.
 

@@ -195,6 +195,20 @@ def test_an_older_backup_is_restored_and_has_to_be_upgraded(shell: Shell, place:
     assert shell.json("recover", "status") == {"on": False}
 
 
+def test_a_log_beside_the_name_of_a_backup_is_not_written_into_it(shell: Shell, place: Path, saved: Path):
+    for ending in ("-wal", "-journal", "-shm"):
+        saved.with_name(saved.name + ending).write_bytes(b"left by a copy of another day")
+    shell.json("backup", str(saved))
+    assert [path.name for path in saved.parent.glob("saved.db*")] == ["saved.db"]
+
+
+def test_a_recovery_that_was_on_in_the_backup_is_over_after_the_restore(shell: Shell, saved: Path):
+    shell.json("recover", "start")
+    shell.json("backup", str(saved))
+    shell.json("restore", str(saved), "--yes")
+    assert shell.json("recover", "status")["on"] is False
+
+
 def test_a_backup_replaces_a_file_only_when_it_is_whole(shell: Shell, place: Path, saved: Path):
     before = saved.read_bytes()
     place.write_bytes(place.read_bytes()[:-8192] + b"\xff" * 8192)
