@@ -40,8 +40,13 @@ class Rereading:
                 if now - self._failed_at < _PAUSE:
                     return
                 done, self._began = threading.Event(), now
+                thread = threading.Thread(target=self._run, args=(done,), daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # the machine has no room for a thread: the next request tries again
+                    self._failed_at = now
+                    return
                 self._done = done
-                threading.Thread(target=self._run, args=(done,), daemon=True).start()
             left = self._began + seconds - now
         if left > 0:
             done.wait(left)
