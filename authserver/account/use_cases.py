@@ -26,6 +26,7 @@ from authserver.throttling.throttle import Throttle
 from authserver.users import links, store
 from authserver.users.links import store as link_store
 from authserver.users.model import UserRecord
+from authserver.users.places import store as places
 
 MOST_SESSIONS = 200
 MOST_EVENTS = 50
@@ -95,7 +96,7 @@ class Account:
         self._check(new, visit)
         if new == old:
             raise PasswordRefused("the new password is the old one")
-        proof = self.passwords.again(visit.user_id, old, caller)
+        proof = self.passwords.again(visit.user_id, visit.id, old, caller)
         password_hash = self._hash(new)
         with self.database.transaction() as connection:
             if not store.set_password_of_version(connection, visit.user_id, proof.password_version, password_hash):
@@ -106,6 +107,7 @@ class Account:
             visits.end_visits_of_user(
                 connection, visit.user_id, actor=visit.actor, because="password_changed", but=visit.id, caller=caller
             )
+            places.forget(connection, visit.user_id)  # a thief with the old password may have made some known
             cookie = visits.renew(connection, visit, proof.password_version + 1)
             self._record(connection, Event.USER_PASSWORD_CHANGED, visit.user_id, caller)
         return cookie, ended
@@ -144,6 +146,7 @@ class Account:
                 raise LinkGone
             ended = ending.end_sessions_of_user(connection, user_id, End.PASSWORD_RESET, actor=actor, caller=caller)
             visits.end_visits_of_user(connection, user_id, actor=actor, because="password_reset", caller=caller)
+            places.forget(connection, user_id)
             self._record(connection, Event.USER_PASSWORD_LINK_USED, user_id, caller)
         return ended
 

@@ -56,7 +56,7 @@ def confirm_visit(password: str) -> bool:
     pages, visit = current_pages(), current_visit()
     with pages.passwords.admitted():
         try:
-            proof = pages.passwords.again(visit.user_id, password, caller())
+            proof = pages.passwords.again(visit.user_id, visit.id, password, caller())
         except Refused:
             return False
         pages.visits.confirm(visit, proof)

@@ -8,12 +8,13 @@ its charge back.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from authserver.database.engine import Database
+from authserver.database.failures import Unavailable
 from authserver.passwords.hasher import HashingOverloaded, PasswordHasher, Verification
 from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
@@ -92,9 +93,9 @@ class PasswordCheck:
 
         return self._check(find, attempt, password, caller, client_id)
 
-    def again(self, user_id: UUID, password: str, caller: Caller) -> Proof:
+    def again(self, user_id: UUID, visit_id: UUID, password: str, caller: Caller) -> Proof:
         """Authenticate again a user who is signed in to the server's own pages."""
-        attempt = self._throttle.confirmation(user_id, caller.address)
+        attempt = self._throttle.confirmation(visit_id)
         return self._check(
             lambda connection: users.find_to_verify(connection, user_id), attempt, password, caller, None
         )
@@ -158,9 +159,11 @@ class PasswordCheck:
         try:
             with metrics.HASHING.track_inprogress():
                 return self._hasher.verify(password[:_LONGEST], stored)
-        except HashingOverloaded:
-            metrics.HASHING_REFUSED.inc()
-            self._throttle.withdraw(attempt)
+        except BaseException as error:  # the password was not checked, so this is no failure of the user
+            if isinstance(error, HashingOverloaded):
+                metrics.HASHING_REFUSED.inc()
+            with suppress(*Unavailable):
+                self._throttle.withdraw(attempt)
             raise
 
     def _accept(self, user: Candidate, attempt: Attempt, verification: Verification) -> None:

@@ -35,7 +35,7 @@ class Kind(IntEnum):
     ADDRESS = 1  # wrong passwords from an IPv4 /24 or an IPv6 /64
     NETWORK = 2  # the same from an IPv6 /48
     PLACE = 3  # wrong passwords of an account from one place
-    CONFIRMATION = 4  # wrong passwords of a visit's user from one place
+    CONFIRMATION = 4  # wrong passwords typed in one visit
     LINK = 5  # wrong one-time links from one place
     CLIENT = 6  # wrong secrets of a client from one place
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import time
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -67,6 +68,7 @@ class Throttle:
         self._rules = rules
         self._slots = slots
         self._counting_again_at = 0.0  # by time.monotonic()
+        self._counting = threading.BoundedSemaphore(2)
 
     def sign_in(self, account: str, address: str | None, client_id: str | None) -> Attempt:
         """Make the attempt of a sign-in. Charges nothing yet.
@@ -80,9 +82,12 @@ class Throttle:
         buckets = (*self._addresses(place), *self._bucket(Kind.PLACE, account, origin))
         return Attempt(buckets, strangers, None if place is None else self._slots.place(place.near))
 
-    def confirmation(self, user_id: UUID, address: str | None) -> Attempt:
-        """Make the attempt of a user who types the password again. Charges nothing yet."""
-        return Attempt(self._bucket(Kind.CONFIRMATION, str(user_id), _near(address)))
+    def confirmation(self, visit_id: UUID) -> Attempt:
+        """Make the attempt of a user who types the password again. Charges nothing yet.
+
+        Only the holder of the visit's cookie can raise this count, and from any place: so no stranger delays the user.
+        """
+        return Attempt(self._bucket(Kind.CONFIRMATION, str(visit_id)))
 
     def charge(self, attempt: Attempt) -> None:
         """Charge an attempt, before its hash."""
@@ -114,15 +119,18 @@ class Throttle:
     def _count(self, charges: Charges) -> None:
         """Charge what was refused already. If the database does not take it, the refusal stays what it is.
 
-        No further one is counted for a while then, because each may hold a thread until the database's timeout.
+        No further one is counted for a while then, because each may hold a thread until the database's timeout. Of several at
+        once only two are: all of one address wait for one row, and a flood of them must not take the threads of others.
         """
-        if time.monotonic() < self._counting_again_at:
+        if time.monotonic() < self._counting_again_at or not self._counting.acquire(blocking=False):
             return
         try:
             self._charge(charges)
         except Unavailable:
             self._counting_again_at = time.monotonic() + _PAUSE
             NOT_RECORDED.labels("throttle").inc()
+        finally:
+            self._counting.release()
 
     def _charge(self, charges: Charges) -> None:
         delay = self._counters.charge(charges)
