@@ -13,6 +13,8 @@ import pytest
 from flask import Flask
 
 from authserver.clients import store as clients
+from authserver.clients.model import EndedOwnTokens
+from authserver.database.batches import Batches
 from authserver.keys.model import Kind
 from authserver.sessions import ending
 from authserver.sessions.model import End
@@ -272,6 +274,6 @@ def test_what_need_not_be_listed_any_more_is_forgotten(oauth: OAuth, setup: Setu
     assert listed(fresh(oauth)) == {index_of(own)}
     setup.sql("UPDATE ended_own_tokens SET listed_until = :past", past=int(time.time() * 1000) - 1000)
     assert listed(fresh(oauth)) == set()
-    setup.transaction(clients.prune_ended_tokens)
+    Batches(setup.database, 10).delete(EndedOwnTokens.status_index, clients.unlisted())
     assert setup.sql("SELECT * FROM ended_own_tokens") == []
     assert json.loads(oauth.http.get("/status").text)["status_lists"]
