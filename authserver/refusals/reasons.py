@@ -198,7 +198,7 @@ class Reason(Enum):
         "Check search_path, and whether the schema was changed by hand or restored in part.")
     DATABASE_FILE = (76, Public.LATER, "The file of the database cannot be opened, read or written, or is damaged.",
         "Check database.url, the directory, its rights and its disk.")
-    DATABASE_POOLER = (90, Public.LATER, "A prepared statement was lost: a pooler spreads transactions over servers.",
+    DATABASE_POOLER = (98, Public.LATER, "A prepared statement was lost: a pooler spreads transactions over servers.",
         "Set database.prepared_statements to false, or let the pooler pool sessions.")
     INTERNAL = (61, Public.SERVER, "The server failed.", "Its log has a traceback with this reference.")
     # fmt: on
