@@ -43,7 +43,7 @@ def test_no_guess_opens_an_account_whose_user_would_have_chosen_it(
     assert [guess for guess in GUESSES + DISGUISES if choose(visitor, person, guess) != 422] == []
     assert contents(setup)["users"] == before
     assert choose(visitor, person, GOOD) == 303, "the same form takes another password"
-    for guess in GUESSES:
+    for guess in GUESSES[:9]:  # further ones would be delayed
         assert refused_as(oauth.sign_in(Person(person.id, NAME, guess)), "invalid_grant"), guess
     assert oauth.sign_in(Person(person.id, NAME, GOOD)).status_code == 200
 

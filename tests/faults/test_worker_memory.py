@@ -32,7 +32,7 @@ def scrypt_hash(log_n: int) -> str:
 
 
 def test_sign_ins_with_hashes_of_every_size_leave_a_worker_small(setup: Setup):
-    limits = {"AUTHSERVER_PASSWORDS__HASHING_CONCURRENCY": "2", "AUTHSERVER_PASSWORDS__HASHING_QUEUE": "12"}
+    limits = {"AUTHSERVER_PASSWORDS__HASHING_CONCURRENCY": "2", "AUTHSERVER_PASSWORDS__HASHING_QUEUE": "11"}
     person = setup.a_person(password="correct horse", password_hash=argon2_hash("correct horse", HASH_MIB))
     imported = [
         *(scrypt_hash(log_n) for log_n in (14, 16)),  # 16 and 64 MiB
