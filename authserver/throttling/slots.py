@@ -1,8 +1,7 @@
 """Slots: numbers that stand for accounts, places and clients in the tables, which are bounded by them.
 
-Two keys may share a slot, and then they share its level. That never gives an attacker one try more. It delays an innocent
-account with a chance of one in a million for each account that is under attack
-(docs/decisions/throttling.md).
+Two keys may share a slot, and then they share its level: that delays an innocent account with a chance of one in a
+million for each account that is under attack (docs/decisions/throttling.md).
 """
 
 from __future__ import annotations
