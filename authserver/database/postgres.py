@@ -66,9 +66,17 @@ def connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
     if not _opening.places.acquire(timeout=None if seconds == math.inf else max(0.0, seconds)):
         raise Overdue("the database did not answer in time")
     try:
+        if left() < _least(options):
+            raise Overdue("the database did not answer in time")
         return _connect(arguments, options)
     finally:
         _opening.places.release()
+
+
+def _least(options: dict[str, Any]) -> float:
+    """The seconds below which no connection is opened after a failure: libpq would take 2 s and exceed the deadline."""
+    given = str(options.get("connect_timeout", ""))
+    return min(1.0, int(given) / 4) if given.isdecimal() else 1.0
 
 
 def _connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
