@@ -76,7 +76,7 @@ def connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
 def _least(options: dict[str, Any]) -> float:
     """The seconds below which no connection is opened after a failure: libpq would take 2 s and exceed the deadline."""
     given = str(options.get("connect_timeout", ""))
-    return min(1.0, int(given) / 4) if given.isdecimal() else 1.0
+    return min(1.0, int(given) / 4) if given.isdecimal() else 0.0
 
 
 def _connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
