@@ -10,7 +10,7 @@ from tests.support.setup import Setup
 
 pytestmark = on_both_databases
 
-PROCESSES, THREADS, ROUNDS = 4, 16, 50
+PROCESSES, THREADS, ROUNDS = 4, 16, 30
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from tests.support.setup import Setup
 from tests.support.subjects import add_user, register
 
 pytestmark = on_both_databases
-_ROUNDS = 20
+_ROUNDS = 12
 
 
 def an_admin(setup: Setup) -> Administration:
