@@ -1,4 +1,8 @@
-"""The tables of throttling. No row names an account, an address or a client: a slot is what a keyed digest leaves of it."""
+"""The tables of throttling. No row names an account, an address or a client: a slot is what a keyed digest leaves of it.
+
+`key_check` is more of the digest of the key that charged the row when it was empty (`slots.Slot`). The version before leaves
+it out. The next charge fills it in.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,7 @@ class BucketRecord(Model):
 
     kind: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    key_check: Mapped[int | None] = mapped_column(BigInteger)
     empty_at: Mapped[int] = mapped_column(BigInteger)
     charged_at: Mapped[int] = mapped_column(BigInteger)
 
@@ -28,6 +33,7 @@ class StrangersRecord(Model):
     __tablename__ = "throttle_strangers"
 
     slot: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    key_check: Mapped[int | None] = mapped_column(BigInteger)
     empty_at: Mapped[int] = mapped_column(BigInteger)
     charged_at: Mapped[int] = mapped_column(BigInteger)
     failures: Mapped[int] = mapped_column(Integer)

@@ -68,12 +68,16 @@ class PasswordLinkRecord(Model):
 
 
 class KnownPlaceRecord(Model):
-    """A place that a user has signed in from. `place` is a keyed digest, so a copy of the database names no place."""
+    """A place that a user has signed in from. `place` is a keyed digest, so a copy of the database names no place.
+
+    It counts only while the user has this `password_version`. The version before leaves it out; its rows count.
+    """
 
     __tablename__ = "known_places"
 
     user_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     place: Mapped[bytes] = mapped_column(LargeBinary(16), primary_key=True)
+    password_version: Mapped[int | None] = mapped_column(Integer)
     last_at: Mapped[int] = mapped_column(BigInteger, index=True)
 
 

@@ -275,6 +275,13 @@ _EIGHTH: Rows = {
     "secrets": [{"name": "throttling", "sealed": base64.b64decode(_SEALED_SECRET)}],
 }
 
+_NINTH: Rows = {
+    **_EIGHTH,
+    "throttle_buckets": [{**_EIGHTH["throttle_buckets"][0], "key_check": 2**32 - 1}],
+    "throttle_strangers": [{**_EIGHTH["throttle_strangers"][0], "key_check": 0}],
+    "known_places": [{**_EIGHTH["known_places"][0], "password_version": 0}],
+}
+
 #: The rows of each revision, oldest first.
 ROWS: dict[str, Rows] = {
     "0001": _FIRST,
@@ -285,6 +292,7 @@ ROWS: dict[str, Rows] = {
     "0006": _SIXTH,
     "0007": _SEVENTH,
     "0008": _EIGHTH,
+    "0009": _NINTH,
 }
 
 
