@@ -174,6 +174,6 @@ class PasswordCheck:
             return
         with self._database.autocommit() as connection:
             if remembered is not None:
-                place_store.remember(connection, user.id, remembered)
+                place_store.remember(connection, user.id, user.password_version, remembered)
             if verification.rehashed is not None:
                 users.store_rehash(connection, user.id, user.password_version, verification.rehashed)

@@ -29,11 +29,11 @@ def find_for_sign_in(connection: Connection, login: str, *, place: bytes | None 
 
     `place` is looked for among the user's known places.
     """
-    is_known = KnownPlaceRecord.user_id == UserRecord.id
-    is_known &= false() if place is None else KnownPlaceRecord.place == place
-    statement = (
-        select(*_VERIFIER, KnownPlaceRecord.last_at).select_from(UserRecord).outerjoin(KnownPlaceRecord, is_known)
-    )
+    known = KnownPlaceRecord
+    is_known = known.user_id == UserRecord.id
+    is_known &= false() if place is None else known.place == place
+    is_known &= func.coalesce(known.password_version, UserRecord.password_version) == UserRecord.password_version
+    statement = select(*_VERIFIER, known.last_at).select_from(UserRecord).outerjoin(known, is_known)
     row = connection.execute(statement.where(_has_login(login), _PRESENT)).one_or_none()
     return None if row is None else Candidate(*row)
 

@@ -29,10 +29,10 @@ def places_of(setup: Setup, user_id: UUID) -> list[int]:
     return sorted(int.from_bytes(bytes(row.place)) for row in rows)
 
 
-def remember(setup: Setup, user_id: UUID, *places: int) -> None:
+def remember(setup: Setup, user_id: UUID, *places: int, password_version: int = 1) -> None:
     for place in places:
         with setup.database.autocommit() as connection:
-            store.remember(connection, user_id, place.to_bytes(16))
+            store.remember(connection, user_id, password_version, place.to_bytes(16))
 
 
 def test_the_place_that_was_used_longest_ago_makes_room(setup: Setup, user_id: UUID):
@@ -70,3 +70,23 @@ def test_a_place_is_forgotten_with_its_user_and_after_ninety_days(setup: Setup, 
     )
     assert sum(visits.prune(Batches(setup.database, 1))) == 1
     assert places_of(setup, other) == [2]
+
+
+def test_a_sign_in_by_a_password_that_changes_meanwhile_makes_no_place_known(
+    setup: Setup, person: Person, user_id: UUID
+):
+    def is_known() -> bool:
+        with setup.database.autocommit() as connection:
+            found = find_for_sign_in(connection, person.username, place=(7).to_bytes(16))
+        assert found is not None
+        return found.place_used_at is not None
+
+    setup.sql("UPDATE users SET password_version = 2 WHERE id = :id", id=user_id)
+    remember(setup, user_id, 7, password_version=1)
+    assert not is_known()
+    remember(setup, user_id, 7, password_version=2)
+    assert is_known()
+    remember(setup, user_id, 7, password_version=1)
+    assert is_known(), "a late one takes nothing away"
+    setup.sql("UPDATE known_places SET password_version = NULL")
+    assert is_known(), "a row of the version before"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from authserver.database.sql import in_batch, now_ms
@@ -14,13 +14,20 @@ from authserver.users.places import LASTS_MS, MOST
 _P = KnownPlaceRecord
 
 
-def remember(connection: Connection, user_id: UUID, place: bytes) -> None:
-    """Note that the user has signed in from a place. Two statements, each by itself: no row waits for another."""
+def remember(connection: Connection, user_id: UUID, password_version: int, place: bytes) -> None:
+    """Note that the user has signed in from a place. Two statements, each by itself: no row waits for another.
+
+    The sign-in was by the password of `password_version`. If the password has changed meanwhile, the row counts for
+    nothing, and one of a later version stays as it is.
+    """
     insert = (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(_P)
-    values = insert.values(user_id=user_id, place=place, last_at=now_ms())
-    connection.execute(
-        values.on_conflict_do_update(index_elements=[_P.user_id, _P.place], set_={"last_at": values.excluded.last_at})
+    values = insert.values(user_id=user_id, place=place, password_version=password_version, last_at=now_ms())
+    upsert = values.on_conflict_do_update(
+        index_elements=[_P.user_id, _P.place],
+        set_={name: values.excluded[name] for name in ("password_version", "last_at")},
+        where=func.coalesce(_P.password_version, 0) <= values.excluded.password_version,
     )
+    connection.execute(upsert)
     newest = select(_P.place).where(_P.user_id == user_id).order_by(_P.last_at.desc(), _P.place).limit(MOST)
     connection.execute(delete(_P).where(_P.user_id == user_id, _P.place.not_in(newest.scalar_subquery())))
 
