@@ -31,7 +31,7 @@ THROTTLED = Counter(
 )
 NOT_RECORDED = Counter(
     "authserver_not_recorded_total",
-    "Refusals that the database did not take (audit, throttle), and lines that could not be written (log).",
+    "Refusals and counts that the database did not take (audit, throttle), and lines that could not be written (log).",
     ("where",),
 )
 PRUNED = Counter("authserver_pruned_rows_total", "Rows that the clean-up deleted, because they were old.", ("table",))

@@ -23,7 +23,6 @@ from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
-from authserver.throttling.policy import Standing
 from authserver.throttling.throttle import Attempt, Throttle, Throttled
 from authserver.users import places
 from authserver.users import store as users
@@ -145,7 +144,7 @@ class PasswordCheck:
         with self._database.autocommit() as connection:
             user = find(connection)
         if user is not None and user.place_used_at is not None and user.now - user.place_used_at < places.LASTS_MS:
-            attempt = attempt.as_(Standing.KNOWN_PLACE)
+            attempt = attempt.from_known_place()
         try:
             self._throttle.charge(attempt)
         except Throttled as refusal:
@@ -162,17 +161,17 @@ class PasswordCheck:
         except BaseException as error:  # the password was not checked, so this is no failure of the user
             if isinstance(error, HashingOverloaded):
                 metrics.HASHING_REFUSED.inc()
-            with suppress(*Unavailable):
-                self._throttle.withdraw(attempt)
+            self._throttle.withdraw(attempt)
             raise
 
     def _accept(self, user: Candidate, attempt: Attempt, verification: Verification) -> None:
+        """Write down what follows from a right password. It is right also if this cannot be written."""
         self._throttle.accept(attempt)
         is_noted = user.place_used_at is not None and user.now - user.place_used_at < places.WRITTEN_EVERY_MS
         remembered = None if is_noted else attempt.place
         if remembered is None and verification.rehashed is None:
             return
-        with self._database.autocommit() as connection:
+        with suppress(*Unavailable), self._database.autocommit() as connection:
             if remembered is not None:
                 place_store.remember(connection, user.id, user.password_version, remembered)
             if verification.rehashed is not None:

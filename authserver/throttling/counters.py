@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from authserver.database.engine import Database
 from authserver.throttling import store
 from authserver.throttling.policy import Kind, Rules
-from authserver.throttling.slots import BITS
+from authserver.throttling.slots import BITS, Slot
 
 #: Slots that one statement of pruning looks at.
 _SLICE = 1 << 16
@@ -19,12 +20,13 @@ _SLICE = 1 << 16
 class Charges:
     """What an attempt charges: its buckets in the order of their kinds, and the slot of the strangers at its account.
 
-    Who `is_known` charges that slot too, and is not delayed by it. Otherwise the time of a sign-in would tell who lives in
-    a place: a name that no user has is always a stranger's.
+    An attempt from an origin that `is_known` is not delayed by the strangers and leaves their count as it was. It costs
+    the same statements all the same. Otherwise the time of a sign-in would tell who lives in a place: a name that no
+    user has is always a stranger's.
     """
 
-    buckets: tuple[tuple[Kind, int], ...]
-    strangers: int | None = None
+    buckets: tuple[tuple[Kind, Slot], ...]
+    strangers: Slot | None = None
     is_known: bool = False
 
 
@@ -42,11 +44,16 @@ class Counters(Protocol):
     def charge(self, charges: Charges, /) -> Delay | None:
         """Charge an attempt. If a delay goes on, nothing is charged, and the longest delay is returned.
 
-        Of any number of parallel attempts only as many are charged as the rules allow.
+        Of any number of parallel attempts only as many are charged as the rules allow. A row that is empty takes the
+        check of the slot. Any other keeps the one that it has, and is charged.
         """
 
     def refund(self, charges: Charges, /, *, clear: bool, end: bool) -> None:
-        """Take the charges back. `clear` empties the account at this place, `end` ends the failures in a row."""
+        """Take the charges back, all or none. A row of another check gets nothing but that.
+
+        `clear` empties the buckets of the account at its origin. `end` sets the failures in a row to 0, and leaves the
+        level of the strangers.
+        """
 
 
 class _Delayed(Exception):
@@ -72,24 +79,26 @@ class DatabaseCounters:
                 charged = store.charge(connection, self._rules, charges.buckets) if charges.buckets else {}
                 if len(charged) < len(charges.buckets):
                     raise _Delayed
-                place, rule = charged.get(Kind.PLACE), self._rules.place
-                first = place is not None and place.level(rule) <= rule.free
-                slot, known = charges.strangers, charges.is_known
-                if slot is not None and not store.charge_strangers(
-                    connection, self._rules, slot, first=first, known=known
-                ):
-                    raise _Delayed
+                if charges.strangers is not None:
+                    place, rule = charged.get(Kind.PLACE), self._rules.place
+                    first = place is not None and place.level(rule) <= rule.free
+                    if not store.charge_strangers(
+                        connection, self._rules, charges.strangers, first=first, known=charges.is_known
+                    ):
+                        raise _Delayed
         except _Delayed:
             return self._longest_delay(charges)
         return None
 
     def refund(self, charges: Charges, *, clear: bool, end: bool) -> None:
-        """Take the charges back: see `Counters`. A statement for each table, each by itself."""
-        with self._database.autocommit() as connection:
+        """Take the charges back: see `Counters`. A statement for each table, in the order in which they were charged."""
+        if not charges.buckets and charges.strangers is None:
+            return
+        with self._database.transaction() as connection:
             if charges.buckets:
                 store.refund(connection, self._rules, charges.buckets, clear=clear)
             if charges.strangers is not None:
-                store.refund_strangers(connection, self._rules, charges.strangers, end=end)
+                store.refund_strangers(connection, self._rules, charges.strangers, known=charges.is_known, end=end)
 
     def _longest_delay(self, charges: Charges) -> Delay:
         """Find out which count delays an attempt that was not charged. It may be over by now."""
@@ -98,11 +107,12 @@ class DatabaseCounters:
             now, buckets = store.read(connection, charges.buckets)
             free_at = {kind: bucket.free_at(rules.of_kind(kind)) for kind, bucket in buckets.items()}
             delays = [Delay(kind, at - now) for kind, at in free_at.items()]
-            if charges.strangers is not None and not charges.is_known:
+            if charges.strangers is not None:
+                # Read it for a known origin too: or the time of the answer would tell which origins are known.
                 read_at, strangers = store.read_strangers(connection, charges.strangers)
                 place = buckets.get(Kind.PLACE)
                 first = not rules.place.is_off and (place is None or place.has_room(rules.place, read_at))
-                if strangers is not None:
+                if strangers is not None and not charges.is_known:
                     delays.append(Delay(None, strangers.free_at(rules, read_at, first=first) - read_at))
         longest = max(delays, key=lambda delay: delay.milliseconds, default=Delay(None, 0))
         # A clock that was set back makes a delay longer than any rule does.
@@ -114,16 +124,12 @@ def prune(database: Database, *, batch: int, bits: int = BITS) -> Iterator[int]:
 
     It walks the slots of each kind. An index on times would grow with every attempt.
     """
-    slices = [range(start, min(start + _SLICE, 1 << bits)) for start in range(0, 1 << bits, _SLICE)]
-    for slots in slices:
-        for kind in Kind:
+    tables: list[Callable[..., int]] = [*(partial(store.prune, kind=kind) for kind in Kind), store.prune_strangers]
+    for start in range(0, 1 << bits, _SLICE):
+        slots = range(start, min(start + _SLICE, 1 << bits))
+        for prune_table in tables:
             deleted = batch
             while deleted == batch:
                 with database.autocommit() as connection:
-                    deleted = store.prune(connection, kind, slots, limit=batch)
+                    deleted = prune_table(connection, slots=slots, limit=batch)
                 yield deleted
-        deleted = batch
-        while deleted == batch:
-            with database.autocommit() as connection:
-                deleted = store.prune_strangers(connection, slots, limit=batch)
-            yield deleted

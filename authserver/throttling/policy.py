@@ -7,8 +7,8 @@ PostgreSQL compute the same.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum, IntEnum, auto
+from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Final
 
 from authserver.settings.values import ThrottlingSettings
@@ -40,20 +40,17 @@ class Kind(IntEnum):
     CLIENT = 6  # wrong secrets of a client from one place
 
 
-class Standing(Enum):
-    """What the server knows about the origin of a sign-in, before the password is checked."""
-
-    STRANGER = auto()
-    KNOWN_PLACE = auto()  # the user has signed in from there
-
-
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """`free` attempts have no delay. One is forgotten in each `period`. No delay is longer than `longest`."""
+    """`free` attempts have no delay. One is forgotten in each `period`. No delay is longer than `longest`.
+
+    `reach` is a level that the bucket has to reach, though no delay is longer there.
+    """
 
     free: int
     period: int
     longest: int
+    reach: int = 0
 
     @property
     def is_off(self) -> bool:
@@ -70,7 +67,7 @@ class Rule:
     @property
     def fullest(self) -> int:
         """The most milliseconds that a bucket needs to become empty: beyond that, a level would only last longer."""
-        return (self.free + len(self.delays)) * self.period
+        return (max(self.free, self.reach) + len(self.delays)) * self.period
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +103,7 @@ class Strangers:
         """When the next stranger may try. `first` says that it is among the first attempts of its place."""
         if self.failures >> max(0, now - self.halved_at) // DAY >= rules.in_a_row:
             return self.bucket.charged_at + rules.account.longest
-        return 0 if first else self.bucket.free_at(rules.account)
+        return 0 if first and self.bucket.has_room(rules.first, now) else self.bucket.free_at(rules.account)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +136,7 @@ class Rules:
             confirmation=rule(settings.place, longest),
             link=rule(settings.link, _SECRET_PERIOD),
             client=rule(settings.client_secret, _SECRET_PERIOD),
-            account=rule(settings.strangers, longest),
+            account=replace(rule(settings.strangers, longest), reach=settings.strangers_in_a_row),
             in_a_row=settings.strangers_in_a_row or _UNLIMITED,
         )
 
@@ -147,6 +144,15 @@ class Rules:
         """The rule of a kind of buckets."""
         rule: Rule = getattr(self, kind.name.lower())
         return rule
+
+    @property
+    def first(self) -> Rule:
+        """Which level of the strangers' bucket has no delay for the first attempts of a place.
+
+        A success ends the failures in a row, and not the level. Without this limit many places would have all their
+        first attempts again at each sign-in of the user.
+        """
+        return replace(self.account, free=self.in_a_row)
 
     @property
     def counts_strangers(self) -> bool:

@@ -7,7 +7,7 @@ million for each account that is under attack (docs/decisions/throttling.md).
 from __future__ import annotations
 
 import hmac
-from typing import Final
+from typing import Final, NamedTuple
 
 from authserver.throttling.policy import Kind
 
@@ -17,6 +17,13 @@ _KNOWN_PLACE: Final = b"known place"
 _PLACE_BYTES: Final = 16
 
 
+class Slot(NamedTuple):
+    """`number` is the row. `check` tells the keys apart that share it: a success acts only on a row of its own key."""
+
+    number: int
+    check: int
+
+
 class Slots:
     """Computes slots under a key that no copy of the database has."""
 
@@ -24,11 +31,11 @@ class Slots:
         self._key = key
         self._bits = bits
 
-    def bucket(self, kind: Kind, *parts: str) -> tuple[Kind, int]:
+    def bucket(self, kind: Kind, *parts: str) -> tuple[Kind, Slot]:
         """Where the bucket of this kind stands."""
         return kind, self._slot(kind.name.encode(), *parts)
 
-    def strangers(self, account: str) -> int:
+    def strangers(self, account: str) -> Slot:
         """Where the count of the strangers at an account stands."""
         return self._slot(_STRANGERS, account)
 
@@ -36,8 +43,9 @@ class Slots:
         """How a place is written down beside a user who has signed in from there."""
         return self._digest(_KNOWN_PLACE, near)[:_PLACE_BYTES]
 
-    def _slot(self, what: bytes, *parts: str) -> int:
-        return int.from_bytes(self._digest(what, *parts)[:4]) >> (32 - self._bits)
+    def _slot(self, what: bytes, *parts: str) -> Slot:
+        digest = self._digest(what, *parts)
+        return Slot(int.from_bytes(digest[:4]) >> (32 - self._bits), int.from_bytes(digest[4:8]))
 
     def _digest(self, what: bytes, *parts: str) -> bytes:
         # The length stands before each part: two different lists of parts are never the same bytes.

@@ -22,9 +22,11 @@ from sqlalchemy import (
     Integer,
     Select,
     SmallInteger,
+    and_,
     bindparam,
     case,
     delete,
+    func,
     literal,
     or_,
     select,
@@ -39,12 +41,15 @@ from authserver.database.sql import greatest, in_batch, least, now_ms
 from authserver.database.tables import all_rows, one_row
 from authserver.throttling.model import BucketRecord, StrangersRecord
 from authserver.throttling.policy import DAY, HALVINGS, Bucket, Kind, Rule, Rules, Strangers
+from authserver.throttling.slots import Slot
 
 _B = BucketRecord
 _S = StrangersRecord
+#: The kinds of an account at its origin. A success clears them.
+_CLEARED = (Kind.PLACE, Kind.CONFIRMATION)
 Expression = ColumnElement[Any]
 Row = Select[*tuple[Any, ...]]
-Buckets = Sequence[tuple[Kind, int]]
+Buckets = Sequence[tuple[Kind, Slot]]
 
 
 def charge(connection: Connection, rules: Rules, buckets: Buckets) -> dict[Kind, Bucket]:
@@ -56,31 +61,35 @@ def charge(connection: Connection, rules: Rules, buckets: Buckets) -> dict[Kind,
 
 
 def refund(connection: Connection, rules: Rules, buckets: Buckets, *, clear: bool) -> None:
-    """Take one charge back from each bucket. With `clear` the buckets of the account at this place become empty."""
+    """Take one charge back from each bucket. With `clear` those of the account at its origin become empty."""
     kinds = tuple(kind for kind, _ in buckets)
     connection.execute(_refund(connection.dialect.name, rules, kinds, clear=clear), _slots(buckets))
 
 
-def charge_strangers(connection: Connection, rules: Rules, slot: int, *, first: bool, known: bool) -> bool:
+def charge_strangers(connection: Connection, rules: Rules, slot: Slot, *, first: bool, known: bool) -> bool:
     """Charge the strangers at an account. Returns False if their delay goes on.
 
-    `first` says that the attempt is among the first of its place: then the delay counts only if it follows from too many
-    failures in a row. It never counts for an attempt from a place that is `known`.
+    `first` says that the attempt is among the first of its place: then the delay counts only from `Rules.first` on, or if
+    there were too many failures in a row. For an attempt from a `known` origin it never counts, and the row keeps its values.
     """
-    statement = _charge_strangers(connection.dialect.name, rules)
-    return connection.execute(statement, {"slot": slot, "first": first, "known": known}).one_or_none() is not None
+    values = {"slot": slot.number, "check": slot.check, "first": first, "known": known}
+    return connection.execute(_charge_strangers(connection.dialect.name, rules), values).one_or_none() is not None
 
 
-def refund_strangers(connection: Connection, rules: Rules, slot: int, *, end: bool) -> None:
-    """Take one charge back. With `end` the failures in a row begin anew."""
-    values: dict[str, Any] = {"empty_at": _S.empty_at - rules.account.period}
-    values["failures"] = 0 if end else greatest(_S.failures - 1, literal(0))
-    connection.execute(update(_S).where(_S.slot == slot).values(**values))
+def refund_strangers(connection: Connection, rules: Rules, slot: Slot, *, known: bool, end: bool) -> None:
+    """Take one charge back, unless the origin was `known`. With `end` the failures in a row begin anew."""
+    back = 0 if known else 1
+    left = greatest(_S.failures - back, literal(0))
+    values = {
+        "empty_at": _S.empty_at - back * rules.account.period,
+        "failures": case((_S.key_check == slot.check, 0), else_=left) if end else left,
+    }
+    connection.execute(update(_S).where(_S.slot == slot.number).values(**values))
 
 
 def read(connection: Connection, buckets: Buckets) -> tuple[int, dict[Kind, Bucket]]:
     """The database's time, 0 without rows, and the buckets that have a row."""
-    which = tuple_(_B.kind, _B.slot).in_([(int(kind), slot) for kind, slot in buckets])
+    which = tuple_(_B.kind, _B.slot).in_([(int(kind), slot.number) for kind, slot in buckets])
     statement = select(_B.kind, _B.empty_at, _B.charged_at, now_ms().label("now")).where(which)
     rows = all_rows(connection, _B, statement)
     return max((row.now for row in rows), default=0), {
@@ -88,23 +97,23 @@ def read(connection: Connection, buckets: Buckets) -> tuple[int, dict[Kind, Buck
     }
 
 
-def read_strangers(connection: Connection, slot: int) -> tuple[int, Strangers | None]:
+def read_strangers(connection: Connection, slot: Slot) -> tuple[int, Strangers | None]:
     """The database's time, 0 without a row, and what the strangers at an account have tried."""
     columns = (_S.empty_at, _S.charged_at, _S.failures, _S.halved_at, now_ms().label("now"))
-    row = one_row(connection, _S, select(*columns).where(_S.slot == slot))
+    row = one_row(connection, _S, select(*columns).where(_S.slot == slot.number))
     if row is None:
         return 0, None
     return row.now, Strangers(Bucket(row.empty_at, row.charged_at), row.failures, row.halved_at)
 
 
-def prune(connection: Connection, kind: Kind, slots: range, *, limit: int) -> int:
+def prune(connection: Connection, *, kind: Kind, slots: range, limit: int) -> int:
     """Delete at most `limit` empty buckets among these slots. Returns how many. Attempts never wait for it."""
     within = (_B.kind == int(kind), _B.slot.between(slots.start, slots.stop - 1))
     some = select(_B.slot).where(*within, _B.empty_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
     return connection.execute(delete(_B).where(_B.kind == int(kind), in_batch(_B.slot, some))).rowcount
 
 
-def prune_strangers(connection: Connection, slots: range, *, limit: int) -> int:
+def prune_strangers(connection: Connection, *, slots: range, limit: int) -> int:
     """Delete at most `limit` rows of accounts at which strangers' attempts are forgotten. Returns how many."""
     forgotten = (_S.slot.between(slots.start, slots.stop - 1), _S.empty_at <= now_ms(), _failures_now() == 0)
     some = select(_S.slot).where(*forgotten).limit(limit).with_for_update(skip_locked=True)
@@ -112,7 +121,7 @@ def prune_strangers(connection: Connection, slots: range, *, limit: int) -> int:
 
 
 def _slots(buckets: Buckets) -> Mapping[str, int]:
-    return {f"slot_{kind.name}": slot for kind, slot in buckets}
+    return {f"{part}_{kind.name}": value for kind, slot in buckets for part, value in slot._asdict().items()}
 
 
 def _number(value: int) -> Expression:
@@ -125,13 +134,14 @@ def _upsert(dialect: str) -> Any:
 
 def _upsert_of(dialect: str, rows: Sequence[Row]) -> Any:
     """An upsert of buckets in the order of the rows. SQLAlchemy would compile an insert of several values each time."""
-    columns = ["kind", "slot", "empty_at", "charged_at"]
+    columns = ["kind", "slot", "key_check", "empty_at", "charged_at"]
     return _upsert(dialect)(_B).from_select(columns, union_all(*rows) if len(rows) > 1 else rows[0])
 
 
 def _row(kind: Kind, empty_at: Expression, charged_at: Expression) -> Row:
-    number, slot = literal(int(kind), SmallInteger), bindparam(f"slot_{kind.name}", type_=Integer())
-    return select(number, slot, empty_at, charged_at).where(true())  # SQLite: or ON CONFLICT would be that of a join
+    slot = bindparam(f"number_{kind.name}", type_=Integer()), bindparam(f"check_{kind.name}", type_=BigInteger())
+    row = select(literal(int(kind), SmallInteger), *slot, empty_at, charged_at)
+    return row.where(true())  # SQLite: or ON CONFLICT would be that of a join
 
 
 @lru_cache
@@ -140,9 +150,14 @@ def _charge(dialect: str, rules: Rules, kinds: tuple[Kind, ...]) -> Executable:
     rows = [_row(kind, now_ms() + _number(rule.period), now_ms()) for kind, rule in of_kind.items()]
     passes = or_(*((_B.kind == int(kind)) & _passes(_B, rule) for kind, rule in of_kind.items()))
     filled = case(*((_B.kind == int(kind), _filled(_B, rule)) for kind, rule in of_kind.items()))
-    statement = _upsert_of(dialect, rows).on_conflict_do_update(
+    statement = _upsert_of(dialect, rows)
+    statement = statement.on_conflict_do_update(
         index_elements=[_B.kind, _B.slot],
-        set_={"empty_at": filled, "charged_at": _charged_at(_B, rules.place.longest)},
+        set_={
+            "key_check": _key_check(_B, statement, is_empty=_B.empty_at <= now_ms()),
+            "empty_at": filled,
+            "charged_at": _charged_at(_B, rules.place.longest),
+        },
         where=passes,
     )
     returning: Executable = statement.returning(_B.kind, _B.empty_at, _B.charged_at)
@@ -154,14 +169,10 @@ def _refund(dialect: str, rules: Rules, kinds: tuple[Kind, ...], *, clear: bool)
     # An upsert again, because an UPDATE locks its rows in any order, and might wait for an attempt that waits for it.
     # A row that is gone comes back empty, and is pruned again.
     rows = [_row(kind, _number(0), _number(0)) for kind in kinds]
-    cleared = {Kind.PLACE, Kind.CONFIRMATION} if clear else set()
-    left = case(
-        *(
-            (_B.kind == int(kind), _number(0) if kind in cleared else _B.empty_at - _number(rules.of_kind(kind).period))
-            for kind in kinds
-        )
-    )
     statement = _upsert_of(dialect, rows)
+    is_cleared = _B.kind.in_([int(kind) for kind in _CLEARED if clear]) & (_B.key_check == statement.excluded.key_check)
+    back = ((_B.kind == int(kind), _B.empty_at - _number(rules.of_kind(kind).period)) for kind in kinds)
+    left = case((is_cleared, _number(0)), *back)
     updated: Executable = statement.on_conflict_do_update(index_elements=[_B.kind, _B.slot], set_={"empty_at": left})
     return updated
 
@@ -173,26 +184,30 @@ def _charge_strangers(dialect: str, rules: Rules) -> Executable:
     in_a_row = failures >= rules.in_a_row
     passes = case(
         (in_a_row, or_(now_ms() >= _S.charged_at + _number(longest), _is_ahead(_S, longest))),
-        else_=or_(bindparam("first", type_=Boolean()), _passes(_S, rules.account)),
+        else_=or_(bindparam("first", type_=Boolean()) & _has_room(_S, rules.first), _passes(_S, rules.account)),
     )
     days = greatest(now_ms() - _S.halved_at, _number(0)) // _number(DAY)
+    known = bindparam("known", type_=Boolean())
     row = {
         "slot": bindparam("slot"),
-        "empty_at": now_ms() + _number(rules.account.period),
+        "key_check": bindparam("check", type_=BigInteger()),
+        "empty_at": now_ms() + case((known, _number(0)), else_=_number(rules.account.period)),
         "charged_at": now_ms(),
-        "failures": 1,
+        "failures": case((known, 0), else_=1),
         "halved_at": now_ms(),
     }
     statement = _upsert(dialect)(_S).values(row)
+    charged = {
+        "key_check": _key_check(_S, statement, is_empty=and_(_S.empty_at <= now_ms(), failures == 0)),
+        "empty_at": _filled(_S, rules.account),
+        "charged_at": _charged_at(_S, longest),
+        "failures": failures + 1,
+        "halved_at": _S.halved_at + days * _number(DAY),
+    }
     statement = statement.on_conflict_do_update(
         index_elements=[_S.slot],
-        set_={
-            "empty_at": _filled(_S, rules.account),
-            "charged_at": _charged_at(_S, longest),
-            "failures": failures + 1,
-            "halved_at": _S.halved_at + days * _number(DAY),
-        },
-        where=or_(bindparam("known", type_=Boolean()), passes),
+        set_={name: case((known, getattr(_S, name)), else_=value) for name, value in charged.items()},
+        where=or_(known, passes),
     )
     returning: Executable = statement.returning(_S.slot)
     return returning
@@ -205,6 +220,17 @@ def _passes(table: _Table, rule: Rule) -> Expression:
     """`Bucket.free_at` has come, on the row that the upsert has locked."""
     delay = _delay(table, rule)
     return or_(delay == 0, now_ms() >= table.charged_at + delay, _is_ahead(table, rule.longest))
+
+
+def _has_room(table: _Table, rule: Rule) -> Expression:
+    """`Bucket.has_room`, on the row that the upsert has locked."""
+    return table.empty_at - now_ms() <= _number((rule.free - 1) * rule.period)
+
+
+def _key_check(table: _Table, statement: Any, *, is_empty: Expression) -> Expression:
+    """Whose row it is from this charge on: of the key that finds it empty, or that finds no check in it."""
+    proposed = statement.excluded.key_check
+    return case((is_empty, proposed), else_=func.coalesce(table.key_check, proposed))
 
 
 def _delay(table: _Table, rule: Rule) -> Expression:

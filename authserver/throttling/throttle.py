@@ -14,8 +14,8 @@ from authserver.refusals.exceptions import TryLater
 from authserver.refusals.reasons import Reason
 from authserver.throttling.counters import Charges, Counters, Delay
 from authserver.throttling.places import Place, place_of
-from authserver.throttling.policy import Kind, Rules, Standing
-from authserver.throttling.slots import Slots
+from authserver.throttling.policy import Kind, Rules
+from authserver.throttling.slots import Slot, Slots
 
 #: Seconds in which nothing is counted after the database has not taken a count.
 _PAUSE = 10.0
@@ -42,22 +42,15 @@ class Throttled(TryLater):
 class Attempt:
     """A sign-in or confirmation before its password is checked.
 
-    `place` is how a known place is written down; None if the address says nothing about the user. `strangers` is the
-    slot of the account among those that count strangers.
+    `place` is how a known place is written down; None if the address says nothing about the user.
     """
 
-    buckets: tuple[tuple[Kind, int], ...]
-    strangers: int | None = None
+    charges: Charges
     place: bytes | None = None
-    standing: Standing = Standing.STRANGER
 
-    def as_(self, standing: Standing) -> Attempt:
-        """The same attempt with another standing."""
-        return replace(self, standing=standing)
-
-    @property
-    def charges(self) -> Charges:
-        return Charges(self.buckets, self.strangers, is_known=self.standing is not Standing.STRANGER)
+    def from_known_place(self) -> Attempt:
+        """The same attempt of a user who has signed in from there."""
+        return replace(self, charges=replace(self.charges, is_known=True))
 
 
 class Throttle:
@@ -80,31 +73,30 @@ class Throttle:
         origin = f"client {client_id or ''}" if place is None else place.near
         strangers = self._slots.strangers(account) if self._rules.counts_strangers else None
         buckets = (*self._addresses(place), *self._bucket(Kind.PLACE, account, origin))
-        return Attempt(buckets, strangers, None if place is None else self._slots.place(place.near))
+        return Attempt(Charges(buckets, strangers), None if place is None else self._slots.place(place.near))
 
     def confirmation(self, visit_id: UUID) -> Attempt:
         """Make the attempt of a user who types the password again. Charges nothing yet.
 
         Only the holder of the visit's cookie can raise this count, and from any place: so no stranger delays the user.
         """
-        return Attempt(self._bucket(Kind.CONFIRMATION, str(visit_id)))
+        return Attempt(Charges(self._bucket(Kind.CONFIRMATION, str(visit_id))))
 
     def charge(self, attempt: Attempt) -> None:
         """Charge an attempt, before its hash."""
         self._charge(attempt.charges)
 
     def withdraw(self, attempt: Attempt) -> None:
-        """Take the charge back, because the password was not checked."""
-        self._counters.refund(attempt.charges, clear=False, end=False)
+        """Take the charge back, because the password was not checked. If the store does not take it, the charge stays."""
+        self._refund(attempt, clear=False, end=False)
 
     def accept(self, attempt: Attempt) -> None:
         """Take the charge back, because the password was right. The account at this place is cleared.
 
         The row of failures ends if the user is in a known place. It also ends where places are not known: there nothing
-        else could end it.
+        else could end it. If the store does not take it, the charge stays: a right password is right all the same.
         """
-        end = attempt.standing is not Standing.STRANGER or attempt.place is None
-        self._counters.refund(attempt.charges, clear=True, end=end)
+        self._refund(attempt, clear=True, end=attempt.charges.is_known or attempt.place is None)
 
     def wrong_client(self, client_id: str, address: str | None) -> None:
         """Count a wrong client secret, after the comparison: a right one costs nothing and is never refused."""
@@ -115,6 +107,12 @@ class Throttle:
     def wrong_link(self, address: str | None) -> None:
         """Count a one-time link that does not work."""
         self._count(Charges((*self._addresses(place_of(address)), *self._bucket(Kind.LINK, _near(address)))))
+
+    def _refund(self, attempt: Attempt, *, clear: bool, end: bool) -> None:
+        try:
+            self._counters.refund(attempt.charges, clear=clear, end=end)
+        except Unavailable:
+            NOT_RECORDED.labels("throttle").inc()
 
     def _count(self, charges: Charges) -> None:
         """Charge what was refused already. If the database does not take it, the refusal stays what it is.
@@ -138,13 +136,13 @@ class Throttle:
             THROTTLED.labels("strangers" if delay.kind is None else delay.kind.name.lower()).inc()
             raise Throttled(delay)
 
-    def _addresses(self, place: Place | None) -> tuple[tuple[Kind, int], ...]:
+    def _addresses(self, place: Place | None) -> tuple[tuple[Kind, Slot], ...]:
         if place is None:
             return ()
         wide = () if place.wide is None else self._bucket(Kind.NETWORK, place.wide)
         return (*self._bucket(Kind.ADDRESS, place.near), *wide)
 
-    def _bucket(self, kind: Kind, *parts: str) -> tuple[tuple[Kind, int], ...]:
+    def _bucket(self, kind: Kind, *parts: str) -> tuple[tuple[Kind, Slot], ...]:
         return () if self._rules.of_kind(kind).is_off else (self._slots.bucket(kind, *parts),)
 
 

@@ -133,6 +133,22 @@ def test_a_hundred_failures_of_strangers_delay_all_strangers_and_not_the_place_t
     assert from_address("100.64.99.1").sign_in(person).status_code == 200, "which ends the count"
 
 
+def test_a_sign_in_of_the_user_gives_strangers_no_hundred_attempts_more(
+    from_address: From, person: Person, setup: Setup
+):
+    assert from_address(HOME).sign_in(person).status_code == 200
+    for place in range(2):
+        assert statuses(from_address(f"100.64.{place}.1"), person.username, FREE) == [400] * FREE
+    # Eight such places more, at once.
+    setup.sql("UPDATE throttle_strangers SET failures = failures + 79, empty_at = empty_at + 79 * 900000")
+    assert statuses(from_address("100.64.3.1"), person.username, 1) == [400], "the hundredth"
+    for round_ in range(3):
+        assert from_address(HOME).sign_in(person).status_code == 200
+        assert [statuses(from_address(f"100.64.{10 * round_ + n}.1"), person.username, 1) for n in range(10, 14)] == [
+            [429]
+        ] * 4
+
+
 def test_below_a_hundred_the_first_attempts_of_a_new_place_are_not_delayed(
     from_address: From, person: Person, setup: Setup
 ):

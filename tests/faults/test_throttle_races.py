@@ -1,14 +1,17 @@
-"""Parallel guesses, in threads and in processes: no more of them are checked than the rule allows."""
+"""Parallel guesses, in threads and in processes: no more of them are checked than the rule allows. And lost refunds."""
 
 from __future__ import annotations
 
 import json
 
+from authserver.records.metrics import NOT_RECORDED
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges, DatabaseCounters
 from authserver.throttling.policy import Kind, Rules
+from authserver.throttling.slots import Slot
 from tests.support.at_once import processes_at_once, threads_at_once
-from tests.support.databases import on_both_databases
+from tests.support.databases import on_both_databases, on_postgresql
+from tests.support.oauth import OAuth, Person
 from tests.support.setup import Setup
 
 pytestmark = on_both_databases
@@ -19,6 +22,7 @@ from authserver.database.engine import open_database
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges, DatabaseCounters
 from authserver.throttling.policy import Kind, Rules
+from authserver.throttling.slots import Slot
 database = open_database(Flask("guess"), settings)
 counters = DatabaseCounters(database, Rules.of(ThrottlingSettings(longest_delay=3600)))
 database.now()
@@ -28,17 +32,17 @@ import json
 taken = 0
 for number in range(25):
     # Two accounts in turn from one place and address: attempts with common rows must not wait for each other for ever.
-    charges = Charges(((Kind.ADDRESS, 1), (Kind.PLACE, number % 2)), number % 2)
+    charges = Charges(((Kind.ADDRESS, Slot(1, 0)), (Kind.PLACE, Slot(number % 2, 0))), Slot(number % 2, 0))
     taken += counters.charge(charges) is None
     if number % 7 == 6:
-        counters.refund(Charges(((Kind.ADDRESS, 2), (Kind.PLACE, 9))), clear=True, end=False)
+        counters.refund(Charges(((Kind.ADDRESS, Slot(2, 0)), (Kind.PLACE, Slot(9, 0)))), clear=True, end=False)
 print(json.dumps(taken))
 """
 
 
 def test_parallel_guesses_in_threads_get_no_more_tries_than_the_rule_says(setup: Setup):
     counters = DatabaseCounters(setup.database, Rules.of(ThrottlingSettings(longest_delay=3600)))
-    attempt = Charges(((Kind.ADDRESS, 1), (Kind.PLACE, 1)), 1)
+    attempt = Charges(((Kind.ADDRESS, Slot(1, 0)), (Kind.PLACE, Slot(1, 0))), Slot(1, 0))
     taken = [delay is None for delay in threads_at_once(*[lambda: counters.charge(attempt)] * 24)]
     (place,) = setup.sql("SELECT * FROM throttle_buckets WHERE kind = :kind", kind=int(Kind.PLACE))
     (strangers,) = setup.sql("SELECT * FROM throttle_strangers")
@@ -61,7 +65,9 @@ def test_right_passwords_at_the_same_moment_leave_no_failure_behind(setup: Setup
 
     def sign_in_again_and_again() -> None:
         for number in range(15):
-            attempt = Charges(((Kind.ADDRESS, number % 2), (Kind.PLACE, number % 3)), number % 3)
+            attempt = Charges(
+                ((Kind.ADDRESS, Slot(number % 2, 0)), (Kind.PLACE, Slot(number % 3, 0))), Slot(number % 3, 0)
+            )
             assert counters.charge(attempt) is None
             counters.refund(attempt, clear=False, end=False)
 
@@ -69,3 +75,28 @@ def test_right_passwords_at_the_same_moment_leave_no_failure_behind(setup: Setup
     now = setup.database.now()
     assert all(row.empty_at <= now for row in setup.sql("SELECT * FROM throttle_buckets"))
     assert [row.failures for row in setup.sql("SELECT * FROM throttle_strangers")] == [0] * 3
+
+
+#: As on a full disk: the charge is written, and what takes it back is not.
+FULL = """
+CREATE FUNCTION full_disk() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN RAISE EXCEPTION 'full' USING ERRCODE = '53100'; END $$;
+CREATE TRIGGER full_disk BEFORE UPDATE ON throttle_strangers FOR EACH ROW
+WHEN (NEW.empty_at < OLD.empty_at) EXECUTE FUNCTION full_disk()
+"""
+
+
+@on_postgresql
+def test_a_right_password_is_accepted_also_if_its_charge_cannot_be_taken_back(
+    oauth: OAuth, person: Person, setup: Setup
+):
+    public = oauth.as_app(setup.an_app(public=True))
+    assert public.sign_in(Person("", person.username, "wrong password")).status_code == 400
+    (before,) = setup.sql("SELECT * FROM throttle_buckets WHERE kind = 3")
+    for statement in FULL.replace("$$;", "$$;;").split(";;"):
+        setup.sql(statement)
+    lost = NOT_RECORDED.labels("throttle")._value.get()
+    assert public.sign_in(person).status_code == 200
+    assert NOT_RECORDED.labels("throttle")._value.get() == lost + 1
+    (after,) = setup.sql("SELECT * FROM throttle_buckets WHERE kind = 3")
+    assert after.empty_at - before.empty_at == 900_000, "none of the charges came back"

@@ -147,3 +147,22 @@ def test_a_flood_of_refusals_writes_nothing_but_throttle_counters(
     costs = [ran(statements, lambda: oauth.sign_in(wrong), 429) for _ in range(20)]
     recorded = [cost for cost in costs if any("audit_events" in text for text in cost)]
     assert len(recorded) <= 1 + (time.monotonic() - began) < 20, "the bounded rate admits these"
+
+
+def test_a_refusal_by_the_throttle_costs_the_same_statements_whether_the_place_is_known_or_the_user_exists(
+    oauth: OAuth, person: Person, setup: Setup, statements: Any
+):
+    public = oauth.as_app(setup.an_app(public=True))
+    stranger = setup.a_person()
+    assert public.sign_in(person).status_code == 200, "so the place is known"
+    costs = []
+    for name in (person.username, stranger.username, "nobody"):
+        wrong = Person("", name, "wrong password")
+        assert [public.sign_in(wrong).status_code for _ in range(10)] == [400] * 10
+        setup.sql("UPDATE throttle_buckets SET empty_at = empty_at + 20 * 900000 WHERE kind = 3 AND empty_at > 0")
+        for _ in range(6):  # the first few are recorded
+            assert public.sign_in(wrong).status_code == 429
+        seen = ran(statements, lambda wrong=wrong: public.sign_in(wrong), 429)
+        costs.append([text for text in seen if "audit_events" not in text])
+    assert costs[0] == costs[1] == costs[2]
+    assert any("FROM throttle_strangers" in text for text in costs[0])

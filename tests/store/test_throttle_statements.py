@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges, DatabaseCounters, prune
 from authserver.throttling.policy import DAY, Kind, Rule, Rules
-from authserver.throttling.slots import Slots
+from authserver.throttling.slots import Slot, Slots
 from tests.support.databases import on_both_databases
 from tests.support.setup import Setup
 from tests.support.throttle_model import Model
@@ -20,11 +21,12 @@ SMALL = ThrottlingSettings(place=3, address=8, strangers=5, strangers_in_a_row=1
 #: A slow machine needs some seconds for the attempts of a test, in which no bucket may forget any.
 RULES = replace(Rules.of(SMALL), address=Rule(SMALL.address, 900_000, 900_000))
 FAR = 10 * DAY
+ACCOUNT = Slot(0, 77)
 
 
 def charges(place: int, *, stranger: bool = True) -> Charges:
     """An attempt at one account from a place with an address of its own."""
-    return Charges(((Kind.ADDRESS, place), (Kind.PLACE, place)), 0, is_known=not stranger)
+    return Charges(((Kind.ADDRESS, Slot(place, 0)), (Kind.PLACE, Slot(place, 0))), ACCOUNT, is_known=not stranger)
 
 
 class Clock:
@@ -57,7 +59,7 @@ def counters(setup: Setup) -> DatabaseCounters:
     return DatabaseCounters(setup.database, RULES)
 
 
-def everything(setup: Setup) -> list[object]:
+def everything(setup: Setup) -> list[Any]:
     buckets = setup.sql("SELECT * FROM throttle_buckets ORDER BY kind, slot")
     return [*buckets, *setup.sql("SELECT * FROM throttle_strangers ORDER BY slot")]
 
@@ -125,7 +127,76 @@ def test_failures_in_a_row_are_halved_each_day_and_end_by_a_success_in_a_known_p
     assert sum(counters.charge(charges(100 + place)) is None for place in range(12)) == RULES.in_a_row / 2
     assert counters.charge(charges(99, stranger=False)) is None
     counters.refund(charges(99, stranger=False), clear=True, end=True)
+    clock.pass_(RULES.in_a_row * RULES.account.period)
     assert sum(counters.charge(charges(200 + place)) is None for place in range(12)) == 12
+
+
+def test_a_success_that_ends_the_failures_in_a_row_gives_strangers_no_further_first_attempts(
+    counters: DatabaseCounters, clock: Clock
+):
+    for place in range(RULES.in_a_row):
+        assert counters.charge(charges(place)) is None
+    for _ in range(3):
+        assert counters.charge(charges(99, stranger=False)) is None
+        counters.refund(charges(99, stranger=False), clear=True, end=True)
+        assert [counters.charge(charges(place)) is None for place in range(100, 110)] == [False] * 10
+    delay = counters.charge(charges(110))
+    assert delay is not None
+    assert RULES.account.longest - 60_000 < delay.milliseconds <= RULES.account.longest, "as after failures in a row"
+    clock.pass_(6 * RULES.account.period)
+    assert [counters.charge(charges(place)) is None for place in range(200, 210)] == [True] * 6 + [False] * 4
+
+
+def test_a_wrong_password_from_a_known_place_leaves_the_count_of_strangers_as_it_was(
+    counters: DatabaseCounters, setup: Setup
+):
+    def strangers() -> list[object]:
+        return list(setup.sql("SELECT * FROM throttle_strangers"))
+
+    assert counters.charge(charges(1, stranger=False)) is None
+    assert [(row.failures, row.empty_at - row.charged_at) for row in setup.sql("SELECT * FROM throttle_strangers")] == [
+        (0, 0)
+    ]
+    assert counters.charge(charges(2)) is None
+    before = strangers()
+    assert counters.charge(charges(1, stranger=False)) is None
+    assert strangers() == before
+    counters.refund(charges(1, stranger=False), clear=True, end=False)
+    assert strangers() == before, "nothing was charged, so nothing comes back"
+
+
+def test_a_success_of_an_account_that_shares_the_slots_neither_clears_nor_ends(
+    counters: DatabaseCounters, setup: Setup
+):
+    victim = Charges(((Kind.PLACE, Slot(1, 7)),), Slot(1, 7))
+    other = Charges(((Kind.PLACE, Slot(1, 8)),), Slot(1, 8))
+    assert [counters.charge(victim) is None for _ in range(2)] == [True] * 2
+    before = [(row.key_check, row.empty_at) for row in everything(setup)]
+    assert counters.charge(other) is None, "they share the level"
+    counters.refund(other, clear=True, end=True)
+    assert [(row.key_check, row.empty_at) for row in everything(setup)] == before
+    assert [row.failures for row in setup.sql("SELECT * FROM throttle_strangers")] == [2]
+    assert counters.charge(victim) is None
+    counters.refund(victim, clear=True, end=True)
+    assert [row.failures for row in setup.sql("SELECT * FROM throttle_strangers")] == [0]
+    assert [row.empty_at for row in setup.sql("SELECT * FROM throttle_buckets")] == [0]
+
+
+def test_a_row_is_of_the_account_that_finds_it_empty_or_without_a_check(
+    counters: DatabaseCounters, setup: Setup, clock: Clock
+):
+    first, second = (Charges(((Kind.PLACE, Slot(1, check)),), Slot(1, check)) for check in (7, 8))
+    assert counters.charge(first) is None
+    clock.pass_(2 * RULES.place.period)
+    assert counters.charge(second) is None
+    assert [row.key_check for row in everything(setup)] == [8, 7], "a failure in a row is not forgotten yet"
+    clock.pass_(2 * DAY)
+    assert counters.charge(second) is None
+    assert [row.key_check for row in everything(setup)] == [8, 8]
+    for table in ("throttle_buckets", "throttle_strangers"):
+        setup.sql(f"UPDATE {table} SET key_check = NULL")  # as the version before writes it
+    assert counters.charge(first) is None
+    assert [row.key_check for row in everything(setup)] == [7, 7]
 
 
 def test_a_success_gets_its_own_charge_back_and_clears_the_account_at_this_place(
@@ -153,9 +224,10 @@ def test_an_attempt_that_was_not_checked_gets_just_its_charge_back(counters: Dat
 
 
 def test_a_success_does_not_lift_the_delay_that_a_failure_beside_it_has_set(counters: DatabaseCounters):
+    shared = (Kind.ADDRESS, Slot(1, 0))
     for place in range(RULES.address.free - 1):
-        assert counters.charge(Charges(((Kind.ADDRESS, 1), (Kind.PLACE, place)))) is None
-    own, guess = Charges(((Kind.ADDRESS, 1), (Kind.PLACE, 900))), Charges(((Kind.ADDRESS, 1), (Kind.PLACE, 901)))
+        assert counters.charge(Charges((shared, (Kind.PLACE, Slot(place, 0))))) is None
+    own, guess = (Charges((shared, (Kind.PLACE, Slot(place, 0)))) for place in (900, 901))
     assert counters.charge(own) is None, "the last free one, which is still being hashed"
     assert counters.charge(guess) is not None
     counters.refund(own, clear=True, end=False)
@@ -179,7 +251,7 @@ def test_a_count_that_is_switched_off_is_not_kept(setup: Setup):
     assert not rules.counts_strangers
     assert all(rules.of_kind(kind).is_off for kind in Kind)
     only_in_a_row = DatabaseCounters(setup.database, Rules.of(ThrottlingSettings(strangers=0, strangers_in_a_row=5)))
-    assert [only_in_a_row.charge(Charges((), 0)) is None for _ in range(6)] == [True] * 5 + [False]
+    assert [only_in_a_row.charge(Charges((), ACCOUNT)) is None for _ in range(6)] == [True] * 5 + [False]
     only_levels = DatabaseCounters(
         setup.database, Rules.of(ThrottlingSettings(strangers=5, strangers_in_a_row=0, longest_delay=3600))
     )
@@ -188,9 +260,9 @@ def test_a_count_that_is_switched_off_is_not_kept(setup: Setup):
         full=setup.database.now() + 12 * 3_600_000,
         now=setup.database.now(),
     )
-    assert only_levels.charge(Charges((), 1)) is not None, "its level"
+    assert only_levels.charge(Charges((), Slot(1, 0))) is not None, "its level"
     setup.sql("UPDATE throttle_strangers SET empty_at = 0")
-    assert only_levels.charge(Charges((), 1)) is None, "not its failures in a row"
+    assert only_levels.charge(Charges((), Slot(1, 0))) is None, "not its failures in a row"
 
 
 @pytest.mark.parametrize("seed", range(2))
@@ -204,6 +276,10 @@ def test_the_statements_take_just_the_attempts_that_the_rule_takes(
         delay = counters.charge(charges(place))
         taken = model.attempt(str(place), clock.now())
         assert (delay is None) == taken, (seed, step)
+        if chance.random() < 0.1:
+            assert counters.charge(charges(99, stranger=False)) is None
+            counters.refund(charges(99, stranger=False), clear=True, end=True)
+            model.success()
         if chance.random() < 0.3:
             clock.pass_(chance.choice((5_000, 60_000, 900_000, DAY)))
 

@@ -58,13 +58,17 @@ class Model:
         if failures >= self.rules.in_a_row:
             is_open = now >= self.account.at + self.rules.account.longest
         else:
-            is_open = first or self.account.takes(now)
+            is_open = (first and self.account.left(now) + 1 <= self.rules.in_a_row) or self.account.takes(now)
         if not is_open or not all(bucket.takes(now) for bucket in mine):
             return False
         for bucket in (*mine, self.account):
             bucket.charge(now)
         self.failures, self.since = failures + 1, self.since + days * DAY
         return True
+
+    def success(self) -> None:
+        """The owner signs in from a known place."""
+        self.failures = 0
 
     def bucket(self, kind: Kind, place: str) -> ModelBucket:
         rule = self.rules.of_kind(kind)

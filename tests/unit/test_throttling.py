@@ -71,7 +71,8 @@ def test_a_slot_tells_nothing_and_no_two_lists_of_parts_are_the_same():
         others.strangers("abc"),
     }
     assert len(made) == 6
-    assert all(0 <= slot < 1 << BITS for slot in made)
+    assert all(0 <= slot.number < 1 << BITS and 0 <= slot.check < 1 << 32 for slot in made)
+    assert len({slot.number for slot in made}) == len({slot.check for slot in made}) == 6
     assert slots.strangers("\ud800") == slots.strangers("\ud800"), "any text has a slot"
 
 
