@@ -2,52 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
-from flask import Flask
 
 from authserver.refusals.reasons import Reason
 from authserver.users import links
 from authserver.users.links import store
 from tests.support.console import an_administrator
+from tests.support.guesses import ELSEWHERE, FREE, HOME, NEW, From, fill, statuses
 from tests.support.oauth import App, OAuth, Person, refused_as
 from tests.support.setup import Setup
 from tests.support.token_answer import reason
 from tests.support.visitor import Visitor
-
-From = Callable[[str], OAuth]
-FREE = 10
-HOME, ELSEWHERE, NEW = "192.0.2.1", "198.51.100.1", "203.0.113.1"
-
-
-@pytest.fixture
-def from_address(app: Flask, setup: Setup) -> Iterator[From]:
-    """A public client that anybody can use, from an address."""
-    public = setup.an_app(public=True)
-    with ExitStack() as stack:
-
-        def at(address: str) -> OAuth:
-            transport = httpx.WSGITransport(app, remote_addr=address)
-            http = httpx.Client(transport=transport, base_url=setup.settings.issuer)
-            return OAuth(stack.enter_context(http), public)
-
-        yield at
-
-
-def statuses(oauth: OAuth, username: str, count: int) -> list[int]:
-    """What that many guesses are answered."""
-    form = {"grant_type": "password", "username": username, "password": "wrong password"}
-    return [oauth.token(**form).status_code for _ in range(count)]
-
-
-def fill(setup: Setup, *, kinds: str = "3, 4, 5, 6") -> None:
-    """Let the delays of what was charged outlast the test, however slow the machine is."""
-    setup.sql(f"UPDATE throttle_buckets SET empty_at = empty_at + 20 * 900000 WHERE empty_at > 0 AND kind IN ({kinds})")
 
 
 def test_guesses_from_one_place_are_delayed_and_the_right_password_is_not_checked_meanwhile(

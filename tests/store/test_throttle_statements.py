@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
-from typing import Any
 
 import pytest
 
 from authserver.settings.values import ThrottlingSettings
-from authserver.throttling.counters import Charges, DatabaseCounters, prune
-from authserver.throttling.policy import DAY, Kind, Rule, Rules
-from authserver.throttling.slots import Slot, Slots
+from authserver.throttling.counters import Charges, DatabaseCounters
+from authserver.throttling.policy import DAY, Kind, Rules
+from authserver.throttling.slots import Slot
 from tests.support.databases import on_both_databases
 from tests.support.setup import Setup
 from tests.support.throttle_model import Model
+from tests.support.throttle_rows import ACCOUNT, FAR, RULES, Clock, charges, everything
 
 pytestmark = on_both_databases
-SMALL = ThrottlingSettings(place=3, address=8, strangers=5, strangers_in_a_row=16)
-#: A slow machine needs some seconds for the attempts of a test, in which no bucket may forget any.
-RULES = replace(Rules.of(SMALL), address=Rule(SMALL.address, 900_000, 900_000))
-FAR = 10 * DAY
-ACCOUNT = Slot(0, 77)
-
-
-def charges(place: int, *, stranger: bool = True) -> Charges:
-    """An attempt at one account from a place with an address of its own."""
-    return Charges(((Kind.ADDRESS, Slot(place, 0)), (Kind.PLACE, Slot(place, 0))), ACCOUNT, is_known=not stranger)
-
-
-class Clock:
-    """Moves the rows into the past instead of the clock into the future."""
-
-    def __init__(self, setup: Setup) -> None:
-        self._setup = setup
-        self.ahead = 0
-
-    def pass_(self, milliseconds: int) -> None:
-        self.ahead += milliseconds
-        for table, columns in (
-            ("throttle_buckets", ("empty_at", "charged_at")),
-            ("throttle_strangers", ("empty_at", "charged_at", "halved_at")),
-        ):
-            moved = ", ".join(f"{column} = {column} - :ms" for column in columns)
-            self._setup.sql(f"UPDATE {table} SET {moved}", ms=milliseconds)
-
-    def now(self) -> int:
-        return self._setup.database.now() + self.ahead
 
 
 @pytest.fixture
@@ -57,11 +26,6 @@ def clock(setup: Setup) -> Clock:
 @pytest.fixture
 def counters(setup: Setup) -> DatabaseCounters:
     return DatabaseCounters(setup.database, RULES)
-
-
-def everything(setup: Setup) -> list[Any]:
-    buckets = setup.sql("SELECT * FROM throttle_buckets ORDER BY kind, slot")
-    return [*buckets, *setup.sql("SELECT * FROM throttle_strangers ORDER BY slot")]
 
 
 def test_free_attempts_have_no_delay_and_the_next_ones_double_it_up_to_the_longest(
@@ -165,40 +129,6 @@ def test_a_wrong_password_from_a_known_place_leaves_the_count_of_strangers_as_it
     assert strangers() == before, "nothing was charged, so nothing comes back"
 
 
-def test_a_success_of_an_account_that_shares_the_slots_neither_clears_nor_ends(
-    counters: DatabaseCounters, setup: Setup
-):
-    victim = Charges(((Kind.PLACE, Slot(1, 7)),), Slot(1, 7))
-    other = Charges(((Kind.PLACE, Slot(1, 8)),), Slot(1, 8))
-    assert [counters.charge(victim) is None for _ in range(2)] == [True] * 2
-    before = [(row.key_check, row.empty_at) for row in everything(setup)]
-    assert counters.charge(other) is None, "they share the level"
-    counters.refund(other, clear=True, end=True)
-    assert [(row.key_check, row.empty_at) for row in everything(setup)] == before
-    assert [row.failures for row in setup.sql("SELECT * FROM throttle_strangers")] == [2]
-    assert counters.charge(victim) is None
-    counters.refund(victim, clear=True, end=True)
-    assert [row.failures for row in setup.sql("SELECT * FROM throttle_strangers")] == [0]
-    assert [row.empty_at for row in setup.sql("SELECT * FROM throttle_buckets")] == [0]
-
-
-def test_a_row_is_of_the_account_that_finds_it_empty_or_without_a_check(
-    counters: DatabaseCounters, setup: Setup, clock: Clock
-):
-    first, second = (Charges(((Kind.PLACE, Slot(1, check)),), Slot(1, check)) for check in (7, 8))
-    assert counters.charge(first) is None
-    clock.pass_(2 * RULES.place.period)
-    assert counters.charge(second) is None
-    assert [row.key_check for row in everything(setup)] == [8, 7], "a failure in a row is not forgotten yet"
-    clock.pass_(2 * DAY)
-    assert counters.charge(second) is None
-    assert [row.key_check for row in everything(setup)] == [8, 8]
-    for table in ("throttle_buckets", "throttle_strangers"):
-        setup.sql(f"UPDATE {table} SET key_check = NULL")  # as the version before writes it
-    assert counters.charge(first) is None
-    assert [row.key_check for row in everything(setup)] == [7, 7]
-
-
 def test_a_success_gets_its_own_charge_back_and_clears_the_account_at_this_place(
     counters: DatabaseCounters, setup: Setup
 ):
@@ -282,25 +212,3 @@ def test_the_statements_take_just_the_attempts_that_the_rule_takes(
             model.success()
         if chance.random() < 0.3:
             clock.pass_(chance.choice((5_000, 60_000, 900_000, DAY)))
-
-
-def test_random_names_do_not_grow_the_tables_beyond_their_slots(setup: Setup):
-    counters, slots = DatabaseCounters(setup.database, RULES), Slots(bytes(32), bits=4)
-    for number in range(80):
-        name = f"name-{number}"
-        counters.charge(Charges((slots.bucket(Kind.PLACE, name, "here"),), slots.strangers(name)))
-    for table in ("throttle_buckets", "throttle_strangers"):
-        assert 8 <= setup.sql(f"SELECT count(*) AS n FROM {table}")[0].n <= 16
-
-
-def test_pruning_deletes_forgotten_rows_and_no_other(counters: DatabaseCounters, clock: Clock, setup: Setup):
-    for place in range(7):
-        counters.charge(charges(place))
-    clock.pass_(RULES.place.period + 1000)
-    counters.charge(charges(100))
-    assert sum(prune(setup.database, batch=3, bits=10)) == 14
-    assert {row.slot for row in setup.sql("SELECT slot FROM throttle_buckets")} == {100}
-    assert len(setup.sql("SELECT * FROM throttle_strangers")) == 1, "eight failures in a row are not forgotten"
-    clock.pass_(5 * DAY)
-    assert sum(prune(setup.database, batch=3, bits=10)) == 3
-    assert everything(setup) == []

@@ -283,17 +283,8 @@ _NINTH: Rows = {
 }
 
 #: The rows of each revision, oldest first.
-ROWS: dict[str, Rows] = {
-    "0001": _FIRST,
-    "0002": _SECOND,
-    "0003": _THIRD,
-    "0004": _FOURTH,
-    "0005": _FIFTH,
-    "0006": _SIXTH,
-    "0007": _SEVENTH,
-    "0008": _EIGHTH,
-    "0009": _NINTH,
-}
+_ALL = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
+ROWS: dict[str, Rows] = {f"{number:04}": rows for number, rows in enumerate(_ALL, start=1)}
 
 
 def put(connection: Connection, rows: Rows) -> None:

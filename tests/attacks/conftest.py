@@ -1,0 +1,28 @@
+"""What several attacks need."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import httpx
+import pytest
+from flask import Flask
+
+from tests.support.guesses import From
+from tests.support.oauth import OAuth
+from tests.support.setup import Setup
+
+
+@pytest.fixture
+def from_address(app: Flask, setup: Setup) -> Iterator[From]:
+    """A public client that anybody can use, from an address."""
+    public = setup.an_app(public=True)
+    with ExitStack() as stack:
+
+        def at(address: str) -> OAuth:
+            transport = httpx.WSGITransport(app, remote_addr=address)
+            http = httpx.Client(transport=transport, base_url=setup.settings.issuer)
+            return OAuth(stack.enter_context(http), public)
+
+        yield at
