@@ -43,6 +43,7 @@ from authserver.operations.proxies import TrustedProxies
 from authserver.pages import sign_in
 from authserver.pages.errors import ErrorForms, ErrorPages
 from authserver.pages.flashes import FlashSigner
+from authserver.pages.known_browser import KnownBrowser
 from authserver.pages.pages import Pages
 from authserver.pages.visits import Visits
 from authserver.passwords.hasher import PasswordHasher
@@ -54,6 +55,7 @@ from authserver.serving.admission import Hints
 from authserver.sessions.opening import Opening
 from authserver.sessions.rotation import Rotation
 from authserver.settings.model import Settings
+from authserver.sign_in.devices import DeviceCookies
 from authserver.sign_in.password import PasswordCheck
 from authserver.throttling.counters import DatabaseCounters
 from authserver.throttling.policy import Rules
@@ -150,6 +152,7 @@ def create_app(settings: Settings) -> Flask:
             visits=Visits(database, settings.pages),
             passwords=passwords,
             signer=FlashSigner(vault.pages_key()),
+            browser=KnownBrowser.of(settings.issuer, DeviceCookies(throttle.slots)),
         )
         pages.register(app)
         errors.add(f"{base}/account", ErrorPages(pages, references))

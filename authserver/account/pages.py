@@ -81,7 +81,7 @@ def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
         if form.get("new_password", "") != form.get("repeated_password", ""):
             return _password_page(account, repeated_password="The new password and its repetition are not the same.")
         try:
-            cookie, ended = account.change_password(
+            cookie, version, ended = account.change_password(
                 current_visit(), form.get("old_password", ""), form.get("new_password", ""), caller()
             )
         except Refused:
@@ -94,6 +94,7 @@ def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
         flash(f"Changed your password. Ended {counted(ended, 'session')}: apps ask for the new one.")
         response = see_other("account.overview")
         pages.visit_cookie.write(response, cookie)
+        pages.browser.remember(response, current_visit().user_id, version)
         return response
 
 

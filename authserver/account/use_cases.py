@@ -84,10 +84,10 @@ class Account:
             )
         return ended, closed
 
-    def change_password(self, visit: Visit, old: str, new: str, caller: Caller) -> tuple[str, int]:
+    def change_password(self, visit: Visit, old: str, new: str, caller: Caller) -> tuple[str, int, int]:
         """Change the password, and end all sessions and all other visits.
 
-        Returns the visit's new cookie and the number of ended sessions.
+        Returns the visit's new cookie, the new password's version, and the number of ended sessions.
 
         Raises:
             Refused: the present password is wrong, or was changed meanwhile.
@@ -110,7 +110,7 @@ class Account:
             places.forget(connection, visit.user_id)  # a thief with the old password may have made some known
             cookie = visits.renew(connection, visit, proof.password_version + 1)
             self._record(connection, Event.USER_PASSWORD_CHANGED, visit.user_id, caller)
-        return cookie, ended
+        return cookie, proof.password_version + 1, ended
 
     def link(self, secret: str, caller: Caller) -> UserRecord:
         """Find the user of a link: id, name and address. Does not use the link up. Counts a link that does not work.

@@ -1,7 +1,6 @@
 """Gives a blueprint visits, form tokens, messages and strict headers, so that no page can forget one.
 
-`account/pages.py` shows how a blueprint uses them.
-Templates extend `pages/layout.html` and use the macros of `pages/macros.html`; both files document what they offer.
+`account/pages.py` shows how a blueprint uses them. Templates extend `pages/layout.html` and use `pages/macros.html`.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ from authserver.pages import addresses, forms, resending, texts
 from authserver.pages.assets import Assets
 from authserver.pages.cookies import Cookie
 from authserver.pages.flashes import LIFETIME, Flash, FlashSigner, Kind
+from authserver.pages.known_browser import KnownBrowser
 from authserver.pages.visits import Visit, Visits
 from authserver.records.audit import Caller
 from authserver.sign_in.password import PasswordCheck
@@ -63,6 +63,7 @@ class Pages:
     visits: Visits
     passwords: PasswordCheck
     signer: FlashSigner
+    browser: KnownBrowser
     areas: list[Area] = field(default_factory=list)
     assets: Assets = field(init=False)
 
@@ -87,8 +88,7 @@ class Pages:
     def form_cookie(self) -> Cookie:
         """Holds the secret of form tokens for a browser that is not signed in.
 
-        One for all tabs, so none makes another's form invalid: it is Lax, because a Strict one would be missing, and made
-        anew, when a link on another site leads here. It stays until the browser is closed, also after a sign-in.
+        One for all tabs, and Lax: a Strict one would be missing, and made anew, when another site's link leads here.
         """
         return Cookie.of("authserver-form", self.issuer, "Lax")
 

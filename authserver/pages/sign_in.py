@@ -37,7 +37,10 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
         login, password = request.form.get("login", ""), request.form.get("password", "")
         try:
             with pages.passwords.admitted():
-                return _open(pages, pages.passwords.sign_in(login, password, caller(), address=caller().address))
+                proof = pages.passwords.sign_in(
+                    login, password, caller(), address=caller().address, device=pages.browser.device()
+                )
+                return _open(pages, proof)
         except HashingOverloaded as overload:
             return asked_to_wait(_form(pages, _BUSY), overload)
         except Throttled as throttled:
@@ -80,6 +83,7 @@ def _open(pages: Pages, proof: Proof) -> Response:
         g.visit = pages.visits.find(value, caller())
         response = pages.show_again(late, 200)
     pages.visit_cookie.write(response, value)
+    pages.browser.remember(response, proof.user_id, proof.password_version)
     return response
 
 

@@ -72,6 +72,12 @@ class Reason(Enum):
     THROTTLED_ADDRESS = (28, Public.THROTTLED,
         "Passwords, secrets or links were wrong too often from this address, so none was checked.",
         "If many honest users share the address, raise throttling.address.")
+    THROTTLED_DEVICE = (19, Public.THROTTLED,
+        "The password of this user was wrong too often on this device, so it was not checked.",
+        "The user waits. If it was not the user, somebody else has the device.")
+    THROTTLED_BACKEND = (77, Public.THROTTLED,
+        "The password of this name was wrong too often through this client, which hides its users' addresses.",
+        "Let the client send them: authserver clients edit CLIENT --user-address.")
     THROTTLED_CONFIRMATION = (29, Public.THROTTLED,
         "A signed-in user typed a wrong password too often, so it was not checked.",
         "The user waits. If it was not the user, end the user's visits.")

@@ -7,6 +7,7 @@ its charge back.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from uuid import UUID
@@ -23,6 +24,7 @@ from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
+from authserver.sign_in.devices import Device
 from authserver.throttling.throttle import Attempt, Throttle, Throttled
 from authserver.users import places
 from authserver.users import store as users
@@ -34,6 +36,7 @@ _AMR = frozenset({"pwd"})
 _LONGEST = PASSWORD_LENGTHS[1]
 
 _Finder = Callable[[Connection], Candidate | None]
+_Standing = Callable[[Candidate | None], Attempt]
 
 
 class PasswordCheck:
@@ -78,11 +81,19 @@ class PasswordCheck:
             yield
 
     def sign_in(
-        self, login: str, password: str, caller: Caller, *, address: str | None, client_id: str | None = None
+        self,
+        login: str,
+        password: str,
+        caller: Caller,
+        *,
+        address: str | None,
+        client_id: str | None = None,
+        device: Device | None = None,
     ) -> Proof:
         """Authenticate by user name or e-mail address. `client_id` is the client that asks; None for the own pages.
 
-        `address` is the user's own; None if it is not known. The caller may be a server that many users share.
+        `address` is the user's own; None if it is not known. The caller may be a server that many users share. A
+        `device` of another user changes nothing.
         """
         _, account = login_key(login)
         attempt = self._throttle.sign_in(account, address, client_id)
@@ -90,13 +101,20 @@ class PasswordCheck:
         def find(connection: Connection) -> Candidate | None:
             return users.find_for_sign_in(connection, login, place=attempt.place)
 
-        return self._check(find, attempt, password, caller, client_id)
+        def standing(user: Candidate | None) -> Attempt:
+            key = None if device is None else device(user)
+            if key is not None:
+                return self._throttle.from_device(attempt, key)
+            is_known = user is not None and _place_age(user) < places.LASTS_MS
+            return attempt.from_known_place() if is_known else attempt
+
+        return self._check(find, standing, password, caller, client_id)
 
     def again(self, user_id: UUID, visit_id: UUID, password: str, caller: Caller) -> Proof:
         """Authenticate again a user who is signed in to the server's own pages."""
         attempt = self._throttle.confirmation(visit_id)
         return self._check(
-            lambda connection: users.find_to_verify(connection, user_id), attempt, password, caller, None
+            lambda connection: users.find_to_verify(connection, user_id), lambda _: attempt, password, caller, None
         )
 
     def record(self, refusal: Refused | TryLater, user_id: UUID | None, caller: Caller, client_id: str | None) -> None:
@@ -117,10 +135,10 @@ class PasswordCheck:
         )
         self._audit.record(entry)
 
-    def _check(self, find: _Finder, attempt: Attempt, password: str, caller: Caller, client_id: str | None) -> Proof:
+    def _check(self, find: _Finder, standing: _Standing, password: str, caller: Caller, client_id: str | None) -> Proof:
         # Before the first statement: a flood of sign-ins is refused here, and must not take connections from refreshes.
         with self.admitted():
-            user, attempt = self._charge(find, attempt, caller, client_id)
+            user, attempt = self._charge(find, standing, caller, client_id)
             verification = self._verify(user, attempt, password)
         if user is None:
             reason = Reason.UNKNOWN_USER
@@ -138,13 +156,12 @@ class PasswordCheck:
         raise refusal
 
     def _charge(
-        self, find: _Finder, attempt: Attempt, caller: Caller, client_id: str | None
+        self, find: _Finder, standing: _Standing, caller: Caller, client_id: str | None
     ) -> tuple[Candidate | None, Attempt]:
         """Find the user, and charge the attempt with the standing that it has there."""
         with self._database.autocommit() as connection:
             user = find(connection)
-        if user is not None and user.place_used_at is not None and user.now - user.place_used_at < places.LASTS_MS:
-            attempt = attempt.from_known_place()
+        attempt = standing(user)
         try:
             self._throttle.charge(attempt)
         except Throttled as refusal:
@@ -167,8 +184,7 @@ class PasswordCheck:
     def _accept(self, user: Candidate, attempt: Attempt, verification: Verification) -> None:
         """Write down what follows from a right password. It is right also if this cannot be written."""
         self._throttle.accept(attempt)
-        is_noted = user.place_used_at is not None and user.now - user.place_used_at < places.WRITTEN_EVERY_MS
-        remembered = None if is_noted else attempt.place
+        remembered = None if _place_age(user) < places.WRITTEN_EVERY_MS else attempt.place
         if remembered is None and verification.rehashed is None:
             return
         with suppress(*Unavailable), self._database.autocommit() as connection:
@@ -176,3 +192,8 @@ class PasswordCheck:
                 place_store.remember(connection, user.id, user.password_version, remembered)
             if verification.rehashed is not None:
                 users.store_rehash(connection, user.id, user.password_version, verification.rehashed)
+
+
+def _place_age(user: Candidate) -> float:
+    """How long ago the user last signed in from this place, in milliseconds."""
+    return math.inf if user.place_used_at is None else user.now - user.place_used_at

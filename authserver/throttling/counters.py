@@ -81,7 +81,7 @@ class DatabaseCounters:
                     raise _Delayed
                 if charges.strangers is not None:
                     place, rule = charged.get(Kind.PLACE), self._rules.place
-                    first = place is not None and place.level(rule) <= rule.free
+                    first = Kind.BACKEND in charged or (place is not None and place.level(rule) <= rule.free)
                     if not store.charge_strangers(
                         connection, self._rules, charges.strangers, first=first, known=charges.is_known
                     ):
@@ -110,8 +110,9 @@ class DatabaseCounters:
             if charges.strangers is not None:
                 # Read it for a known origin too: or the time of the answer would tell which origins are known.
                 read_at, strangers = store.read_strangers(connection, charges.strangers)
-                place = buckets.get(Kind.PLACE)
-                first = not rules.place.is_off and (place is None or place.has_room(rules.place, read_at))
+                place, kinds = buckets.get(Kind.PLACE), dict(charges.buckets)
+                is_open = Kind.PLACE in kinds and (place is None or place.has_room(rules.place, read_at))
+                first = Kind.BACKEND in kinds or is_open
                 if strangers is not None and not charges.is_known:
                     delays.append(Delay(None, strangers.free_at(rules, read_at, first=first) - read_at))
         longest = max(delays, key=lambda delay: delay.milliseconds, default=Delay(None, 0))

@@ -25,6 +25,8 @@ HALVINGS: Final = 11
 _ADDRESS_PERIOD: Final = 10_000
 _NETWORK_PERIOD: Final = 3_000
 _SECRET_PERIOD: Final = 60_000
+#: Through such a client one person delays the users whose names they know. So the delay is bearable there.
+_BACKEND_LONGEST: Final = 60_000
 #: A /48 of IPv6 may hold many sites.
 _NETWORK_SHARE: Final = 4
 
@@ -38,6 +40,8 @@ class Kind(IntEnum):
     CONFIRMATION = 4  # wrong passwords typed in one visit
     LINK = 5  # wrong one-time links from one place
     CLIENT = 6  # wrong secrets of a client from one place
+    DEVICE = 7  # wrong passwords of a user from one known device
+    BACKEND = 8  # wrong passwords of an account through a client that hides its users' addresses
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ class Rules:
     confirmation: Rule
     link: Rule
     client: Rule
+    device: Rule
+    backend: Rule
     account: Rule
     in_a_row: int
 
@@ -123,8 +129,9 @@ class Rules:
     def of(cls, settings: ThrottlingSettings) -> Rules:
         """Make the rules from the settings, where 0 switches one off."""
         longest = settings.longest_delay * 1000
+        bearable = min(longest, _BACKEND_LONGEST)
 
-        def rule(free: int, period: int) -> Rule:
+        def rule(free: int, period: int, longest: int = longest) -> Rule:
             return Rule(free or _UNLIMITED, period, longest)
 
         # Where nobody shares a bucket, one failure is forgotten in the time of the longest delay: whoever tries again at
@@ -136,6 +143,8 @@ class Rules:
             confirmation=rule(settings.place, longest),
             link=rule(settings.link, _SECRET_PERIOD),
             client=rule(settings.client_secret, _SECRET_PERIOD),
+            device=rule(settings.place, longest),
+            backend=rule(settings.place, bearable, bearable),
             account=replace(rule(settings.strangers, longest), reach=settings.strangers_in_a_row),
             in_a_row=settings.strangers_in_a_row or _UNLIMITED,
         )

@@ -14,6 +14,7 @@ from authserver.throttling.policy import Kind
 BITS: Final = 20
 _STRANGERS: Final = b"strangers"
 _KNOWN_PLACE: Final = b"known place"
+_DEVICE: Final = b"known device"
 _PLACE_BYTES: Final = 16
 
 
@@ -42,6 +43,10 @@ class Slots:
     def place(self, near: str) -> bytes:
         """How a place is written down beside a user who has signed in from there."""
         return self._digest(_KNOWN_PLACE, near)[:_PLACE_BYTES]
+
+    def device_tag(self, random: str, user_id: str, password_version: int) -> bytes:
+        """What proves that this server gave the random text to this user, while the password is of this version."""
+        return self._digest(_DEVICE, random, user_id, str(password_version))
 
     def _slot(self, what: bytes, *parts: str) -> Slot:
         digest = self._digest(what, *parts)

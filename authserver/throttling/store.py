@@ -46,7 +46,7 @@ from authserver.throttling.slots import Slot
 _B = BucketRecord
 _S = StrangersRecord
 #: The kinds of an account at its origin. A success clears them.
-_CLEARED = (Kind.PLACE, Kind.CONFIRMATION)
+_CLEARED = (Kind.PLACE, Kind.CONFIRMATION, Kind.DEVICE, Kind.BACKEND)
 Expression = ColumnElement[Any]
 Row = Select[*tuple[Any, ...]]
 Buckets = Sequence[tuple[Kind, Slot]]

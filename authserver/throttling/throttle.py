@@ -27,6 +27,8 @@ _REASONS = {
     Kind.CONFIRMATION: Reason.THROTTLED_CONFIRMATION,
     Kind.LINK: Reason.THROTTLED_LINK,
     Kind.CLIENT: Reason.THROTTLED_CLIENT,
+    Kind.DEVICE: Reason.THROTTLED_DEVICE,
+    Kind.BACKEND: Reason.THROTTLED_BACKEND,
     None: Reason.THROTTLED_STRANGERS,
 }
 
@@ -59,7 +61,7 @@ class Throttle:
     def __init__(self, counters: Counters, rules: Rules, slots: Slots) -> None:
         self._counters = counters
         self._rules = rules
-        self._slots = slots
+        self.slots = slots
         self._counting_again_at = 0.0  # by time.monotonic()
         self._counting = threading.BoundedSemaphore(2)
 
@@ -70,10 +72,17 @@ class Throttle:
         the client stands for the place, and never becomes a known one.
         """
         place = place_of(address)
-        origin = f"client {client_id or ''}" if place is None else place.near
-        strangers = self._slots.strangers(account) if self._rules.counts_strangers else None
-        buckets = (*self._addresses(place), *self._bucket(Kind.PLACE, account, origin))
-        return Attempt(Charges(buckets, strangers), None if place is None else self._slots.place(place.near))
+        strangers = self.slots.strangers(account) if self._rules.counts_strangers else None
+        if place is None:
+            return Attempt(Charges(self._bucket(Kind.BACKEND, account, client_id or ""), strangers))
+        buckets = (*self._addresses(place), *self._bucket(Kind.PLACE, account, place.near))
+        return Attempt(Charges(buckets, strangers), self.slots.place(place.near))
+
+    def from_device(self, attempt: Attempt, device: str) -> Attempt:
+        """The same attempt from a known device of the user. Neither strangers nor neighbours of its address delay it."""
+        return replace(
+            attempt, charges=Charges(self._bucket(Kind.DEVICE, device), attempt.charges.strangers, is_known=True)
+        )
 
     def confirmation(self, visit_id: UUID) -> Attempt:
         """Make the attempt of a user who types the password again. Charges nothing yet.
@@ -143,7 +152,7 @@ class Throttle:
         return (*self._bucket(Kind.ADDRESS, place.near), *wide)
 
     def _bucket(self, kind: Kind, *parts: str) -> tuple[tuple[Kind, Slot], ...]:
-        return () if self._rules.of_kind(kind).is_off else (self._slots.bucket(kind, *parts),)
+        return () if self._rules.of_kind(kind).is_off else (self.slots.bucket(kind, *parts),)
 
 
 def _near(address: str | None) -> str:

@@ -72,6 +72,24 @@ def test_a_sign_in_is_eight_statements_and_two_more_where_its_place_becomes_know
     assert len(ran(statements, lambda: public.sign_in(person))) == 8
 
 
+def test_a_sign_in_with_a_refresh_token_is_one_statement_more_whoever_has_it_and_whether_the_user_exists(
+    oauth: OAuth, person: Person, setup: Setup, statements: Any
+):
+    other = setup.a_person()
+    token = token_answer(oauth.sign_in(person)).refresh_token
+    assert len(ran(statements, lambda: oauth.sign_in(person, refresh_token=token))) == 9
+    assert len(ran(statements, lambda: oauth.sign_in(other, refresh_token=token))) == 9
+    assert len(ran(statements, lambda: oauth.sign_in(person, refresh_token="asrt_nonsense"))) == 8
+    costs = []
+    for name in (person.username, other.username, "nobody"):
+        wrong = Person("", name, "wrong password")
+        for _ in range(6):  # the first few are recorded
+            oauth.sign_in(wrong, refresh_token=token)
+        seen = ran(statements, lambda wrong=wrong: oauth.sign_in(wrong, refresh_token=token), 400)
+        costs.append(len([text for text in seen if "audit_events" not in text]))
+    assert costs[0] == costs[1] == costs[2]
+
+
 def test_a_rehash_is_one_statement_more(oauth: OAuth, person: Person, setup: Setup, statements: Any):
     outdated = argon2.PasswordHasher(time_cost=2, memory_cost=8, parallelism=1).hash("correct horse")
     other = setup.a_person(password="correct horse", password_hash=outdated)

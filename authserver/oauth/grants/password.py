@@ -18,7 +18,9 @@ from authserver.refusals.reasons import Reason
 from authserver.sessions import ending, store
 from authserver.sessions.model import End, SessionRecord
 from authserver.sessions.opening import Granted
+from authserver.sessions.recognising import holder
 from authserver.sessions.values import Opened, Session
+from authserver.sign_in.devices import Device, with_session
 from authserver.throttling.places import place_of
 from authserver.tokens import scopes
 from authserver.tokens.access_token import AccessToken
@@ -60,6 +62,7 @@ class PasswordGrant(TokenGrant):
             request.caller,
             address=self._user_address(),
             client_id=client_id,
+            device=self._device(),
         )
         device_name, keys = request.form.get("device_name"), self.services.access_tokens.keys()
 
@@ -79,6 +82,12 @@ class PasswordGrant(TokenGrant):
         if client.is_public:
             return self.request.caller.address
         return self.request.form.get(_USER_ADDRESS) if client.sends_user_address else None
+
+    def _device(self) -> Device | None:
+        """The app that still has a refresh token of its user. A wrong token is as good as none."""
+        text, services = self.request.form.get("refresh_token"), self.services
+        found = holder(services.database, services.rotation, text, self.request.client) if text else None
+        return None if found is None else with_session(found.user_id, found.session_id)
 
     def _end_replaced(self, session: Session) -> None:
         """End the session whose cookie this sign-in replaces, if it belongs to another user.
