@@ -14,7 +14,7 @@ from authserver.apis.model import Catalogue
 from authserver.apis.store import CatalogueCache
 from authserver.pages.pages import Area, Page, Pages, caller, current_visit, flash, render, see_other
 from authserver.pages.texts import counted, sentence
-from authserver.pages.waiting import asked_to_wait, too_often
+from authserver.pages.waiting import asked_to_wait
 from authserver.refusals.exceptions import Refused
 from authserver.throttling.throttle import Throttled
 
@@ -89,8 +89,7 @@ def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
         except PasswordRefused as problem:
             return _password_page(account, new_password=f"{sentence(str(problem))}.")
         except Throttled as throttled:
-            page = _password_page(account, old_password=too_often(throttled.retry_after))
-            return asked_to_wait(page, throttled)
+            return asked_to_wait(lambda said: _password_page(account, old_password=said), throttled)
         flash(f"Changed your password. Ended {counted(ended, 'session')}: apps ask for the new one.")
         response = see_other("account.overview")
         pages.visit_cookie.write(response, cookie)

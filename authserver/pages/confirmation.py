@@ -13,7 +13,7 @@ from flask import Response, request
 
 from authserver.pages import forms
 from authserver.pages.pages import Page, caller, current_pages, current_visit, render
-from authserver.pages.waiting import asked_to_wait, too_often
+from authserver.pages.waiting import asked_to_wait
 from authserver.refusals.exceptions import Refused
 from authserver.throttling.throttle import Throttled
 
@@ -47,7 +47,7 @@ def ask_for_password() -> Response | None:
         try:
             return None if confirm_visit(typed) else _question(WRONG)
         except Throttled as throttled:
-            return asked_to_wait(_question(too_often(throttled.retry_after)), throttled)
+            return asked_to_wait(_question, throttled)
     return None if current_pages().visits.is_confirmed(current_visit()) else _question(None)
 
 

@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadHost, HTTPException
 
 from authserver.database.failures import Unavailable
 from authserver.pages.pages import Pages, render
-from authserver.pages.waiting import asked_to_wait, too_often
+from authserver.pages.waiting import asked_to_wait
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References, Refusal
@@ -72,8 +72,7 @@ class ErrorPages:
         if isinstance(error, Unavailable):
             return self._try_later("The database does not answer just now.", _DATABASE_RETRY_AFTER)
         if isinstance(error, Throttled):
-            page = self._page(429, "Please wait", f"{too_often(error.retry_after)} Nothing was changed.")
-            return asked_to_wait(page, error)
+            return asked_to_wait(lambda said: self._page(429, "Please wait", f"{said} Nothing was changed."), error)
         if isinstance(error, HashingOverloaded):
             return self._try_later("Too many passwords are being checked just now.", error.retry_after)
         if isinstance(error, HTTPException) and error.code is not None and error.code < 500:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from flask import Blueprint, Response, g, request
 
 from authserver.pages import resending
 from authserver.pages.confirmation import FIELD, WRONG, confirm_visit
 from authserver.pages.pages import Page, Pages, StaleForm, caller, flash, render, see_other, to
-from authserver.pages.waiting import asked_to_wait, too_often
+from authserver.pages.waiting import asked_to_wait
 from authserver.passwords.hasher import HashingOverloaded
 from authserver.refusals.exceptions import Refused
 from authserver.throttling.throttle import Throttled
 from authserver.users.model import Proof
 
 _WRONG = "The user name or password is wrong."
-_BUSY = "Too many people are signing in just now. Nothing is wrong with your password. Try again in a moment."
 
 
 def sign_in_blueprint(pages: Pages) -> Blueprint:
@@ -41,10 +42,8 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
                     login, password, caller(), address=caller().address, device=pages.browser.device()
                 )
                 return _open(pages, proof)
-        except HashingOverloaded as overload:
-            return asked_to_wait(_form(pages, _BUSY), overload)
-        except Throttled as throttled:
-            return asked_to_wait(_form(pages, too_often(throttled.retry_after)), throttled)
+        except (HashingOverloaded, Throttled) as later:
+            return asked_to_wait(partial(_form, pages), later)
         except Refused:
             return _form(pages, _WRONG, 403)
 
@@ -109,7 +108,7 @@ def visit_blueprint(pages: Pages) -> Blueprint:
             if not confirm_visit(request.form.get(FIELD, "")):
                 return _confirm(wanted, WRONG)
         except Throttled as throttled:
-            return asked_to_wait(_confirm(wanted, too_often(throttled.retry_after)), throttled)
+            return asked_to_wait(partial(_confirm, wanted), throttled)
         return to(wanted)
 
     return part

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Response
 
 from authserver.pages.texts import counted
 from authserver.refusals.exceptions import TryLater
 from authserver.refusals.public import Public
+
+_BUSY = "Too many people are signing in just now. Nothing is wrong with your password. Try again in a moment."
 
 
 def too_often(seconds: int) -> str:
@@ -16,8 +20,10 @@ def too_often(seconds: int) -> str:
     return f"There were too many wrong attempts. Wait {wait}, then try again."
 
 
-def asked_to_wait(response: Response, later: TryLater) -> Response:
-    """The page of an act that was put off: 429 after too many attempts, else 503, with the seconds to wait."""
-    response.status_code = 429 if later.reason.public is Public.THROTTLED else 503
+def asked_to_wait(page: Callable[[str], Response], later: TryLater) -> Response:
+    """Make the page of a password that was not checked, with what it says: 429 after too many attempts, else 503."""
+    throttled = later.reason.public is Public.THROTTLED
+    response = page(too_often(later.retry_after) if throttled else _BUSY)
+    response.status_code = 429 if throttled else 503
     response.headers["Retry-After"] = str(later.retry_after)
     return response
