@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import cast
 from wsgiref.types import WSGIApplication
@@ -47,7 +48,7 @@ from authserver.pages.known_browser import KnownBrowser
 from authserver.pages.pages import Pages
 from authserver.pages.visits import Visits
 from authserver.passwords.hasher import PasswordHasher
-from authserver.records.activity import Activity
+from authserver.records.activity import UNBELIEVED, Activity
 from authserver.records.metrics import NOT_RECORDED, TURNED_AWAY
 from authserver.records.refusals import RefusalRecorder
 from authserver.refusals.references import References
@@ -167,7 +168,10 @@ def create_app(settings: Settings) -> Flask:
         app.register_blueprint(console.blueprint(pages, Console(database.patient(), settings, resources)))
         api.register(app, AdminApi(settings, database.patient(), resources, services.bearer_tokens, refusals), errors)
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
-        SecurityHeaders(app.wsgi_app, settings.issuer), settings.trusted_proxies, settings.forwarded_header
+        SecurityHeaders(app.wsgi_app, settings.issuer),
+        settings.trusted_proxies,
+        settings.forwarded_header,
+        partial(activity.count, UNBELIEVED),
     )
 
     housekeeping = Housekeeping(

@@ -8,7 +8,7 @@ addresses come from the settings.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
@@ -28,15 +28,28 @@ _ELEMENT = re.compile(rf"[ \t]*+(?:{_PAIR.pattern}[ \t]*+)?(?:;[ \t]*+(?:{_PAIR.
 _ESCAPED = re.compile(r"\\(.)")
 
 
+_KEYS = ("HTTP_X_FORWARDED_FOR", "HTTP_FORWARDED")
+
+
 class TrustedProxies:
     """WSGI middleware that replaces REMOTE_ADDR by the last address that is not a trusted proxy's.
 
     It is empty if a trusted proxy hides the address that it saw, or wrote no address. An IPv4 address is written as one,
     also if the socket or a proxy wrote it as an address of IPv6.
+
+    A forwarded header from a peer in a private network that is not trusted is not believed, and calls `on_unbelieved`: most
+    likely the peer is a proxy, and its address is no user's. On this machine it is so for sure, and the address is left empty.
     """
 
-    def __init__(self, app: WSGIApplication, networks: Iterable[Network], header: ForwardedHeader) -> None:
+    def __init__(
+        self,
+        app: WSGIApplication,
+        networks: Iterable[Network],
+        header: ForwardedHeader,
+        on_unbelieved: Callable[[], None] = lambda: None,
+    ) -> None:
         self._app = app
+        self._on_unbelieved = on_unbelieved
         self._networks = tuple(map(_unmapped, networks))
         self._hops = _forwarded if header == "forwarded" else _forwarded_for
         self._key = "HTTP_" + header.upper().replace("-", "_")
@@ -44,7 +57,9 @@ class TrustedProxies:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         peer: str = environ.get("REMOTE_ADDR", "")
         forwarded: str | None = environ.get(self._key)
-        if forwarded or ":" in peer:
+        if any(environ.get(key) for key in _KEYS) and self._hides_users(_parsed(peer)):
+            environ["REMOTE_ADDR"] = ""
+        elif forwarded or ":" in peer:
             environ["REMOTE_ADDR"] = self.client_address(peer, forwarded or "")
         return self._app(environ, start_response)
 
@@ -54,12 +69,22 @@ class TrustedProxies:
         if address is None:  # a socket without addresses
             return peer
         for hop in self._hops(forwarded):
-            if not any(address in network for network in self._networks):
+            if not self._trusts(address):
                 break
             address = _parsed(hop)
             if address is None:
                 return ""
         return str(address)
+
+    def _trusts(self, address: Address) -> bool:
+        return any(address in network for network in self._networks)
+
+    def _hides_users(self, peer: Address | None) -> bool:
+        """Whether a peer that sends a forwarded header is a proxy of this machine that is not trusted."""
+        if peer is None or peer.is_global or self._trusts(peer):
+            return False
+        self._on_unbelieved()
+        return peer.is_loopback
 
 
 def _unmapped(network: Network) -> Network:

@@ -31,6 +31,8 @@ SIGN_IN: Final = "sign_in"
 SIGN_OUT: Final = "sign_out"
 REFRESH: Final = "refresh."
 REFUSAL: Final = "refusal."
+#: Requests with a forwarded header of a proxy that is not trusted (`operations/proxies`).
+UNBELIEVED: Final = "forwarded.unbelieved"
 
 #: The count in a sample's row while a node is counting. It stays if the node dies meanwhile.
 _BEING_COUNTED: Final = -1
@@ -114,6 +116,12 @@ def read(connection: Connection, *, since: int, width: int) -> Sequence[Stretch]
         .group_by(start, ActivityRecord.name)
     )
     return [Stretch(*row) for row in connection.execute(figures)]
+
+
+def has(connection: Connection, name: str, *, since: int) -> bool:
+    """Whether anything was counted under this name since then. One statement."""
+    some = select(ActivityRecord.at).where(ActivityRecord.name == name, ActivityRecord.at >= since).limit(1)
+    return connection.execute(some).first() is not None
 
 
 def prune(database: Database, *, keep: int) -> int:

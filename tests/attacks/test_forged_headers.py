@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 import httpx
 import pytest
+from flask import Flask
 
 from authserver.app import create_app
 from tests.support.oauth import OAuth, Person, claims
@@ -123,11 +124,14 @@ def test_a_live_server_redirects_nobody_to_a_forged_host(live: LiveServer):
         assert "evil" not in answer.lower()
 
 
-def test_without_trusted_proxies_the_address_is_the_peers(oauth: OAuth, setup: Setup, person: Person):
-    honest = address_of_a_sign_in(oauth, setup, person, None)
-    assert honest == "127.0.0.1"
+def test_without_trusted_proxies_the_address_is_the_peers(oauth: OAuth, app: Flask, setup: Setup, person: Person):
+    assert address_of_a_sign_in(oauth, setup, person, None) == "127.0.0.1"
+    transport = httpx.WSGITransport(app, remote_addr="192.0.2.1")
+    elsewhere = OAuth(httpx.Client(transport=transport, base_url=ISSUER), oauth.app)
+    assert address_of_a_sign_in(elsewhere, setup, person, None) == "192.0.2.1"
     for forwarded in ("6.6.6.6", "6.6.6.6, 127.0.0.1", "x" * 1000):
-        assert address_of_a_sign_in(oauth, setup, person, forwarded) == honest
+        assert address_of_a_sign_in(elsewhere, setup, person, forwarded) == "192.0.2.1"
+        assert address_of_a_sign_in(oauth, setup, person, forwarded) is None, "a proxy here hides the user's address"
 
 
 def test_behind_trusted_proxies_the_address_is_the_last_that_they_wrote(

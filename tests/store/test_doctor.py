@@ -11,6 +11,7 @@ import pytest
 
 from authserver.administration.doctor import Severity, check, survey
 from authserver.keys.model import Kind
+from authserver.records.activity import UNBELIEVED
 from authserver.settings.values import PageSettings
 from tests.support.commands import parse, run
 from tests.support.databases import on_both_databases
@@ -86,6 +87,7 @@ class Fault:
 E, W, N = Severity.ERROR, Severity.WARNING, Severity.NOTE
 FAULTS = [
     Fault("client.password-grant", W, lambda s: s.an_app(client_id="shop"), "RFC 9700 section 2.4"),
+    Fault("client.user-address", N, lambda s: s.an_app(client_id="shop"), "share one place"),
     Fault("client.unused-secret", W, _age_clients, "not been used since"),
     Fault("client.previous-secret", W, _uses_previous_secret, "ends in about 2"),
     Fault("client.no-first-token", W, lambda s: _web(s, grants={"refresh_token"}), "cannot sign in"),
@@ -146,9 +148,12 @@ def test_each_sickness_is_found_and_its_cure_works(healthy: Setup, fault: Fault,
     fault.make(healthy)
     mine = [one for one in findings(healthy) if one.check == fault.check]
     others = {one.check for one in findings(healthy)} - {fault.check}
-    assert others <= {"client.password-grant", "client.browser-without-cookie", "api.no-scopes"}, (
-        others
-    )  # side effects of the fault's client
+    assert others <= {
+        "client.password-grant",
+        "client.user-address",
+        "client.browser-without-cookie",
+        "api.no-scopes",
+    }, others  # side effects of the fault's client
     assert [one.severity for one in mine] == [fault.severity]
     assert re.search(fault.says, mine[0].reason), mine[0].reason
     command = mine[0].command
@@ -222,7 +227,7 @@ def test_kinds_of_hashes_are_counted_in_one_statement_and_named_without_their_sa
 def test_disabled_clients_and_users_are_left_alone(healthy: Setup):
     healthy.an_app(client_id="shop", scopes={"gone"})
     healthy.a_person(username="berta", password_hash="$2b$12$" + "a" * 53)
-    assert len(findings(healthy)) == 3
+    assert len(findings(healthy)) == 4
     healthy.sql("UPDATE clients SET enabled = FALSE WHERE client_id = 'shop'")
     healthy.sql("UPDATE users SET enabled = FALSE WHERE username = 'berta'")
     assert findings(healthy) == []
@@ -240,3 +245,12 @@ def test_a_clock_that_differs_is_found(healthy: Setup, skew: float, severity: Se
     seen = survey.take(admin(healthy))
     assert seen.skew < 2
     assert [one.severity for one in check(replace(seen, skew=skew))] == ([] if severity is None else [severity])
+
+
+def test_a_proxy_that_is_not_trusted_is_found_for_a_day_by_the_headers_that_it_sends(healthy: Setup):
+    now = healthy.database.now()
+    healthy.sql("INSERT INTO activity (at, name, count) VALUES (:at, :name, 3)", at=now - 600_000, name=UNBELIEVED)
+    (found,) = findings(healthy)
+    assert (found.check, found.severity) == ("node.unbelieved-proxy", Severity.WARNING)
+    healthy.sql("UPDATE activity SET at = at - :ms", ms=DAY_MS)
+    assert findings(healthy) == []

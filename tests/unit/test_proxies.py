@@ -121,3 +121,31 @@ def test_a_header_as_long_as_a_head_may_be_is_read_at_once(long: str):
     assert found("forwarded", long) == HIDDEN
     assert found("x-forwarded-for", long) in (HIDDEN, "10.0.0.1")
     assert time.monotonic() - began < 1
+
+
+@pytest.mark.parametrize(
+    ("peer", "headers", "address", "unbelieved"),
+    [
+        ("127.0.0.1", {}, "127.0.0.1", 0),
+        ("127.0.0.1", {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}, HIDDEN, 1),
+        ("127.0.0.1", {"HTTP_FORWARDED": "for=203.0.113.8"}, HIDDEN, 1),
+        ("::ffff:127.0.0.1", {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}, HIDDEN, 1),
+        ("::1", {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}, HIDDEN, 1),
+        ("172.17.0.1", {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}, "172.17.0.1", 1),
+        ("10.0.0.1", {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}, "203.0.113.8", 0),
+        ("9.9.9.9", {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}, "9.9.9.9", 0),
+        ("", {"HTTP_X_FORWARDED_FOR": "203.0.113.8"}, "", 0),
+    ],
+)
+def test_a_proxy_that_nobody_trusts_is_noticed_and_one_on_this_machine_is_no_place(
+    peer: str, headers: Mapping[str, str], address: str, unbelieved: int
+):
+    seen, noticed = [], []
+    proxies = TrustedProxies(
+        lambda environ, _start: seen.append(environ["REMOTE_ADDR"]) or [],
+        NETWORKS,
+        "x-forwarded-for",
+        lambda: noticed.append(1),
+    )
+    proxies({"REMOTE_ADDR": peer, **headers}, lambda *_: lambda _: None)
+    assert (seen, len(noticed)) == ([address], unbelieved)

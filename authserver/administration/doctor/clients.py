@@ -34,6 +34,16 @@ def password_grant(seen: Survey) -> Findings:
             yield _finding("password-grant", Severity.WARNING, row, reason, _edit(row, remove_grant="password"))
 
 
+def user_address(seen: Survey) -> Findings:
+    for row in seen.clients:
+        if "password" in row.grants and "none" not in row.auth_methods and not row.sends_user_address:
+            reason = (
+                "does not send its users' addresses, so they share one place: wrong passwords of a user are counted "
+                "together, and anybody who knows the name delays its user there; let it send them, then say so"
+            )
+            yield _finding("user-address", Severity.NOTE, row, reason, _edit(row, user_address=True))
+
+
 def unused_secret(seen: Survey) -> Findings:
     for row in seen.clients:
         unused = row.secret_digest is not None and row.secret_used_at is None and not _uses_previous(seen, row)
@@ -166,6 +176,6 @@ def lifetimes(seen: Survey) -> Findings:
 
 
 CHECKS = (
-    password_grant, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret,
+    password_grant, user_address, unused_secret, previous_secret, no_first_token, unknown_scopes, no_scopes, browser_secret,
     browser_without_cookie, impossible_origin, access_cookie, late_retries, retry_window, lifetimes,
 )  # fmt: skip

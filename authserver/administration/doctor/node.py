@@ -6,13 +6,16 @@ import shlex
 import stat
 from pathlib import Path
 
-from authserver.administration.doctor.finding import About, Finding, Findings, Severity
+from authserver.administration.doctor.finding import About, Finding, Findings, Severity, set_to
 from authserver.administration.doctor.survey import Survey
 from authserver.database.connections import LIMITS
 from authserver.database.times import iso
 from authserver.keys.material import purpose
 from authserver.keys.setup import open_vault
 from authserver.keys.vault import MasterKeyError
+
+#: What a reader replaces by the networks of the own proxies.
+_PROXIES = "127.0.0.1/32,::1/128"
 
 
 def clock_skew(seen: Survey) -> Findings:
@@ -81,8 +84,25 @@ def database_limits(seen: Survey) -> Findings:
         yield Finding("node.database-limits", Severity.WARNING, About.NODE, "database", reason, command)
 
 
+def unbelieved_proxy(seen: Survey) -> Findings:
+    """Whatever `trusted_proxies` says: another proxy may have been put before the server since."""
+    if seen.unbelieved:
+        reason = (
+            "requests within the last day had a forwarded header, and came from a private address that is no trusted "
+            "proxy: if it is a proxy, all its users count as one, and one of them can delay all others"
+        )
+        yield Finding(
+            "node.unbelieved-proxy",
+            Severity.WARNING,
+            About.NODE,
+            "trusted_proxies",
+            reason,
+            set_to(trusted_proxies=_PROXIES),
+        )
+
+
 def _is_open_to_others(file: Path) -> bool:
     return bool(stat.S_IMODE(file.stat().st_mode) & 0o077)
 
 
-CHECKS = (clock_skew, master_key, database_file, database_limits, recovery)
+CHECKS = (clock_skew, master_key, database_file, database_limits, recovery, unbelieved_proxy)

@@ -18,9 +18,10 @@ from authserver.database.status_indices import prove_writable
 from authserver.keys import store as keys
 from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.setup import schedule
-from authserver.records import audit
+from authserver.records import activity, audit
 from authserver.records.audit import Event, Search
 from authserver.settings.model import Settings
+from authserver.settings.values import DAY
 from authserver.users import store as users
 from authserver.users.model import HashCount, UserRecord
 
@@ -37,6 +38,7 @@ class Survey:
     `skew` says by how many seconds this node's clock differs. `lost_limits` has the time-outs of the database that this
     node's connections lack. `role_sets` has the sets of roles of enabled users.
     `some_hashes` has names and hashes of at most `MOST_HASHES` of them. `recovery` is the one that was declared last.
+    `unbelieved` says that a request within a day had a forwarded header of a proxy that is not trusted.
     `went_back` says that a token was put off within the last hour because it was newer than its session.
     """
 
@@ -52,6 +54,7 @@ class Survey:
     some_hashes: Sequence[UserRecord]
     role_sets: frozenset[frozenset[str]]
     recovery: recovery.Status | None
+    unbelieved: bool
     went_back: bool
 
     @property
@@ -88,5 +91,6 @@ def take(admin: Administration) -> Survey:
             some_hashes=users.some_hashes(connection, MOST_HASHES),
             role_sets=users.role_sets(connection),
             recovery=last,
+            unbelieved=activity.has(connection, activity.UNBELIEVED, since=now - DAY * 1000),
             went_back=bool(audit.find(connection, newer, limit=1)),
         )
