@@ -40,7 +40,7 @@ def test_a_healthy_setup_is_told_so_with_status_0(setup: Setup):
 
 def test_findings_are_printed_with_reason_and_command_and_status_1(setup: Setup):
     healthy(setup)
-    setup.an_app(client_id="shop")
+    setup.an_app(client_id="shop", sends_user_address=True)
     done = doctor(setup)
     assert done.returncode == 1
     assert "authserver clients edit --remove-grant password shop" in done.stdout
@@ -63,7 +63,7 @@ def test_notes_alone_leave_the_status_at_0(setup: Setup):
 
 def test_what_is_accepted_or_less_grave_is_left_out_and_does_not_count(setup: Setup):
     healthy(setup)
-    setup.an_app(client_id="shop", retry_window=0)
+    setup.an_app(client_id="shop", retry_window=0, sends_user_address=True)
     assert doctor(setup, "--severity", "error").returncode == 0
     done = doctor(setup, "--except", "client.password-grant", "--json")
     assert (done.returncode, [one["check"] for one in json.loads(done.stdout)]) == (0, ["client.no-retry-window"])
