@@ -111,6 +111,29 @@ def test_a_success_that_ends_the_failures_in_a_row_gives_strangers_no_further_fi
     assert [counters.charge(charges(place)) is None for place in range(200, 210)] == [True] * 6 + [False] * 4
 
 
+def test_through_a_client_that_hides_addresses_no_delay_is_longer_than_a_minute_below_the_limit_of_the_row(
+    setup: Setup, clock: Clock
+):
+    counters = DatabaseCounters(setup.database, Rules.of(ThrottlingSettings(place=3, strangers=5)))
+    attempt = Charges(((Kind.BACKEND, Slot(1, 0)),), ACCOUNT)
+    for place in range(20):
+        assert counters.charge(charges(place)) is None
+    for _ in range(3):
+        assert counters.charge(attempt) is None
+    for expected in (1, 2, 4, 8, 16, 32, 60, 60):
+        delay = counters.charge(attempt)
+        assert delay is not None
+        assert delay.kind is Kind.BACKEND
+        assert expected * 500 < delay.milliseconds <= expected * 1000
+        clock.pass_(delay.milliseconds + 1)
+        assert counters.charge(attempt) is None
+    setup.sql("UPDATE throttle_strangers SET failures = 100")
+    clock.pass_(60_000)
+    delay = counters.charge(attempt)
+    assert delay is not None
+    assert delay.kind is None
+
+
 def test_a_wrong_password_from_a_known_place_leaves_the_count_of_strangers_as_it_was(
     counters: DatabaseCounters, setup: Setup
 ):
