@@ -145,7 +145,7 @@ class PasswordSettings(Group):
 
 class ThrottlingSettings(Group):
     place: Annotated[Whole, Field(ge=0, le=10_000)] = 10
-    """Wrong passwords of one account from one place that have no delay; 0 switches this count off."""
+    """Wrong passwords of one account from one place or known device that have no delay; 0 switches this count off."""
     address: Annotated[Whole, Field(ge=0, le=1_000_000)] = 300
     """Wrong passwords from one address (IPv4 /24, IPv6 /64) that have no delay, for all accounts; 0 switches it off."""
     strangers: Annotated[Whole, Field(ge=0, le=10_000)] = 30

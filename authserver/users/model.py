@@ -85,7 +85,7 @@ class KnownPlaceRecord(Model):
 class Candidate:
     """A user whose password is going to be checked.
 
-    `place_used_at` is when the user last signed in from the place of this sign-in; None if never.
+    `place_used_at` is when the user last signed in from the place of this sign-in; None if not with this password.
     """
 
     id: UUID

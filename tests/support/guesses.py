@@ -9,7 +9,9 @@ from tests.support.setup import Setup
 
 #: Makes a public client that anybody can use, at an address.
 From = Callable[[str], OAuth]
+#: Guesses from one place that have no delay.
 FREE = 10
+#: Three places. Tests take the first one for the user's own.
 HOME, ELSEWHERE, NEW = "192.0.2.1", "198.51.100.1", "203.0.113.1"
 
 
