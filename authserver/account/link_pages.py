@@ -32,7 +32,7 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
         if new != request.form.get("repeated_password", ""):
             return _form(account, secret, repeated_password="The password and its repetition are not the same.")
         try:
-            account.use_link(secret, new, caller())
+            user_id, version = account.use_link(secret, new, caller())
         except PasswordRefused as problem:
             return _form(account, secret, new_password=f"{sentence(str(problem))}.")
         response = see_other("visit.sign_in")
@@ -40,6 +40,7 @@ def blueprint(pages: Pages, account: Account) -> Blueprint:
         if (other := pages.find_visit()) is not None:
             pages.visits.end(other.id, other.user_id, caller())
         pages.visit_cookie.clear(response)
+        pages.browser.remember(response, user_id, version)
         flash("Your password is set. Sign in with it.")
         return response
 

@@ -28,6 +28,7 @@ def blueprint(pages: Pages, account: Account, catalogue: CatalogueCache) -> Blue
     pages.areas.append(AREA)
     _add_sessions(part, pages, account, catalogue)
     _add_password(part, pages, account)
+    _add_sign_in_code(part, account)
     _add_events_and_data(part, pages, account)
     return part
 
@@ -95,6 +96,18 @@ def _add_password(part: Blueprint, pages: Pages, account: Account) -> None:
         pages.visit_cookie.write(response, cookie)
         pages.browser.remember(response, current_visit().user_id, version)
         return response
+
+
+def _add_sign_in_code(part: Blueprint, account: Account) -> None:
+    @part.get("/new-device")
+    def new_device() -> Page:
+        return render("account/new_device.html", code=None)
+
+    @part.post("/new-device")
+    def make_code() -> Page:
+        """Show the code in the answer itself: it is kept nowhere, so no later page can show it."""
+        code, expires_at = account.make_sign_in_code(current_visit(), caller())
+        return render("account/new_device.html", code=code, expires_at=expires_at)
 
 
 def _add_events_and_data(part: Blueprint, pages: Pages, account: Account) -> None:

@@ -22,11 +22,13 @@ from authserver.sessions import ending, listing
 from authserver.sessions.model import End, SessionRecord
 from authserver.settings.model import Settings
 from authserver.sign_in.password import PasswordCheck
+from authserver.throttling.places import place_of
 from authserver.throttling.throttle import Throttle
-from authserver.users import links, store
+from authserver.users import links, sign_in_codes, store
 from authserver.users.links import store as link_store
 from authserver.users.model import UserRecord
 from authserver.users.places import store as places
+from authserver.users.sign_in_codes import store as code_store
 
 MOST_SESSIONS = 200
 MOST_EVENTS = 50
@@ -126,8 +128,11 @@ class Account:
             raise LinkGone
         return row
 
-    def use_link(self, secret: str, new: str, caller: Caller) -> int:
-        """Set the password of a link's user. Uses the link up, ends all sessions and visits. Returns how many sessions.
+    def use_link(self, secret: str, new: str, caller: Caller) -> tuple[UUID, int]:
+        """Set the password of a link's user. Uses the link up, ends all sessions and visits, and makes the place known.
+
+        An administrator has sent the link, so strangers' failures do not delay its user there. Returns the user and the
+        new password's version.
 
         Raises:
             LinkGone, PasswordRefused, Throttled, HashingOverloaded: and nothing was changed.
@@ -144,11 +149,26 @@ class Account:
                 connection, user_id, taken.password_version, password_hash
             ):
                 raise LinkGone
-            ended = ending.end_sessions_of_user(connection, user_id, End.PASSWORD_RESET, actor=actor, caller=caller)
+            ending.end_sessions_of_user(connection, user_id, End.PASSWORD_RESET, actor=actor, caller=caller)
             visits.end_visits_of_user(connection, user_id, actor=actor, because="password_reset", caller=caller)
             places.forget(connection, user_id)
+            version, place = taken.password_version + 1, place_of(caller.address)
+            if place is not None:
+                places.remember(connection, user_id, version, self.throttle.slots.place(place.near))
             self._record(connection, Event.USER_PASSWORD_LINK_USED, user_id, caller)
-        return ended
+        return user_id, version
+
+    def make_sign_in_code(self, visit: Visit, caller: Caller) -> tuple[str, int]:
+        """Make the code with which the visitor can sign in on a new device; the one before it ends.
+
+        Returns the code and when it expires, in milliseconds.
+        """
+        code = sign_in_codes.new_code()
+        with self.database.transaction() as connection:
+            store.lock(connection, visit.user_id)  # two at once take turns
+            expires_at = code_store.replace(connection, visit.user_id, self.throttle.slots.code(code))
+            self._record(connection, Event.USER_SIGN_IN_CODE_MADE, visit.user_id, caller)
+        return code, expires_at
 
     def note_download(self, visit: Visit, caller: Caller) -> None:
         """Record that the user's data was downloaded, and from where."""

@@ -51,6 +51,7 @@ _WORDS: Mapping[str, str] = {
     Event.USER_DISABLED: "Your user was disabled.",
     Event.USER_ENABLED: "Your user was enabled again.",
     Event.USER_DATA_DOWNLOADED: "You downloaded your data.",
+    Event.USER_SIGN_IN_CODE_MADE: "You made a code to sign in on a new device.",
 }
 
 _ALARMING = frozenset({Event.SESSION_REUSE, Event.SIGN_IN_REFUSED, Event.SESSION_KEPT, Event.SESSION_RETRY})

@@ -39,11 +39,16 @@ def sign_in_blueprint(pages: Pages) -> Blueprint:
         try:
             with pages.passwords.admitted():
                 proof = pages.passwords.sign_in(
-                    login, password, caller(), address=caller().address, device=pages.browser.device()
+                    login,
+                    password,
+                    caller(),
+                    address=caller().address,
+                    device=pages.browser.device(),
+                    code=request.form.get("code", ""),
                 )
                 return _open(pages, proof)
         except (HashingOverloaded, Throttled) as later:
-            return asked_to_wait(partial(_form, pages), later)
+            return asked_to_wait(partial(_form, pages, asks_code=isinstance(later, Throttled)), later)
         except Refused:
             return _form(pages, _WRONG, 403)
 
@@ -54,10 +59,21 @@ def _wanted(pages: Pages) -> str:
     return pages.local(request.values.get("next"), pages.home)
 
 
-def _form(pages: Pages, problem: str | None = None, status: int = 200) -> Response:
-    """The form, with what was typed. It goes on carrying a form that came too late."""
+def _form(pages: Pages, problem: str | None = None, status: int = 200, *, asks_code: bool = False) -> Response:
+    """The form, with what was typed. It goes on carrying a form that came too late.
+
+    The field for a sign-in code stays once it was shown: the same for every name, whether there is such a user or not.
+    """
     login, late = request.form.get("login", ""), resending.read(pages.is_local)
-    return render("pages/sign_in.html", status, wanted=_wanted(pages), login=login, problem=problem, resend=late)
+    return render(
+        "pages/sign_in.html",
+        status,
+        wanted=_wanted(pages),
+        login=login,
+        problem=problem,
+        resend=late,
+        asks_code=asks_code or "code" in request.form,
+    )
 
 
 def _confirm(wanted: str, problem: str) -> Response:

@@ -28,8 +28,9 @@ from authserver.refusals.reasons import Reason
 from authserver.settings.values import PageSettings
 from authserver.users import store as users
 from authserver.users.links import store as links
-from authserver.users.model import PasswordLinkRecord, Proof
+from authserver.users.model import PasswordLinkRecord, Proof, SignInCodeRecord
 from authserver.users.places import store as places
+from authserver.users.sign_in_codes import store as codes
 
 _SECRET_BYTES = 32
 _TOUCH_MS = 60_000
@@ -143,8 +144,12 @@ class Visits:
 
 
 def prune(batches: Batches) -> Iterator[int]:
-    """Delete expired visits and expired password links and unused places. Yields the number deleted after each batch."""
-    for key, expired in ((VisitRecord.id, store.expired()), (PasswordLinkRecord.digest, links.expired())):
+    """Delete expired visits, password links and sign-in codes, and unused places. Yields the number deleted after each batch."""
+    for key, expired in (
+        (VisitRecord.id, store.expired()),
+        (PasswordLinkRecord.digest, links.expired()),
+        (SignInCodeRecord.user_id, codes.expired()),
+    ):
         while count := batches.delete(key, expired):
             yield count
     count = 1

@@ -59,6 +59,7 @@ class Event(StrEnum):
     USER_PASSWORD_LINK_ISSUED = "user.password_link_issued"
     USER_PASSWORD_LINK_USED = "user.password_link_used"
     USER_DATA_DOWNLOADED = "user.data_downloaded"
+    USER_SIGN_IN_CODE_MADE = "user.sign_in_code_made"
     USER_DISABLED = "user.disabled"
     USER_ENABLED = "user.enabled"
     USER_REMOVED = "user.removed"

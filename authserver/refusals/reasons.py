@@ -60,6 +60,8 @@ class Reason(Enum):
     USER_DISABLED = (22, Public.USER, "The user is disabled.", "authserver users enable USER")
     PASSWORD_CHANGED = (23, Public.USER, "The password was changed while the sign-in ran.",
         "The user signs in with the new one.")
+    SIGN_IN_CODE_USED = (78, Public.USER, "The sign-in code was used by another sign-in at the same moment.",
+        "The user makes another one on the account pages.")
     HASHING_OVERLOADED = (24, Public.LATER, "Too many sign-ins were waiting for their password check.",
         "The client tries again.")
 

@@ -26,11 +26,12 @@ from authserver.refusals.reasons import Reason
 from authserver.refusals.references import References
 from authserver.sign_in.devices import Device
 from authserver.throttling.throttle import Attempt, Throttle, Throttled
-from authserver.users import places
+from authserver.users import places, sign_in_codes
 from authserver.users import store as users
 from authserver.users.model import Candidate, Proof
 from authserver.users.names import login_key
 from authserver.users.places import store as place_store
+from authserver.users.sign_in_codes import store as codes
 
 _AMR = frozenset({"pwd"})
 _LONGEST = PASSWORD_LENGTHS[1]
@@ -89,20 +90,25 @@ class PasswordCheck:
         address: str | None,
         client_id: str | None = None,
         device: Device | None = None,
+        code: str = "",
     ) -> Proof:
         """Authenticate by user name or e-mail address. `client_id` is the client that asks; None for the own pages.
 
         `address` is the user's own; None if it is not known. The caller may be a server that many users share. A
-        `device` of another user changes nothing.
+        `device` of another user changes nothing, and a `code` (`users/sign_in_codes`) that is not the user's neither.
         """
         _, account = login_key(login)
         attempt = self._throttle.sign_in(account, address, client_id)
+        typed = sign_in_codes.typed(code)
+        digest = None if typed is None else self._throttle.slots.code(typed)
 
         def find(connection: Connection) -> Candidate | None:
-            return users.find_for_sign_in(connection, login, place=attempt.place)
+            return users.find_for_sign_in(connection, login, place=attempt.place, code=digest)
 
         def standing(user: Candidate | None) -> Attempt:
             key = None if device is None else device(user)
+            if key is None and user is not None and user.code is not None:
+                key = f"code {user.id}"
             if key is not None:
                 return self._throttle.from_device(attempt, key)
             is_known = user is not None and _place_age(user) < places.LASTS_MS
@@ -148,6 +154,8 @@ class PasswordCheck:
             reason = Reason.WRONG_PASSWORD
         elif not user.enabled:
             reason = Reason.USER_DISABLED
+        elif not self._takes_code(user):
+            reason = Reason.SIGN_IN_CODE_USED
         else:
             self._accept(user, attempt, verification)
             return Proof(user.id, user.password_version, user.now, _AMR)
@@ -180,6 +188,13 @@ class PasswordCheck:
                 metrics.HASHING_REFUSED.inc()
             self._throttle.withdraw(attempt)
             raise
+
+    def _takes_code(self, user: Candidate) -> bool:
+        """Use the code up that the sign-in came with, if it did. Returns whether no other sign-in has used it."""
+        if user.code is None:
+            return True
+        with self._database.autocommit() as connection:
+            return codes.take(connection, user.id, user.code)
 
     def _accept(self, user: Candidate, attempt: Attempt, verification: Verification) -> None:
         """Write down what follows from a right password. It is right also if this cannot be written."""

@@ -15,7 +15,8 @@ BITS: Final = 20
 _STRANGERS: Final = b"strangers"
 _KNOWN_PLACE: Final = b"known place"
 _DEVICE: Final = b"known device"
-_PLACE_BYTES: Final = 16
+_CODE: Final = b"sign-in code"
+_DIGEST_BYTES: Final = 16
 
 
 class Slot(NamedTuple):
@@ -42,7 +43,11 @@ class Slots:
 
     def place(self, near: str) -> bytes:
         """How a place is written down beside a user who has signed in from there."""
-        return self._digest(_KNOWN_PLACE, near)[:_PLACE_BYTES]
+        return self._digest(_KNOWN_PLACE, near)[:_DIGEST_BYTES]
+
+    def code(self, code: str) -> bytes:
+        """How a sign-in code is written down."""
+        return self._digest(_CODE, code)[:_DIGEST_BYTES]
 
     def device_tag(self, random: str, user_id: str, password_version: int) -> bytes:
         """What proves that this server gave the random text to this user, while the password is of this version."""

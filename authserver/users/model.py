@@ -67,6 +67,20 @@ class PasswordLinkRecord(Model):
     expires_at: Mapped[int] = mapped_column(BigInteger)
 
 
+class SignInCodeRecord(Model):
+    """A one-time code of a user (`users/sign_in_codes`). The digest is keyed, so a copy of the database opens nothing.
+
+    It counts only while the user has the `password_version` it was made for.
+    """
+
+    __tablename__ = "sign_in_codes"
+
+    user_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary(16))
+    password_version: Mapped[int] = mapped_column(Integer)
+    expires_at: Mapped[int] = mapped_column(BigInteger, index=True)
+
+
 class KnownPlaceRecord(Model):
     """A place that a user has signed in from. `place` is a keyed digest, so a copy of the database names no place.
 
@@ -85,7 +99,8 @@ class KnownPlaceRecord(Model):
 class Candidate:
     """A user whose password is going to be checked.
 
-    `place_used_at` is when the user last signed in from the place of this sign-in; None if not with this password.
+    `place_used_at` is when the user last signed in from the place of this sign-in; None if not with this password. `code` is
+    the digest of the sign-in code that was typed, if it is the user's.
     """
 
     id: UUID
@@ -93,7 +108,8 @@ class Candidate:
     password_version: int
     enabled: bool
     now: int
-    place_used_at: int | None
+    place_used_at: int | None = None
+    code: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Text, case, cast, false, func,
 from authserver.clients.model import ClientRecord
 from authserver.database.sql import now_ms, position
 from authserver.database.tables import all_rows, one_row
-from authserver.users.model import Candidate, HashCount, KnownPlaceRecord, LockedUser, UserRecord
+from authserver.users.model import Candidate, HashCount, KnownPlaceRecord, LockedUser, SignInCodeRecord, UserRecord
 from authserver.users.names import fold, login_key
+from authserver.users.sign_in_codes import store as codes
 from authserver.users.subjects import as_id
 
 _COLUMNS = UserRecord.__table__.columns
@@ -24,16 +25,21 @@ _ARGON2ID = "$argon2id$v=19$"
 _VERIFIER = (UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled, now_ms())
 
 
-def find_for_sign_in(connection: Connection, login: str, *, place: bytes | None = None) -> Candidate | None:
+def find_for_sign_in(
+    connection: Connection, login: str, *, place: bytes | None = None, code: bytes | None = None
+) -> Candidate | None:
     """Read what a sign-in needs to know. One statement, by unique index.
 
-    `place` is looked for among the user's known places.
+    `place` is looked for among the user's known places, and `code` is compared with the user's sign-in code.
     """
     known = KnownPlaceRecord
     is_known = known.user_id == UserRecord.id
     is_known &= false() if place is None else known.place == place
     is_known &= func.coalesce(known.password_version, UserRecord.password_version) == UserRecord.password_version
     statement = select(*_VERIFIER, known.last_at).select_from(UserRecord).outerjoin(known, is_known)
+    if code is not None:
+        is_code = codes.USABLE & (SignInCodeRecord.digest == code)
+        statement = statement.add_columns(SignInCodeRecord.digest).outerjoin(SignInCodeRecord, is_code)
     row = connection.execute(statement.where(_has_login(login), _PRESENT)).one_or_none()
     return None if row is None else Candidate(*row)
 
@@ -46,7 +52,7 @@ def _has_login(login: str) -> ColumnElement[bool]:
 def find_to_verify(connection: Connection, user_id: UUID) -> Candidate | None:
     """Read the same by the user's id, without places. One statement, by primary key."""
     row = connection.execute(select(*_VERIFIER).where(UserRecord.id == user_id, _PRESENT)).one_or_none()
-    return None if row is None else Candidate(*row, place_used_at=None)
+    return None if row is None else Candidate(*row)
 
 
 def lock_for_sign_in(connection: Connection, user_id: UUID, client_id: str, *, exclusive: bool) -> LockedUser | None:

@@ -9,9 +9,10 @@ import httpx
 import pytest
 from flask import Flask
 
-from tests.support.guesses import From
+from tests.support.guesses import Browsers, From
 from tests.support.oauth import OAuth
 from tests.support.setup import Setup
+from tests.support.visitor import Visitor
 
 
 @pytest.fixture
@@ -26,3 +27,14 @@ def from_address(app: Flask, setup: Setup) -> Iterator[From]:
             return OAuth(stack.enter_context(http), public)
 
         yield at
+
+
+@pytest.fixture
+def browser_at(app: Flask, setup: Setup) -> Browsers:
+    """A browser with cookies of its own, at an address."""
+
+    def at(address: str) -> Visitor:
+        transport = httpx.WSGITransport(app, remote_addr=address)
+        return Visitor(httpx.Client(transport=transport, base_url=setup.settings.issuer), setup.settings.issuer)
+
+    return at

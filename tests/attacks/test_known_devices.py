@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
-from flask import Flask
 
 from authserver.refusals.reasons import Reason
-from tests.support.guesses import ELSEWHERE, FREE, HOME, NEW, From, fill, statuses
+from tests.support.guesses import ELSEWHERE, FREE, HOME, NEW, Browsers, From, attack, fill, statuses
 from tests.support.oauth import OAuth, Person
 from tests.support.setup import Setup
 from tests.support.snapshot import contents
@@ -18,18 +15,6 @@ from tests.support.token_answer import reason, token_answer
 from tests.support.visitor import Visitor
 
 DAY = 86_400_000
-Browsers = Callable[[str], Visitor]
-
-
-@pytest.fixture
-def browser_at(app: Flask, setup: Setup) -> Browsers:
-    """A browser with cookies of its own, at an address."""
-
-    def at(address: str) -> Visitor:
-        transport = httpx.WSGITransport(app, remote_addr=address)
-        return Visitor(httpx.Client(transport=transport, base_url=setup.settings.issuer), setup.settings.issuer)
-
-    return at
 
 
 def signed_in_before(browser: Visitor, person: Person) -> Visitor:
@@ -44,12 +29,6 @@ def fill_address(setup: Setup, address: OAuth) -> None:
     """Three hundred failures from one address, as from a NAT with one bad machine."""
     assert statuses(address, "name-1", 1) == [400]
     setup.sql("UPDATE throttle_buckets SET empty_at = empty_at + 310 * 10000 WHERE kind = 1")
-
-
-def attack(setup: Setup, from_address: From, person: Person) -> None:
-    """A hundred failures of strangers in a row."""
-    assert statuses(from_address("100.64.1.1"), person.username, 1) == [400]
-    setup.sql("UPDATE throttle_strangers SET failures = failures + 99 WHERE failures = 1")
 
 
 def forget_places(setup: Setup) -> None:

@@ -1,14 +1,17 @@
-"""Guesses at passwords from several addresses."""
+"""Guesses at passwords from several addresses, and their users' browsers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.support.oauth import OAuth
+from tests.support.oauth import OAuth, Person
 from tests.support.setup import Setup
+from tests.support.visitor import Visitor
 
 #: Makes a public client that anybody can use, at an address.
 From = Callable[[str], OAuth]
+#: Makes a browser with cookies of its own, at an address.
+Browsers = Callable[[str], Visitor]
 #: Guesses from one place that have no delay.
 FREE = 10
 #: Three places. Tests take the first one for the user's own.
@@ -24,3 +27,9 @@ def statuses(oauth: OAuth, username: str, count: int) -> list[int]:
 def fill(setup: Setup, *, kinds: str = "3, 4, 5, 6") -> None:
     """Let the delays of what was charged outlast the test, however slow the machine is."""
     setup.sql(f"UPDATE throttle_buckets SET empty_at = empty_at + 20 * 900000 WHERE empty_at > 0 AND kind IN ({kinds})")
+
+
+def attack(setup: Setup, from_address: From, person: Person) -> None:
+    """A hundred failures of strangers in a row."""
+    assert statuses(from_address("100.64.1.1"), person.username, 1) == [400]
+    setup.sql("UPDATE throttle_strangers SET failures = failures + 99 WHERE failures = 1")

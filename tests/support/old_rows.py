@@ -282,8 +282,13 @@ _NINTH: Rows = {
     "known_places": [{**_EIGHTH["known_places"][0], "password_version": 0}],
 }
 
+_TENTH: Rows = {
+    **_NINTH,
+    "sign_in_codes": [{"user_id": _USER_ID, "digest": bytes(16), "password_version": 1, "expires_at": _2024}],
+}
+
 #: The rows of each revision, oldest first.
-_ALL = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH)
+_ALL = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH, _TENTH)
 ROWS: dict[str, Rows] = {f"{number:04}": rows for number, rows in enumerate(_ALL, start=1)}
 
 

@@ -63,6 +63,7 @@ class PasswordGrant(TokenGrant):
             address=self._user_address(),
             client_id=client_id,
             device=self._device(),
+            code=request.form.get("sign_in_code", ""),
         )
         device_name, keys = request.form.get("device_name"), self.services.access_tokens.keys()
 
