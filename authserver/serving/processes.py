@@ -116,10 +116,21 @@ def _shared_metrics() -> Iterator[None]:
         # The library chooses its mode at import. That is too early if the command line has imported it already.
         if (values := sys.modules.get("prometheus_client.values")) is not None:
             vars(values)["ValueClass"] = values.get_value_class()
+            _share_present_metrics()
         try:
             yield
         finally:
             del os.environ["PROMETHEUS_MULTIPROC_DIR"]
+
+
+def _share_present_metrics() -> None:
+    """Give metrics without labels another value. They made one at import, and each process would have that for itself."""
+    from prometheus_client import REGISTRY  # noqa: PLC0415 - only after its directory is known
+    from prometheus_client.metrics import MetricWrapperBase  # noqa: PLC0415
+
+    for metric in set(vars(REGISTRY)["_names_to_collectors"].values()):
+        if isinstance(metric, MetricWrapperBase) and not metric._labelnames:  # noqa: SLF001 - nothing public says it
+            metric._metric_init()  # type: ignore[no-untyped-call]  # noqa: SLF001
 
 
 @dataclass(slots=True)

@@ -16,16 +16,18 @@ SCRIPT = """
 import os, resource, signal, sys, threading, time
 from pathlib import Path
 from flask import Flask, request
+from prometheus_client import Counter
 from authserver.serving.processes import run
 
 release = Path(sys.argv[1])
+early = Counter("early", "requests, by a metric that was there before the server")
 
 def make_app():
     if "--fail" in sys.argv:
         raise ValueError("no such database")
     if "--die" in sys.argv:
         os.kill(os.getpid(), signal.SIGKILL)
-    from prometheus_client import CollectorRegistry, Counter, generate_latest, multiprocess
+    from prometheus_client import CollectorRegistry, generate_latest, multiprocess
     counter = Counter("seen", "requests", registry=CollectorRegistry())
     sign_ins = threading.BoundedSemaphore(4)
     app = Flask("test")
@@ -34,6 +36,7 @@ def make_app():
     @app.post("/token")
     def token():
         counter.inc()
+        early.inc()
         return {"size": len(request.get_data()), "peer": request.remote_addr, "pid": os.getpid()}
 
     @app.get("/jwks")
