@@ -73,7 +73,7 @@ COMPILE = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-ex
 # build and dev take the versions of server: they share one environment, and tests must run what is shipped.
 .PHONY: lock
 lock: $(VENV)/.dev ## Write requirements/*.txt anew from pyproject.toml (UPGRADE=--upgrade takes new versions)
-	$(COMPILE) --output-file requirements/server.txt pyproject.toml
+	$(COMPILE) --extra redis --output-file requirements/server.txt pyproject.toml
 	$(COMPILE) --all-build-deps --only-build-deps --constraint requirements/server.txt \
 		--output-file requirements/build.txt pyproject.toml
 	$(COMPILE) --extra dev --constraint requirements/server.txt --constraint requirements/build.txt \
