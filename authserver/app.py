@@ -58,9 +58,9 @@ from authserver.sessions.rotation import Rotation
 from authserver.settings.model import Settings
 from authserver.sign_in.devices import DeviceCookies
 from authserver.sign_in.password import PasswordCheck
-from authserver.throttling.counters import DatabaseCounters
 from authserver.throttling.policy import Rules
 from authserver.throttling.slots import Slots
+from authserver.throttling.stores import open_counters
 from authserver.throttling.throttle import Throttle
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
@@ -199,7 +199,7 @@ def open_throttle(settings: Settings, database: Database, vault: Vault) -> Throt
     with database.autocommit() as connection:
         slots = Slots(keys.secret(connection, vault, "throttling"))
     rules = Rules.of(settings.throttling)
-    return Throttle(DatabaseCounters(database, rules), rules, slots)
+    return Throttle(open_counters(settings, database, rules, slots), rules, slots)
 
 
 def make_app(settings: Settings) -> Flask:

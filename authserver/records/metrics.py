@@ -29,6 +29,16 @@ TURNED_AWAY = Counter(
 THROTTLED = Counter(
     "authserver_throttled_total", "Attempts that a count of failures delays, by that count.", ("count",)
 )
+THROTTLE_STORE_AWAY = Gauge(
+    "authserver_throttle_store_away",
+    "Workers that count failed attempts for themselves, because the store of counts is away.",
+    multiprocess_mode="livesum",
+)
+THROTTLE_STORE_FAILED = Counter(
+    "authserver_throttle_store_failures_total",
+    "How often a worker began to count for itself, by what the store of counts did.",
+    ("reason",),
+)
 NOT_RECORDED = Counter(
     "authserver_not_recorded_total",
     "Refusals and counts that the database did not take (audit, throttle), and lines that could not be written (log).",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from operator import attrgetter
 
 from authserver.settings.loading import Contradiction
@@ -62,6 +63,11 @@ def _breached_passwords(settings: Values) -> Iterator[Contradiction]:
         yield ("passwords.breached_dir",), "must be a directory that this user may enter; unset it to go without"
 
 
+def _store_of_counts(settings: Values) -> Iterator[Contradiction]:
+    if settings.throttling.store is not None and find_spec("redis") is None:
+        yield ("throttling.store",), "needs the client library of Redis: pip install 'authserver[redis]'"
+
+
 def _production(settings: Values) -> Iterator[Contradiction]:
     if settings.environment != "production":
         return
@@ -82,4 +88,5 @@ RULES: tuple[Callable[[Values], Iterator[Contradiction]], ...] = (
     _lifetimes,
     _hashing,
     _breached_passwords,
+    _store_of_counts,
 )

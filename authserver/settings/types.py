@@ -9,7 +9,7 @@ from contextlib import suppress
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sqlalchemy.engine import make_url
@@ -26,6 +26,11 @@ DATABASE_URL_HINT = (
     "must be postgresql://user:password@host:5432/database or sqlite:////absolute/path/to/file.db "
     "(special characters in user and password percent-encoded; several hosts with commas: host1:5432,host2:5432)"
 )
+STORE_URL_HINT = (
+    "must be redis://user:password@host:6379/0, rediss:// the same with TLS, or unix://user:password@/path/to/socket?db=0 "
+    "(special characters in user and password percent-encoded; ?ssl_ca_certs=/path names the authorities for rediss)"
+)
+_STORE_OPTIONS = {"redis": set(), "rediss": {"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"}, "unix": {"db"}}
 # What stands before the hosts, several hosts, and what follows.
 _SEVERAL_HOSTS = re.compile(r"(postgresql\+psycopg://(?:[^/?]*@)?)([^/?@]*,[^/?@]*)(.*)", re.DOTALL)
 _HOST = re.compile(r"(?:\[([0-9A-Fa-f:.%]+)\]|([^:\[\]]+))(?::(\d*))?")
@@ -159,6 +164,29 @@ def _hosts_in_query(before: str, listed: str, after: str) -> str:
     return f"{before}{after}{'&' if '?' in after else '?'}host={hosts}&port={ports}"
 
 
+def store_url(value: SecretStr) -> SecretStr:
+    """Check the URL of a Redis or Valkey. Its client would quietly take the default for what it cannot read."""
+    text = value.get_secret_value()
+    try:
+        url = urlsplit(text)
+        options = dict(parse_qsl(url.query, strict_parsing=True)) if url.query else {}
+        has_host = bool(url.hostname) and url.port != 0
+    except ValueError:
+        raise ValueError(STORE_URL_HINT) from None
+    is_socket, known = url.scheme == "unix", _STORE_OPTIONS.get(url.scheme)
+    number = options.get("db", "0") if is_socket else url.path.removeprefix("/") or "0"
+    has_place = len(url.path) > 1 and not url.netloc.rpartition("@")[2] if is_socket else has_host
+    is_plain = not url.fragment and re.fullmatch(r"\d{1,5}", number) and not re.search(r"\s", text)
+    if known is None or not known.issuperset(options) or not has_place or not is_plain:
+        raise ValueError(STORE_URL_HINT)
+    return value
+
+
+def database_or_url(value: object) -> object:
+    """The word "database" is another way to set nothing, for a variable that overrides the file."""
+    return None if isinstance(value, str) and value.strip() in ("", "database") else value
+
+
 def decode_master_key(text: str) -> bytes:
     """Decode a master key.
 
@@ -193,5 +221,6 @@ Hosts = Annotated[str, Field(min_length=1), BeforeValidator(hosts)]
 HeaderNames = Annotated[tuple[str, ...], BeforeValidator(header_names)]
 Issuer = Annotated[str, AfterValidator(issuer), FromFile()]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(database_url)]
+StoreUrl = Annotated[Annotated[SecretStr, AfterValidator(store_url)] | None, BeforeValidator(database_or_url)]
 MasterKey = Annotated[SecretStr, AfterValidator(master_key)]
 BearerToken = Annotated[SecretStr, AfterValidator(bearer_token)]

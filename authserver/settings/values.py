@@ -17,6 +17,7 @@ from authserver.settings.types import (
     Moment,
     Networks,
     Seconds,
+    StoreUrl,
     Whole,
     lower_case,
     upper_case,
@@ -158,6 +159,8 @@ class ThrottlingSettings(Group):
     """Wrong or used links for a password from one place that have no delay; 0 switches it off."""
     longest_delay: Annotated[Seconds, Field(ge=1, le=3600)] = 900
     """Most seconds until the next attempt. Delays begin with one second and double."""
+    store: StoreUrl = None
+    """URL of a Redis or Valkey that keeps the counts; not set, or "database": the database keeps them."""
 
 
 class RetentionSettings(Group):

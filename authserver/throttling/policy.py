@@ -44,6 +44,10 @@ class Kind(IntEnum):
     BACKEND = 8  # wrong passwords of an account through a client that hides its users' addresses
 
 
+#: The kinds of an account at its origin. A success clears them.
+CLEARED: Final = (Kind.PLACE, Kind.CONFIRMATION, Kind.DEVICE, Kind.BACKEND)
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """`free` attempts have no delay. One is forgotten in each `period`. No delay is longer than `longest`.

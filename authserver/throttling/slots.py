@@ -16,6 +16,7 @@ _STRANGERS: Final = b"strangers"
 _KNOWN_PLACE: Final = b"known place"
 _DEVICE: Final = b"known device"
 _CODE: Final = b"sign-in code"
+_INSTALLATION: Final = b"installation"
 _DIGEST_BYTES: Final = 16
 
 
@@ -52,6 +53,11 @@ class Slots:
     def device_tag(self, random: str, user_id: str, password_version: int) -> bytes:
         """What proves that this server gave the random text to this user, while the password is of this version."""
         return self._digest(_DEVICE, random, user_id, str(password_version))
+
+    @property
+    def installation(self) -> str:
+        """Tells the rows of this server from those of another one on the same store."""
+        return self._digest(_INSTALLATION)[:4].hex()
 
     def _slot(self, what: bytes, *parts: str) -> Slot:
         digest = self._digest(what, *parts)

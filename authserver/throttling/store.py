@@ -40,13 +40,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from authserver.database.sql import greatest, in_batch, least, now_ms
 from authserver.database.tables import all_rows, one_row
 from authserver.throttling.model import BucketRecord, StrangersRecord
-from authserver.throttling.policy import DAY, HALVINGS, Bucket, Kind, Rule, Rules, Strangers
+from authserver.throttling.policy import CLEARED, DAY, HALVINGS, Bucket, Kind, Rule, Rules, Strangers
 from authserver.throttling.slots import Slot
 
 _B = BucketRecord
 _S = StrangersRecord
-#: The kinds of an account at its origin. A success clears them.
-_CLEARED = (Kind.PLACE, Kind.CONFIRMATION, Kind.DEVICE, Kind.BACKEND)
 Expression = ColumnElement[Any]
 Row = Select[*tuple[Any, ...]]
 Buckets = Sequence[tuple[Kind, Slot]]
@@ -170,7 +168,7 @@ def _refund(dialect: str, rules: Rules, kinds: tuple[Kind, ...], *, clear: bool)
     # A row that is gone comes back empty, and is pruned again.
     rows = [_row(kind, _number(0), _number(0)) for kind in kinds]
     statement = _upsert_of(dialect, rows)
-    is_cleared = _B.kind.in_([int(kind) for kind in _CLEARED if clear]) & (_B.key_check == statement.excluded.key_check)
+    is_cleared = _B.kind.in_([int(kind) for kind in CLEARED if clear]) & (_B.key_check == statement.excluded.key_check)
     back = ((_B.kind == int(kind), _B.empty_at - _number(rules.of_kind(kind).period)) for kind in kinds)
     left = case((is_cleared, _number(0)), *back)
     updated: Executable = statement.on_conflict_do_update(index_elements=[_B.kind, _B.slot], set_={"empty_at": left})

@@ -55,6 +55,7 @@ def test_every_secret_and_every_url_may_come_from_a_file(tmp_path: Path):
         "master_key": A_KEY,
         "old_master_key": A_KEY,
         "database.url": "postgresql://authserver@db/authserver",
+        "throttling.store": "redis://:a-secret@redis/0",
         "metrics.token": "0123456789abcdef",
     }
     assert {name for name, info in fields_of(Settings).items() if may_be_file(info)} == set(contents)
