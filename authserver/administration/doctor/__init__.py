@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from authserver.administration.context import Administration
-from authserver.administration.doctor import apis, clients, keys, node, settings, survey, users
+from authserver.administration.doctor import apis, clients, counts, keys, node, settings, survey, users
 from authserver.administration.doctor.finding import About, Finding, Severity
 from authserver.administration.doctor.survey import Survey
 from authserver.database.failures import failure_of
@@ -18,7 +18,7 @@ from authserver.database.schema import SchemaOutdated
 
 __all__ = ["CHECKS", "About", "Finding", "Severity", "Survey", "check", "examine"]
 
-CHECKS = (*node.CHECKS, *keys.CHECKS, *clients.CHECKS, *apis.CHECKS, *users.CHECKS)
+CHECKS = (*node.CHECKS, *counts.CHECKS, *keys.CHECKS, *clients.CHECKS, *apis.CHECKS, *users.CHECKS)
 
 
 def examine(admin: Administration) -> list[Finding]:

@@ -22,6 +22,8 @@ from authserver.records import activity, audit
 from authserver.records.audit import Event, Search
 from authserver.settings.model import Settings
 from authserver.settings.values import DAY
+from authserver.throttling import stores
+from authserver.throttling.outside import StoreReport
 from authserver.users import store as users
 from authserver.users.model import HashCount, UserRecord
 
@@ -39,7 +41,8 @@ class Survey:
     node's connections lack. `role_sets` has the sets of roles of enabled users.
     `some_hashes` has names and hashes of at most `MOST_HASHES` of them. `recovery` is the one that was declared last.
     `unbelieved` says that a request within a day had a forwarded header of a proxy that is not trusted.
-    `went_back` says that a token was put off within the last hour because it was newer than its session.
+    `went_back` says that a token was put off within the last hour because it was newer than its session. `counts` is
+    about the store of counts, if that is not the database.
     """
 
     settings: Settings
@@ -56,6 +59,7 @@ class Survey:
     recovery: recovery.Status | None
     unbelieved: bool
     went_back: bool
+    counts: StoreReport | None
 
     @property
     def roles(self) -> frozenset[str]:
@@ -77,6 +81,7 @@ def take(admin: Administration) -> Survey:
     skew = max(before - now / 1000, now / 1000 - time.time(), 0.0)
     newer = Search(event=Event.SESSION_FROM_THE_FUTURE.value, since=now - _LATELY)
     last = recovery.status(admin)
+    counts = stores.look(admin.settings)
     with admin.database.autocommit() as connection:
         return Survey(
             settings=admin.settings,
@@ -93,4 +98,5 @@ def take(admin: Administration) -> Survey:
             recovery=last,
             unbelieved=activity.has(connection, activity.UNBELIEVED, since=now - DAY * 1000),
             went_back=bool(audit.find(connection, newer, limit=1)),
+            counts=counts,
         )
