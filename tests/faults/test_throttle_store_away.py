@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 from prometheus_client import REGISTRY
@@ -21,6 +23,7 @@ from authserver.throttling.slots import Slot
 from tests.support.hasher import until
 from tests.support.ports import free_port
 from tests.support.redis_server import PASSWORD, RedisServer
+from tests.support.tls_proxy import make_certificate
 
 RULES = Rules.of(ThrottlingSettings(place=3, longest_delay=3600))
 ATTEMPT, OTHER, THIRD = (Charges(((Kind.PLACE, Slot(number, 0)),), Slot(number, 0)) for number in range(3))
@@ -79,11 +82,8 @@ def paused(server: RedisServer) -> Callable[[], None]:
 
 
 def another_password(server: RedisServer) -> Callable[[], None]:
-    server.client.ping()
     server.client.config_set("requirepass", "another")
-    others = [int(one["id"]) for one in server.client.client_list() if one["id"] != str(server.client.client_id())]
-    for one in others:
-        server.client.client_kill_filter(_id=str(one))
+    server.client.client_kill_filter(_type="normal", skipme=True)  # who is logged in stays it
     return lambda: server.client.config_set("requirepass", PASSWORD)
 
 
@@ -158,11 +158,32 @@ def test_a_store_that_was_restarted_between_two_attempts_counts_the_next_one(fal
 
 
 def test_a_program_that_speaks_something_else_is_a_store_that_is_away(falling_back: Make):
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        counters = falling_back(f"redis://127.0.0.1:{listening.getsockname()[1]}/0", timeout=0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            with listening.accept()[0] as connection:
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                connection.recv(1000)
+
+        other = threading.Thread(target=answer)
+        other.start()
+        counters = falling_back(f"redis://127.0.0.1:{listening.getsockname()[1]}/0")
         assert tries(counters) == RULES.place.free
+        other.join()
+
+
+def test_a_store_with_another_certificate_than_the_named_one_gets_no_password(falling_back: Make, tmp_path: Path):
+    (tmp_path / "other").mkdir()
+    right, wrong = make_certificate(tmp_path, "localhost"), make_certificate(tmp_path / "other", "localhost")
+    port = str(free_port())
+    files = {"tls-cert-file": str(right), "tls-key-file": str(right), "tls-auth-clients": "no", "tls-port": port}
+    with RedisServer(**files) as server:
+        url = f"rediss://:{PASSWORD}@localhost:{port}/0"
+        for without in (url, f"{url}?ssl_ca_certs={wrong}"):
+            assert falling_back(without).charge(ATTEMPT) is None
+            assert server.rows() == {}
+        assert falling_back(f"{url}?ssl_ca_certs={right}").charge(ATTEMPT) is None
+        assert len(server.rows()) == 2
 
 
 def test_a_socket_of_the_machine_and_a_database_with_a_number_are_used(falling_back: Make, server: RedisServer):

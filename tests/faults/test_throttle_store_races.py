@@ -10,6 +10,7 @@ from pydantic import SecretStr
 
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges
+from authserver.throttling.local import LocalCounters
 from authserver.throttling.policy import Kind, Rules
 from authserver.throttling.slots import Slot, Slots
 from authserver.throttling.stores import open_counters
@@ -22,6 +23,7 @@ import json, os
 from flask import Flask
 from authserver.database.engine import open_database
 from authserver.throttling.counters import Charges
+from authserver.throttling.local import LocalCounters
 from authserver.throttling.policy import Kind, Rules
 from authserver.throttling.slots import Slot, Slots
 from authserver.throttling.stores import open_counters
@@ -62,6 +64,12 @@ def test_parallel_guesses_in_threads_get_no_more_tries_than_the_rule_says(setup:
     taken = [delay is None for delay in threads_at_once(*[lambda: counters.charge(attempt)] * 16)]
     assert sum(taken) == failures(redis)
     assert 10 <= sum(taken) <= 13, "ten are free, and a slow machine needs a second or two"
+
+
+def test_threads_of_a_process_that_counts_for_itself_get_no_more_tries_either():
+    counters = LocalCounters(Rules.of(ThrottlingSettings()), clock=lambda: 1_000_000)
+    attempt = Charges(((Kind.ADDRESS, Slot(1, 1)), (Kind.PLACE, Slot(1, 1))), Slot(1, 1))
+    assert [delay is None for delay in threads_at_once(*[lambda: counters.charge(attempt)] * 16)].count(True) == 10
 
 
 def test_parallel_guesses_of_many_processes_get_no_more_tries_than_the_rule_says(setup: Setup, redis: RedisServer):

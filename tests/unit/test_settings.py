@@ -66,6 +66,12 @@ def test_every_secret_and_every_url_may_come_from_a_file(tmp_path: Path):
     assert set(loaded(**environ).sources) == set(contents)
 
 
+def test_the_word_database_sets_no_other_store_of_counts(a_file: ConfigFile):
+    file = a_file("[throttling]\nstore = 'redis://cache/0'")
+    assert loaded(file).throttling.store is not None
+    assert loaded(file, AUTHSERVER_THROTTLING__STORE="database").throttling.store is None
+
+
 def test_a_file_named_by_the_environment_is_read(a_file: ConfigFile):
     assert loaded(AUTHSERVER_CONFIG=str(a_file("[server]\nport = 9000"))).server.port == 9000
 
@@ -125,7 +131,11 @@ def test_settings_made_in_code_show_no_secret_when_refused():
 def test_settings_that_are_printed_or_described_show_no_secret(hosts: str):
     word = secrets.token_hex(16)
     url = f"postgresql://u:{word}@{hosts}/x"
-    settings = loaded(AUTHSERVER_DATABASE__URL=url, AUTHSERVER_METRICS__TOKEN=word, AUTHSERVER_MASTER_KEY=A_KEY)
+    secret = {
+        "AUTHSERVER_METRICS__TOKEN": word,
+        "AUTHSERVER_THROTTLING__STORE": f"redis://:{word}@cache/0",
+    }
+    settings = loaded(AUTHSERVER_DATABASE__URL=url, AUTHSERVER_MASTER_KEY=A_KEY, **secret)
     shown = f"{settings!r} {settings} {describe(settings)} {settings.database_url} {settings.database_url!r}"
     assert word not in shown
     assert A_KEY not in shown
