@@ -66,12 +66,6 @@ def test_every_secret_and_every_url_may_come_from_a_file(tmp_path: Path):
     assert set(loaded(**environ).sources) == set(contents)
 
 
-def test_the_word_database_sets_no_other_store_of_counts(a_file: ConfigFile):
-    file = a_file("[throttling]\nstore = 'redis://cache/0'")
-    assert loaded(file).throttling.store is not None
-    assert loaded(file, AUTHSERVER_THROTTLING__STORE="database").throttling.store is None
-
-
 def test_a_file_named_by_the_environment_is_read(a_file: ConfigFile):
     assert loaded(AUTHSERVER_CONFIG=str(a_file("[server]\nport = 9000"))).server.port == 9000
 

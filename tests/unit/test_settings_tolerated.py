@@ -79,3 +79,9 @@ def test_networks_in_a_variable_are_written_as_a_list_with_or_without_quotes_rou
     networks = (ip_network("10.0.0.0/8"), ip_network("fd00::/8"))
     assert loaded(AUTHSERVER_TRUSTED_PROXIES=written).trusted_proxies == networks
     assert "networks" in problem(AUTHSERVER_TRUSTED_PROXIES=f"[{written}")
+
+
+def test_the_word_database_sets_no_other_store_of_counts(a_file: ConfigFile):
+    file = a_file("[throttling]\nstore = 'redis://cache/0'")
+    assert loaded(file).throttling.store is not None
+    assert loaded(file, AUTHSERVER_THROTTLING__STORE="database").throttling.store is None
