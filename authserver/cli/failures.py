@@ -13,6 +13,7 @@ from authserver.keys.keyring import NoKeys
 from authserver.keys.vault import MasterKeyError
 from authserver.passwords.hasher import HashingDirectoryRefused, HashingOverloaded
 from authserver.settings.loading import SettingsError
+from authserver.throttling.outside import StoreAway
 
 #: The text of these errors says what to do.
 _EXPECTED = (
@@ -22,6 +23,7 @@ _EXPECTED = (
     RowsLeft,
     SchemaInUse,
     SchemaOutdated,
+    StoreAway,
     HashingDirectoryRefused,
     HashingOverloaded,
     TransferRefused,

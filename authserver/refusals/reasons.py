@@ -62,6 +62,8 @@ class Reason(Enum):
         "The user signs in with the new one.")
     SIGN_IN_CODE_USED = (78, Public.USER, "The sign-in code was used by another sign-in at the same moment.",
         "The user makes another one on the account pages.")
+    COUNTS_AWAY = (79, Public.LATER, "The store of the counts of failed attempts did not answer.",
+        "authserver doctor says why.")
     HASHING_OVERLOADED = (24, Public.LATER, "Too many sign-ins were waiting for their password check.",
         "The client tries again.")
 

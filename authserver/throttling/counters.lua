@@ -1,13 +1,25 @@
--- Charges the buckets of one attempt, or takes the charges back, by the rules of policy.py. Redis runs a script alone and
--- whole, so of any number of parallel attempts only as many are charged as the rules allow.
+-- Charges the buckets of one attempt, takes the charges back, reads or lifts them, by the rules of policy.py. Redis runs a
+-- script alone and whole, so of any number of parallel attempts only as many are charged as the rules allow.
 --
 -- KEYS: one for each bucket of the attempt, in the order of its kinds; the last one may be the one of the strangers.
 -- ARGV: a JSON document with the act, and a row for each key: its check and its rule (redis.py).
--- Returns the position of the key whose delay is the longest, and the milliseconds; nothing if the attempt was charged.
+-- A charge returns the position of the key whose delay is the longest, and the milliseconds; nothing if it was taken. To read
+-- or lift returns the time and what stood at each key.
 
 local given = cjson.decode(ARGV[1])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+if given.act == 'read' or given.act == 'lift' then
+    local found = {string.format('%.0f', now)}
+    for _, key in ipairs(KEYS) do
+        table.insert(found, redis.call('GET', key) or '')
+        if given.act == 'lift' then
+            redis.call('DEL', key)
+        end
+    end
+    return found
+end
 
 -- A row that is not there counts as an empty one.
 local function read(key)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from authserver.database.engine import Database
 from authserver.throttling import store
-from authserver.throttling.policy import Kind, Rules
+from authserver.throttling.policy import Bucket, Kind, Rules, Strangers
 from authserver.throttling.slots import BITS, Slot
 
 #: Slots that one statement of pruning looks at.
@@ -36,6 +36,34 @@ class Delay:
 
     kind: Kind | None
     milliseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What stands in some counts. `now` is the store's time in milliseconds; it means nothing if there is no count."""
+
+    now: int
+    buckets: Mapping[Kind, Bucket]
+    strangers: Strangers | None
+
+
+@dataclass(frozen=True, slots=True)
+class Delayed:
+    """How many counts of a kind delay somebody, and whether the number is an estimate from a part of them."""
+
+    number: int
+    is_estimate: bool
+
+
+def waits_until(rules: Rules, kind: Kind | None, one: Bucket | Strangers, now: int) -> int | None:
+    """Until when a count delays attempts; None if it delays none. `kind` is None for strangers: those without a free attempt."""
+    rule = rules.account if kind is None else rules.of_kind(kind)
+    if isinstance(one, Strangers):
+        bucket, free_at = one.bucket, one.free_at(rules, now, first=False)
+    else:
+        bucket, free_at = one, one.free_at(rule)
+    # A charge further ahead than the longest delay comes from a clock that was set back, and counts as free.
+    return free_at if free_at > now and bucket.charged_at <= now + rule.longest else None
 
 
 class Counters(Protocol):

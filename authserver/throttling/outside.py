@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import structlog
 
 from authserver.records.metrics import THROTTLE_STORE_AWAY, THROTTLE_STORE_FAILED
-from authserver.throttling.counters import Charges, Counters, Delay
+from authserver.refusals.exceptions import TryLater
+from authserver.refusals.reasons import Reason
+from authserver.throttling.counters import Charges, Counted, Delay, Delayed
 from authserver.throttling.local import LocalCounters
+from authserver.throttling.policy import Kind
+
+Answer = TypeVar("Answer")
 
 _log = structlog.get_logger("authserver.throttling")
 
@@ -46,8 +53,31 @@ class StoreReport:
     has_snapshots: bool | None = None
 
 
-class OutsideStore(Counters, Protocol):
+class StoreAway(TryLater):
+    """Counts cannot be looked at or lifted, because their store is away."""
+
+    def __init__(self, failure: StoreFailed) -> None:
+        text = f"the store of counts did not answer: {failure.said} ({failure.reason}); see authserver doctor"
+        super().__init__(Reason.COUNTS_AWAY, retry_after=math.ceil(_PAUSE), detail=text)
+
+
+class OutsideStore(Protocol):
     """A store that may be away. Its methods raise `StoreFailed`."""
+
+    def charge(self, charges: Charges, /) -> Delay | None:
+        """Charge an attempt: see `Counters`."""
+
+    def refund(self, charges: Charges, /, *, clear: bool, end: bool) -> None:
+        """Take the charges back: see `Counters`."""
+
+    def read(self, charges: Charges, /) -> Counted:
+        """What stands in these counts."""
+
+    def lift(self, charges: Charges, /) -> Counted:
+        """Empty these counts. Returns what stood there."""
+
+    def delayed(self) -> Mapping[Kind | None, Delayed]:
+        """How many counts of each kind delay somebody now; None stands for strangers."""
 
     def prove(self) -> None:
         """Raise `StoreFailed` unless it takes writes."""
@@ -89,6 +119,18 @@ class FallingBack:
                 return
         self._local.refund(charges, clear=clear, end=end)
 
+    def read(self, charges: Charges) -> Counted:
+        """What stands in these counts. Raises `StoreAway`: what one process counts meanwhile is no answer."""
+        return _answered(self._store.read, charges)
+
+    def lift(self, charges: Charges, _connection: object = None) -> Counted:
+        """Empty these counts, at once and not with the act of the connection. Raises `StoreAway`."""
+        return _answered(self._store.lift, charges)
+
+    def delayed(self) -> Mapping[Kind | None, Delayed]:
+        """How many counts of each kind delay somebody now. Raises `StoreAway`."""
+        return _answered(self._store.delayed)
+
     @property
     def is_away(self) -> bool:
         """Whether this process counts for itself. A process that was forked has no such thread, and asks the store."""
@@ -119,3 +161,10 @@ class FallingBack:
         THROTTLE_STORE_AWAY.set(0)
         if logs:
             _log.info("throttle_store_is_back")
+
+
+def _answered(ask: Callable[..., Answer], *given: Charges) -> Answer:
+    try:
+        return ask(*given)
+    except StoreFailed as failure:
+        raise StoreAway(failure) from failure

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
@@ -13,14 +14,17 @@ from redis import exceptions as errors
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from authserver.throttling.counters import Charges, Delay
+from authserver.throttling.counters import Charges, Counted, Delay, Delayed, waits_until
 from authserver.throttling.outside import StoreFailed, StoreReport
-from authserver.throttling.policy import CLEARED, DAY, Kind, Rule, Rules
+from authserver.throttling.policy import CLEARED, DAY, Bucket, Kind, Rule, Rules, Strangers
 from authserver.throttling.slots import Slot
 
 _SCRIPT: Final = Path(__file__).with_name("counters.lua").read_text(encoding="utf-8")
 #: The form of the rows is part of the name: a server that wrote another one would not read them.
 _PREFIX: Final = "authserver:throttle:1"
+#: Keys that `delayed` looks at, about, and those that it asks for at once.
+_SAMPLE: Final = 10_000
+_SLICE: Final = 2500
 #: The first that fits counts.
 _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
     (errors.TimeoutError, "slow"),
@@ -37,13 +41,14 @@ _REASONS: Final[tuple[tuple[type[Exception], str], ...]] = (
 class RedisCounters:
     """Keeps the counts in Redis or Valkey. `installation` keeps the keys of several servers apart."""
 
-    def __init__(self, client: Redis, rules: Rules, installation: str) -> None:
+    def __init__(self, client: Redis, rules: Rules, installation: str, *, sample: int = _SAMPLE) -> None:
         self._client = client
         self._script = client.register_script(_SCRIPT)
         self._prefix = f"{_PREFIX}:{installation}"
-        self._rules = {kind: _row(rules.of_kind(kind), kind) for kind in Kind}
+        self._rules = rules
+        self._most = sample
+        self._buckets = {kind: _row(rules.of_kind(kind), kind) for kind in Kind}
         self._strangers = {**_row(rules.account), "is_strangers": True}
-        self._in_a_row = rules.in_a_row
 
     def charge(self, charges: Charges) -> Delay | None:
         """Charge an attempt: see `Counters`. One round trip.
@@ -51,7 +56,7 @@ class RedisCounters:
         Raises:
             StoreFailed: the attempt may have been charged, or may be yet.
         """
-        refused = self._run(charges, {"act": "charge", "in_a_row": self._in_a_row})
+        refused = self._run(charges, {"act": "charge", "in_a_row": self._rules.in_a_row})
         if refused is None:
             return None
         position, milliseconds = refused
@@ -66,6 +71,30 @@ class RedisCounters:
         """
         self._run(charges, {"act": "refund", "clear": clear, "end": end})
 
+    def read(self, charges: Charges) -> Counted:
+        """What stands in these counts. Changes nothing. Raises `StoreFailed`."""
+        return self._counted("read", charges)
+
+    def lift(self, charges: Charges) -> Counted:
+        """Empty these counts, and end the failures in a row. Returns what stood there. Raises `StoreFailed`."""
+        return self._counted("lift", charges)
+
+    def delayed(self) -> Mapping[Kind | None, Delayed]:
+        """How many counts of each kind delay somebody now. Raises `StoreFailed`.
+
+        Of many keys a part is read, and the number is an estimate: Redis lists them in the order of their hashes.
+        """
+        rows, share = self._some_rows()
+        with _Translated():
+            seconds, microseconds = self._client.time()
+        now, found = int(seconds) * 1000 + int(microseconds) // 1000, Counter[int]()
+        for key, text in rows.items():
+            number, row = int(key.split(b":")[-2]), _read(text)
+            if number == 0 or number in set(Kind):  # a newer node may know others
+                kind = Kind(number) if number else None
+                found[number] += waits_until(self._rules, kind, row.bucket if kind else row, now) is not None
+        return {kind: Delayed(round(found[kind or 0] / share), share < 1) for kind in (*Kind, None)}
+
     def prove(self) -> None:
         """Write something that counts for nothing.
 
@@ -74,9 +103,31 @@ class RedisCounters:
         """
         prove(self._client)
 
-    def _run(self, charges: Charges, act: dict[str, Any]) -> Sequence[int] | None:
+    def _counted(self, act: str, charges: Charges) -> Counted:
+        now, *found = self._run(charges, {"act": act}) or (0,)
+        kinds = [*(kind for kind, _ in charges.buckets), None]
+        rows = {kind: _read(row) for kind, row in zip(kinds, found, strict=False) if row}
+        strangers = rows.pop(None, None)
+        return Counted(int(now), {kind: row.bucket for kind, row in rows.items() if kind is not None}, strangers)
+
+    def _some_rows(self) -> tuple[dict[bytes, bytes], float]:
+        """Some rows of this server, and the share of all keys that was looked at."""
+        cursor, seen, rows, prefix = 0, 0, dict[bytes, bytes](), f"{self._prefix}:".encode()
+        with _Translated():
+            while True:
+                cursor, keys = cast("tuple[int, list[bytes]]", self._client.scan(cursor, count=_SLICE))
+                ours = [key for key in keys if key.startswith(prefix)]
+                found = cast("list[bytes | None]", self._client.mget(ours) if ours else [])
+                rows |= {key: row for key, row in zip(ours, found, strict=True) if row}
+                seen += len(keys)
+                if not cursor:
+                    return rows, 1.0
+                if seen >= self._most:
+                    return rows, min(1.0, seen / self._client.dbsize())
+
+    def _run(self, charges: Charges, act: dict[str, Any]) -> Any:
         keys = [self._key(int(kind), slot) for kind, slot in charges.buckets]
-        rows = [{**self._rules[kind], "check": slot.check} for kind, slot in charges.buckets]
+        rows = [{**self._buckets[kind], "check": slot.check} for kind, slot in charges.buckets]
         if charges.strangers is not None:
             keys.append(self._key(0, charges.strangers))
             rows.append({**self._strangers, "check": charges.strangers.check})
@@ -84,7 +135,7 @@ class RedisCounters:
             return None
         given = {**act, "is_known": charges.is_known, "day": DAY, "rows": rows}
         with _Translated():
-            return cast("Sequence[int] | None", self._script(keys, [json.dumps(given)]))
+            return self._script(keys, [json.dumps(given)])
 
     def _key(self, kind: int, slot: Slot) -> str:
         return f"{self._prefix}:{kind}:{slot.number}"
@@ -157,3 +208,9 @@ def _row(rule: Rule, kind: Kind | None = None) -> dict[str, Any]:
     }
     is_origin = {"is_place": kind is Kind.PLACE, "is_backend": kind is Kind.BACKEND}
     return {"rule": numbers, **is_origin, "is_cleared": kind in CLEARED}
+
+
+def _read(text: bytes) -> Strangers:
+    """A row as the script writes it. A bucket has no failures in a row."""
+    _check, empty_at, charged_at, failures, halved_at = map(int, text.split())
+    return Strangers(Bucket(empty_at, charged_at), failures, halved_at)

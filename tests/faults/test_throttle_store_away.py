@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges
 from authserver.throttling.local import LocalCounters
-from authserver.throttling.outside import FallingBack
+from authserver.throttling.outside import FallingBack, StoreAway
 from authserver.throttling.policy import Kind, Rules
 from authserver.throttling.redis import RedisCounters, open_client
 from authserver.throttling.slots import Slot
@@ -108,6 +108,12 @@ def test_a_store_that_fails_leaves_each_process_counting_until_it_is_back(
         assert tries(counters, OTHER) == RULES.place.free, "the memory of this process has the same rule"
         assert counters.is_away
         assert (failed(reason), away()) == (before + 1, 1)
+        if reason not in ("read_only", "full"):
+            with pytest.raises(StoreAway, match=f"({reason})"):
+                counters.read(OTHER)
+        if reason != "full":
+            with pytest.raises(StoreAway, match=f"({reason})"):
+                counters.lift(OTHER)
         counters.refund(OTHER, clear=True, end=True)
         assert tries(counters, OTHER) == RULES.place.free, "a success is one there too"
         mend()

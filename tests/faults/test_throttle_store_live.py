@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from authserver.administration.doctor import counts, survey
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges
-from authserver.throttling.outside import StoreReport
+from authserver.throttling.outside import FallingBack, StoreReport
 from authserver.throttling.policy import Kind, Rules
 from authserver.throttling.slots import Slot, Slots
 from authserver.throttling.stores import look, open_counters
@@ -182,7 +182,12 @@ def test_a_user_of_redis_with_the_documented_rights_can_count_and_be_looked_at(s
     attempt = Charges(((Kind.PLACE, Slot(1, 1)),), Slot(1, 1))
     assert [counters.charge(attempt) is None for _ in range(4)] == [True] * 3 + [False]
     counters.refund(attempt, clear=True, end=False)
-    assert redis.client.info("keyspace")["db1"]["keys"] == 1
+    assert isinstance(counters, FallingBack)
+    assert counters.read(attempt).strangers == counters.lift(attempt).strangers is not None
+    assert counters.charge(attempt) is None
+    assert counters.delayed()[None].number == 0
+    assert not counters.is_away
+    assert redis.client.info("keyspace")["db1"]["keys"] == 2
     assert look(settings) == StoreReport(), "it may not tell more"
     redis.client.execute_command("ACL", "SETUSER", "authserver", *more.split())
     seen = look(settings)

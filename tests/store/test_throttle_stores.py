@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from authserver.settings.values import ThrottlingSettings
-from authserver.throttling.counters import Charges, Counters, Delay
+from authserver.throttling.counters import Charges, Counters, Delay, Delayed
 from authserver.throttling.local import LocalCounters
 from authserver.throttling.policy import DAY, Kind, Rule, Rules
 from authserver.throttling.redis import RedisCounters, open_client
@@ -150,6 +150,43 @@ def test_random_names_do_not_grow_a_store_beyond_its_slots(redis: RedisCounters,
         name = f"name-{number}"
         redis.charge(Charges((slots.bucket(Kind.PLACE, name, "here"),), slots.strangers(name)))
     assert 16 <= len(server.rows()) <= 32
+
+
+def test_counts_are_read_and_lifted_as_they_stand(redis: RedisCounters, server: RedisServer):
+    for _ in range(2):
+        assert redis.charge(charges(1)) is None
+    both = Charges((*charges(1).buckets, (Kind.BACKEND, Slot(9, 9))), Slot(0, 3))
+    before = server.rows()
+    seen = redis.read(both)
+    assert server.rows() == before
+    assert seen.strangers is not None
+    assert {kind: bucket.level(RULES.of_kind(kind)) for kind, bucket in seen.buckets.items()} == {
+        Kind.ADDRESS: 2,
+        Kind.PLACE: 2,
+    }
+    assert (seen.strangers.failures, seen.strangers.bucket.level(RULES.account)) == (2, 2)
+    assert abs(seen.now - now_of(server)) < 60_000
+    lifted = redis.lift(both)
+    assert (lifted.buckets, lifted.strangers) == (seen.buckets, seen.strangers)
+    assert server.rows() == {}
+    assert redis.read(both).buckets == redis.read(Charges(())).buckets == {}
+
+
+def test_counts_that_delay_somebody_are_numbered_and_estimated_from_a_part_of_many(server: RedisServer):
+    server.client.flushall()
+    with open_client(server.url, timeout=30) as client:
+        redis = RedisCounters(client, RULES, "test", sample=1)
+        for number in range(4000):
+            server.client.set(f"another:{number}", "")
+        for place in range(RULES.in_a_row):
+            assert redis.charge(charges(place, stranger=place != 1)) is None
+        assert redis.charge(Charges(((Kind.PLACE, Slot(1, 2)),))) is None
+        assert redis.charge(Charges(((Kind.PLACE, Slot(1, 2)),))) is None
+        server.client.set("authserver:throttle:1:test:99:1", "1 1 1 0 1")
+        found = RedisCounters(client, RULES, "test").delayed()
+        assert {kind for kind, one in found.items() if one == Delayed(1, is_estimate=False)} == {Kind.PLACE, None}
+        assert sum(one.number for one in found.values()) == 2
+        assert all(one.is_estimate for one in redis.delayed().values())
 
 
 def test_two_servers_on_one_redis_do_not_count_together(redis: RedisCounters, server: RedisServer):
