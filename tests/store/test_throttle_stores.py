@@ -133,6 +133,19 @@ def local_delay(local: LocalCounters, clock: Clock, given: Charges, at: int) -> 
     return local.charge(given)
 
 
+def test_a_row_that_other_rules_or_another_clock_have_left_shuts_nobody_out(redis: RedisCounters, server: RedisServer):
+    now, rule, key = now_of(server), RULES.place, "authserver:throttle:1:test:3:1"
+    attempt = Charges(((Kind.PLACE, Slot(1, 1)),))
+    server.client.set(key, f"1 {now + 900 * rule.period} {now - 2 * rule.longest} 0 {now}")
+    assert redis.charge(attempt) is None
+    assert int(server.rows()[key].split()[1]) <= now_of(server) + rule.fullest, "fuller it would only last longer"
+    server.client.set(key, f"1 {now + 10 * DAY} {now + 9 * DAY} 0 {now}")
+    assert redis.charge(attempt) is None, "its clock was set back"
+    delay = redis.charge(attempt)
+    assert delay is not None
+    assert delay.milliseconds <= rule.longest
+
+
 def test_keys_expire_when_all_is_forgotten_and_a_success_leaves_none(redis: RedisCounters, server: RedisServer):
     assert redis.charge(charges(1)) is None
     expires = {key: server.client.pttl(key) for key in server.rows()}
