@@ -15,7 +15,7 @@ from flask import Flask
 from authserver import account, console
 from authserver import admin_api as api
 from authserver.admin_api.dispatch import AdminApi
-from authserver.administration.context import AdminResources
+from authserver.administration.context import AdminResources, open_counts
 from authserver.apis.store import CatalogueCache
 from authserver.clients.registry import ClientRegistry
 from authserver.console.entry import Console
@@ -23,11 +23,9 @@ from authserver.database import schema
 from authserver.database.engine import Database, open_database
 from authserver.database.failures import FailureLog
 from authserver.database.status_indices import StatusIndices
-from authserver.keys import store as keys
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
-from authserver.keys.vault import Vault
 from authserver.oauth import adapter
 from authserver.oauth.endpoints import ENDPOINTS
 from authserver.oauth.endpoints.base import Context
@@ -58,9 +56,6 @@ from authserver.sessions.rotation import Rotation
 from authserver.settings.model import Settings
 from authserver.sign_in.devices import DeviceCookies
 from authserver.sign_in.password import PasswordCheck
-from authserver.throttling.policy import Rules
-from authserver.throttling.slots import Slots
-from authserver.throttling.stores import open_counters
 from authserver.throttling.throttle import Throttle
 from authserver.tokens.access_token import AccessTokens
 from authserver.tokens.bearer import BearerTokens
@@ -112,7 +107,8 @@ def create_app(settings: Settings) -> Flask:
     activity = Activity()
     references = References(vault.reference_key())
     hasher = open_hasher(settings)
-    throttle = open_throttle(settings, database, vault)
+    counts = open_counts(settings, database, vault)
+    throttle = Throttle(counts.counters, counts.rules, counts.slots)
     passwords = PasswordCheck(database, hasher, throttle, audit, references)
 
     rotation = Rotation(database, keyring, clients, audit, references)
@@ -164,7 +160,7 @@ def create_app(settings: Settings) -> Flask:
     health.register(app, Readiness(database, keyring, max_clock_skew=settings.database.max_clock_skew), base)
     exposition.register(app, settings.metrics.token, base)
     if settings.pages.admin:
-        resources = AdminResources(vault, keyring, open_hasher(settings, "-administration", concurrency=1))
+        resources = AdminResources(vault, keyring, open_hasher(settings, "-administration", concurrency=1), counts)
         app.register_blueprint(console.blueprint(pages, Console(database.patient(), settings, resources)))
         api.register(app, AdminApi(settings, database.patient(), resources, services.bearer_tokens, refusals), errors)
     app.wsgi_app = TrustedProxies(  # type: ignore[method-assign]
@@ -192,14 +188,6 @@ def create_app(settings: Settings) -> Flask:
         Hints(settings.server.kept_free, at_hand(of_app(context)), TURNED_AWAY.inc),
     )
     return app
-
-
-def open_throttle(settings: Settings, database: Database, vault: Vault) -> Throttle:
-    """The counts of failed attempts. Their key is never rotated: another key would forget all of them."""
-    with database.autocommit() as connection:
-        slots = Slots(keys.secret(connection, vault, "throttling"))
-    rules = Rules.of(settings.throttling)
-    return Throttle(open_counters(settings, database, rules, slots), rules, slots)
 
 
 def make_app(settings: Settings) -> Flask:

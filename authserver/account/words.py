@@ -50,6 +50,7 @@ _WORDS: Mapping[str, str] = {
     Event.USER_PASSWORD_LINK_USED: "Your password was set with a link.",
     Event.USER_DISABLED: "Your user was disabled.",
     Event.USER_ENABLED: "Your user was enabled again.",
+    Event.THROTTLE_LIFTED: "An administrator ended the delay after wrong passwords for your name.",
     Event.USER_DATA_DOWNLOADED: "You downloaded your data.",
     Event.USER_SIGN_IN_CODE_MADE: "You made a code to sign in on a new device.",
 }

@@ -14,6 +14,7 @@ from authserver.admin_api import (
     references,
     sessions,
     settings,
+    throttling,
     users,
     users_import,
 )
@@ -26,6 +27,7 @@ RESOURCES: Final[tuple[Route, ...]] = (
     *users_import.ROUTES,
     *sessions.ROUTES,
     *keys.ROUTES,
+    *throttling.ROUTES,
     *audit_events.ROUTES,
     *references.ROUTES,
     *settings.ROUTES,

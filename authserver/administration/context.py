@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from authserver.database.engine import Database
+from authserver.keys import store as keys
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
 from authserver.keys.setup import open_vault, schedule
@@ -21,6 +22,10 @@ from authserver.passwords.hasher import PasswordHasher
 from authserver.records import audit
 from authserver.records.audit import Caller, Event
 from authserver.settings.model import Settings
+from authserver.throttling.policy import Rules
+from authserver.throttling.slots import Slots
+from authserver.throttling.stores import open_counters
+from authserver.throttling.viewing import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +35,15 @@ class AdminResources:
     vault: Vault
     keyring: Keyring
     hasher: PasswordHasher
+    counts: Counts
+
+
+def open_counts(settings: Settings, database: Database, vault: Vault) -> Counts:
+    """The counts of failed attempts. Their key is never rotated: another key would forget all of them."""
+    with database.autocommit() as connection:
+        slots = Slots(keys.secret(connection, vault, "throttling"))
+    rules = Rules.of(settings.throttling)
+    return Counts(open_counters(settings, database, rules, slots), rules, slots)
 
 
 @dataclass(eq=False, repr=False)
@@ -118,6 +132,13 @@ class Administration:
     def rotation(self) -> KeyRotation:
         """Raises `MasterKeyError`."""
         return KeyRotation(self.database, self.vault, schedule(self.settings), algorithm=self.settings.tokens.algorithm)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Raises `MasterKeyError`. Take it before a transaction begins: it may need a connection of its own."""
+        if self.resources is not None:
+            return self.resources.counts
+        return open_counts(self.settings, self.database, self.vault)
 
     def reread_keys(self) -> None:
         """Let this process use changed keys at once. The others look every few seconds."""

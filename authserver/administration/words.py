@@ -82,6 +82,20 @@ EVENTS: Final[Mapping[str, str]] = {
     "key.promoted": "A key was put into use",
     "key.leaked": "A key was marked as leaked",
     "keys.rewrapped": "Keys were sealed under another master key",
+    "throttle.lifted": "Counts of failed attempts were emptied",
+}
+
+#: What each kind of throttling counts.
+COUNTS: Final[Mapping[str, str]] = {
+    "address": "Wrong passwords, secrets and links from an address (IPv4 /24, IPv6 /64)",
+    "network": "The same from an IPv6 /48",
+    "place": "Wrong passwords of a name from one place",
+    "device": "Wrong passwords of a user on one known device",
+    "backend": "Wrong passwords of a name through a client that hides its users' addresses",
+    "strangers": "Wrong passwords of a name from all places that its user does not use",
+    "confirmation": "Wrong passwords that signed-in users typed to confirm an act",
+    "link": "Password links that do not work, from one place",
+    "client": "Wrong secrets of a client from one place",
 }
 
 
@@ -117,6 +131,11 @@ def end_in_words(end: str) -> str:
 def event_in_words(event: str) -> str:
     """What happened, or the event's name if there are no words for it."""
     return EVENTS.get(event, event)
+
+
+def count_in_words(kind: str) -> str:
+    """What a kind of throttling counts, or its name if there are no words for it."""
+    return COUNTS.get(kind, kind)
 
 
 def nouns() -> list[str]:

@@ -31,6 +31,7 @@ COMMANDS = (
     "apis",
     "sessions",
     "keys",
+    "throttling",
     "audit",
     "why",
     "doctor",

@@ -10,15 +10,27 @@ from pathlib import Path
 
 from flask import Blueprint
 
-from authserver.console import apis, audit, clients_edit, doctor, keys, overview, sessions, settings, users, why
+from authserver.console import (
+    apis,
+    audit,
+    clients_edit,
+    doctor,
+    keys,
+    overview,
+    sessions,
+    settings,
+    throttling,
+    users,
+    why,
+)
 from authserver.console.entry import Console
 from authserver.console.section import Section
 from authserver.pages.pages import Page, Pages, see_other
 
 #: In the order of the navigation. A new section is one file, and one line here.
 SECTIONS: tuple[Section, ...] = (
-    overview.SECTION, clients_edit.SECTION, apis.SECTION, users.SECTION, sessions.SECTION, keys.SECTION, audit.SECTION,
-    why.SECTION, doctor.SECTION, settings.SECTION,
+    overview.SECTION, clients_edit.SECTION, apis.SECTION, users.SECTION, sessions.SECTION, throttling.SECTION, keys.SECTION,
+    audit.SECTION, why.SECTION, doctor.SECTION, settings.SECTION,
 )  # fmt: skip
 
 

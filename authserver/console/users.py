@@ -8,7 +8,7 @@ from uuid import UUID
 
 from flask import request
 
-from authserver.administration import audit, password_links, sessions, users
+from authserver.administration import audit, password_links, sessions, throttling, users
 from authserver.administration.context import Administration
 from authserver.administration.errors import Conflict, Forbidden, Invalid, Stale
 from authserver.administration.sessions import Whose
@@ -98,7 +98,10 @@ def show(admin: Administration, user_id: UUID) -> Page:
         live = [(one, session_state(one)) for one in found]
     if admin.may(AUDIT_READ):
         events = audit.find(admin, Search(user_id=row.id), limit=_MOST_RECENT)
-    return render("console/user.html", user=row, live=live, events=events, in_words=event_in_words)
+    delayed_until = throttling.delay_by_strangers(admin, row)
+    return render(
+        "console/user.html", user=row, live=live, events=events, in_words=event_in_words, delayed_until=delayed_until
+    )
 
 
 @SECTION.get("/<uuid:user_id>/edit", needs=SECTION.writes)

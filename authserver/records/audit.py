@@ -73,6 +73,7 @@ class Event(StrEnum):
     KEY_PROMOTED = "key.promoted"
     KEY_LEAKED = "key.leaked"
     KEYS_REWRAPPED = "keys.rewrapped"
+    THROTTLE_LIFTED = "throttle.lifted"
 
 
 _ADDRESS_LENGTH = 45

@@ -69,26 +69,26 @@ class Reason(Enum):
 
     THROTTLED_PLACE = (26, Public.THROTTLED,
         "The password of this name was wrong too often from this place, so it was not checked.",
-        "The user waits. If it was not the user: look for the address in authserver audit list.")
+        "Wait, or lift it: authserver throttling lift --user NAME --address ADDRESS. A guesser stands in authserver audit list.")
     THROTTLED_STRANGERS = (27, Public.THROTTLED,
         "The password of this name was wrong too often from places that its user does not use, so it was not checked.",
-        "The name is under attack. From where the user signed in lately there is no delay.")
+        "The name is under attack. The user's own places have no delay. Lift it: authserver throttling lift --user NAME")
     THROTTLED_ADDRESS = (28, Public.THROTTLED,
         "Passwords, secrets or links were wrong too often from this address, so none was checked.",
-        "If many honest users share the address, raise throttling.address.")
+        "Lift it: authserver throttling lift --address ADDRESS. If many honest users share it, raise throttling.address.")
     THROTTLED_DEVICE = (19, Public.THROTTLED,
         "The password of this user was wrong too often on this device, so it was not checked.",
         "The user waits. If it was not the user, somebody else has the device.")
     THROTTLED_BACKEND = (77, Public.THROTTLED,
         "The password of this name was wrong too often through this client, which hides its users' addresses.",
-        "Let the client send them: authserver clients edit CLIENT --user-address.")
+        "Let it send them (clients edit CLIENT --user-address), or lift: authserver throttling lift --user NAME --client CLIENT")
     THROTTLED_CONFIRMATION = (29, Public.THROTTLED,
         "A signed-in user typed a wrong password too often, so it was not checked.",
-        "The user waits. If it was not the user, end the user's visits.")
+        "The user waits, or signs out and in again. If it was not the user: authserver sessions revoke --user NAME")
     THROTTLED_CLIENT = (17, Public.THROTTLED, "The client's secret was wrong too often from this place.",
-        "Give the client its secret. A right one is accepted at once.")
+        "Give it its secret, which works at once. Lift: authserver throttling lift --client CLIENT --address ADDRESS")
     THROTTLED_LINK = (18, Public.THROTTLED, "One-time links were wrong too often from this place.",
-        "Make a new link for the user. One that works is never delayed.")
+        "Make a new link, which works at once. Lift: authserver throttling lift --address ADDRESS")
 
     SCOPE_SYNTAX = (30, Public.SCOPE, "The scope has characters that a scope may not have.",
         "RFC 6749 section 3.3 has the grammar.")

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from sqlalchemy import Connection
+
 from authserver.database.engine import Database
 from authserver.throttling import store
+from authserver.throttling.lifting import store as lifting
 from authserver.throttling.policy import Bucket, Kind, Rules, Strangers
 from authserver.throttling.slots import BITS, Slot
 
 #: Slots that one statement of pruning looks at.
 _SLICE = 1 << 16
+#: Rows of each kind at which `delayed` looks, about.
+_SAMPLE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +89,19 @@ class Counters(Protocol):
         level of the strangers.
         """
 
+    def read(self, charges: Charges, /) -> Counted:
+        """What stands in these counts. Changes nothing."""
+
+    def lift(self, charges: Charges, connection: Connection, /) -> Counted:
+        """Empty these counts, and end the failures in a row. Returns what stood there.
+
+        `connection` is that of the administrator's act. A store in this database works on it, so the act and its record
+        are one. Another store works at once. An attempt that runs meanwhile keeps its charge, or puts it on an empty count.
+        """
+
+    def delayed(self) -> Mapping[Kind | None, Delayed]:
+        """How many counts of each kind delay somebody now; None stands for strangers. The work is bounded."""
+
 
 class _Delayed(Exception):
     """Rolls a charge back."""
@@ -91,9 +110,10 @@ class _Delayed(Exception):
 class DatabaseCounters:
     """Keeps the counts in the database. Its clock decides."""
 
-    def __init__(self, database: Database, rules: Rules) -> None:
+    def __init__(self, database: Database, rules: Rules, *, sample: int = _SAMPLE) -> None:
         self._database = database
         self._rules = rules
+        self._sample = sample
 
     def charge(self, charges: Charges) -> Delay | None:
         """Charge an attempt: see `Counters`. A statement for each table, in a transaction.
@@ -127,6 +147,42 @@ class DatabaseCounters:
                 store.refund(connection, self._rules, charges.buckets, clear=clear)
             if charges.strangers is not None:
                 store.refund_strangers(connection, self._rules, charges.strangers, known=charges.is_known, end=end)
+
+    def read(self, charges: Charges) -> Counted:
+        """What stands in these counts: see `Counters`. A statement for each table."""
+        with self._database.autocommit() as connection:
+            now, buckets = store.read(connection, charges.buckets)
+            read_at, strangers = (
+                (0, None) if charges.strangers is None else store.read_strangers(connection, charges.strangers)
+            )
+        return Counted(max(now, read_at), buckets, strangers)
+
+    def lift(self, charges: Charges, connection: Connection) -> Counted:
+        """Empty these counts: see `Counters`. A statement for each, in the order in which attempts lock them."""
+        now, buckets, strangers = 0, {}, None
+        for kind, slot in charges.buckets:
+            if (bucket := lifting.lift(connection, kind, slot)) is not None:
+                now, buckets[kind] = bucket
+        if charges.strangers is not None and (row := lifting.lift_strangers(connection, charges.strangers)) is not None:
+            now, strangers = row
+        return Counted(now, buckets, strangers)
+
+    def delayed(self) -> Mapping[Kind | None, Delayed]:
+        """How many counts delay somebody: see `Counters`. Two statements, which only read.
+
+        Of a table with many rows a part is read, and the number is an estimate.
+        """
+        with self._database.autocommit() as connection:
+            slots = lifting.slots_with(connection, self._sample)
+            found = Counter(
+                kind
+                for kind, now, one in lifting.full(connection, self._rules, slots)
+                if waits_until(self._rules, kind, one, now) is not None
+            )
+        return {
+            kind: Delayed(round(found[kind] * lifting.ALL / number), number < lifting.ALL)
+            for kind, number in slots.items()
+        }
 
     def _longest_delay(self, charges: Charges) -> Delay:
         """Find out which count delays an attempt that was not charged. It may be over by now."""

@@ -8,7 +8,17 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from authserver.administration import apis, clients, keys, password_links, recovery, sessions, users, users_import
+from authserver.administration import (
+    apis,
+    clients,
+    keys,
+    password_links,
+    recovery,
+    sessions,
+    throttling,
+    users,
+    users_import,
+)
 from authserver.administration.apis import Plan
 from authserver.administration.clients import registration_of
 from authserver.administration.context import Administration
@@ -45,7 +55,8 @@ class ActContext:
         self.app = setup.an_app()
         self.person: Person = setup.a_person(password=PASSWORD)
         self.user_id = UUID(self.person.id)
-        token = token_answer(oauth.as_app(self.app).sign_in(self.person))
+        self.oauth = oauth.as_app(self.app)
+        token = token_answer(self.oauth.sign_in(self.person))
         self.session_id = UUID(token.session_id)
         #: The secrets of the act, which no event may hold.
         self.secrets = [PASSWORD, self.app.secret or "", token.refresh_token, token.access_token]
@@ -232,6 +243,15 @@ def unseen_sessions_ended(context: ActContext) -> Expected:
     return [*before, ("sessions.swept", "all")]
 
 
+def throttle_lifted(context: ActContext) -> Expected:
+    wrong = Person("", context.person.username, "wrong")
+    assert context.oauth.sign_in(wrong).status_code == 400
+    assert throttling.lift(
+        context.admin, throttling.target(context.admin, user=wrong.username, address=None, client=None)
+    )
+    return [("throttle.lifted", context.user_id)]
+
+
 def keys_rewrapped(context: ActContext) -> Expected:
     keys.rewrap(context.admin)
     return [("keys.rewrapped", "all")]
@@ -261,6 +281,7 @@ ACTS: dict[str, Callable[[ActContext], Expected]] = {
     "password_links.issue": password_link_issued,
     "sessions.revoke_all": sessions_revoked,
     "sessions.revoke_all of a user with a visit": user_signed_out_everywhere,
+    "throttling.lift": throttle_lifted,
     "users.add": user_added,
     "users.add_hashed": user_added_hashed,
     "users.disable": user_disabled,

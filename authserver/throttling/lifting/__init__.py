@@ -1,0 +1,1 @@
+"""What administrators do with counts: empty them, and see how many delay somebody."""
