@@ -12,7 +12,7 @@ import pytest
 from flask import Flask
 from playwright.sync_api import BrowserContext, Page
 
-from authserver.administration import password_links
+from authserver.administration import password_links, users
 from authserver.administration.context import Administration
 from tests.support.chromium import violations
 from tests.support.driving import sign_in
@@ -43,7 +43,9 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         data = fill(setup, server)
         admin = Administration(setup.database, setup.settings, "cli:ops")
         link = urlsplit(password_links.issue(admin, data.person.username).url).path
-        first = [f"/admin/clients/show?client={data.web.client_id}", "/admin/", "/account/", link]
+        attacked = f"/admin/users/{users.find(admin, 'lucia').id}", "/admin/throttling?user=lucia&address=192.0.2.66"
+        shown = f"/admin/clients/show?client={data.web.client_id}", f"/admin/sessions?user={data.person.username}"
+        first = [*shown, *attacked, "/admin/", "/account/", link]
         yield server, data.administrator, page_routes(setup.settings), first
 
 
