@@ -43,7 +43,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         data = fill(setup, server)
         admin = Administration(setup.database, setup.settings, "cli:ops")
         link = urlsplit(password_links.issue(admin, data.person.username).url).path
-        attacked = f"/admin/users/{users.find(admin, 'lucia').id}", "/admin/throttling?user=lucia&address=192.0.2.66"
+        attacked = f"/admin/users/{users.find(admin, 'lucia').id}", "/admin/throttling?user=lucia&client=shop"
         shown = f"/admin/clients/show?client={data.web.client_id}", f"/admin/sessions?user={data.person.username}"
         first = [*shown, *attacked, "/admin/", "/account/", link]
         yield server, data.administrator, page_routes(setup.settings), first

@@ -8,7 +8,9 @@ from authserver.records.metrics import NOT_RECORDED
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges, DatabaseCounters
 from authserver.throttling.policy import Kind, Rules
-from authserver.throttling.slots import Slot
+from authserver.throttling.slots import Slot, Slots
+from authserver.throttling.throttle import Throttle
+from authserver.throttling.viewing import Counts, Named
 from tests.support.at_once import processes_at_once, threads_at_once
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.oauth import OAuth, Person
@@ -100,3 +102,22 @@ def test_a_right_password_is_accepted_also_if_its_charge_cannot_be_taken_back(
     assert NOT_RECORDED.labels("throttle")._value.get() == lost + 1
     (after,) = setup.sql("SELECT * FROM throttle_buckets WHERE kind = 3")
     assert after.empty_at - before.empty_at == 900_000, "none of the charges came back"
+
+
+def test_a_lift_beside_attempts_never_waits_for_them_for_ever(setup: Setup):
+    """Both lock the address before the place. In two orders, PostgreSQL would end one of them."""
+    rules = Rules.of(ThrottlingSettings(place=10_000, address=100_000, strangers=10_000, strangers_in_a_row=1000))
+    counts = Counts(DatabaseCounters(setup.database, rules), rules, Slots(bytes(32)))
+    throttle, attempted = Throttle(counts.counters, rules, counts.slots), []
+
+    def fail_again_and_again() -> None:
+        for number in range(20):
+            throttle.charge(throttle.sign_in(f"name-{number % 2}", "192.0.2.1", None))
+            attempted.append(number)
+
+    def lift_again_and_again() -> None:
+        for _ in range(20):
+            setup.transaction(lambda connection: counts.lift(Named(("name-0", "name-1"), "192.0.2.1"), connection))
+
+    threads_at_once(*[fail_again_and_again, lift_again_and_again] * 3)
+    assert len(attempted) == 60
