@@ -168,5 +168,9 @@ class Rules:
         return replace(self.account, free=self.in_a_row)
 
     @property
+    def counts_in_a_row(self) -> bool:
+        return self.in_a_row != _UNLIMITED
+
+    @property
     def counts_strangers(self) -> bool:
-        return not self.account.is_off or self.in_a_row != _UNLIMITED
+        return not self.account.is_off or self.counts_in_a_row

@@ -102,13 +102,12 @@ class Counts:
             if failures or next_at:
                 yield Count(_name(kind), of[kind], failures, rules.of_kind(kind).free, next_at)
         if (row := counted.strangers) is not None:
-            failures, in_a_row = (
-                _left(row.bucket, rules.account, now),
-                row.failures >> max(0, now - row.halved_at) // DAY,
-            )
+            failures, next_at = _left(row.bucket, rules.account, now), waits_until(rules, None, row, now)
+            in_a_row = row.failures >> max(0, now - row.halved_at) // DAY
             if failures or in_a_row:
-                next_at = waits_until(rules, None, row, now)
-                yield Count(STRANGERS, of[None], failures, rules.account.free, next_at, (in_a_row, rules.in_a_row))
+                free = min(rules.account.free, rules.in_a_row)
+                limit = (in_a_row, rules.in_a_row) if rules.counts_in_a_row else None
+                yield Count(STRANGERS, of[None], failures, free, next_at, limit)
 
 
 def _left(bucket: Bucket, rule: Rule, now: int) -> int:

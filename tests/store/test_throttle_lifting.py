@@ -137,6 +137,17 @@ def test_counts_that_are_switched_off_are_not_shown(setup: Setup):
     assert failures(counts.read(Named(("anna",), HERE))) == {"address": 1}
 
 
+@pytest.mark.parametrize(("levels", "in_a_row", "free", "shown"), [(0, 50, 50, (1, 50)), (30, 0, 30, None)])
+def test_strangers_are_shown_with_the_limits_that_are_switched_on(
+    setup: Setup, levels: int, in_a_row: int, free: int, shown: tuple[int, int] | None
+):
+    rules = Rules.of(ThrottlingSettings(strangers=levels, strangers_in_a_row=in_a_row))
+    counts = Counts(DatabaseCounters(setup.database, rules), rules, Slots(bytes(32)))
+    fail(Throttle(counts.counters, rules, counts.slots), "anna", HERE)
+    (found,) = counts.read(Named(("anna",)))
+    assert (found.free, found.in_a_row) == (free, shown)
+
+
 def test_delays_are_counted_by_kind(counts: Counts, throttle: Throttle, setup: Setup):
     assert {one.number for one in counts.delayed().values()} == {0}
     for name in ("anna", "bob", "chris"):
