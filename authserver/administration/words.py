@@ -67,6 +67,7 @@ EVENTS: Final[Mapping[str, str]] = {
     "user.password_link_issued": "A link to set a password was made",
     "user.password_link_used": "A password was set with a link",
     "user.data_downloaded": "A user downloaded the data kept about them",
+    "user.sign_in_code_made": "A user made a sign-in code",
     "user.disabled": "A user was disabled",
     "user.enabled": "A user was enabled",
     "user.removed": "A user was removed",

@@ -56,7 +56,7 @@ def test_the_counts_of_a_name_are_what_its_attempts_have_charged(counts: Counts,
     assert failures(counts.read(Named(("bob",), HERE))) == {"address": 3}
     assert counts.read(Named(("bob",))) == []
     fail(throttle, "anna", None, 2, "shop")
-    assert failures(counts.read(Named(("anna",), None, "shop"))) == {"place": 2, "strangers": 7}
+    assert failures(counts.read(Named(("anna",), None, "shop"))) == {"backend": 2, "strangers": 7}
     fail(throttle, "anna", WIDE)
     assert failures(counts.read(Named((), WIDE))) == {"address": 1, "network": 1}
 
@@ -154,7 +154,9 @@ def test_delays_are_counted_by_kind(counts: Counts, throttle: Throttle, setup: S
         fail(throttle, name, HERE, 3)
     throttle.charge(throttle.confirmation(uuid4()))
     setup.sql("UPDATE throttle_buckets SET empty_at = empty_at + 20 * 900000 WHERE kind = 3")
-    setup.sql("UPDATE throttle_strangers SET failures = 20 WHERE slot = :slot", slot=counts.slots.strangers("bob"))
+    setup.sql(
+        "UPDATE throttle_strangers SET failures = 20 WHERE slot = :slot", slot=counts.slots.strangers("bob").number
+    )
     found = {kind: one.number for kind, one in counts.delayed().items() if one.number}
     assert found == {"place": 3, "strangers": 1}
     assert not any(one.is_estimate for one in counts.delayed().values())
@@ -168,7 +170,7 @@ def test_the_number_of_very_many_delays_is_estimated_from_the_first_slots(counts
     for number in range(64):
         empty_at = now + (900_000_000 if number % 2 else 900_000)
         setup.sql(
-            "INSERT INTO throttle_buckets VALUES (:kind, :slot, :empty_at, :now)",
+            "INSERT INTO throttle_buckets VALUES (:kind, :slot, :empty_at, :now, 0)",
             kind=int(Kind.PLACE), slot=number * step, empty_at=empty_at, now=now,
         )  # fmt: skip
     assert counts.delayed()["place"] == Delayed(32, is_estimate=False)

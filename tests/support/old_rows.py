@@ -282,10 +282,8 @@ _NINTH: Rows = {
     "known_places": [{**_EIGHTH["known_places"][0], "password_version": 0}],
 }
 
-_TENTH: Rows = {
-    **_NINTH,
-    "sign_in_codes": [{"user_id": _USER_ID, "digest": bytes(16), "password_version": 1, "expires_at": _2024}],
-}
+_CODE = {"user_id": _USER_ID, "digest": bytes(16), "password_version": 1, "expires_at": _2024}
+_TENTH: Rows = _NINTH | {"sign_in_codes": [_CODE]}
 
 #: The rows of each revision, oldest first.
 _ALL = (_FIRST, _SECOND, _THIRD, _FOURTH, _FIFTH, _SIXTH, _SEVENTH, _EIGHTH, _NINTH, _TENTH)
