@@ -26,7 +26,7 @@ from tests.support.oauth import OAuth
 from tests.support.server import LiveServer
 from tests.support.session_model import Policy
 from tests.support.setup import Setup
-from tests.support.watched_session import AT_ONCE, TOO_MUCH, Backup, Request, WatchedSession
+from tests.support.watched_session import AT_ONCE, SWEPT, TOO_MUCH, Backup, Request, WatchedSession
 
 pytestmark = on_both_databases
 
@@ -169,7 +169,7 @@ class RotationMachine(RuleBasedStateMachine):
         for refused in (self.stranger.refresh(token), self.stranger.revoke(token), self.oauth.refresh(altered)):
             assert refused.status_code == 400, refused.text
         assert self.oauth.revoke(altered).status_code == (200 if self.session.client_enabled else 400)
-        assert self.session.row == before
+        assert self.session.is_as(before)
 
     @rule()
     def disable_the_user_and_enable_again(self) -> None:
@@ -191,7 +191,7 @@ class RotationMachine(RuleBasedStateMachine):
         else:
             clients.disable(self.shared.admin, client_id)
             self.backups = [replace(it, session=replace(it.session, dead=True)) for it in self.backups]
-            session.end("client_ended", of_its_epoch=True)
+            session.end(SWEPT, of_its_epoch=True)
 
     @rule()
     def back_the_database_up(self) -> None:
