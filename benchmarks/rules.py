@@ -51,7 +51,8 @@ class Rotating:
                 return token
             row.previous_digest, row.recent_late_retries, row.current_presented = presented, 0, False
             return self._move(ms)
-        verdict = decide(row, Presented(token, presented, leaked=False), self._client, _HOME, ms)
+        seen = Presented(token, presented, leaked=False)
+        verdict = decide(row, seen, self._client, _HOME, ms, window_ms=self._window)
         match verdict.act:
             case Act.RETRY:
                 return row.generation

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,10 +17,6 @@ from dataclasses import dataclass
 _FOR_A_LOCK = 5.0
 #: An answer that took longer, in seconds, says too little about the database's clock.
 _TELLING = 1.0
-#: Silences that a process remembers. The oldest are longer ago than any retry window in all but the worst case.
-_KNOWN_SILENCES = 64
-#: Two silences with less time between them, in seconds, are one.
-_GAP = 1.0
 
 
 class _Thread(threading.local):
@@ -100,47 +95,3 @@ class Clock:
         if self._ahead is None:
             return 0
         return 2**62 if moment == math.inf else round(moment * 1000 + self._ahead)
-
-
-class Silences:
-    """When this process could write nothing: from a failure, or a little before it, to the next write that is committed.
-
-    What failed first was asked at most `timeout` seconds before. An answer to a question ends no silence: commits may hang
-    while reads are answered, as when the only synchronous standby is gone.
-    """
-
-    def __init__(self, timeout: float) -> None:
-        self.failed_at = -math.inf
-        self._timeout = timeout
-        self._lock = threading.Lock()
-        self._answered_at = self._failed_first_at = -math.inf
-        self._known: deque[tuple[float, float]] = deque(maxlen=_KNOWN_SILENCES)
-
-    def note_failure(self) -> None:
-        with self._lock:
-            self.failed_at = time.monotonic()
-            if self._failed_first_at <= self._answered_at:
-                self._failed_first_at = self.failed_at
-
-    @property
-    def is_on(self) -> bool:
-        return self._failed_first_at > self._answered_at
-
-    def note_write(self) -> None:
-        """Note that a write was committed."""
-        with self._lock:
-            if self.is_on:  # else another thread was first
-                begin, end = self._present()
-                if self._known and begin - self._known[-1][1] < _GAP:  # one outage, not several
-                    begin = self._known.pop()[0]
-                self._known.append((begin, end))
-                self._answered_at = end
-
-    def since(self, moment: int, clock: Clock) -> int:
-        """The milliseconds of silence since a moment of the database's clock."""
-        with self._lock:
-            known = [*self._known, self._present()] if self.is_on else list(self._known)
-        return sum(max(0, clock.at(end) - max(clock.at(begin), moment)) for begin, end in known)
-
-    def _present(self) -> tuple[float, float]:
-        return max(self._answered_at, self._failed_first_at - self._timeout), time.monotonic()

@@ -23,8 +23,9 @@ from sqlalchemy import Connection, Engine, ExceptionContext, event, exc, select
 
 from authserver.database import deadlines
 from authserver.database.connections import engine_options, prepare
-from authserver.database.deadlines import Clock, Silences
+from authserver.database.deadlines import Clock
 from authserver.database.failures import Failure, Unavailable, failure_of
+from authserver.database.silences import Silences
 from authserver.database.sql import now_ms
 from authserver.database.tables import db
 from authserver.settings.model import Settings
@@ -61,7 +62,7 @@ class Database:
         self.clock = clock or Clock()
         self.timeout = timeout
         self.patience: float | None = None  # seconds, where they differ from those that the server was told
-        self._silences = Silences(timeout)
+        self.silences = Silences(timeout)
         self.losses = 0
         self._on_failure = on_failure
         event.listen(engine, "handle_error", self._note)
@@ -72,7 +73,7 @@ class Database:
 
     @property
     def failed_at(self) -> float:
-        return self._silences.failed_at
+        return self.silences.failed_at
 
     @property
     def is_sqlite(self) -> bool:
@@ -111,7 +112,7 @@ class Database:
                 yield connection
                 connection.exec_driver_sql("COMMIT")
                 if kept.pop(_HAS_WRITTEN, False):
-                    self._silences.note_write()
+                    self.silences.note_write()
             except BaseException:
                 _roll_back(connection)
                 raise
@@ -129,12 +130,12 @@ class Database:
         self.clock.learn(now, asked_at)
         return now
 
-    def silent_ms(self, since: int | None) -> int:
-        """For how long this process got no answer since a moment of the database's clock, in milliseconds.
+    def stretched(self, seconds: float) -> float:
+        """How long ago so many seconds began in which writes could be committed.
 
-        Clients could not come back in this time either.
+        What this process knows of silences is left out: clients could not come back in that time either.
         """
-        return 0 if since is None else self._silences.since(since, self.clock)
+        return self.silences.stretched(seconds)
 
     def patient(self, seconds: float = _LONG) -> Database:
         """The same database for what takes longer than the answer to a client may: batches, listings, samples, upgrades.
@@ -177,13 +178,13 @@ class Database:
         self, connection: Connection, cursor: Any, _statement: str, _parameters: Any, context: Any, _many: Any
     ) -> None:
         """Note that rows were written, while it is not known whether the database takes writes again."""
-        if not self._silences.is_on or context is None:
+        if not self.silences.is_on or context is None:
             return
         if (context.isinsert or context.isupdate or context.isdelete) and cursor.rowcount > 0:
             if _WAITING in connection.info:  # it counts with its transaction
                 connection.info[_HAS_WRITTEN] = True
             else:
-                self._silences.note_write()
+                self.silences.note_write()
 
     def _note(self, context: ExceptionContext) -> None:
         if context.sqlalchemy_exception is not None:
@@ -193,7 +194,7 @@ class Database:
         failure = failure_of(error)
         if failure is None:
             return
-        self._silences.note_failure()
+        self.silences.note_failure()
         if self._on_failure is not None:
             self._on_failure(failure)
 

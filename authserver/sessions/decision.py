@@ -53,11 +53,12 @@ def decide(
     caller: Caller,
     now: int,
     *,
+    window_ms: int,
     recovering: bool = False,
 ) -> Decision:
     """Apply the table in its order. `now` is the database's time when the row was read, in milliseconds.
 
-    `recovering` says that an operator has declared a recovery (docs/decisions/recovery.md).
+    `window_ms` is how long ago the client's retry window began, which is longer after a silence. `recovering` says that an operator has declared a recovery (docs/decisions/recovery.md).
     """
     refusal = _refusal_reason(row, client, now)
     if refusal is not None:
@@ -71,10 +72,10 @@ def decide(
     if presented.digest == row.current_digest:
         return Decision(Act.ROTATE)
     if presented.digest == row.previous_digest:
-        return _decide_predecessor(row, client, caller, now)
+        return _decide_predecessor(row, client, caller, now, window_ms)
     if presented.leaked:
         return Decision(Act.REFUSE, Reason.TOKEN_LEAKED_KEY)
-    if presented.generation < row.generation and _was_just_adopted(row, client, now):
+    if presented.generation < row.generation and _was_just_adopted(row, now, window_ms):
         return Decision(Act.DEFER, Reason.SESSION_JUST_ADOPTED)
     return Decision(Act.END, Reason.TOKEN_REUSED)
 
@@ -104,18 +105,18 @@ def _decide_newer(presented: Presented, *, recovering: bool) -> Decision:
     return Decision(Act.REFUSE, Reason.TOKEN_LEAKED_KEY) if presented.leaked else Decision(Act.ADOPT)
 
 
-def _is_within_window(row: SessionRecord, client: Client, now: int) -> bool:
+def _is_within_window(row: SessionRecord, now: int, window_ms: int) -> bool:
     # A clock that went back (failover to another host) makes the age negative. That counts as within the window.
-    return row.rotated_at is not None and now - row.rotated_at < client.retry_window * 1000
+    return row.rotated_at is not None and now - row.rotated_at < window_ms
 
 
-def _was_just_adopted(row: SessionRecord, client: Client, now: int) -> bool:
+def _was_just_adopted(row: SessionRecord, now: int, window_ms: int) -> bool:
     # Only an adoption leaves a rotation time without a predecessor.
-    return row.previous_digest is None and _is_within_window(row, client, now)
+    return row.previous_digest is None and _is_within_window(row, now, window_ms)
 
 
-def _decide_predecessor(row: SessionRecord, client: Client, caller: Caller, now: int) -> Decision:
-    within_window = _is_within_window(row, client, now)
+def _decide_predecessor(row: SessionRecord, client: Client, caller: Caller, now: int, window_ms: int) -> Decision:
+    within_window = _is_within_window(row, now, window_ms)
     may_be_late = not row.current_presented and row.recent_late_retries < client.late_retries
     if not within_window and not may_be_late:
         return Decision(Act.END, Reason.TOKEN_REUSED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Connection
@@ -19,30 +20,49 @@ from authserver.sessions.values import Outcome, Refreshed
 Check = Callable[[Connection, SessionRecord, Client], None]
 
 
-def parameters(presented: RefreshToken, client: Client) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One look at a session: the token, whether its key is marked leaked, who sent it, and what decides this time.
+
+    `window_ms` is how long ago the client's retry window began, which is longer after a silence.
+    """
+
+    presented: RefreshToken
+    leaked: bool
+    client: Client
+    window_ms: int
+    caller: Caller
+    check: Check
+
+
+def parameters(look: Look) -> dict[str, Any]:
     """What every statement of `store` is given."""
+    client = look.client
     return {
-        "session_id": presented.session_id,
+        "session_id": look.presented.session_id,
         "for_client": client.client_id,
         "for_epoch": client.epoch,
-        "presented": presented.digest,
+        "presented": look.presented.digest,
         "access_ms": client.access_token_lifetime * 1000,
         "idle_ms": client.refresh_idle_lifetime * 1000,
     }
 
 
-def entry(
-    event: Event, row: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, **more: object
-) -> audit.Entry:
+def sender(look: Look) -> dict[str, Any]:
+    """What the statements are given that take the sender for the session's last."""
+    return {"address": look.caller.address, "agent": look.caller.user_agent}
+
+
+def entry(event: Event, row: SessionRecord, look: Look, **more: object) -> audit.Entry:
     """The audit event of a refresh, with the generations of the row and of the token."""
-    generations = {"presented_generation": presented.generation, "current_generation": row.generation}
+    generations = {"presented_generation": look.presented.generation, "current_generation": row.generation}
     return audit.Entry(
         event,
-        actor=f"client:{client.client_id}",
-        client_id=client.client_id,
+        actor=f"client:{look.client.client_id}",
+        client_id=look.client.client_id,
         user_id=row.user_id,
         session_id=row.id,
-        caller=caller,
+        caller=look.caller,
         detail=generations | more,
     )
 

@@ -8,10 +8,10 @@ repeats its condition. If that finds no row either, another caller has moved the
 from __future__ import annotations
 
 import hmac
-import math
 import secrets
-from dataclasses import replace
 from typing import Any
+
+from sqlalchemy import Update
 
 from authserver.clients.model import Client
 from authserver.clients.registry import ClientRegistry
@@ -28,7 +28,7 @@ from authserver.sessions import decision, refreshing, store
 from authserver.sessions.decision import Act, Presented
 from authserver.sessions.model import SessionRecord
 from authserver.sessions.refresh_token import MAX_GENERATION, SALT_BYTES, Malformed, RefreshToken, parse, successor
-from authserver.sessions.refreshing import Check
+from authserver.sessions.refreshing import Check, Look
 from authserver.sessions.values import Outcome, Refreshed
 
 #: More characters than the scopes, audiences and roles of any session.
@@ -39,6 +39,13 @@ _MAX_LOOKS = 20
 
 #: So many retries of one generation get an audit event each; the rest of a flood is only counted.
 _AUDITED_RETRIES = 8
+
+#: The audit event of each answer that another token than the current one gets.
+_EVENTS = {
+    Outcome.RETRIED: Event.SESSION_RETRY,
+    Outcome.RETRIED_LATE: Event.SESSION_LATE_RETRY,
+    Outcome.ADOPTED: Event.SESSION_ADOPTED,
+}
 
 #: Seconds that a client should wait while the database is behind its tokens.
 _FUTURE_RETRY_AFTER = 30
@@ -78,10 +85,12 @@ class Rotation:
             TryLater: the token is newer than its session, or other callers move the session too fast.
         """
         presented, leaked = self.genuine(text)
-        for look in range(_MAX_LOOKS):
-            quick = look == 0 and unchecked >= 0
-            moved = self._rotate(presented, client, caller, None if quick else check, unchecked if quick else _ANY)
-            refreshed = moved or self._decide(presented, client, caller, check, leaked=leaked)
+        for attempt in range(_MAX_LOOKS):
+            # The window does not pass in a silence: a rotation may have been committed whose client got no answer.
+            window_ms = round(self._database.stretched(client.retry_window) * 1000)
+            look = Look(presented, leaked, client, window_ms, caller, check)
+            quick = attempt == 0 and unchecked >= 0
+            refreshed = self._rotate(look, unchecked if quick else None) or self._decide(look)
             if isinstance(refreshed, Refreshed):
                 return refreshed
             client = refreshed or client
@@ -105,46 +114,42 @@ class Rotation:
             raise Refused(Reason.TOKEN_FORGED)
         return token, key.leaked
 
-    def _rotate(
-        self, presented: RefreshToken, client: Client, caller: Caller, check: Check | None, most: int
-    ) -> Refreshed | None:
-        """Run the one statement. `most` is the most characters that scopes, audiences and roles may have for it."""
+    def _rotate(self, look: Look, most: int | None) -> Refreshed | None:
+        """Run the one statement. `most` is the most characters that scopes, audiences and roles may have without a check."""
+        presented, client, caller = look.presented, look.client, look.caller
         rotates = client.refresh_policy == "rotate"
         statement = store.ROTATE if rotates else store.KEEP
         following, new = self._new_successor(presented, presented.generation + 1)
-        parameters = refreshing.parameters(presented, client) | {"address": caller.address, "agent": caller.user_agent}
-        parameters["most"] = most
+        parameters = refreshing.parameters(look) | refreshing.sender(look) | {"most": _ANY if most is None else most}
         if rotates:
-            parameters |= new | {"window_ms": client.retry_window * 1000}
+            parameters |= new | {"window_ms": look.window_ms}
         # Without a check, the one statement commits by itself. A check needs a transaction, which it may undo.
-        with self._database.autocommit() if check is None else self._database.transaction() as connection:
+        with self._database.transaction() if most is None else self._database.autocommit() as connection:
             row = store.apply(connection, statement, parameters | {"latest": self._database.latest()})
             if row is None:
                 return None
             kept = row.generation == presented.generation
-            outcome = Outcome.KEPT if kept else Outcome.ROTATED
-            answer = refreshing.answer(connection, row, presented if kept else following, outcome, client, check)
+            token, outcome = (presented, Outcome.KEPT) if kept else (following, Outcome.ROTATED)
+            answer = refreshing.answer(connection, row, token, outcome, client, look.check if most is None else None)
         if kept and rotates and decision.is_foreign(row, caller):
-            self._record_foreign(Event.SESSION_KEPT, row, presented, client, caller)
+            self._record_foreign(Event.SESSION_KEPT, row, look)
         return answer
 
-    def _decide(
-        self, presented: RefreshToken, client: Client, caller: Caller, check: Check, *, leaked: bool
-    ) -> Refreshed | Client | None:
+    def _decide(self, look: Look) -> Refreshed | Client | None:
         """Act on the decision table. Returns the answer; or, to look again, None or a newer copy of the client."""
+        presented, client = look.presented, look.client
         row = store.read_anew(self._database, presented.session_id)
-        seen = Presented(presented.generation, presented.digest, leaked)
         if row is None:
             raise Refused(Reason.SESSION_UNKNOWN, session_id=presented.session_id)
-        # The window does not pass while the database is away: a rotation may be committed whose client got no answer.
-        away = self._database.silent_ms(row.rotated_at) / 1000
-        patient = replace(client, retry_window=client.retry_window + math.ceil(away)) if away else client
-        verdict = decision.decide(row, seen, patient, caller, row.now, recovering=row.recovering)
+        seen = Presented(presented.generation, presented.digest, look.leaked)
+        verdict = decision.decide(
+            row, seen, client, look.caller, row.now, window_ms=look.window_ms, recovering=row.recovering
+        )
         match verdict.act:
             case Act.RETRY:
-                return self._retry(row, presented, patient, caller, check)
+                return self._retry(row, look)
             case Act.RETRY_LATE:
-                return self._retry_late(row, presented, patient, caller, check)
+                return self._retry_late(row, look)
             case Act.REREAD_CLIENT:
                 return self._clients.find_epoch(client.client_id, row.client_epoch)
             case Act.END:
@@ -152,125 +157,92 @@ class Rotation:
                 present = self._clients.find_now(client.client_id)
                 if present is not None and present.enabled and present != client:
                     return present
-                self._end_reused(row, presented, client, caller)
+                self._end_reused(row, look)
             case Act.ADOPT:
-                return self._adopt(row, presented, client, caller, check)
+                return self._adopt(row, look)
             case Act.DEFER:
-                self._defer(verdict.reason, row, presented, client, caller)
+                self._defer(verdict.reason, row, look)
             case Act.REFUSE:
-                self._refuse(verdict.reason, row, presented, client, caller)
+                self._refuse(verdict.reason, row, look)
         return None
 
-    def _retry(
-        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
+    def _retry(self, seen: SessionRecord, look: Look) -> Refreshed | None:
+        # What the successor is made of changes only with the generation, and the statement repeats the generation.
+        again = self._same_successor(seen, look.presented)
+        return self._act(store.RETRY, seen, look, again, Outcome.RETRIED, {"window_ms": look.window_ms})
+
+    def _retry_late(self, seen: SessionRecord, look: Look) -> Refreshed | None:
+        following, new = self._new_successor(look.presented, seen.generation + 1)
+        parameters = refreshing.sender(look) | new
+        parameters |= {"window_ms": look.window_ms, "late_allowed": look.client.late_retries}
+        return self._act(store.RETRY_LATE, seen, look, following, Outcome.RETRIED_LATE, parameters)
+
+    def _adopt(self, seen: SessionRecord, look: Look) -> Refreshed | None:
+        """The row lost what it knew of this token: take it for the current one. It stays current for a window."""
+        presented = look.presented
+        parameters = refreshing.sender(look)
+        parameters |= {"newer_generation": presented.generation, "new_key": presented.key_id}
+        return self._act(store.ADOPT, seen, look, presented, Outcome.ADOPTED, parameters)
+
+    def _act(
+        self,
+        statement: Update,
+        seen: SessionRecord,
+        look: Look,
+        token: RefreshToken,
+        outcome: Outcome,
+        parameters: dict[str, Any],
     ) -> Refreshed | None:
-        parameters = refreshing.parameters(presented, client) | {
-            "seen_generation": seen.generation,
-            "window_ms": client.retry_window * 1000,
-        }
-        # Before the transaction: a key that is not in memory is read over a second connection. What the successor is
-        # made of changes only with the generation, and the statement repeats the generation.
-        again = self._same_successor(seen, presented)
+        """Run the statement of a decision, and answer with the token. Returns None if the session moved: look again.
+
+        The token is made before: a key that is not in memory is read over a second connection.
+        """
+        parameters = refreshing.parameters(look) | {"seen_generation": seen.generation} | parameters
         with self._database.transaction() as connection:
-            row = store.apply(connection, store.RETRY, parameters)
+            row = store.apply(connection, statement, parameters)
             if row is None:
                 return None
-            answer = refreshing.answer(connection, row, again, Outcome.RETRIED, client, check)
-            if row.recent_retries <= _AUDITED_RETRIES:
-                elsewhere = decision.is_foreign(seen, caller)
-                entry = refreshing.entry(Event.SESSION_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
-                audit.record(connection, entry)
+            answer = refreshing.answer(connection, row, token, outcome, look.client, look.check)
+            if outcome is not Outcome.RETRIED or row.recent_retries <= _AUDITED_RETRIES:
+                shown = seen if outcome is Outcome.ADOPTED else row  # how far the row was behind
+                elsewhere = decision.is_foreign(seen, look.caller)
+                audit.record(connection, refreshing.entry(_EVENTS[outcome], shown, look, from_elsewhere=elsewhere))
             return answer
 
-    def _retry_late(
-        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
-    ) -> Refreshed | None:
-        following, new = self._new_successor(presented, seen.generation + 1)
-        parameters = refreshing.parameters(presented, client) | new
-        parameters |= {
-            "address": caller.address,
-            "agent": caller.user_agent,
-            "seen_generation": seen.generation,
-            "window_ms": client.retry_window * 1000,
-            "late_allowed": client.late_retries,
-        }
-        with self._database.transaction() as connection:
-            row = store.apply(connection, store.RETRY_LATE, parameters)
-            if row is None:
-                return None
-            answer = refreshing.answer(connection, row, following, Outcome.RETRIED_LATE, client, check)
-            elsewhere = decision.is_foreign(seen, caller)
-            entry = refreshing.entry(Event.SESSION_LATE_RETRY, row, presented, client, caller, from_elsewhere=elsewhere)
-            audit.record(connection, entry)
-            return answer
-
-    def _refuse(
-        self, reason: Reason | None, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller
-    ) -> None:
+    def _refuse(self, reason: Reason | None, seen: SessionRecord, look: Look) -> None:
         refusal = Refused(reason or Reason.SESSION_UNKNOWN, session_id=seen.id)
         if reason is Reason.RETRY_FROM_ELSEWHERE:
-            self._record_foreign(Event.SESSION_RETRY, seen, presented, client, caller, refusal)
+            self._record_foreign(Event.SESSION_RETRY, seen, look, refusal)
         raise refusal
 
-    def _end_reused(self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller) -> None:
+    def _end_reused(self, seen: SessionRecord, look: Look) -> None:
         """End the session because of reuse, commit, and refuse. Return if the session moved meanwhile: look again.
 
         The end is committed before the refusal is raised, so the refusal cannot undo it.
         """
         refusal = Refused(Reason.TOKEN_REUSED, session_id=seen.id)
+        client_id, digest = look.client.client_id, look.presented.digest
         with self._database.transaction() as connection:
-            if not store.end_reused(connection, seen.id, client.client_id, seen.generation, presented.digest):
+            if not store.end_reused(connection, seen.id, client_id, seen.generation, digest):
                 return
             last = {"last_address": seen.last_address, "last_user_agent": seen.last_user_agent}
-            entry = refreshing.entry(Event.SESSION_REUSE, seen, presented, client, caller, **last)
-            audit.record(connection, entry.refused(self._references.of(refusal, client.client_id)))
+            entry = refreshing.entry(Event.SESSION_REUSE, seen, look, **last)
+            audit.record(connection, entry.refused(self._references.of(refusal, client_id)))
         raise refusal
 
-    def _adopt(
-        self, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller, check: Check
-    ) -> Refreshed | None:
-        """The row lost what it knew of this token: take it for the current one. It stays current for a window."""
-        parameters = refreshing.parameters(presented, client) | {
-            "address": caller.address,
-            "agent": caller.user_agent,
-            "seen_generation": seen.generation,
-            "newer_generation": presented.generation,
-            "new_key": presented.key_id,
-        }
-        with self._database.transaction() as connection:
-            row = store.apply(connection, store.ADOPT, parameters)
-            if row is None:
-                return None
-            answer = refreshing.answer(connection, row, presented, Outcome.ADOPTED, client, check)
-            elsewhere = decision.is_foreign(seen, caller)
-            entry = refreshing.entry(Event.SESSION_ADOPTED, seen, presented, client, caller, from_elsewhere=elsewhere)
-            audit.record(connection, entry)
-            return answer
-
-    def _defer(
-        self, reason: Reason | None, seen: SessionRecord, presented: RefreshToken, client: Client, caller: Caller
-    ) -> None:
+    def _defer(self, reason: Reason | None, seen: SessionRecord, look: Look) -> None:
         if reason is Reason.SESSION_JUST_ADOPTED:
             raise TryLater(reason, retry_after=_ADOPTED_RETRY_AFTER, session_id=seen.id)
         later = TryLater(Reason.SESSION_FROM_THE_FUTURE, retry_after=_FUTURE_RETRY_AFTER, session_id=seen.id)
-        entry = refreshing.entry(Event.SESSION_FROM_THE_FUTURE, seen, presented, client, caller)
-        self._refusals.record(entry.refused(self._references.of(later, client.client_id)))
+        entry = refreshing.entry(Event.SESSION_FROM_THE_FUTURE, seen, look)
+        self._refusals.record(entry.refused(self._references.of(later, look.client.client_id)))
         raise later
 
-    def _record_foreign(
-        self,
-        event: Event,
-        seen: SessionRecord,
-        presented: RefreshToken,
-        client: Client,
-        caller: Caller,
-        refusal: Refused | None = None,
-    ) -> None:
+    def _record_foreign(self, event: Event, seen: SessionRecord, look: Look, refusal: Refused | None = None) -> None:
         """Record a token that came from elsewhere: its sender may be a thief, although nothing has changed."""
-        refused = refusal is not None
-        entry = refreshing.entry(event, seen, presented, client, caller, from_elsewhere=True, refused=refused)
+        entry = refreshing.entry(event, seen, look, from_elsewhere=True, refused=refusal is not None)
         if refusal is not None:
-            entry = entry.refused(self._references.of(refusal, client.client_id))
+            entry = entry.refused(self._references.of(refusal, look.client.client_id))
         self._refusals.record(entry)
 
     def _new_successor(self, presented: RefreshToken, generation: int) -> tuple[RefreshToken, dict[str, Any]]:

@@ -1,10 +1,10 @@
-"""How long a thread waits for the database, what a process knows of its clock, and when it was silent."""
+"""How long a thread waits for the database, and what a process knows of its clock."""
 
 import math
 import time
 
 from authserver.database import deadlines
-from authserver.database.deadlines import Clock, Silences
+from authserver.database.deadlines import Clock
 
 
 def test_an_inner_block_never_lasts_longer_than_the_outer_one():
@@ -40,33 +40,3 @@ def test_a_clock_learns_a_step_of_the_database_from_a_reader_who_found_it_wrong(
     assert clock.at(asked_at + 2) == 1_002_000, "such an answer says too little"
     clock.learn(5_000_000, slow, surely=True)
     assert clock.at(slow) == 5_000_000
-
-
-def test_a_silence_lasts_from_the_first_failure_to_the_next_write():
-    clock, silences = Clock(), Silences(timeout=0.01)
-    clock.learn(0, time.monotonic())
-    silences.note_write()
-    assert silences.since(0, clock) == 0
-    time.sleep(0.05)
-    silences.note_failure()
-    began = clock.at(time.monotonic())
-    silences.note_failure()
-    time.sleep(0.05)
-    assert silences.since(0, clock) >= 50, "it counts while it lasts"
-    silences.note_write()
-    ended = clock.at(time.monotonic())
-    silences.note_write()
-    assert 50 <= silences.since(0, clock) <= ended - began + 10 + 1
-    assert silences.since(ended, clock) == 0, "what happened after it is not older than it seems"
-
-
-def test_many_short_failures_do_not_drop_a_long_silence():
-    clock, silences = Clock(), Silences(timeout=0.01)
-    clock.learn(0, time.monotonic())
-    silences.note_failure()
-    time.sleep(0.05)
-    silences.note_write()
-    for _ in range(200):
-        silences.note_failure()
-        silences.note_write()
-    assert silences.since(0, clock) >= 50

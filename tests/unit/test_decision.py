@@ -83,7 +83,9 @@ def verdict(
     recovering: bool = False,
     **of_client: Any,
 ) -> Decision:
-    return decide(row or a_row(), token, replace(CLIENT, **of_client), caller, NOW, recovering=recovering)
+    client = replace(CLIENT, **of_client)
+    window_ms = client.retry_window * SECOND
+    return decide(row or a_row(), token, client, caller, NOW, window_ms=window_ms, recovering=recovering)
 
 
 # --- refused, and nothing is changed ---------------------------------------------------------------------------------
