@@ -19,9 +19,10 @@ from authserver.administration.context import AdminResources, open_counts
 from authserver.apis.store import CatalogueCache
 from authserver.clients.registry import ClientRegistry
 from authserver.console.entry import Console
-from authserver.database import schema
+from authserver.database import heartbeat, schema
 from authserver.database.engine import Database, open_database
 from authserver.database.failures import FailureLog
+from authserver.database.heartbeat import Heartbeat
 from authserver.database.status_indices import StatusIndices
 from authserver.keys.keyring import Keyring
 from authserver.keys.rotation import KeyRotation
@@ -39,6 +40,7 @@ from authserver.operations.health import Readiness
 from authserver.operations.housekeeping import Housekeeping
 from authserver.operations.logs import configure_logging
 from authserver.operations.proxies import TrustedProxies
+from authserver.operations.regularly import Regularly
 from authserver.pages import sign_in
 from authserver.pages.errors import ErrorForms, ErrorPages
 from authserver.pages.flashes import FlashSigner
@@ -177,6 +179,7 @@ def create_app(settings: Settings) -> Flask:
         counted=activity,
         uses=clients.uses,
         indices=services.opening.indices,
+        beside=[Regularly("heartbeat", heartbeat.EVERY, Heartbeat(database).beat)],
     )
     app.extensions["authserver"] = RunningApp(
         settings,

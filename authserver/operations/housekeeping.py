@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +25,7 @@ from authserver.database.failures import Unavailable
 from authserver.database.leases import Lease
 from authserver.database.status_indices import StatusIndices
 from authserver.keys.rotation import KeyRotation
+from authserver.operations.regularly import Regularly
 from authserver.operations.shared_work import LEASE_SECONDS, SharedWork
 from authserver.pages import visits
 from authserver.records import activity, metrics
@@ -62,7 +63,7 @@ class _Task:
 
 
 class Housekeeping:
-    """Runs the tasks until it is stopped. Start it in the worker, after the fork."""
+    """Runs the tasks, and what goes on `beside` them, until it is stopped. Start it in the worker, after the fork."""
 
     def __init__(
         self,
@@ -73,7 +74,9 @@ class Housekeeping:
         counted: Activity,
         uses: SecretUses,
         indices: StatusIndices,
+        beside: Sequence[Regularly] = (),
     ) -> None:
+        self._beside = beside
         self._database = database
         self._settings = settings
         self._activity = counted
@@ -99,11 +102,15 @@ class Housekeeping:
 
     def start(self) -> None:
         """Begin, in a thread of its own."""
+        for each in self._beside:
+            each.start()
         self._thread.start()
 
     def stop(self) -> None:
         """End after the batch that is under way, and write what was counted until now."""
         self._stopped.set()
+        for each in self._beside:
+            each.stop()
         if self._thread.is_alive():
             self._thread.join(_STOP_SECONDS)
         try:

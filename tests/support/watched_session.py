@@ -130,7 +130,25 @@ class WatchedSession:
 
     def pass_time(self, seconds: float) -> None:
         self.clock += seconds
+        self._age(seconds)
+
+    def fall_silent(self, seconds: float) -> None:
+        """Let time pass in which no worker can write. Windows do not pass, so neither does the model's clock.
+
+        A worker knows of it after its next beat.
+        """
+        self._age(seconds)
+        self.setup.sql("UPDATE leases SET until = until - :ms WHERE name = 'heartbeat'", ms=int(seconds * 1000))
+
+    def _age(self, seconds: float) -> None:
+        """Make the session older, and the silences before."""
         self.setup.back_date(self.id, seconds)
+        for (name,) in self.setup.sql("SELECT name FROM leases WHERE name LIKE 'heartbeat %'"):
+            ms = int(seconds * 1000)
+            earlier = f"heartbeat {int(name.partition(' ')[2]) - ms}"
+            self.setup.sql(
+                "UPDATE leases SET name = :to, until = until - :ms WHERE name = :of", of=name, to=earlier, ms=ms
+            )
 
     def backup(self) -> Backup:
         return Backup(dict(self.row._mapping), self.model, self.clock)

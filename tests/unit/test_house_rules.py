@@ -37,6 +37,7 @@ SQL_FILES: dict[str, str] = {
     "authserver/database/batches.py": "deleting a batch of any table",
     "authserver/database/transfer.py": "copies rows of any table",
     "authserver/database/leases.py": "its table and its two statements make a single file",
+    "authserver/database/heartbeat.py": "its few statements on the table of leases",
     "authserver/database/origin.py": "its table and its one statement make a single file",
     "authserver/tokens/status_list.py": "the one query that a status list is built from",
 }
