@@ -58,7 +58,8 @@ def decide(
 ) -> Decision:
     """Apply the table in its order. `now` is the database's time when the row was read, in milliseconds.
 
-    `window_ms` is how long ago the client's retry window began, which is longer after a silence. `recovering` says that an operator has declared a recovery (docs/decisions/recovery.md).
+    `window_ms` is how long ago the client's retry window began, which is longer after a silence. `recovering` says that an
+    operator has declared a recovery (docs/decisions/recovery.md).
     """
     refusal = _refusal_reason(row, client, now)
     if refusal is not None:
