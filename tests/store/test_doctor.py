@@ -101,6 +101,7 @@ FAULTS = [
     Fault("client.late-retries", W, lambda s: _web(s, late_retries=3), "3 late retries"),
     Fault("client.retry-window", W, lambda s: _web(s, retry_window=61), "61 s"),
     Fault("client.no-retry-window", N, lambda s: _web(s, retry_window=0), "signed out"),
+    Fault("client.short-retry-window", W, lambda s: _web(s, retry_window=9), "too late"),
     Fault("client.access-token-lifetime", W, lambda s: _web(s, access_token_lifetime=3601), "6750 section 5.3"),
     Fault(
         "client.refresh-lifetime",

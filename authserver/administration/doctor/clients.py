@@ -144,6 +144,7 @@ def late_retries(seen: Survey) -> Findings:
 
 
 def retry_window(seen: Survey) -> Findings:
+    least = of_settings.shortest_window(seen.settings)
     for row in seen.clients:
         if row.retry_window is not None and row.retry_window > of_settings.LONGEST_ADVISED_WINDOW:
             reason = (
@@ -154,6 +155,10 @@ def retry_window(seen: Survey) -> Findings:
         if row.retry_window == 0 and row.refresh_policy == "rotate" and "refresh_token" in row.grants:
             reason = "no retry window, so the app is signed out when it loses the answer to a refresh"
             yield _finding("no-retry-window", Severity.NOTE, row, reason, _edit(row, retry_window="30s"))
+        if 0 < (row.retry_window or 0) < least and row.refresh_policy == "rotate" and "refresh_token" in row.grants:
+            reason = f"a retry window of {row.retry_window} s: {of_settings.SHORT_WINDOW}"
+            command = _edit(row, retry_window=f"{min(max(30, least), of_settings.LONGEST_ADVISED_WINDOW)}s")
+            yield _finding("short-retry-window", Severity.WARNING, row, reason, command)
 
 
 def lifetimes(seen: Survey) -> Findings:

@@ -20,6 +20,7 @@ HOUR = 3600
 LONGEST_ADVISED_ACCESS_TOKEN = HOUR
 #: A thief who comes inside the window, right after the client, is not found out. Keep it as short as networks allow.
 LONGEST_ADVISED_WINDOW = 60
+SHORT_WINDOW = "an app that gets 503 from a database that stalls may come again too late, and is signed out"
 LONGEST_ADVISED_SESSION = 90 * DAY
 LONGEST_ADVISED_STATUS_TTL = 60
 #: NIST SP 800-63B-4 section 3.1.1.2, for a password that is the only factor.
@@ -167,6 +168,16 @@ def retry_window(settings: Settings) -> Findings:
         reason = "0, so an app that loses the answer to a refresh is signed out"
         command = set_to(tokens__retry_window="30s")
         yield _finding("no-retry-window", Severity.NOTE, "tokens.retry_window", reason, command)
+    if 0 < window < (least := shortest_window(settings)):
+        reason = f"{window} s: {SHORT_WINDOW} (database.timeout)"
+        short_enough = least <= LONGEST_ADVISED_WINDOW
+        command = set_to(tokens__retry_window=f"{max(30, least)}s") if short_enough else set_to(database__timeout="5s")
+        yield _finding("short-retry-window", Severity.WARNING, "tokens.retry_window", reason, command)
+
+
+def shortest_window(settings: Settings) -> int:
+    """The seconds that a client needs whose request met a stall: it waits for its 503, and its next request may wait too."""
+    return 2 * settings.database.timeout
 
 
 def status_ttl(settings: Settings) -> Findings:
