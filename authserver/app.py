@@ -179,7 +179,10 @@ def create_app(settings: Settings) -> Flask:
         counted=activity,
         uses=clients.uses,
         indices=services.opening.indices,
-        beside=[Regularly("heartbeat", heartbeat.EVERY, Heartbeat(database).beat)],
+        beside=[
+            Regularly("heartbeat", heartbeat.EVERY, Heartbeat(database).beat),
+            Regularly("status-lists", settings.status.ttl / 4, services.status_lists.keep_warm),
+        ],
     )
     app.extensions["authserver"] = RunningApp(
         settings,

@@ -2,7 +2,7 @@
 
 A list leaves out a session whose last access token has expired. So lists are nearly empty, compress to almost nothing,
 and are built by one statement from partial indexes. A node builds a list on demand and at most once a second, for any
-number of APIs.
+number of APIs. A list that was asked for is kept up to date for some time, because the next request does not wait for long.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ TYP = "statuslist+jwt"
 _REBUILD_SECONDS = 1.0
 #: Seconds that a request waits for the first list.
 _FIRST_SECONDS = 5.0
+#: Seconds for which a list is kept up to date after a request. The next one after that waits for a new list.
+_WARM_SECONDS = 600.0
 _TIME = re.compile(r"[0-9]{1,12}")
 
 
@@ -87,15 +89,30 @@ def uri(issuer: str, number: int) -> str:
 
 
 class StatusLists:
-    """Builds lists and keeps each for a second. Safe for threads; one per process."""
+    """Builds lists and keeps each for a second. Safe for threads; one per process.
 
-    def __init__(self, database: Database, keyring: Keyring, issuer: str, *, ttl: int, lifetime: int) -> None:
+    `keep_warm`, called every quarter of a `ttl`, lets no list in memory become older than that while the database
+    answers, however few requests there are. It drops lists that were not asked for in `warm` seconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keyring: Keyring,
+        issuer: str,
+        *,
+        ttl: int,
+        lifetime: int,
+        warm: float = _WARM_SECONDS,
+    ) -> None:
         self._database = database
         self._keyring = keyring
         self._issuer = issuer
         self.ttl = ttl
         self._lifetime = lifetime
+        self._warm = warm
         self._lists: dict[int, StatusList] = {}
+        self._asked_at: dict[int, float] = {}
         self._rebuilding: dict[int, Rereading] = {}
 
     def has(self, number: int) -> bool:
@@ -111,20 +128,32 @@ class StatusLists:
         Raises:
             TryLater: there is no list yet, and the database is too slow for the first.
         """
-        present = self._lists.get(number)
+        present = self._lists.get(number) or self._first(number)
         if present is None:
-            return self._first(number)
-        if time.monotonic() - present.built_at >= _REBUILD_SECONDS:
+            return None
+        self._asked_at[number] = now = time.monotonic()
+        if now - present.built_at >= _REBUILD_SECONDS:
             self._rebuilding[number].wait()
-        return self._lists[number]
+        return self._lists.get(number, present)
+
+    def keep_warm(self) -> None:
+        """Rebuild the lists that were asked for lately, and drop the others."""
+        for number, present in tuple(self._lists.items()):
+            now = time.monotonic()
+            if now - self._asked_at.get(number, float("-inf")) >= self._warm:
+                self._lists.pop(number, None)
+                self._asked_at.pop(number, None)
+            elif now - present.built_at >= self.ttl / 4:
+                self._rebuilding[number].wait(_FIRST_SECONDS)
 
     def _first(self, number: int) -> StatusList | None:
         if number >= self.count():
             return None
         self._rebuilding.setdefault(number, Rereading(lambda: self._rebuild(number))).wait(_FIRST_SECONDS)
-        if number not in self._lists:
+        first = self._lists.get(number)
+        if first is None:
             raise TryLater(Reason.DATABASE_UNAVAILABLE, retry_after=1)
-        return self._lists[number]
+        return first
 
     def _rebuild(self, number: int) -> None:
         self._lists[number] = self._build(number)
