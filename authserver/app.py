@@ -34,7 +34,7 @@ from authserver.oauth.errors import Refusals
 from authserver.oauth.grants import grant_classes
 from authserver.oauth.server import OAuthServer, Services
 from authserver.operations import exposition, health
-from authserver.operations.at_hand import at_hand, of_app
+from authserver.operations.at_hand import at_hand, for_pages, of_app
 from authserver.operations.headers import SecurityHeaders
 from authserver.operations.health import Readiness
 from authserver.operations.housekeeping import Housekeeping
@@ -104,6 +104,7 @@ def create_app(settings: Settings) -> Flask:
     keyring.current()
 
     clients = ClientRegistry(database, settings.tokens, max_age=cached)
+    clients.read_origins()
     catalogue = CatalogueCache(database, max_age=cached)
     audit = RefusalRecorder(database)
     activity = Activity()
@@ -191,7 +192,7 @@ def create_app(settings: Settings) -> Flask:
         hasher,
         housekeeping,
         oauth,
-        Hints(settings.server.kept_free, at_hand(of_app(context)), TURNED_AWAY.inc),
+        Hints(settings.server.kept_free, at_hand(of_app(context)), TURNED_AWAY.inc, for_pages(context)),
     )
     return app
 

@@ -49,7 +49,7 @@ class ClientRegistry:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
         self._origins: tuple[frozenset[str], float] = frozenset(), float("-inf")
-        self._rereading_origins = Rereading(self._read_origins)
+        self._rereading_origins = Rereading(self.read_origins)
 
     def find(self, client_id: str) -> Client | None:
         """Return the client, disabled or not, at most `max_age` seconds old, or None. Usually no statement."""
@@ -81,7 +81,12 @@ class ClientRegistry:
             self._rereading_origins.wait()
         return origin in self._origins[0]
 
-    def _read_origins(self) -> None:
+    def knows_origin(self, origin: str) -> bool:
+        """Whether a client has registered this origin, as far as it is in memory. Waits for nothing and reads nothing."""
+        return origin in self._origins[0]
+
+    def read_origins(self) -> None:
+        """Read the origins now."""
         read_at = time.monotonic()
         with self._database.autocommit() as connection:
             self._origins = store.read_origins(connection), read_at
@@ -115,6 +120,8 @@ class ClientRegistry:
             if len(self._entries) >= _MAX_ENTRIES:  # guessed ids must not fill the memory
                 self._entries.clear()
             self._entries[client_id] = _Entry(client, read_at, afresh_at)
+        if client is not None and client.enabled and not client.origins <= self._origins[0]:
+            self._origins = self._origins[0] | client.origins, self._origins[1]
         return client
 
 

@@ -1,4 +1,7 @@
-"""Which requests are answered from memory, whatever the database does. Threads are kept free for them."""
+"""Which requests are answered from memory, whatever the database does, and how the others are refused for want of a thread.
+
+Threads are kept free for what is in memory.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 
 from authserver.oauth.endpoints.base import Context, Endpoint
 from authserver.urls import path_of
+from authserver.web_apps import cors
 
 #: Whether the answer for the rest of a path is in memory.
 Known = Callable[[str], bool]
@@ -68,3 +72,23 @@ def at_hand(places: Iterable[Place]) -> Callable[[dict[str, Any]], bool]:
         return any(place.has(path, method) for place in every)
 
     return is_at_hand
+
+
+def for_pages(context: Context) -> Callable[[dict[str, Any]], cors.Headers]:
+    """Make the function that gives a refusal the headers without which a page sees a failed network (Fetch section 3.2).
+
+    It gets the WSGI environment of a request for which there is no thread, so it goes by what is in memory.
+    """
+    prefix, clients = path_of(context.issuer), context.server.services.clients
+    open_to = [(endpoint.rule(prefix).partition("<"), endpoint.cross_origin) for endpoint in context.endpoints]
+
+    def headers(environ: dict[str, Any]) -> cors.Headers:
+        path = environ["PATH_INFO"]
+        for (begins, more, _), who in open_to:
+            if path.startswith(begins) if more else path == begins:
+                if who == "registered":
+                    return cors.headers_unread(environ.get("HTTP_ORIGIN"), clients)
+                return [cors.FOR_ALL] if who == "any" else []
+        return []
+
+    return headers

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,16 +25,17 @@ _PATIENCE = 30
 
 @dataclass(frozen=True, slots=True)
 class Hints:
-    """What an application says about its requests. Both are called in the event loop, so they must not wait.
+    """What an application says about its requests. All are called in the event loop, so they must not wait.
 
     `at_hand` tells from the WSGI environment whether a request waits for nothing. `on_refused` is called for each
-    request that was refused. `kept_free` threads of a worker, at most a quarter, are never taken by requests that
+    request that was refused, and `headers` gives the headers that the refusal has beside its own. `kept_free` threads of a worker, at most a quarter, are never taken by requests that
     may wait.
     """
 
     kept_free: int
     at_hand: Callable[[dict[str, Any]], bool]
     on_refused: Callable[[], None]
+    headers: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda _environ: ()
 
 
 class Admission:

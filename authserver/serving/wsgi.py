@@ -83,7 +83,7 @@ class WSGIBridge:
         if not await self._admission.enter(presence):
             if self._hints is not None:
                 self._hints.on_refused()
-            return _busy(environ)
+            return self._busy(environ)
         answer, entered = None, time.monotonic()
         try:
             answer = await self._run(environ, presence)
@@ -103,11 +103,25 @@ class WSGIBridge:
             environ, presence, answered = self._jobs.get()
             presences.serve(presence)
             try:
-                answer = _busy(environ) if presence.is_gone() else _call(self._application, environ)
+                answer = self._busy(environ) if presence.is_gone() else _call(self._application, environ)
             except Exception:
                 logger.exception("The application failed")
                 answer = 500, [(b"content-length", b"0")], b""
             answered.get_loop().call_soon_threadsafe(_set_answer, answered, answer)
+
+    def _busy(self, environ: dict[str, Any]) -> Answer:
+        is_page = "text/html" in environ.get("HTTP_ACCEPT", "")
+        body = _BUSY_PAGE if is_page else _BUSY
+        more = () if self._hints is None else self._hints.headers(environ)
+        headers = [
+            (b"content-type", b"text/html; charset=utf-8" if is_page else b"application/json"),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            (b"retry-after", b"1"),
+            (b"content-length", str(len(body)).encode()),
+            *((name.lower().encode(), value.encode("latin-1")) for name, value in more),
+        ]
+        return 503, headers, body
 
     async def _lifespan(self, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         await receive()
@@ -120,19 +134,6 @@ class WSGIBridge:
 def _set_answer(answered: asyncio.Future[Answer], answer: Answer) -> None:
     if not answered.done():  # it is cancelled when the time to stop is over
         answered.set_result(answer)
-
-
-def _busy(environ: dict[str, Any]) -> Answer:
-    is_page = "text/html" in environ.get("HTTP_ACCEPT", "")
-    body = _BUSY_PAGE if is_page else _BUSY
-    headers = [
-        (b"content-type", b"text/html; charset=utf-8" if is_page else b"application/json"),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"retry-after", b"1"),
-        (b"content-length", str(len(body)).encode()),
-    ]
-    return 503, headers, body
 
 
 def _headers(scope: HTTPScope) -> dict[str, str]:

@@ -16,6 +16,8 @@ from authserver.clients.registry import ClientRegistry
 
 #: Every answer that depends on the origin has it, also without an origin: a cache must not mix the answers up.
 VARY: Final = ("Vary", "Origin")
+#: Pages of every origin may read the answer, without cookies.
+FOR_ALL: Final = ("Access-Control-Allow-Origin", "*")
 _PREFLIGHT_SECONDS: Final = 600
 _ALLOWED_HEADERS: Final = ("Authorization", "Content-Type")
 _EXPOSED_HEADERS: Final = "Retry-After, WWW-Authenticate"
@@ -25,9 +27,12 @@ Headers = list[tuple[str, str]]
 
 def headers_for(origin: str | None, client: Client | None) -> Headers:
     """The headers of an answer, for the client that the request was authenticated as."""
-    if origin is None or client is None or origin not in client.origins:
-        return [VARY]
-    return [VARY, *_allowed(origin), ("Access-Control-Expose-Headers", _EXPOSED_HEADERS)]
+    return _readable(origin if client is not None and origin in client.origins else None)
+
+
+def headers_unread(origin: str | None, clients: ClientRegistry) -> Headers:
+    """The headers of a refusal to a request that was not read, for pages of all origins that are in memory."""
+    return _readable(origin if origin is not None and clients.knows_origin(origin) else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Preflight:
 
     def for_all(self) -> Headers:
         """The headers for pages of every origin, without cookies."""
-        return [("Access-Control-Allow-Origin", "*"), *self._permissions()]
+        return [FOR_ALL, *self._permissions()]
 
     def _permissions(self) -> Headers:
         return [
@@ -57,6 +62,12 @@ class Preflight:
             ("Access-Control-Allow-Headers", ", ".join([*_ALLOWED_HEADERS, *self.request_headers])),
             ("Access-Control-Max-Age", str(_PREFLIGHT_SECONDS)),
         ]
+
+
+def _readable(origin: str | None) -> Headers:
+    if origin is None:
+        return [VARY]
+    return [VARY, *_allowed(origin), ("Access-Control-Expose-Headers", _EXPOSED_HEADERS)]
 
 
 def _allowed(origin: str) -> Headers:
