@@ -47,7 +47,8 @@ class Database:
     its statements. On SQLite only the waits for a connection and a lock are bounded.
 
     `failed_at` is when the database last failed, by `time.monotonic()`. `on_failure` gets each failure. `losses` counts
-    connections that broke or led to the wrong place: what answers after one may be another database.
+    connections that broke or led to the wrong place: what answers after one may be another database. `silences` knows
+    when no write could be committed.
     """
 
     def __init__(
