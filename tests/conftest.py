@@ -18,8 +18,10 @@ from authserver.app import RunningApp, create_app
 from authserver.settings.values import CacheSettings
 from tests.support.console import an_administrator
 from tests.support.memory import in_memory
-from tests.support.missing_parts import required
+from tests.support.missing_parts import missing, required
 from tests.support.oauth import OAuth, Person
+from tests.support.postgres import HOW, Cluster
+from tests.support.postgres_programs import Unavailable, newest
 from tests.support.routes import RouteOnce
 from tests.support.server import LiveServer
 from tests.support.setup import STALE, ANode, Setup, make_setup
@@ -68,6 +70,26 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def setup(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Setup]:
     """A fresh database with the schema and one API: SQLite, or the databases of the test's mark."""
     made = make_setup(getattr(request, "param", "sqlite"), tmp_path)
+    made.an_api()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def own_cluster() -> Iterator[Cluster]:
+    """A PostgreSQL of one file, which may stop or kill it."""
+    try:
+        made = Cluster(newest(), place=in_memory())
+    except Unavailable as reason:
+        missing("postgresql", f"{reason}; {HOW}")
+    yield made
+    made.remove()
+
+
+@pytest.fixture
+def on_own_cluster(own_cluster: Cluster, tmp_path: Path) -> Iterator[Setup]:
+    """A fresh database on it, with the schema and one API."""
+    made = make_setup("postgresql", tmp_path, postgres=own_cluster)
     made.an_api()
     yield made
     made.close()
@@ -154,6 +176,14 @@ def person(setup: Setup) -> Person:
 def live(setup: Setup) -> Iterator[LiveServer]:
     """A live server with two workers."""
     server = LiveServer(setup).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def live_on_own_cluster(on_own_cluster: Setup) -> Iterator[LiveServer]:
+    """The same on a PostgreSQL that the test may stop or kill."""
+    server = LiveServer(on_own_cluster).start()
     yield server
     server.stop()
 

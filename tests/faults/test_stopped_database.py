@@ -2,43 +2,27 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 
 from authserver.database import heartbeat
 from tests.support.hasher import until
-from tests.support.missing_parts import missing
 from tests.support.oauth import OAuth, claims, refused_as
-from tests.support.postgres import HOW, Cluster
-from tests.support.postgres_programs import Unavailable, newest
+from tests.support.postgres import Cluster
 from tests.support.server import LiveServer
-from tests.support.setup import Setup, make_setup
+from tests.support.setup import Setup
 
 pytestmark = pytest.mark.postgresql
 
 WINDOW = 3
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    try:
-        made = Cluster(newest())
-    except Unavailable as reason:
-        missing("postgresql", f"{reason}; {HOW}")
-    yield made
-    made.remove()
-
-
 @pytest.fixture
-def server(cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
-    setup = make_setup("postgresql", tmp_path, postgres=cluster)
-    setup.an_api()
-    live = LiveServer(setup, workers=1, AUTHSERVER_DATABASE__TIMEOUT="1").start()
+def server(on_own_cluster: Setup) -> Iterator[LiveServer]:
+    live = LiveServer(on_own_cluster, workers=1, AUTHSERVER_DATABASE__TIMEOUT="1").start()
     yield live
     live.stop()
-    setup.close()
 
 
 @pytest.fixture
@@ -57,13 +41,15 @@ def later(answer: httpx.Response) -> bool:
     return refused_as(answer, "temporarily_unavailable", 503) and int(answer.headers["retry-after"]) <= WINDOW // 2
 
 
-def test_a_refresh_that_the_database_reads_too_late_changes_nothing(server: LiveServer, oauth: OAuth, cluster: Cluster):
+def test_a_refresh_that_the_database_reads_too_late_changes_nothing(
+    server: LiveServer, oauth: OAuth, own_cluster: Cluster
+):
     """Once it was run after its caller had got 503, and a client that came again after the window was signed out."""
     setup = server.setup
     signed_in = oauth.sign_in(setup.a_person()).json()
     session_id, token = claims(signed_in["access_token"])["sid"], signed_in["refresh_token"]
     asked = backends(setup)
-    with cluster.stopped():
+    with own_cluster.stopped():
         assert later(oauth.refresh(token))
     until(lambda: asked - backends(setup))  # the statement was read before the end of its connection
     assert setup.session(session_id).generation == 0
@@ -71,13 +57,13 @@ def test_a_refresh_that_the_database_reads_too_late_changes_nothing(server: Live
     assert setup.session(session_id).generation == 1
 
 
-def test_the_window_does_not_pass_while_the_database_is_stopped(server: LiveServer, oauth: OAuth, cluster: Cluster):
+def test_the_window_does_not_pass_while_the_database_is_stopped(server: LiveServer, oauth: OAuth, own_cluster: Cluster):
     """Once a client was signed out whose rotation was being committed when the database stopped for longer."""
     setup = server.setup
     signed_in = oauth.sign_in(setup.a_person()).json()
     session_id, token = claims(signed_in["access_token"])["sid"], signed_in["refresh_token"]
     lost = oauth.refresh(token).json()["refresh_token"]
-    with cluster.stopped():
+    with own_cluster.stopped():
         for _ in range(WINDOW + 1):  # a second each
             assert later(oauth.refresh(token))
     assert oauth.refresh(lost).json()["refresh_token"] == lost, "nor does it pass for its successor"
@@ -87,10 +73,10 @@ def test_the_window_does_not_pass_while_the_database_is_stopped(server: LiveServ
 
 
 def test_a_worker_without_requests_notices_that_the_database_is_stopped(
-    server: LiveServer, oauth: OAuth, cluster: Cluster
+    server: LiveServer, oauth: OAuth, own_cluster: Cluster
 ):
     token = oauth.sign_in(server.setup.a_person()).json()["refresh_token"]
     lost = oauth.refresh(token).json()["refresh_token"]
-    with cluster.stopped():
+    with own_cluster.stopped():
         time.sleep(WINDOW + heartbeat.EVERY + 0.5)
     assert oauth.refresh(token).json()["refresh_token"] == lost

@@ -4,19 +4,15 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.support.databases import on_both_databases
-from tests.support.missing_parts import missing
 from tests.support.oauth import Person
-from tests.support.postgres import HOW, Cluster
-from tests.support.postgres_programs import Unavailable, newest
+from tests.support.postgres import Cluster
 from tests.support.retrying_clients import RetryingClients
 from tests.support.server import LiveServer
-from tests.support.setup import Setup, make_setup
+from tests.support.setup import Setup
 from tests.support.wsgi_server import wait_for
 
 pytestmark = on_both_databases
@@ -61,33 +57,13 @@ def test_a_server_whose_every_worker_was_killed_over_and_over_serves_again(live:
     wait_for(live.is_ready)
 
 
-@pytest.fixture
-def own_cluster() -> Iterator[Cluster]:
-    """A PostgreSQL of this test alone, which it may kill."""
-    try:
-        cluster = Cluster(newest())
-    except Unavailable as reason:
-        missing("postgresql", f"{reason}; {HOW}")
-    yield cluster
-    cluster.remove()
-
-
-@pytest.fixture
-def on_own_cluster(own_cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
-    """A live server on a database that the test may kill."""
-    setup = make_setup("postgresql", tmp_path, postgres=own_cluster)
-    setup.an_api()
-    server = LiveServer(setup).start()
-    yield server
-    server.stop()
-    setup.close()
-
-
 @pytest.mark.slow
 @pytest.mark.postgresql
-def test_a_database_that_crashes_during_refreshes_signs_nobody_out(own_cluster: Cluster, on_own_cluster: LiveServer):
-    setup = on_own_cluster.setup
-    clients = RetryingClients(on_own_cluster, setup.a_person(), CLIENTS)
+def test_a_database_that_crashes_during_refreshes_signs_nobody_out(
+    own_cluster: Cluster, live_on_own_cluster: LiveServer
+):
+    setup = live_on_own_cluster.setup
+    clients = RetryingClients(live_on_own_cluster, setup.a_person(), CLIENTS)
     crashes = 0
 
     def crash_the_database() -> None:

@@ -7,20 +7,17 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 
-import pytest
 from sqlalchemy import text
 
 from tests.support.oauth import OAuth
 from tests.support.parallel_refresh import RefreshingProcesses
 from tests.support.postgres import Cluster
-from tests.support.postgres_programs import newest
 from tests.support.prober import Prober, Sample
 from tests.support.proof import Proof
 from tests.support.retrying_clients import RetryingClient, RetryingClients
 from tests.support.server import LiveServer
-from tests.support.setup import Setup, make_setup
+from tests.support.setup import Setup
 
 CLIENTS = 40
 BURST = 200
@@ -30,23 +27,6 @@ SOON = 0.1
 BACK = 2.0
 PAUSE = 0.4  # seconds between two tries of one client: less than Retry-After, and the machine has time to spare
 DOCUMENTS = ("/healthz", "/.well-known/jwks.json", "/.well-known/oauth-authorization-server", "/status/0")
-
-
-@pytest.fixture
-def cluster() -> Iterator[Cluster]:
-    made = Cluster(newest())
-    yield made
-    made.remove()
-
-
-@pytest.fixture
-def server(cluster: Cluster, tmp_path: Path) -> Iterator[LiveServer]:
-    setup = make_setup("postgresql", tmp_path, postgres=cluster)
-    setup.an_api()
-    live = LiveServer(setup).start()
-    yield live
-    live.stop()
-    setup.close()
 
 
 @contextmanager
@@ -148,15 +128,16 @@ def check_refreshes(attempts: list[Attempt], began: float, ended: float, what: s
     assert recovery < BACK
 
 
-def test_stall(proof: Proof, server: LiveServer, cluster: Cluster):
+def test_stall(proof: Proof, live_on_own_cluster: LiveServer, own_cluster: Cluster):
     """A stopped PostgreSQL, and a locked table, under clients that refresh."""
 
     def stopped() -> AbstractContextManager[None]:
-        return cluster.stopped()
+        return own_cluster.stopped()
 
     def table_locked() -> AbstractContextManager[None]:
-        return locked(server.setup)
+        return locked(live_on_own_cluster.setup)
 
+    server = live_on_own_cluster
     burst(server, proof)
-    stall(server, proof.amount(8, 40), stopped, proof)
-    stall(server, proof.amount(6, 25), table_locked, proof)
+    stall(server, proof.amount(6, 40), stopped, proof)
+    stall(server, proof.amount(5, 25), table_locked, proof)
