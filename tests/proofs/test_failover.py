@@ -134,7 +134,7 @@ class Thefts:
         """The honest party goes on. An old token, of one generation ago or of two, is refused and ends the session."""
         for number, (session_id, oldest, older) in enumerate(self._kept):
             current = self._rotate(session_id, older)
-            self._setup.back_date(session_id, WINDOW + 1)
+            self._setup.let_the_window_pass(session_id, WINDOW)
             old = (older, oldest)[number % 2]
             assert refused_as(patiently(lambda: self._oauth.refresh(old)), "invalid_grant")  # noqa: B023
             assert self._setup.session(session_id).revoked_because == "reuse"
@@ -142,7 +142,7 @@ class Thefts:
         self._oauth.http.close()
 
     def _rotate(self, session_id: str, token: str) -> str:
-        self._setup.back_date(session_id, WINDOW + 1)
+        self._setup.let_the_window_pass(session_id, WINDOW)
         answer = patiently(lambda: self._oauth.refresh(token))
         assert answer.status_code == 200
         following: str = answer.json()["refresh_token"]
@@ -239,7 +239,7 @@ def has_rotated(clients: RoamingClients, count: int) -> Callable[[], bool]:
 def lose_the_standby(place: Place, clients: RoamingClients) -> str:
     """Kill the standby: every rotation waits. The operator lets go of it, and all clients are served. Returns what was seen."""
     for client in clients.clients:
-        place.setup.back_date(client.session_id, WINDOW + 1)
+        place.setup.let_the_window_pass(client.session_id, WINDOW)
     waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     long = f"{waiting} AND state_change < now() - interval '{STALL} s'"
     place.pair.standby.kill()

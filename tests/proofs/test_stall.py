@@ -17,7 +17,7 @@ from tests.support.prober import Prober, Sample
 from tests.support.proof import Proof
 from tests.support.retrying_clients import RetryingClient, RetryingClients
 from tests.support.server import LiveServer
-from tests.support.setup import Setup
+from tests.support.setup import SILENCES, Setup
 
 CLIENTS = 40
 BURST = 200
@@ -61,8 +61,8 @@ def refreshing(clients: list[RetryingClient], attempts: list[Attempt]) -> Iterat
 
 
 def let_the_windows_pass(setup: Setup) -> None:
-    """Make a rotation of each session due."""
-    setup.sql("UPDATE sessions SET rotated_at = rotated_at - :ms", ms=1000 * (WINDOW + 1))
+    """Make a rotation of each session due, also after a silence."""
+    setup.sql("UPDATE sessions SET rotated_at = rotated_at - :ms", ms=1000 * (WINDOW + SILENCES))
 
 
 def stall(server: LiveServer, seconds: int, cause: Callable[[], AbstractContextManager[None]], proof: Proof) -> None:

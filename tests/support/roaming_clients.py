@@ -146,7 +146,7 @@ class RoamingClients:
     def _let_the_window_pass(self, client: RoamingClient) -> None:
         while not self._over.is_set():
             try:
-                return self._setup.back_date(client.session_id, WINDOW + 1)
+                return self._setup.let_the_window_pass(client.session_id, WINDOW)
             except Unavailable:  # the database is down just now
                 self._over.wait(PAUSE)
         return None

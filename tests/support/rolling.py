@@ -105,7 +105,7 @@ class RollingClient:
         self.session_id = claims(self.access_token)["sid"]
 
     def refresh(self) -> None:
-        self._setup.back_date(self.session_id, WINDOW + 1)  # else the token would be kept
+        self._setup.let_the_window_pass(self.session_id, WINDOW)  # else the token would be kept
         used = self.refresh_token
         answer, first = self.ask(lambda oauth: oauth.refresh(used))
         self.hold(answer.json())

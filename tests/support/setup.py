@@ -37,6 +37,8 @@ from tests.support.postgres import Postgres, postgres_or_skip
 CHEAP = PasswordSettings(argon2_memory_kib=8, argon2_time_cost=1)
 #: Never expires within a test, so such a node notices no change by itself. The settings allow at most 5 seconds.
 STALE = CacheSettings().model_copy(update={"max_age": 3600.0})
+#: Seconds that are longer than the silences of any test: when its database was away, or no worker ran.
+SILENCES = 120
 #: The fixture `a_node`, which makes a node with these caches.
 ANode = Callable[[CacheSettings], OAuth]
 API = "https://api.example.com"
@@ -140,6 +142,10 @@ class Setup:
         columns = ("created_at", "auth_time", "last_used_at", "rotated_at", "access_expires_at", "idle_expires_at")
         moved = ", ".join(f"{column} = {column} - :ms" for column in (*columns, "absolute_expires_at"))
         self.sql(f"UPDATE sessions SET {moved} WHERE id = :id", ms=int(seconds * 1000), id=UUID(session_id))
+
+    def let_the_window_pass(self, session_id: str, window: float) -> None:
+        """Make a session older than its retry window, in which the silences of the test do not count."""
+        self.back_date(session_id, window + SILENCES)
 
     def session(self, session_id: str) -> Any:
         """A session's row."""
