@@ -104,7 +104,7 @@ def create_app(settings: Settings) -> Flask:
     keyring.current()
 
     clients = ClientRegistry(database, settings.tokens, max_age=cached)
-    clients.read_origins()
+    clients.learn_origins()
     catalogue = CatalogueCache(database, max_age=cached)
     audit = RefusalRecorder(database)
     activity = Activity()

@@ -49,7 +49,7 @@ class ClientRegistry:
         self._entries: dict[str, _Entry] = {}
         self._lock = threading.Lock()
         self._origins: tuple[frozenset[str], float] = frozenset(), float("-inf")
-        self._rereading_origins = Rereading(self.read_origins)
+        self._rereading_origins = Rereading(self._read_origins)
 
     def find(self, client_id: str) -> Client | None:
         """Return the client, disabled or not, at most `max_age` seconds old, or None. Usually no statement."""
@@ -85,8 +85,12 @@ class ClientRegistry:
         """Whether a client has registered this origin, as far as it is in memory. Waits for nothing and reads nothing."""
         return origin in self._origins[0]
 
-    def read_origins(self) -> None:
-        """Read the origins now."""
+    def learn_origins(self) -> None:
+        """Read the origins for `knows_origin`, at the start. The first preflight reads them again."""
+        self._read_origins()
+        self._origins = self._origins[0], float("-inf")
+
+    def _read_origins(self) -> None:
         read_at = time.monotonic()
         with self._database.autocommit() as connection:
             self._origins = store.read_origins(connection), read_at
