@@ -259,10 +259,8 @@ _SIXTH: Rows = {
     "sessions": [{**_FIFTH["sessions"][0], "subject": "auth0|507f1f77bcf86cd799439020"}],
 }
 
-_SEVENTH: Rows = {
-    **_SIXTH,
-    "recoveries": [{"id": "01890a5d000070008000000000000004", "started_at": _2024, "until": _2024}],
-}
+_RECOVERY = {"id": "01890a5d000070008000000000000004", "started_at": _2024, "until": _2024}
+_SEVENTH: Rows = _SIXTH | {"recoveries": [_RECOVERY]}
 
 _SEALED_SECRET = "RBzhe2+Fub36gTFNSM6aqFPaErn6rhEAt371wLFD5tW8eGTK/0+P48HSNrMGKbO2EtlVhX9ODO/AMq+Li3BdA8lb8N8="
 
