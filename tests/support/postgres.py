@@ -17,7 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -106,10 +106,19 @@ class Cluster(Postgres):
     """A cluster of our own in a temporary directory, reached by unix socket (trust) and loopback TCP (password).
 
     A test may stop, kill and start it. A keeper process waits at the other end of a pipe until this process ends in any
-    way, then stops and removes the cluster. With a `primary` it is a hot standby of that cluster.
+    way, then stops and removes the cluster. With a `primary` it is a hot standby of that cluster. With a `disk` (such as
+    "128m") it lies on a file system of that size, in segments of the log of 1 MB. `environment` is for the server.
     """
 
-    def __init__(self, binaries: Path, *, primary: Cluster | None = None, place: Path | None = None) -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        *,
+        primary: Cluster | None = None,
+        place: Path | None = None,
+        disk: str | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self.account = programs.account_to_run_under()
         self.directory = Path(tempfile.mkdtemp(prefix="authserver-pg-", dir=place))
         # The keeper starts first, so that it also cleans up after a crash half way.
@@ -120,6 +129,9 @@ class Cluster(Postgres):
             start_new_session=True,
         )
         atexit.register(self.remove)
+        self._environment = environment or {}
+        if disk:
+            programs.run(["mount", "-t", "tmpfs", "-o", f"size={disk}", "tmpfs", str(self.directory)], None)
         if self.account:
             shutil.chown(self.directory, self.account)
         self.log = self.directory / "log"
@@ -127,7 +139,7 @@ class Cluster(Postgres):
         if primary:
             self._copy(primary)
         else:
-            self._initialise(binaries)
+            self._initialise(binaries, *(["--wal-segsize", "1"] if disk else []))
         self.port = self._start_on_a_free_port(binaries)
         address = f"host={quote(str(self.directory), safe='')}&port={self.port}"
         super().__init__(
@@ -203,11 +215,11 @@ class Cluster(Postgres):
             self._keeper.stdin.close()
             self._keeper.wait()
 
-    def _initialise(self, binaries: Path) -> None:
+    def _initialise(self, binaries: Path, *more: str) -> None:
         initdb = [str(binaries / "initdb"), "--pgdata", str(self.directory / "data"), "--username", "postgres"]
         options = ["--encoding", "UTF8", "--locale", "C", "--auth-local", "trust", "--auth-host", "scram-sha-256"]
         # --no-sync concerns the making of the cluster only; while it runs, fsync is on as in production.
-        programs.run([*initdb, *options, "--no-sync"], self.account)
+        programs.run([*initdb, *options, "--no-sync", *more], self.account)
 
     def _copy(self, primary: Cluster) -> None:
         places = ["--dbname", primary.admin_url, "--pgdata", str(self.directory / "data")]
@@ -240,7 +252,9 @@ class Cluster(Postgres):
     def _control(self, *arguments: str) -> None:
         assert self.binaries is not None
         programs.run(
-            [str(self.binaries / "pg_ctl"), "--pgdata", str(self.directory / "data"), *arguments], self.account
+            [str(self.binaries / "pg_ctl"), "--pgdata", str(self.directory / "data"), *arguments],
+            self.account,
+            **self._environment,
         )
 
 

@@ -63,8 +63,8 @@ def account_to_run_under() -> str | None:
     raise Unavailable(message)
 
 
-def run(command: list[str], account: str | None) -> None:
-    """Run a program as `account`. Raises Unavailable with its output if it fails."""
+def run(command: list[str], account: str | None, **environment: str) -> None:
+    """Run a program as `account` with these variables more. Raises Unavailable with its output if it fails."""
     # Not into a pipe: the server that pg_ctl starts would hold the pipe open as long as it runs.
     with tempfile.TemporaryFile() as output:
         done = subprocess.run(
@@ -74,7 +74,7 @@ def run(command: list[str], account: str | None) -> None:
             stdout=output,
             stderr=output,
             cwd="/",
-            env={**os.environ, "LC_ALL": "C"},
+            env={**os.environ, "LC_ALL": "C", **environment},
             **_as(account),
         )
         output.seek(0)
@@ -95,6 +95,8 @@ def _keep(directory: Path, binaries: Path, account: str) -> None:
     stop = [str(binaries / "pg_ctl"), "--pgdata", str(directory / "data"), "stop", "--wait", "--mode", "immediate"]
     with contextlib.suppress(Unavailable):
         run(stop, account or None)
+    if directory.is_mount():
+        subprocess.run(["umount", "--lazy", directory], check=False)
     shutil.rmtree(directory, ignore_errors=True)
 
 
