@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
 import threading
 import time
@@ -12,12 +13,14 @@ from typing import Self
 class Forwarder:
     """Listens on `port` of this machine and leads each new connection to another port. Use it in a `with` block.
 
-    `delay` is the time in seconds that data take either way; it may change.
+    `delay` is the time in seconds that data take either way. `torn` is the share of what the servers send that breaks the
+    connection in its middle. Both may change.
     """
 
     def __init__(self, target: int) -> None:
         self._target = target
         self.delay = 0.0
+        self.torn = 0.0
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
         self._open: set[socket.socket] = set()
@@ -73,6 +76,9 @@ class Forwarder:
         with contextlib.suppress(OSError):
             while data := source.recv(65_536):
                 time.sleep(self.delay)
+                if source not in self._near and random.random() < self.torn:
+                    sink.sendall(data[: len(data) // 2])
+                    break
                 sink.sendall(data)
         for end in (source, sink):
             if end is source or end not in self._forgotten:
