@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.chaos_clients import Chaos, Clients
+from tests.support.chaos_clients import LINGERS, Chaos, Clients
 from tests.support.chaos_faults import FAULTS, HARMLESS, LARGE
 from tests.support.chaos_history import Act, Fault, Rules, Seen, check
 from tests.support.chaos_place import Place, a_place
@@ -25,11 +25,11 @@ NODES, CLIENTS, THIEVES = 2, 24, 2
 #: Seconds; the most that the settings allow. A client that lost an answer repeats it within the window by the database's
 #: clock, if that clock is not stepped forward by as much.
 WINDOW = 300
-#: Seconds for which requests may be put off after a fault.
+#: Seconds for which requests may be put off after a fault. In the full form the next fault often begins later than that.
 RECOVERY = 2.0
 #: Seconds of silence of the database in the whole run: the window may be longer by that.
 SILENCE = 900
-RULES = Rules(WINDOW, shorter=2 * LARGE, longer=2 * LARGE + SILENCE, recovery=RECOVERY)
+RULES = Rules(WINDOW, shorter=2 * LARGE, longer=2 * LARGE + SILENCE, recovery=RECOVERY, lingers=LINGERS)
 #: Seconds by which a session is made older, so that its predecessor is outside of the window in any case.
 AGE = WINDOW + int(RULES.longer) + 60
 
@@ -67,12 +67,12 @@ def test_chaos(proof: Proof, place: Place) -> None:
             faults.append(Fault(kind, began, ended))
             wait_for(lambda: clients.served_since(ended))  # noqa: B023
             recoveries[kind].append(time.monotonic() - ended)
-            time.sleep(proof.random.uniform(0, proof.amount(1, 2 * int(RECOVERY))))
+            time.sleep(proof.random.uniform(0, proof.amount(0, 4)))
     judged = check(chaos.history, [one for one in faults if one.kind in FAULTS], RULES)
     figures(proof, chaos.history, faults, recoveries)
     proof.figure("replays by thieves outside of the window: refused, session ended", str(judged.reuses))
     proof.figure("replays by thieves within the window: the same successor", str(judged.retries))
-    assert judged.problems == []
+    assert not judged.problems, "\n".join(judged.problems)
     assert {0, 503} <= {seen.status for seen in chaos.history}, "nothing broke"
     assert judged.reuses > 0
     assert judged.retries > 0

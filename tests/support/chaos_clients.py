@@ -21,6 +21,8 @@ from tests.support.setup import Setup
 
 #: Seconds until a client repeats a request. Between two refreshes it waits for up to a few times as long.
 PAUSE = 0.15
+#: Seconds for which a node may still work at a request whose connection broke: a few times `database.timeout`.
+LINGERS = 15
 #: Seconds that a client waits for an answer, and after which it opens a new connection.
 _PATIENCE, _STALE = 60, 2
 _AGAIN = (0, 503)  # no answer, and a request to come again
@@ -104,6 +106,7 @@ class HonestClient(_Caller):
         self.session = self.token = ""
         self.superseded: list[str] = []  # its old tokens of this session, for thieves
         self.rotated_at = 0.0
+        self._lost_at = 0.0  # when the last connection broke under a request
         self.served_at = 0.0  # when the last request that was answered began
 
     def work(self) -> None:
@@ -152,6 +155,8 @@ class HonestClient(_Caller):
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
             seen, session = self.ask(act, self.session, presented, **form)
+            if seen.status == 0:
+                self._lost_at = seen.ended
             if seen.status not in _AGAIN:
                 self.served_at = seen.began
                 return seen, session
@@ -159,7 +164,9 @@ class HonestClient(_Caller):
         raise AssertionError(f"no answer to a {act} in {_PATIENCE} s")
 
     def _pass_the_window(self) -> None:
-        """Make the rotation older. The client has got all its answers by then."""
+        """Make the rotation older, unless a request of the client may still be under way: that would come too late."""
+        if time.monotonic() - self._lost_at < LINGERS:
+            return
         began, status = time.monotonic(), 200
         try:
             self._chaos.setup.back_date(self.session, self._chaos.age)

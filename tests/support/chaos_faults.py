@@ -202,11 +202,10 @@ def _fill(ballast: Path, over: threading.Event) -> None:
 def _is_full(cluster: Cluster) -> bool:
     try:
         with psycopg.connect(cluster.admin_url, autocommit=True) as connection:
-            connection.execute("CREATE TABLE room AS SELECT generate_series(1, 200000)")
-            connection.execute("DROP TABLE room")
+            connection.execute("CREATE TEMPORARY TABLE room AS SELECT generate_series(1, 200000)")
     except psycopg.errors.DiskFull:
         return True
-    except psycopg.Error:  # the server died over it
+    except psycopg.Error:  # the server may have died over it
         return not _is_up(cluster)
     return False
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+#: Of a session with a problem, so many events are told.
+_TOLD = 8
+
 
 class Act(StrEnum):
     """What was done. `AGE` makes the rotation of a session `seconds` older, as if the client had paused."""
@@ -60,13 +63,14 @@ class Rules:
 
     `shorter`, `longer`: by how much the retry window may differ from the time that passed, because the database's clock is
     stepped, and because the window does not pass while the database is away. `recovery`: for how long after a fault
-    requests may be put off.
+    requests may be put off. `lingers`: for how long the server may still work at a request whose connection broke.
     """
 
     window: float
     shorter: float
     longer: float
     recovery: float
+    lingers: float
 
 
 @dataclass
@@ -110,6 +114,7 @@ class _Session:
     """What happened to one session, in the order in which it began."""
 
     def __init__(self, events: list[Seen], rules: Rules, judged: Judged) -> None:
+        self._events = events
         self._rules = rules
         self._judged = judged
         self._ages = [seen for seen in events if seen.act is Act.AGE]
@@ -134,13 +139,13 @@ class _Session:
         if rotation is not None:
             under_way = rotation.ended >= seen.began
             if seen.received != rotation.received and not (under_way and seen.received == seen.presented):
-                self._found("double spend: one token has two successors, or lives beside its successor")
+                self._found("double spend: one token has two successors, or lives beside its successor", seen)
         if self._ended_before(seen, self._sign_outs):
-            self._found("a token was accepted after its session was signed out")
+            self._found("a token was accepted after its session was signed out", seen)
         if self._ended_before(seen, self._reuses):
-            self._found("undetected reuse: a session outlived it")
+            self._found("undetected reuse: a session outlived it", seen)
         if self._is_old(seen):
-            self._found("undetected reuse: an old token was accepted")
+            self._found("undetected reuse: an old token was accepted", seen)
         elif seen.by_thief:
             self._judged.retries += 1
 
@@ -148,7 +153,7 @@ class _Session:
         """A refusal needs a cause: a sign-out, or a thief's token that was old by then or may have been."""
         replays = (one for one in self._refreshes if one.by_thief and one.status != 200 and self._may_be_old(one))
         if not any(cause.began < seen.ended for cause in (*self._sign_outs, *replays)):
-            self._found("false sign-out")
+            self._found("false sign-out", seen)
         elif self._is_old(seen):
             self._judged.reuses += 1
 
@@ -172,13 +177,28 @@ class _Session:
         rotation = self._rotations.get(seen.presented)
         if rotation is None:
             return True
-        if any(one.presented == rotation.received and one.began < seen.ended for one in self._refreshes):
+        until = seen.ended if seen.status else seen.ended + self._rules.lingers
+        if any(one.began < until and self._may_rotate(one, rotation.received) for one in self._refreshes):
             return True
-        aged = self._aged(lambda age: rotation.began < age.ended and age.began < seen.ended)
-        return seen.ended - rotation.began + aged >= self._rules.window - self._rules.shorter
+        aged = self._aged(lambda age: rotation.began < age.ended and age.began < until)
+        return until - rotation.began + aged >= self._rules.window - self._rules.shorter
+
+    @staticmethod
+    def _may_rotate(seen: Seen, token: str) -> bool:
+        """Whether this request may have superseded the token: not one that was refused, nor one that kept it."""
+        return seen.presented == token and seen.status != 400 and seen.received != token
 
     def _aged(self, counts: Callable[[Seen], bool]) -> float:
         return sum(age.seconds for age in self._ages if counts(age))
 
-    def _found(self, what: str) -> None:
-        self._judged.problems.append(what)
+    def _found(self, what: str, seen: Seen) -> None:
+        """Note a problem with what led to it: seconds before its answer, and the tokens by number."""
+        tokens = {token: str(number) for number, token in enumerate(self._rotations)}
+
+        def told(one: Seen) -> str:
+            who, moved = "thief" if one.by_thief else "client", (one.presented, one.received)
+            named = " to ".join(tokens.get(token, "newest") for token in moved if token)
+            return f"{seen.ended - one.began:.2f} to {seen.ended - one.ended:.2f} {who} {one.act} {one.status} {named}"
+
+        before = [one for one in self._events if one.began <= seen.ended][-_TOLD:]
+        self._judged.problems.append("\n  ".join([what, *map(told, before)]))

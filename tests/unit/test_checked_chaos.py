@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.chaos_history import Act, Fault, Judged, Rules, Seen, check
 
-RULES = Rules(window=30, shorter=5, longer=100, recovery=2)
+RULES = Rules(window=30, shorter=5, longer=100, recovery=2, lingers=5)
 FAULTS = [Fault("a database that was paused", 100, 110)]
 
 
@@ -63,6 +63,12 @@ GOOD = {
         refresh(101, "a", "", status=0, by_thief=True),
         refused(102, "c"),
     ],
+    "a thief whose replay was worked at after its connection broke": [
+        *ROTATED,
+        refresh(101, "a", "", status=0, by_thief=True),
+        refresh(103, "b", "c"),
+        refused(106, "c"),
+    ],
     "a thief after an aging that may have failed": [
         *ROTATED,
         replace(aged(101), status=0),
@@ -89,6 +95,10 @@ BAD = {
     "a client that is refused after a thief who was answered": (
         "false sign-out",
         [*ROTATED, refresh(29, "b", "b"), replay(30, "a", "b"), refused(31, "b")],
+    ),
+    "a client that is refused after a replay within the window that got no answer": (
+        "false sign-out",
+        [SIGN_IN, refresh(99, "a", "b"), refresh(101, "a", "", status=0, by_thief=True), refused(102, "b")],
     ),
     "a client that is refused before its sign-out": (
         "false sign-out",
@@ -138,12 +148,19 @@ def test_what_must_not_happen_is_found(problem: str, history: list[Seen]):
 
 
 def test_each_bad_history_has_one_kind_of_problem():
-    assert {len(set(judge(*history).problems)) for _, history in BAD.values()} == {1}
+    kinds = [{found.partition("\n")[0] for found in judge(*history).problems} for _, history in BAD.values()]
+    assert {len(found) for found in kinds} == {1}
 
 
 def test_an_answer_of_one_session_excuses_nothing_in_another():
     theft = [replace(seen, session="another") for seen in (*TWICE, refused_replay(4, "a"), refused(5, "c"))]
-    assert judge(*theft, *ROTATED, refused(5, "b")).problems == ["false sign-out"]
+    (found,) = judge(*theft, *ROTATED, refused(5, "b")).problems
+    assert found.splitlines() == [
+        "false sign-out",
+        "  5.50 to 5.00 client sign-in 200 0",
+        "  4.50 to 4.00 client refresh 200 0 to newest",
+        "  0.50 to 0.00 client refresh 400 newest",
+    ]
 
 
 def test_thefts_that_were_judged_are_counted():
