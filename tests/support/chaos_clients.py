@@ -21,7 +21,7 @@ from tests.support.setup import Setup
 
 #: Seconds until a client repeats a request. Between two refreshes it waits for up to a few times as long.
 PAUSE = 0.15
-#: Seconds for which a node may still work at a request whose connection broke: a few times `database.timeout`.
+#: Seconds for which a node may still work at a request whose connection broke (2 s were seen): thrice `database.timeout`.
 LINGERS = 15
 #: Seconds that a client waits for an answer, and after which it opens a new connection.
 _PATIENCE, _STALE = 60, 2
