@@ -95,17 +95,16 @@ def create_app(settings: Settings) -> Flask:
 
     database = open_database(app, settings, FailureLog().note)
     schema.check(database)
-    cached = settings.caches.max_age
 
     vault = open_vault(settings)
     key_rotation = KeyRotation(database, vault, schedule(settings), algorithm=settings.tokens.algorithm)
     key_rotation.ensure()
-    keyring = Keyring(database, vault, max_age=cached)
+    keyring = Keyring(database, vault, max_age=settings.caches.max_age)
     keyring.current()
 
-    clients = ClientRegistry(database, settings.tokens, max_age=cached)
+    clients = ClientRegistry(database, settings.tokens, max_age=settings.caches.max_age)
     clients.learn_origins()
-    catalogue = CatalogueCache(database, max_age=cached)
+    catalogue = CatalogueCache(database, max_age=settings.caches.max_age)
     audit = RefusalRecorder(database)
     activity = Activity()
     references = References(vault.reference_key())
