@@ -151,8 +151,9 @@ class FallingBack:
             self._looking.start()
 
     def _look(self, logs: bool) -> None:  # noqa: FBT001 - a thread's argument
+        pause = threading.Event()  # whose wait does not depend on the clock of the machine, as a sleep may
         while True:
-            time.sleep(self._pause)
+            pause.wait(self._pause)
             try:
                 self._store.prove()
             except StoreFailed:

@@ -122,11 +122,24 @@ def database_clock_stepped(seconds: int) -> Callable[[Place], AbstractContextMan
 
 
 @contextmanager
+def redis_restarted(place: Place) -> Iterator[None]:
+    """The nodes count failures by themselves meanwhile."""
+    place.redis.stop()
+    try:
+        yield
+    finally:
+        place.redis.start()
+
+
+@contextmanager
 def node_clock_stepped(place: Place) -> Iterator[None]:
     with _stepped(place, place.node_clock, LARGE):
         yield
 
 
+#: What fills a disk needs a small one.
+DISK_FULL = "the disk of the database full (ENOSPC)"
+DISK_FULL_FOR_LOG = f"{DISK_FULL}, so that it ended"
 #: By name. Those of `HARMLESS` may put off no request.
 FAULTS: dict[str, Callable[[Place], AbstractContextManager[None]]] = {
     "a worker killed with -9": worker_killed,
@@ -135,14 +148,15 @@ FAULTS: dict[str, Callable[[Place], AbstractContextManager[None]]] = {
     "the database killed with -9, and started": database_killed,
     "connections to the database cut in mid-answer": database_connections_cut,
     "connections of clients cut in mid-answer": client_connections_cut,
-    "the disk of the database full (ENOSPC)": disk_full,
-    "the disk of the database full (ENOSPC), so that it ended": disk_full_for_log,
+    DISK_FULL: disk_full,
+    DISK_FULL_FOR_LOG: disk_full_for_log,
     "the database read-only": database_read_only,
     f"the database's clock {SMALL} s forward or back": database_clock_stepped(SMALL),
     f"the database's clock {LARGE} s forward or back": database_clock_stepped(LARGE),
 }
 HARMLESS: dict[str, Callable[[Place], AbstractContextManager[None]]] = {
     f"a node's clock {LARGE} s forward or back": node_clock_stepped,
+    "Redis restarted": redis_restarted,
 }
 
 

@@ -131,7 +131,7 @@ class Cluster(Postgres):
         atexit.register(self.remove)
         self._environment = environment or {}
         if disk:
-            programs.run(["mount", "-t", "tmpfs", "-o", f"size={disk}", "tmpfs", str(self.directory)], None)
+            programs.mount(self.directory, disk)
         if self.account:
             shutil.chown(self.directory, self.account)
         self.log = self.directory / "log"

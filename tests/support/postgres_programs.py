@@ -83,6 +83,25 @@ def run(command: list[str], account: str | None, **environment: str) -> None:
             raise Unavailable(message)
 
 
+def mount(directory: Path, size: str) -> None:
+    """Lay a file system of this size, in memory, over a directory. Raises `Unavailable`."""
+    run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(directory)], None)
+
+
+def can_mount() -> bool:
+    """Whether this account may mount a file system. Root in a container often may not."""
+    directory = Path(tempfile.mkdtemp(prefix="authserver-mount-"))
+    try:
+        mount(directory, "1m")
+    except Unavailable:
+        return False
+    else:
+        subprocess.run(["umount", directory], check=True)
+        return True
+    finally:
+        directory.rmdir()
+
+
 def _as(account: str | None) -> dict[str, Any]:
     if not account:
         return {}
