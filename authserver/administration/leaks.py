@@ -12,7 +12,7 @@ _INTROSPECTED = 5
 
 
 def costs(row: KeyRecord, settings: Settings) -> Iterator[str]:
-    """Say it for this key, before or after the act. Marking a key signs nobody out."""
+    """Say it for this key, before or after the act. Marking a key ends no session."""
     nodes, apis = f"{settings.caches.max_age:g} s", f"{settings.keys.jwks_max_age} s"
     if row.state == State.NEXT:
         yield "The key was never used: nothing that the server made is refused. Another next key takes its place."

@@ -39,7 +39,7 @@ class Readiness:
 
     def problems(self) -> list[str]:
         """What keeps this node from working, at most `_EXPIRED` seconds old; empty if it is ready."""
-        # A thread of its own checks. While the last result is good nobody waits for it, so this answers while the
+        # A thread of its own checks. While the last result is good no request waits for it, so this answers while the
         # database hangs. A check that was under way may have begun before a failure: then one more is needed.
         if self._is_older(_FRESH) and not self._is_older(_EXPIRED):
             self._checking.wait()

@@ -113,5 +113,5 @@ def _with(strangers: Strangers, empty_at: int, failures: int) -> Strangers:
 
 
 def _milliseconds() -> int:
-    """A clock that nobody sets back."""
+    """A clock that is never set back."""
     return time.monotonic_ns() // 1_000_000

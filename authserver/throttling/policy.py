@@ -138,8 +138,8 @@ class Rules:
         def rule(free: int, period: int, longest: int = longest) -> Rule:
             return Rule(free or _UNLIMITED, period, longest)
 
-        # Where nobody shares a bucket, one failure is forgotten in the time of the longest delay: whoever tries again at
-        # the end of each delay stays at the longest.
+        # A bucket of one account or link forgets one failure in the time of the longest delay: an attacker who tries again
+        # at the end of each delay stays at the longest.
         return cls(
             address=rule(settings.address, _ADDRESS_PERIOD),
             network=rule(settings.address * _NETWORK_SHARE, _NETWORK_PERIOD),

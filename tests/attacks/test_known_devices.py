@@ -1,4 +1,4 @@
-"""Known devices: strangers and neighbours never delay them, and they vouch for nobody but their user."""
+"""Known devices: strangers and neighbours never delay them, and they vouch for their user alone."""
 
 from __future__ import annotations
 

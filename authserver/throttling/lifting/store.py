@@ -63,7 +63,7 @@ def full(
 ) -> Iterator[tuple[Kind | None, int, Bucket | Strangers]]:
     """What was charged lately and is above its limit, with the database's time. One statement, which only reads.
 
-    A range of slots bounds its work, whatever the planner knows. With a LIMIT, PostgreSQL may sort all rows.
+    A range of slots bounds its work. With a LIMIT, PostgreSQL may sort all rows.
     """
     parts = [_full_of(kind, rules.of_kind(kind), slots[kind]) for kind in Kind]
     in_a_row = or_(_is_full(_S, rules.account), and_(_S.failures >= rules.in_a_row, _is_late(_S, rules.account)))
