@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import httpx
 
-from authserver.database.identifiers import new_id
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling import store
 from authserver.throttling.policy import Kind, Rules
 from authserver.throttling.slots import Slots
-from authserver.users import store as users
 from tests.support.databases import on_postgresql
+from tests.support.many_users import PASSWORD, add_users
 from tests.support.oauth import App, OAuth, Person
 from tests.support.proof import Proof
 from tests.support.server import LiveServer
 from tests.support.setup import Setup
 from tests.support.throttle_model import Model
+from tests.support.visitor import Visitor
 
 pytestmark = on_postgresql
 RULES = Rules.of(ThrottlingSettings())
@@ -73,9 +73,9 @@ class Attack:
                 self._stopped.wait(min(wait, 0.05) if answer.status_code == 503 else wait)
 
 
-def guess(oauth: OAuth, username: str, address: str, password: str = "wrong password") -> httpx.Response:
+def guess(oauth: OAuth, username: str, address: str, password: str = "wrong password", **more: str) -> httpx.Response:
     oauth = OAuth(oauth.http, oauth.app, {"X-Forwarded-For": address})
-    return oauth.token(grant_type="password", username=username, password=password)
+    return oauth.token(grant_type="password", username=username, password=password, **more)
 
 
 def signs_in(oauth: OAuth, person: Person, address: str) -> httpx.Response:
@@ -144,6 +144,9 @@ def many_addresses(proof: Proof, server: LiveServer, app: App, owner: OAuth, vic
         # Each success of the owner ends the failures in a row, and gives the attackers nothing.
         slowest = the_owner_signs_in(owner, victim, proof.amount(3, 15))
         refused = signs_in(owner, victim, NEW)
+        code = a_code(server, victim)
+        with_code = guess(owner, victim.username, NEW, victim.password, sign_in_code=code)
+    assert with_code.status_code == 200, "above a hundred failures the owner signs in with a code"
     assert attack.answers[400] == RULES.in_a_row, attack.answers
     assert set(attack.answers) <= {400, 429, 503}
     assert refused.status_code == 429
@@ -154,6 +157,18 @@ def many_addresses(proof: Proof, server: LiveServer, app: App, owner: OAuth, vic
     )
     proof.figure("the same: requests answered 429", str(attack.answers[429]))
     proof.figure("slowest sign-in of the owner meanwhile, known place, 500 addresses", f"{slowest * 1000:.0f} ms")
+
+
+def a_code(server: LiveServer, victim: Person) -> str:
+    """The owner makes a sign-in code at home."""
+    page = "/account/new-device"
+    with server.http(headers={"X-Forwarded-For": HOME}) as http:
+        browser = Visitor(http, server.url)
+        while browser.sign_in(victim).status_code == 503:
+            time.sleep(0.05)
+        browser.get(page)
+        (code,) = re.findall(r'<code id="sign-in-code">([^<]+)</code>', browser.submit(page).text)
+    return str(code)
 
 
 def the_owner_signs_in(owner: OAuth, victim: Person, seconds: float) -> float:
@@ -184,19 +199,12 @@ def spraying(proof: Proof, owner: OAuth, victim: Person) -> None:
 def a_backend(proof: Proof, setup: Setup, backend: OAuth) -> None:
     """Each user types a wrong password and then the right one, through one client and from one address."""
     count = proof.amount(60, 10_000)
-    encoded = setup.hasher.hash("correct horse")
-    rows: list[dict[str, Any]] = [
-        {
-            "id": new_id(), "username": name, "username_key": name, "email": None, "email_key": None,
-            "password_hash": encoded, "roles": frozenset(), "subject": None, "enabled": True,
-        }
-        for name in (f"user-{number}" for number in range(count))
-    ]  # fmt: skip
-    setup.transaction(lambda connection: users.add_all(connection, rows))
+    names = [f"user-{number}" for number in range(count)]
+    add_users(setup, names)
     answers: Counter[int] = Counter()
-    for row in rows:
-        answers[guess(backend, row["username"], "100.64.4.4").status_code] += 1
-        answers[guess(backend, row["username"], "100.64.4.4", "correct horse").status_code] += 1
+    for name in names:
+        answers[guess(backend, name, "100.64.4.4").status_code] += 1
+        answers[guess(backend, name, "100.64.4.4", PASSWORD).status_code] += 1
     assert answers == {400: count, 200: count}
     proof.figure(f"a backend with {count:,} users behind one address: sign-ins delayed", "0")
 
