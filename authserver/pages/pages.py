@@ -206,7 +206,7 @@ class Pages:
         form = resending.posted()
         wanted = self.local(request.full_path.rstrip("?"), self.home) if resending.has_page() else self.home
         problem = resending.PUT_OFF if form is not None else resending.LOST
-        return render("pages/sign_in.html", 403, wanted=wanted, login="", problem=problem, resend=form)
+        return render("pages/sign_in.html", 403, wanted=wanted, login="", problem=problem, resend=form, asks_code=False)
 
     def show_again(self, form: resending.LateForm, status: int) -> Response:
         """The page that shows a form that came too late, and asks whether to send it."""
