@@ -18,7 +18,7 @@ def proof(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]) ->
     made = Proof(name, request.config.getoption("--seed"), full=not request.config.getoption("--short"))
     yield made
     with capsys.disabled():
-        sys.stdout.write(f"\n{name}\n{made.report()}\n")
+        sys.stderr.write(f"\n{name}\n{made.report()}\n")  # which also reaches the terminal from a process of several
     if made.full and not request.session.testsfailed:
         title = (request.node.obj.__doc__ or name).strip().partition("\n")[0].rstrip(".")
         made.write(title, next(iter(programs.find_all()), None))

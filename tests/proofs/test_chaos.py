@@ -19,7 +19,7 @@ from tests.support.chaos_place import Place, a_place
 from tests.support.proof import Proof
 from tests.support.wsgi_server import wait_for
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.measures]
 
 NODES, CLIENTS, THIEVES = 2, 24, 2
 #: Seconds; the most that the settings allow. A client that lost an answer repeats it within the window by the database's
@@ -41,11 +41,11 @@ def place(proof: Proof, tmp_path: Path) -> Iterator[Place]:
 
 
 def schedule(proof: Proof, place: Place) -> Iterator[tuple[str, float]]:
-    """Each kind of fault once in any order, each for some seconds. In the full form again and again."""
+    """Kinds of faults in any order, each for some seconds: a third of them, or in the full form all, again and again."""
     kinds = sorted((FAULTS | HARMLESS).keys() - (set() if place.has_small_disk else {DISK_FULL, DISK_FULL_FOR_LOG}))
     until = time.monotonic() + proof.amount(0, 600)
     for number in itertools.count():
-        for kind in proof.random.sample(kinds, len(kinds)):
+        for kind in proof.random.sample(kinds, proof.amount(len(kinds) // 3, len(kinds))):
             if number and time.monotonic() > until:
                 return
             yield kind, proof.random.uniform(0.5, proof.amount(1, 8))
@@ -76,7 +76,8 @@ def test_chaos(proof: Proof, place: Place) -> None:
     proof.figure("replays by thieves outside of the window: refused, session ended", str(judged.reuses))
     proof.figure("replays by thieves within the window: the same successor", str(judged.retries))
     assert not judged.problems, "\n".join(judged.problems)
-    assert {0, 503} <= {seen.status for seen in chaos.history}, "nothing broke"
+    broken = {0, 503} & {seen.status for seen in chaos.history}
+    assert len(broken) >= proof.amount(1, 2), "nothing broke"
     assert judged.reuses > 0
     assert judged.retries > 0
     assert "Traceback" not in place.logs, place.logs[place.logs.index("Traceback") :][:3000]

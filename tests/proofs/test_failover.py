@@ -29,7 +29,7 @@ from tests.support.server import LiveServer
 from tests.support.setup import Setup, make_setup
 from tests.support.wsgi_server import wait_for
 
-pytestmark = pytest.mark.postgresql
+pytestmark = [pytest.mark.postgresql, pytest.mark.measures]
 
 NODES, CLIENTS, SACRIFICED = 3, 50, 4
 #: Without synchronous replication: how many clients rotate at least after the standby has got its last write.

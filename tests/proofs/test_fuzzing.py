@@ -93,7 +93,7 @@ class Campaign:
 
     def run(self, *, has_authority: bool) -> Verdicts:
         """Send a quarter of the requests."""
-        total, left = Verdicts(), self._proof.amount(44, 2500)
+        total, left = Verdicts(), self._proof.amount(24, 2500)
         while left > 0:
             material = self._maker.make() if has_authority else self._strangers
             makers = [

@@ -27,6 +27,8 @@ from tests.support.proof import Proof
 from tests.support.server import LiveServer
 from tests.support.setup import API, Setup, make_setup
 
+pytestmark = pytest.mark.measures
+
 CONNECTIONS = 8
 ROUNDS = 3
 #: The cost with the most sessions may be so many times the cost with the fewest.
@@ -123,7 +125,7 @@ def test_growth_of_cost(proof: Proof, cluster: Cluster, tmp_path: Path):
     Each refresh is of another session, picked at random: the row is rarely in a page that the last ones have read.
     """
     sizes = (10_000, 1_000_000, 10_000_000) if proof.full else (3_000, 60_000)
-    each = proof.amount(800, 3_000)
+    each = proof.amount(300, 3_000)
     cheapest: dict[int, Cost] = {}
     for size in sizes:
         with crowd(cluster, tmp_path / str(size), size) as many:
@@ -176,7 +178,7 @@ def test_growth_under_load(proof: Proof, cluster: Cluster, tmp_path: Path):
     On two nodes sessions are opened, refreshed and ended all the time. The clean-up deletes the ended ones meanwhile. Time
     passes faster for ended sessions: each look makes the last access token of those that wait to be deleted expire.
     """
-    count, seconds, looks = proof.amount(20_000, 1_000_000), proof.amount(8, 1200), proof.amount(4, 60)
+    count, seconds, looks = proof.amount(20_000, 1_000_000), proof.amount(5, 1200), proof.amount(4, 60)
     environment = {
         "AUTHSERVER_RETENTION__ENDED_SESSIONS": "0",
         "AUTHSERVER_RETENTION__PRUNE_INTERVAL": str(proof.amount(1, 60)),

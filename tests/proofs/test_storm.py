@@ -25,6 +25,8 @@ from tests.support.proof import Proof
 from tests.support.server import LiveServer
 from tests.support.setup import API, Setup, make_setup
 
+pytestmark = pytest.mark.measures
+
 STORM = 20  # times what the machine can hash
 SIGN_INS = 64
 AWAY = 0.2
@@ -66,7 +68,7 @@ def measure(
 
     `move` is called when all clients have signed in.
     """
-    seconds = proof.amount(3, 60)
+    seconds = proof.amount(2, 60)
     rate = proof.amount(40, 100)
     connections = rate // 2  # enough, even if each answer takes 0.4 s
     capacity = max(1, usable_cores() - 1) * 1000 / bare_argon2()
