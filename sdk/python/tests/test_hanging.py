@@ -232,7 +232,7 @@ def test_a_child_process_tries_again_though_a_thread_was_trying_when_it_was_fork
 
 
 def test_a_resolver_that_hangs_keeps_no_call(monkeypatch):
-    asked, ended = threading.Event(), threading.Event()
+    asked, ended, before = threading.Event(), threading.Event(), set(threading.enumerate())
 
     def hang(*_arguments, **_named):
         asked.set()
@@ -249,3 +249,5 @@ def test_a_resolver_that_hangs_keeps_no_call(monkeypatch):
         assert time.monotonic() - started < SOON
     assert asked.is_set()
     ended.set()
+    for thread in set(threading.enumerate()) - before:  # what they say at their end belongs to no other test
+        thread.join(60)
