@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling.counters import Charges
 from authserver.throttling.local import LocalCounters
-from authserver.throttling.outside import FallingBack, StoreAway
+from authserver.throttling.outside import FallingBack, StoreAway, StoreFailed
 from authserver.throttling.policy import Kind, Rules
 from authserver.throttling.redis import RedisCounters, open_client
 from authserver.throttling.slots import Slot
@@ -178,7 +178,7 @@ def test_a_program_that_speaks_something_else_is_a_store_that_is_away(falling_ba
         other.join()
 
 
-def test_a_store_with_another_certificate_than_the_named_one_gets_no_password(falling_back: Make, tmp_path: Path):
+def test_a_store_with_another_certificate_than_the_named_one_gets_no_password(tmp_path: Path):
     (tmp_path / "other").mkdir()
     right, wrong = make_certificate(tmp_path, "localhost"), make_certificate(tmp_path / "other", "localhost")
     port = str(free_port())
@@ -186,9 +186,14 @@ def test_a_store_with_another_certificate_than_the_named_one_gets_no_password(fa
     with RedisServer(**files) as server:
         url = f"rediss://:{PASSWORD}@localhost:{port}/0"
         for without in (url, f"{url}?ssl_ca_certs={wrong}"):
-            assert falling_back(without).charge(ATTEMPT) is None
+            with (
+                open_client(without, timeout=5) as client,
+                pytest.raises(StoreFailed, match="certificate verify failed"),
+            ):
+                RedisCounters(client, RULES, "test").charge(ATTEMPT)
             assert server.rows() == {}
-        assert falling_back(f"{url}?ssl_ca_certs={right}").charge(ATTEMPT) is None
+        with open_client(f"{url}?ssl_ca_certs={right}", timeout=5) as client:
+            assert RedisCounters(client, RULES, "test").charge(ATTEMPT) is None
         assert len(server.rows()) == 2
 
 

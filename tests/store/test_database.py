@@ -167,7 +167,7 @@ def test_the_statements_of_a_command_have_no_bound(empty_postgresql: Database):
 def test_a_silence_ends_with_a_write_and_not_with_an_answer(setup: Setup):
     """A commit may hang while reads are answered: once their answers ended the silence, and its clients were signed out."""
     person = setup.a_person()
-    silences = setup.database._silences
+    silences = setup.database.silences
     silences.note_failure()
     setup.database.now()
     with setup.database.transaction() as connection:
