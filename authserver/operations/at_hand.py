@@ -1,4 +1,4 @@
-"""Which requests are answered from memory, whatever the database does, and how the others are refused for want of a thread.
+"""Which requests are answered from memory while the database is away, and how the others are refused for want of a thread.
 
 Threads are kept free for what is in memory.
 """

@@ -80,7 +80,7 @@ def test_a_count_says_when_the_next_attempt_may_come(counts: Counts, throttle: T
     assert 0 < place.next_at - setup.database.now() <= RULES.place.longest
     setup.sql("UPDATE throttle_buckets SET charged_at = charged_at + 90000000 WHERE kind = 3")
     place = {count.kind: count for count in counts.read(Named(("anna",), HERE))}["place"]
-    assert place.next_at is None, "the clock was set back, which delays nobody"
+    assert place.next_at is None, "the clock was set back, which gives no delay"
 
 
 def test_failures_of_strangers_in_a_row_are_halved_each_day(counts: Counts, throttle: Throttle, setup: Setup):
