@@ -72,18 +72,15 @@ def measure(
     rate = proof.amount(40, 100)
     connections = rate // 2  # enough, even if each answer takes 0.4 s
     capacity = max(1, usable_cores() - 1) * 1000 / bare_argon2()
-    with (
-        Load(target, connections) as refreshes,
-        Load(target, SIGN_INS) as sign_ins,
-        ThreadPoolExecutor(1) as beside,
-    ):
+    with Load(target, connections) as refreshes:
         refreshes.run("refresh", connections)
         move()
         quiet = refreshes.paced("refresh", rate, seconds)
         before = max(map(pss_mib, server.worker_pids()))
-        signing_in = beside.submit(sign_ins.paced, "password", STORM * capacity, seconds)
-        stormed = refreshes.paced("refresh", rate, seconds)
-        signed_in = signing_in.result()
+        with Load(target, SIGN_INS) as sign_ins, ThreadPoolExecutor(1) as beside:
+            signing_in = beside.submit(sign_ins.paced, "password", STORM * capacity, seconds)
+            stormed = refreshes.paced("refresh", rate, seconds)
+            signed_in = signing_in.result()
         grown = max(map(pss_mib, server.worker_pids())) - before
     proof.figure(f"{what}: refresh p50, p99, quiet", percentiles(quiet))
     proof.figure(f"{what}: refresh p50, p99, in the storm", percentiles(stormed))
