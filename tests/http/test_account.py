@@ -243,3 +243,12 @@ def test_pages_name_an_administrators_scopes_in_words(visitor: Visitor, oauth: O
     open_session(oauth.as_app(app), person, scope=scope)
     visitor.sign_in(person)
     assert "Administration:</strong> See clients" in visitor.follow().text
+
+
+def test_the_navigation_marks_the_page_also_after_a_form(visitor: Visitor, person: Person):
+    visitor.sign_in(person)
+    assert 'href="/account/new-device" aria-current="page"' in visitor.get("/account/new-device").text
+    assert 'href="/account/new-device" aria-current="page"' in visitor.submit("/account/new-device").text
+    refused = change(visitor, "wrong", NEW)
+    assert refused.text.count('aria-current="page"') == 1
+    assert 'href="/account/password" aria-current="page"' in refused.text
