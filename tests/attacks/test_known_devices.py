@@ -140,6 +140,16 @@ def test_the_cookie_is_hidden_from_pages_and_stays_for_a_year(browser_at: Browse
     assert device_cookie(signed_in_before(browser_at(HOME), person)) != first
 
 
+@pytest.fixture
+def attacked(from_address: From, person: Person, setup: Setup) -> tuple[OAuth, str]:
+    """An app with its refresh token, whose user is attacked and has no known place any more."""
+    app = from_address(HOME)
+    token = token_answer(app.sign_in(person)).refresh_token
+    attack(setup, from_address, person)
+    forget_places(setup)
+    return app, token
+
+
 @pytest.mark.parametrize(
     "end",
     [
@@ -153,12 +163,9 @@ def test_the_cookie_is_hidden_from_pages_and_stays_for_a_year(browser_at: Browse
     ],
 )
 def test_a_refresh_token_that_vouches_for_nothing_changes_no_answer(
-    from_address: From, person: Person, setup: Setup, end: str
+    attacked: tuple[OAuth, str], person: Person, setup: Setup, end: str
 ):
-    app = from_address(HOME)
-    token = token_answer(app.sign_in(person)).refresh_token
-    attack(setup, from_address, person)
-    forget_places(setup)
+    app, token = attacked
     setup.sql(f"UPDATE sessions SET {end}")
     assert app.sign_in(person, refresh_token=token).status_code == 429
     setup.sql("UPDATE throttle_strangers SET failures = 0")
@@ -174,12 +181,9 @@ def test_a_refresh_token_that_vouches_for_nothing_changes_no_answer(
     ],
 )
 def test_a_refresh_token_of_a_session_that_is_over_for_a_while_still_tells_a_device(
-    from_address: From, person: Person, setup: Setup, end: str
+    attacked: tuple[OAuth, str], person: Person, setup: Setup, end: str
 ):
-    app = from_address(HOME)
-    token = token_answer(app.sign_in(person)).refresh_token
-    attack(setup, from_address, person)
-    forget_places(setup)
+    app, token = attacked
     setup.sql(f"UPDATE sessions SET {end}")
     assert app.sign_in(person, refresh_token=token).status_code == 200
 
