@@ -73,17 +73,16 @@ class PasswordHasher:
         """
         secret = _to_bytes(password)
         with self.pool.slot():
-            matches = unreadable = False
+            stored = encoded or self._dummy_hash
             try:
-                matches = encoded is not None and self._compare(secret, encoded)
+                matches = self._compare(secret, stored)
             except ValueError as error:
                 _log.error("A stored password hash cannot be read: %s", type(error).__name__)
-                unreadable = True
-            if encoded is None or unreadable:
                 self._argon2id.matches(secret, self._dummy_hash)
-            elif matches and not self._argon2id.is_own(encoded):
+                return Verification(matches=False, unreadable=True)
+            if matches and not self._argon2id.is_own(stored):
                 return Verification(matches=True, rehashed=self._argon2id.hash(secret))
-            return Verification(matches, unreadable=unreadable)
+            return Verification(matches)
 
     def hash(self, password: str) -> str:
         """The encoded hash to store, with a new salt. Does not check the rules of passwords (`rules`)."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Text, case, cast, false, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Text, and_, case, cast, false, func, insert, literal, select, update
 
 from authserver.clients.model import ClientRecord
 from authserver.database.sql import now_ms, position
@@ -22,7 +22,15 @@ _COLUMNS = UserRecord.__table__.columns
 _PRESENT = UserRecord.removed_at.is_(None)
 _list_key = func.coalesce(UserRecord.username_key, UserRecord.email_key)
 _ARGON2ID = "$argon2id$v=19$"
-_VERIFIER = (UserRecord.id, UserRecord.password_hash, UserRecord.password_version, UserRecord.enabled, now_ms())
+_ONE_ROW = select(literal(1).label("one")).subquery("one_row")
+_NO_USER = UUID(int=0)
+_VERIFIER = (
+    func.coalesce(UserRecord.id, literal(_NO_USER, UserRecord.id.type)),
+    func.coalesce(UserRecord.password_hash, ""),
+    func.coalesce(UserRecord.password_version, 0),
+    func.coalesce(UserRecord.enabled, false()),
+    now_ms(),
+)
 
 
 def find_for_sign_in(
@@ -30,18 +38,21 @@ def find_for_sign_in(
 ) -> Candidate | None:
     """Read what a sign-in needs to know. One statement, by unique index.
 
-    `place` is looked for among the user's known places, and `code` is compared with the user's sign-in code.
+    `place` is looked for among the user's known places, and `code` is compared with the user's sign-in code. For an unknown
+    login the same indexes are searched and such a row is read too: the time must not tell which logins are known.
     """
     known = KnownPlaceRecord
-    is_known = known.user_id == UserRecord.id
+    is_known = known.user_id == _VERIFIER[0]
     is_known &= false() if place is None else known.place == place
     is_known &= func.coalesce(known.password_version, UserRecord.password_version) == UserRecord.password_version
-    statement = select(*_VERIFIER, known.last_at).select_from(UserRecord).outerjoin(known, is_known)
+    is_user = and_(_has_login(login), _PRESENT)
+    statement = select(*_VERIFIER, known.last_at).select_from(_ONE_ROW).outerjoin(UserRecord, is_user)
+    statement = statement.outerjoin(known, is_known)
     if code is not None:
         is_code = codes.USABLE & (SignInCodeRecord.digest == code)
         statement = statement.add_columns(SignInCodeRecord.digest).outerjoin(SignInCodeRecord, is_code)
-    row = connection.execute(statement.where(_has_login(login), _PRESENT)).one_or_none()
-    return None if row is None else Candidate(*row)
+    found = Candidate(*connection.execute(statement).one())
+    return None if found.id == _NO_USER else found
 
 
 def _has_login(login: str) -> ColumnElement[bool]:
