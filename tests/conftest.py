@@ -23,7 +23,7 @@ from tests.support.oauth import OAuth, Person
 from tests.support.postgres import HOW, Cluster
 from tests.support.postgres_programs import Unavailable, newest
 from tests.support.routes import RouteOnce
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import STALE, ANode, Setup, make_setup
 from tests.support.sql_functions import SqlOnPostgresql
 from tests.support.templates import CompiledOnce
@@ -175,7 +175,7 @@ def person(setup: Setup) -> Person:
 @pytest.fixture
 def live(setup: Setup) -> Iterator[LiveServer]:
     """A live server with two workers."""
-    server = LiveServer(setup).start()
+    server = ForkedServer(setup).start()
     yield server
     server.stop()
 
@@ -183,7 +183,7 @@ def live(setup: Setup) -> Iterator[LiveServer]:
 @pytest.fixture
 def live_on_own_cluster(on_own_cluster: Setup) -> Iterator[LiveServer]:
     """The same on a PostgreSQL that the test may stop or kill."""
-    server = LiveServer(on_own_cluster).start()
+    server = ForkedServer(on_own_cluster).start()
     yield server
     server.stop()
 

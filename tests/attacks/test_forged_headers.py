@@ -10,7 +10,7 @@ from flask import Flask
 
 from authserver.app import create_app
 from tests.support.oauth import OAuth, Person, claims
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import ISSUER, Setup
 
 METADATA = "/.well-known/oauth-authorization-server"
@@ -44,7 +44,7 @@ def behind_a_proxy(request: pytest.FixtureRequest, setup: Setup, monkeypatch: py
 @pytest.fixture
 def live_behind_a_proxy(setup: Setup) -> Iterator[LiveServer]:
     """A live server for which this machine is a trusted proxy."""
-    server = LiveServer(setup, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32").start()
+    server = ForkedServer(setup, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32").start()
     yield server
     server.stop()
 

@@ -19,7 +19,7 @@ from tests.support.driving import sign_in
 from tests.support.every_page import EveryPage, page_routes
 from tests.support.oauth import Person
 from tests.support.sample_data import TRUST_FORWARDED_ADDRESSES, fill
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup, make_setup
 from tests.support.watched_page import WatchedPage, outline, overflow, unreachable_by_keyboard
 
@@ -60,7 +60,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 @contextmanager
 def _serving(directory: Path) -> Iterator[tuple[Setup, LiveServer]]:
     setup = make_setup("sqlite", directory)
-    server = LiveServer(setup, **TRUST_FORWARDED_ADDRESSES).start()
+    server = ForkedServer(setup, **TRUST_FORWARDED_ADDRESSES).start()
     try:
         yield setup, server
     finally:

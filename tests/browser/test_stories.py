@@ -18,7 +18,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.driving import PageDriver, fill_in, sign_in
 from tests.support.oauth import App, OAuth, Person
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import API, make_setup
 
 NewContext = Callable[..., BrowserContext]
@@ -30,7 +30,7 @@ OLGA = Person("", "olga", "seven grey herons at noon")
 def fresh(tmp_path: Path) -> Iterator[LiveServer]:
     """A fresh server without an API, a client or a user."""
     setup = make_setup("sqlite", tmp_path)
-    server = LiveServer(setup).start()
+    server = ForkedServer(setup).start()
     yield server
     server.stop()
     setup.close()

@@ -19,7 +19,7 @@ from authserver.database.engine import open_database
 from authserver.settings.values import DatabaseSettings
 from tests.support.databases import on_postgresql
 from tests.support.oauth import OAuth, refused_as
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup
 from tests.support.shell import Shell
 from tests.support.token_answer import TokenAnswer, token_answer
@@ -72,7 +72,7 @@ class Device:
 
 @pytest.fixture
 def server(setup: Setup) -> Iterator[LiveServer]:
-    server = LiveServer(setup, workers=1).start()
+    server = ForkedServer(setup, workers=1).start()
     yield server
     server.stop()
 

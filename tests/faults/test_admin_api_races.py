@@ -15,7 +15,7 @@ import pytest
 from tests.support.admin_api import AdminApi, a_program, refused
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup
 
 pytestmark = on_both_databases
@@ -27,8 +27,8 @@ _THREADS = 25
 @pytest.fixture
 def servers(setup: Setup) -> Iterator[list[LiveServer]]:
     """Two live servers of two workers each, on one database. They have the same issuer, so both accept the tokens."""
-    first = LiveServer(setup)
-    second = LiveServer(setup, AUTHSERVER_ISSUER=first.url)
+    first = ForkedServer(setup)
+    second = ForkedServer(setup, AUTHSERVER_ISSUER=first.url)
     started = [first.start(), second.start()]
     yield started
     for server in started:

@@ -19,7 +19,7 @@ from authserver.keys.setup import open_vault, schedule
 from authserver.settings.values import CacheSettings, KeySettings
 from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import API, ISSUER, Setup
 
 pytestmark = on_both_databases
@@ -37,7 +37,7 @@ FAST = {
 def nodes(setup: Setup) -> Iterator[list[LiveServer]]:
     """Two nodes on PostgreSQL; on SQLite, which has one host, two workers."""
     count = 2 if setup.kind == "postgresql" else 1
-    servers = [LiveServer(setup, workers=2 // count, **FAST).start() for _ in range(count)]
+    servers = [ForkedServer(setup, workers=2 // count, **FAST).start() for _ in range(count)]
     yield servers
     for server in servers:
         server.stop()

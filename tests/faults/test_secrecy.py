@@ -18,7 +18,7 @@ from tests.support.databases import on_both_databases
 from tests.support.oauth import App, OAuth, Person, claims
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.secrecy import KnownSecrets, forms, traces
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
@@ -29,7 +29,7 @@ METRICS_TOKEN = "metrics-" + secrets.token_hex(16)
 
 @pytest.fixture
 def server(setup: Setup) -> Iterator[LiveServer]:
-    made = LiveServer(setup, AUTHSERVER_LOG__LEVEL="DEBUG", AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
+    made = ForkedServer(setup, AUTHSERVER_LOG__LEVEL="DEBUG", AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
     yield made
     made.stop()
 

@@ -10,7 +10,7 @@ from authserver.database import heartbeat
 from tests.support.hasher import until
 from tests.support.oauth import OAuth, claims, refused_as
 from tests.support.postgres import Cluster
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup
 
 pytestmark = pytest.mark.postgresql
@@ -20,7 +20,7 @@ WINDOW = 3
 
 @pytest.fixture
 def server(on_own_cluster: Setup) -> Iterator[LiveServer]:
-    live = LiveServer(on_own_cluster, workers=1, AUTHSERVER_DATABASE__TIMEOUT="1").start()
+    live = ForkedServer(on_own_cluster, workers=1, AUTHSERVER_DATABASE__TIMEOUT="1").start()
     yield live
     live.stop()
 

@@ -23,7 +23,7 @@ from tests.support.hasher import until
 from tests.support.healthy import admin, findings, make_healthy
 from tests.support.oauth import App, OAuth, Person
 from tests.support.redis_server import PASSWORD, RedisServer
-from tests.support.server import ROOT, LiveServer
+from tests.support.server import ROOT, ForkedServer, LiveServer
 from tests.support.setup import Setup
 
 TOKEN = "a-metrics-token-of-the-tests"
@@ -37,7 +37,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def live(setup: Setup, redis: RedisServer) -> Iterator[LiveServer]:
-    server = LiveServer(
+    server = ForkedServer(
         setup,
         workers=2,
         AUTHSERVER_THROTTLING__STORE=redis.url,

@@ -29,7 +29,7 @@ from tests.support.postgres import HOW, ROLE, Cluster
 from tests.support.postgres_programs import Unavailable as NoPostgres
 from tests.support.postgres_programs import newest
 from tests.support.retrying_clients import RetryingClients
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import STALE, Setup, make_setup
 from tests.support.wsgi_server import wait_for
 
@@ -83,7 +83,7 @@ def behind(bouncer: PgBouncer, setup: Setup, *, prepared_statements: bool) -> It
 
 def a_server(bouncer: PgBouncer, setup: Setup, mode: str, **environment: str) -> LiveServer:
     prepared = {"AUTHSERVER_DATABASE__PREPARED_STATEMENTS": "false"} if mode == "transaction" else {}
-    return LiveServer(setup, AUTHSERVER_DATABASE__URL=bouncer.url, **prepared, **environment)
+    return ForkedServer(setup, AUTHSERVER_DATABASE__URL=bouncer.url, **prepared, **environment)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -18,8 +18,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -31,19 +31,53 @@ _LIBRARIES = [
 ]  # fmt: skip
 
 
+class Forked:
+    """A command that was started. It does what `subprocess.Popen` does."""
+
+    def __init__(self, channel: socket.socket) -> None:
+        self.pid = int(channel.recv(16))
+        self._channel = channel
+        self._status: int | None = None
+
+    def poll(self) -> int | None:
+        """The status, or None if it has not ended."""
+        try:
+            return self.wait(0)
+        except BlockingIOError:
+            return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the status. Raises an `OSError` after `timeout` seconds."""
+        if self._status is None:
+            self._channel.settimeout(timeout)
+            self._status = int(self._channel.recv(16))
+            self._channel.close()
+        return self._status
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+
+def start(arguments: Sequence[str], environment: Mapping[str, str], *streams: int) -> Forked:
+    """Start one command with exactly this environment and these files as standard input, output and error output."""
+    ours, theirs = socket.socketpair(type=socket.SOCK_SEQPACKET)
+    with theirs, TemporaryFile("w+", encoding="utf-8") as asked:
+        json.dump([arguments, dict(environment)], asked)
+        asked.seek(0)
+        socket.send_fds(_parent_of_commands(), [b"."], [*streams, asked.fileno(), theirs.fileno()])
+    return Forked(ours)
+
+
 def authserver(*arguments: str, environment: Mapping[str, str], given: str = "") -> subprocess.CompletedProcess[str]:
     """Run one command with exactly this environment and standard input."""
     with ExitStack() as opened:
-        ours, theirs = (opened.enter_context(end) for end in socket.socketpair())
-        asked, typed, out, err = (opened.enter_context(TemporaryFile("w+", encoding="utf-8")) for _ in range(4))
-        asked.write(json.dumps([arguments, dict(environment)]))
+        typed, out, err = (opened.enter_context(TemporaryFile("w+", encoding="utf-8")) for _ in range(3))
         typed.write(given)
-        for file in (asked, typed):
-            file.seek(0)
-        files = [typed.fileno(), out.fileno(), err.fileno(), asked.fileno(), theirs.fileno()]
-        socket.send_fds(_parent_of_commands(), [b"."], files)
-        theirs.close()
-        status = int(ours.recv(16))
+        typed.seek(0)
+        status = start(arguments, environment, typed.fileno(), out.fileno(), err.fileno()).wait()
         for file in (out, err):
             file.seek(0)
         return subprocess.CompletedProcess(["authserver", *arguments], status, out.read(), err.read())
@@ -83,6 +117,7 @@ def _fork_for_each_command(asking: socket.socket) -> None:
                 os.close(status)
                 _become_the_command(streams, asked)
                 return
+            os.write(status, str(command).encode())
             ended = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
             os.write(status, str(ended).encode())
             os._exit(0)
