@@ -33,6 +33,13 @@ class ModelBucket:
     def charge(self, now: int) -> None:
         self.level, self.at = round(self.left(now) + 1, 9), now
 
+    def attempt(self, now: int) -> bool:
+        """Charge an attempt if it is taken."""
+        taken = self.takes(now)
+        if taken:
+            self.charge(now)
+        return taken
+
 
 @dataclass
 class Model:
