@@ -1,5 +1,6 @@
 """Workers of several nodes share the housekeeping: each walk over the sessions is done once, and any worker may die."""
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -169,4 +170,5 @@ def test_a_client_that_is_signed_in_notices_nothing_of_pruning_and_sweeping(
     node.extensions["authserver"].database.dispose()
     assert session_count(setup, "revoked_because = 'client_ended'") == 200
     assert session_count(setup, "revoked_at = 1") == 0
-    assert sum(event.detail.count('"sessions": 200') for event in setup.events("sessions.swept")) == 1
+    swept = [json.loads(event.detail)["sessions"] for event in setup.events("sessions.swept")]
+    assert sum(swept) == 200, "each once, also if a slow worker's lease has gone to another"

@@ -41,7 +41,7 @@ class Proof:
 
     def write(self, title: str, binaries: Path | None) -> None:
         """Write the report of the full form into `benchmarks/results`."""
-        command = f"make prove ARGS='-k {self.name} --seed {self.seed}'"
+        command = f"make prove ARGS='-k test_{self.name} --seed {self.seed}'"
         took = f"{time.monotonic() - self._began:.0f} s"
         text = f"# {title}\n\n{machine.describe(binaries)}\n\n`{command}`, which took {took}.\n\n{self.report()}\n"
         RESULTS.mkdir(exist_ok=True)
