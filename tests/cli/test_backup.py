@@ -18,6 +18,7 @@ from authserver.database import files, schema
 from authserver.database.engine import open_database
 from authserver.settings.values import DatabaseSettings
 from tests.support.databases import on_postgresql
+from tests.support.hasher import until
 from tests.support.oauth import OAuth, refused_as
 from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup
@@ -99,9 +100,11 @@ def test_clients_of_a_restored_database_wait_keep_their_tokens_and_go_on_after_r
     server.stop(signal.SIGKILL)
     assert place.with_name("authserver.db-wal").stat().st_size > 0  # it would be written into the restored database
 
-    restored = server.run("restore", str(file), "--yes")
-    assert restored.returncode == 0, restored.stderr
-    assert "authserver recover start" in restored.stdout
+    def restored() -> bool:
+        done = server.run("restore", str(file), "--yes")
+        return done.returncode == 0 and "authserver recover start" in done.stdout
+
+    until(restored)  # the worker ends a moment after its parent
     server.start()
     for device in devices:
         later = device.refresh()
