@@ -8,14 +8,17 @@ from uuid import UUID
 
 import httpx
 import pytest
+from sqlalchemy import event
 
 from authserver.passwords.argon2id import Argon2id
+from authserver.users import store as users
 from tests.support.console import an_administrator
+from tests.support.databases import on_postgresql
 from tests.support.oauth import App, OAuth, Person, refused_as
 from tests.support.setup import Setup
 from tests.support.visitor import Visitor
 
-_TABLE = re.compile(r"(?:\nFROM|^INSERT INTO|^UPDATE) (\w+)")
+_TABLE = re.compile(r"(?:\nFROM|^INSERT INTO|^UPDATE)(?: \(SELECT .* AS one_row LEFT OUTER JOIN)? (\w+)")
 
 
 @pytest.fixture
@@ -84,6 +87,18 @@ def test_an_unknown_user_costs_and_says_what_a_wrong_password_does(
     expected = seen["a wrong password"]
     assert len(expected[1]["hashes"]) == 1
     assert {what: outcome for what, outcome in seen.items() if outcome != expected} == {}
+
+
+@on_postgresql
+@pytest.mark.parametrize("login", ["nobody", "nobody@example.com"])
+def test_a_row_is_read_for_an_unknown_login_too(setup: Setup, person: Person, login: str):
+    """To read a row takes longer than to read none (`proofs/test_names.py` measures it)."""
+    rows: list[int] = []
+    event.listen(setup.database.engine, "after_cursor_execute", lambda _, cursor, *__: rows.append(cursor.rowcount))
+    with setup.database.autocommit() as connection:
+        assert users.find_for_sign_in(connection, person.username, place=b"a place") is not None
+        assert users.find_for_sign_in(connection, login, place=b"a place") is None
+    assert rows == [1, 1]
 
 
 def test_the_sign_in_form_costs_and_says_the_same_for_unknown_users(

@@ -120,7 +120,7 @@ def on_each_connection(database: Database) -> list[dict[Any, Any]]:
 
 def test_the_first_request_after_a_quiet_time_gets_a_connection_that_lives(url: str, connected: Connect):
     """Once it was a 503 if the server had closed the idle connections (`idle_session_timeout`)."""
-    database = connected(url, options="-c idle_session_timeout=100")
+    database = connected(url, options="-c idle_session_timeout=1000")
     on_each_connection(database)
     with psycopg.connect(url, autocommit=True) as watcher:
         ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'authserver'"
