@@ -26,6 +26,7 @@ from tests.support.routes import RouteOnce
 from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import STALE, ANode, Setup, make_setup
 from tests.support.sql_functions import SqlOnPostgresql
+from tests.support.statements import compile_once
 from tests.support.templates import CompiledOnce
 from tests.support.visitor import Visitor
 
@@ -35,6 +36,7 @@ settings.load_profile("patient")
 
 _TEMPLATES = CompiledOnce()
 Flask.url_rule_class = RouteOnce
+compile_once()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

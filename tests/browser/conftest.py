@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.support.chromium import PATIENCE_MS, chromium
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import make_setup
 from tests.support.site import Site, open_site
 
@@ -36,7 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with an API, for all tests of a file: each has its own people and clients."""
     setup = make_setup("sqlite", tmp_path_factory.mktemp("server"))
     setup.an_api()
-    started = LiveServer(setup).start()
+    started = ForkedServer(setup).start()
     yield started
     started.stop()
     setup.close()

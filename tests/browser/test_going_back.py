@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.support.chromium import chromium
 from tests.support.driving import sign_in
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import make_setup
 
 
@@ -23,7 +23,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     setup = make_setup("sqlite", tmp_path_factory.mktemp("back"))
-    started = LiveServer(setup).start()
+    started = ForkedServer(setup).start()
     yield started
     started.stop()
     setup.close()

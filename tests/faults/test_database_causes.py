@@ -26,7 +26,7 @@ from tests.support.hasher import until
 from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, refused_as
 from tests.support.postgres import Cluster, postgres_or_skip
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer
 from tests.support.setup import Setup
 from tests.support.token_answer import reason
 
@@ -229,7 +229,7 @@ def test_a_flood_of_refusals_leaves_one_warning_and_each_reference_tells_the_cau
     assert setup.postgres is not None
     name = setup.settings.database_url.database
     with ExitStack() as stack:
-        server = LiveServer(setup, workers=1).start()
+        server = ForkedServer(setup, workers=1).start()
         stack.callback(server.stop)
         app = OAuth(stack.enter_context(server.http()), setup.an_app())
         token = app.sign_in(setup.a_person()).json()["refresh_token"]

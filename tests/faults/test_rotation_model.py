@@ -23,7 +23,7 @@ from authserver.administration import clients, users
 from authserver.administration.context import Administration
 from tests.support.databases import on_both_databases
 from tests.support.oauth import OAuth
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.session_model import Policy
 from tests.support.setup import Setup
 from tests.support.watched_session import AT_ONCE, SWEPT, TOO_MUCH, Backup, Request, WatchedSession
@@ -241,7 +241,7 @@ class RotationMachine(RuleBasedStateMachine):
 @pytest.fixture
 def shared(setup: Setup) -> Iterator[SharedServer]:
     """A server that notices a disabled client at once. Other tests check how long that may take."""
-    server = LiveServer(setup, AUTHSERVER_CACHES__MAX_AGE="0.001").start()
+    server = ForkedServer(setup, AUTHSERVER_CACHES__MAX_AGE="0.001").start()
     shared = SharedServer(server)
     yield shared
     shared.threads.shutdown()

@@ -17,7 +17,7 @@ from authserver.settings.values import DatabaseSettings
 from tests.support.forwarder import Forwarder
 from tests.support.oauth import OAuth, refused_as
 from tests.support.postgres import Cluster, postgres_or_skip
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup, make_setup
 from tests.support.wsgi_server import wait_for
 
@@ -89,7 +89,7 @@ def server(
     url = address(f"127.0.0.1:{name.port}") + request.param
     # One connection, because a second one, opened later, would hide that the first still leads to the standby.
     only_one = {"AUTHSERVER_DATABASE__URL": url, "AUTHSERVER_DATABASE__POOL_SIZE": "1"}
-    made = LiveServer(setup, workers=1, **only_one).start()
+    made = ForkedServer(setup, workers=1, **only_one).start()
     yield made
     made.stop()
 

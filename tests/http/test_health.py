@@ -23,7 +23,7 @@ from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, Person
 from tests.support.postgres import Cluster, postgres_or_skip
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer
 from tests.support.setup import Setup
 
 METRICS_TOKEN = "a-metrics-token-of-the-tests"
@@ -260,7 +260,7 @@ def test_no_label_is_taken_from_what_a_request_says(measured: OAuth):
 
 def test_the_figures_of_all_workers_are_summed(setup: Setup):
     app = setup.an_app()
-    server = LiveServer(setup, workers=2, AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
+    server = ForkedServer(setup, workers=2, AUTHSERVER_METRICS__TOKEN=METRICS_TOKEN).start()
     try:
         for _ in range(40):  # each over a connection of its own: the workers share the socket
             with server.http() as http:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.interop.programs import ExampleApi
 from tests.support.oauth import App, Person
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import make_setup
 
 AUDIENCE = "http://127.0.0.1:8001"
@@ -22,7 +22,7 @@ def _serving(directories: pytest.TempPathFactory, algorithm: str = "ES256") -> I
     setup = make_setup("sqlite", directories.mktemp("server"))
     setup.an_api(AUDIENCE, "profile:read profile:write")
     setup.an_api(OTHER_AUDIENCE, "other:read")
-    server = LiveServer(setup, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
+    server = ForkedServer(setup, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
     try:
         yield server
     finally:

@@ -21,7 +21,7 @@ from authserver.apis.administration import SCOPES
 from authserver.tokens.access_token import LONGEST
 from tests.support.page import Page
 from tests.support.proxies import proxy_or_skip, run_caddy, run_nginx
-from tests.support.server import LiveServer, free_port
+from tests.support.server import ForkedServer, free_port
 from tests.support.setup import Setup, make_setup
 from tests.support.tls_proxy import make_certificate
 from tests.support.visitor import Visitor
@@ -87,7 +87,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path, setup: Setup) -> Iterat
     proxy_or_skip(kind)
     given = {"token_delivery": "both_cookies", "origins": frozenset({f"https://{host}"}), "kind": "browser"}
     setup.an_app(public=True, client_id=CLIENT, **given)
-    server = LiveServer(setup, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
+    server = ForkedServer(setup, AUTHSERVER_ISSUER=f"https://{host}/auth", AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
     api, app = Upstream(), Upstream()
     with contextlib.ExitStack() as stack:
         stack.callback(server.start().stop)
@@ -157,7 +157,7 @@ def test_the_longest_access_token_gets_through(site: Site, browser: httpx.Client
 def test_an_import_below_the_path_of_the_issuer_may_be_large(setup: Setup):
     """Once its bound was looked up by the path without the issuer's: it was that of all other requests."""
     app = setup.an_app(kind="service", grants={"client_credentials"}, scopes=set(SCOPES))
-    server = LiveServer(setup, AUTHSERVER_ISSUER="https://one.example.com/auth")
+    server = ForkedServer(setup, AUTHSERVER_ISSUER="https://one.example.com/auth")
     with contextlib.ExitStack() as stack:
         stack.callback(server.start().stop)
         http = stack.enter_context(server.http())

@@ -10,7 +10,7 @@ from authserver_resource.jose import LONGEST_TOKEN
 from authserver.apis import own_sessions
 from authserver.tokens.access_token import LONGEST
 from tests.support.oauth import App, OAuth, Person, claims
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import API, make_setup
 
 _SECRET = "the secret + of the API"
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     setup.an_api("https://other.example.com", "other")
     setup.an_app(client_id="the-api", secret=_SECRET, grants={"client_credentials"}, scopes=set())
     setup.sql("UPDATE apis SET client_id = 'the-api' WHERE audience = :audience", audience=API)
-    started = LiveServer(setup, AUTHSERVER_STATUS__TTL=str(_TTL)).start()
+    started = ForkedServer(setup, AUTHSERVER_STATUS__TTL=str(_TTL)).start()
     yield started
     started.stop()
     setup.close()
@@ -116,7 +116,7 @@ def test_an_opaque_token_is_accepted_and_its_revocation_arrives(
 def test_every_algorithm_of_the_server_is_verified(algorithm: str, tmp_path_factory: pytest.TempPathFactory):
     setup = make_setup("sqlite", tmp_path_factory.mktemp("sdk"))
     setup.an_api()
-    server = LiveServer(setup, workers=1, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
+    server = ForkedServer(setup, workers=1, AUTHSERVER_TOKENS__ALGORITHM=algorithm).start()
     try:
         with server.http() as http:
             text = OAuth(http, setup.an_app()).own_token(scope="read").json()["access_token"]

@@ -17,7 +17,7 @@ from tests.support.at_once import processes_at_once, threads_at_once
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.hasher import until
 from tests.support.oauth import OAuth, Person
-from tests.support.server import LiveServer
+from tests.support.server import ForkedServer
 from tests.support.setup import Setup
 from tests.support.token_answer import token_answer
 
@@ -166,7 +166,7 @@ print(*(indices.take() for _ in range(1500)))
 def test_a_backup_is_restored_under_a_running_node_and_every_sign_in_succeeds(setup: Setup, person: Person):
     assert setup.postgres is not None
     url = setup.settings.database_url.set(drivername="postgresql").render_as_string(hide_password=False)
-    server = LiveServer(setup, workers=1).start()
+    server = ForkedServer(setup, workers=1).start()
     try:
         with server.http() as http:
             app = OAuth(http, setup.an_app())

@@ -56,7 +56,7 @@ class Postgres:
         name = f"authserver_test_{secrets.token_hex(6)}"
         owner = urlsplit(self._role_url).username or ROLE
         self._administer(
-            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING {}").format(
+            sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING {} STRATEGY FILE_COPY").format(
                 sql.Identifier(name), sql.Identifier(owner), sql.Identifier(template), sql.Literal(encoding)
             )
         )

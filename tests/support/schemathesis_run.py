@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 from authserver.apis.administration import SCOPES
-from tests.support.server import ROOT, LiveServer
+from tests.support.server import ROOT, ForkedServer
 from tests.support.setup import Setup
 
 # A request that fits the schema may still break a rule that no schema can say (422), or come without If-Match (428).
@@ -30,7 +30,7 @@ def check_admin_api(
     configuration = setup.directory / "schemathesis.toml"
     configuration.write_text(_CONFIGURATION)
     # Changes of scopes wait for caches. With long-lived caches each removal of an API takes seconds.
-    server = LiveServer(setup, AUTHSERVER_CACHES__MAX_AGE="0.1").start()
+    server = ForkedServer(setup, AUTHSERVER_CACHES__MAX_AGE="0.1").start()
     try:
         environment = {
             **os.environ,

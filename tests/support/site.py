@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from tests.support.chromium import DOMAIN, FOREIGN_HOST
 from tests.support.oauth import App
-from tests.support.server import ROOT, LiveServer
+from tests.support.server import ROOT, ForkedServer, LiveServer
 from tests.support.setup import Setup
 from tests.support.tls_proxy import Route, TlsProxy
 
@@ -103,7 +103,9 @@ def open_site(
         issuer = f"{app}/auth" if one_origin else f"https://{AUTH}:{proxy.port}"
         api = f"{app}/api" if one_origin else f"https://{API}:{proxy.port}"
         setup.an_api(api, "read write")
-        server = LiveServer(setup, workers=workers, AUTHSERVER_ISSUER=issuer, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32")
+        server = ForkedServer(
+            setup, workers=workers, AUTHSERVER_ISSUER=issuer, AUTHSERVER_TRUSTED_PROXIES="127.0.0.1/32"
+        )
         site = Site(setup, proxy, server, app, issuer, api, setup.an_app(scopes=set(), default_api=api))
         setup.sql("UPDATE apis SET client_id = :id WHERE audience = :api", id=site.asker.client_id, api=api)
         site.a_client(client_id=CLIENT, token_delivery="both_cookies" if one_origin else "cookie", **(client or {}))
