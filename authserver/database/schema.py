@@ -197,8 +197,9 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def newest() -> str:
-    """The revision that this version needs."""
+    """The revision that this version needs. Its files are read once in a process, because readiness asks every second."""
     head = _scripts().get_current_head()
     if head is None:
         raise RuntimeError("no migrations found")
