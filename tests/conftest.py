@@ -20,22 +20,19 @@ from tests.support.console import an_administrator
 from tests.support.memory import in_memory
 from tests.support.missing_parts import missing, required
 from tests.support.oauth import OAuth, Person
+from tests.support.once import TemplatesOnce, compile_once
 from tests.support.postgres import HOW, Cluster
 from tests.support.postgres_programs import Unavailable, newest
-from tests.support.routes import RouteOnce
 from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import STALE, ANode, Setup, make_setup
 from tests.support.sql_functions import SqlOnPostgresql
-from tests.support.statements import compile_once
-from tests.support.templates import CompiledOnce
 from tests.support.visitor import Visitor
 
 # No deadline: the time of an example depends on the load of the machine, not on the code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 
-_TEMPLATES = CompiledOnce()
-Flask.url_rule_class = RouteOnce
+_TEMPLATES = TemplatesOnce()
 compile_once()
 
 
