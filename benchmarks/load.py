@@ -36,6 +36,7 @@ class Load:
     def __init__(self, target: Target, connections: int) -> None:
         command = [sys.executable, "-m", "benchmarks.load"]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.pid = self._process.pid
         self._order(target=asdict(target), connections=connections)
 
     def __enter__(self) -> Self:

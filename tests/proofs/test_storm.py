@@ -17,7 +17,7 @@ from benchmarks.contestants import some_users
 from benchmarks.cost import bare_argon2
 from benchmarks.kinds import Target
 from benchmarks.load import Load, Result
-from benchmarks.processes import pss_mib
+from benchmarks.processes import cpu_seconds, pss_mib
 from tests.support.forwarder import Forwarder
 from tests.support.postgres import Cluster
 from tests.support.postgres_programs import newest
@@ -78,12 +78,21 @@ def measure(
         quiet = refreshes.paced("refresh", rate, seconds)
         before = max(map(pss_mib, server.worker_pids()))
         with Load(target, SIGN_INS) as sign_ins, ThreadPoolExecutor(1) as beside:
+            began = used(server, refreshes, sign_ins)
             signing_in = beside.submit(sign_ins.paced, "password", STORM * capacity, seconds)
             stormed = refreshes.paced("refresh", rate, seconds)
             signed_in = signing_in.result()
+            busy = [
+                (after - before) / seconds
+                for before, after in zip(began, used(server, refreshes, sign_ins), strict=True)
+            ]
         grown = max(map(pss_mib, server.worker_pids())) - before
     proof.figure(f"{what}: refresh p50, p99, quiet", percentiles(quiet))
     proof.figure(f"{what}: refresh p50, p99, in the storm", percentiles(stormed))
+    proof.figure(
+        f"{what}: cores in use in the storm, of {os.cpu_count()}: server, PostgreSQL, both kinds of clients",
+        ", ".join(f"{cores:.2f}" for cores in busy),
+    )
     proof.figure(f"{what}: refreshes in the storm, none failed", str(len(stormed.latencies)))
     offered = len(signed_in.latencies)
     proof.figure(f"{what}: sign-ins offered, asked for", f"{offered / seconds:.0f} /s, {STORM * capacity:.0f} /s")
@@ -94,6 +103,14 @@ def measure(
     assert grown < GROWTH
     if (os.cpu_count() or 1) >= 4:  # fewer cores share the load's processes: a figure, and no verdict
         assert stormed.percentile(0.99) <= 3 * quiet.percentile(0.99)
+
+
+def used(server: LiveServer, *loads: Load) -> list[float]:
+    """Seconds of CPU time until now of the server, of PostgreSQL and of the processes of the load."""
+    assert server.process is not None
+    assert isinstance(server.setup.postgres, Cluster)
+    roots = server.process.pid, server.setup.postgres.processes()[0], *(load.pid for load in loads)
+    return [cpu_seconds(pid) for pid in roots]
 
 
 def percentiles(result: Result) -> str:
