@@ -73,7 +73,7 @@ class PasswordHasher:
         """
         secret = _to_bytes(password)
         with self.pool.slot():
-            stored = encoded or self._dummy_hash
+            stored = self._dummy_hash if encoded is None else encoded
             try:
                 matches = self._compare(secret, stored)
             except ValueError as error:

@@ -97,14 +97,14 @@ class KnownPlaceRecord(Model):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A user whose password is going to be checked. `password_hash` is empty if the user has no password.
+    """A user whose password is going to be checked.
 
     `place_used_at` is when the user last signed in from the place of this sign-in; None if not with this password. `code` is
     the digest of the sign-in code that was typed, if it is the user's.
     """
 
     id: UUID
-    password_hash: str
+    password_hash: str | None
     password_version: int
     enabled: bool
     now: int

@@ -26,7 +26,7 @@ _ONE_ROW = select(literal(1).label("one")).subquery("one_row")
 _NO_USER = UUID(int=0)
 _VERIFIER = (
     func.coalesce(UserRecord.id, literal(_NO_USER, UserRecord.id.type)),
-    func.coalesce(UserRecord.password_hash, ""),
+    UserRecord.password_hash,
     func.coalesce(UserRecord.password_version, 0),
     func.coalesce(UserRecord.enabled, false()),
     now_ms(),

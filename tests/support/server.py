@@ -120,7 +120,7 @@ class LiveServer:
 
 
 class ForkedServer(LiveServer):
-    """The same, forked from a process that has imported the libraries: it starts sooner. For tests that measure nothing."""
+    """The same, forked from a process that has imported the server: it starts sooner. For tests that measure nothing."""
 
     def _started(self, arguments: list[str], log: IO[bytes]) -> Forked:
         with Path(os.devnull).open("rb") as nothing:

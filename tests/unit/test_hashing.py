@@ -13,6 +13,7 @@ from tests.support.hashing import a_hasher, a_pool
 
 PASSWORD = "correct horse battery staple"
 UNREADABLE = [
+    "",
     "plain text",
     "$argon2id$",
     "$argon2id$v=19$m=64,t=1,p=1$c2FsdHNhbHQ",
