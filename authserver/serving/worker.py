@@ -8,10 +8,12 @@ import shutil
 import signal
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, cast
 
 import uvicorn
 
+from authserver.serving.accepting import Listener
 from authserver.serving.limits import BoundedProtocol, Limits
 from authserver.serving.memory import give_back_freed_memory
 from authserver.serving.wsgi import WSGIBridge
@@ -58,7 +60,7 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
         return
     hints = None if task.hints is None else task.hints(application)
     bridge = WSGIBridge(application, threads=task.threads, on_start=lambda: report.send(None), hints=hints)
-    server = uvicorn.Server(_config(bridge, task.limits))
+    server = _Server(_config(bridge, task.limits))
     # uvicorn replaces these handlers while it runs. At its end it raises the signal again: these make that harmless.
     signal.signal(signal.SIGTERM, server.handle_exit)
     signal.signal(signal.SIGINT, server.handle_exit)
@@ -68,6 +70,19 @@ def work(task: WorkerTask, parent_lives: int, report: Connection) -> None:
         task.stop_app(application)
     if os.getppid() != parent:  # the parent was killed, so it could not clean up
         shutil.rmtree(os.environ["PROMETHEUS_MULTIPROC_DIR"], ignore_errors=True)
+
+
+class _Server(uvicorn.Server):
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start without sockets, and then take connections in our own way."""
+        await super().startup(sockets=[])
+        make_protocol = partial(
+            cast("type[BoundedProtocol]", self.config.http_protocol_class),
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        self.servers = [Listener(each, make_protocol) for each in sockets or []]  # type: ignore[misc]
 
 
 def _config(bridge: WSGIBridge, limits: Limits) -> uvicorn.Config:
