@@ -15,10 +15,8 @@ from authserver.settings.values import ThrottlingSettings
 
 DAY: Final = 86_400_000
 #: The first delay. Each further one is twice as long.
-_SHORTEST: Final = 1000
+SHORTEST: Final = 1000
 _UNLIMITED: Final = 1 << 30
-#: So often a count can be halved before nothing is left of it. It is never above 2,000.
-HALVINGS: Final = 11
 
 # How fast buckets forget that many users share, in milliseconds for one failure. An address with some thousand users has
 # a few thousand wrong passwords a day. A program with a wrong secret repeats itself quickly, and is no danger.
@@ -67,10 +65,10 @@ class Rule:
     @property
     def delays(self) -> tuple[int, ...]:
         """The delays after the last free attempt and after each further one. The last of them stays."""
-        doubled = [_SHORTEST]
+        doubled = [SHORTEST]
         while doubled[-1] * 2 < self.longest:
             doubled.append(doubled[-1] * 2)
-        return (*doubled, self.longest) if self.longest > _SHORTEST else (self.longest,)
+        return (*doubled, self.longest) if self.longest > SHORTEST else (self.longest,)
 
     @property
     def fullest(self) -> int:

@@ -3,8 +3,9 @@
 Its WHERE is evaluated on the locked row, so of any number of parallel attempts only as many pass as the rule allows. Rows
 are locked in the order in which they are inserted, which is sorted, so two attempts never wait for each other.
 
-All decisions are whole numbers of the database's clock. Delays come from a CASE with the values of `Rule.delays`, because
-SQLite may lack pow().
+All decisions are whole numbers of the database's clock. The statements are short, because psycopg parses one of more than
+4,096 characters anew each time, which took 2 ms of a sign-in: constants are written out, the time is the one that the
+upsert proposes, and powers of two are shifts.
 """
 
 from __future__ import annotations
@@ -25,9 +26,11 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    cast,
     delete,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -40,7 +43,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from authserver.database.sql import greatest, in_batch, least, now_ms
 from authserver.database.tables import all_rows, one_row
 from authserver.throttling.model import BucketRecord, StrangersRecord
-from authserver.throttling.policy import CLEARED, DAY, HALVINGS, Bucket, Kind, Rule, Rules, Strangers
+from authserver.throttling.policy import CLEARED, DAY, SHORTEST, Bucket, Kind, Rule, Rules, Strangers
 from authserver.throttling.slots import Slot
 
 _B = BucketRecord
@@ -113,7 +116,7 @@ def prune(connection: Connection, *, kind: Kind, slots: range, limit: int) -> in
 
 def prune_strangers(connection: Connection, *, slots: range, limit: int) -> int:
     """Delete at most `limit` rows of accounts at which strangers' attempts are forgotten. Returns how many."""
-    forgotten = (_S.slot.between(slots.start, slots.stop - 1), _S.empty_at <= now_ms(), _failures_now() == 0)
+    forgotten = (_S.slot.between(slots.start, slots.stop - 1), _S.empty_at <= now_ms(), _failures(now_ms()) == 0)
     some = select(_S.slot).where(*forgotten).limit(limit).with_for_update(skip_locked=True)
     return connection.execute(delete(_S).where(in_batch(_S.slot, some))).rowcount
 
@@ -123,7 +126,7 @@ def _slots(buckets: Buckets) -> Mapping[str, int]:
 
 
 def _number(value: int) -> Expression:
-    return literal(value, BigInteger)
+    return literal_column(str(value), BigInteger)
 
 
 def _upsert(dialect: str) -> Any:
@@ -146,15 +149,16 @@ def _row(kind: Kind, empty_at: Expression, charged_at: Expression) -> Row:
 def _charge(dialect: str, rules: Rules, kinds: tuple[Kind, ...]) -> Executable:
     of_kind = {kind: rules.of_kind(kind) for kind in kinds}
     rows = [_row(kind, now_ms() + _number(rule.period), now_ms()) for kind, rule in of_kind.items()]
-    passes = or_(*((_B.kind == int(kind)) & _passes(_B, rule) for kind, rule in of_kind.items()))
-    filled = case(*((_B.kind == int(kind), _filled(_B, rule)) for kind, rule in of_kind.items()))
     statement = _upsert_of(dialect, rows)
+    now = statement.excluded.charged_at
+    passes = or_(*((_B.kind == int(kind)) & _passes(_B, rule, now) for kind, rule in of_kind.items()))
+    filled = case(*((_B.kind == int(kind), _filled(_B, rule, now)) for kind, rule in of_kind.items()))
     statement = statement.on_conflict_do_update(
         index_elements=[_B.kind, _B.slot],
         set_={
-            "key_check": _key_check(_B, statement, is_empty=_B.empty_at <= now_ms()),
+            "key_check": _key_check(_B, statement, is_empty=_B.empty_at <= now),
             "empty_at": filled,
-            "charged_at": _charged_at(_B, rules.place.longest),
+            "charged_at": _charged_at(_B, rules.place.longest, now),
         },
         where=passes,
     )
@@ -178,13 +182,6 @@ def _refund(dialect: str, rules: Rules, kinds: tuple[Kind, ...], *, clear: bool)
 @lru_cache
 def _charge_strangers(dialect: str, rules: Rules) -> Executable:
     longest = rules.account.longest
-    failures = _failures_now()
-    in_a_row = failures >= rules.in_a_row
-    passes = case(
-        (in_a_row, or_(now_ms() >= _S.charged_at + _number(longest), _is_ahead(_S, longest))),
-        else_=or_(bindparam("first", type_=Boolean()) & _has_room(_S, rules.first), _passes(_S, rules.account)),
-    )
-    days = greatest(now_ms() - _S.halved_at, _number(0)) // _number(DAY)
     known = bindparam("known", type_=Boolean())
     row = {
         "slot": bindparam("slot"),
@@ -195,12 +192,20 @@ def _charge_strangers(dialect: str, rules: Rules) -> Executable:
         "halved_at": now_ms(),
     }
     statement = _upsert(dialect)(_S).values(row)
+    now = statement.excluded.charged_at
+    failures = _failures(now)
+    passes = case(
+        (failures >= rules.in_a_row, or_(now >= _S.charged_at + _number(longest), _is_ahead(_S, longest, now))),
+        else_=or_(
+            bindparam("first", type_=Boolean()) & _has_room(_S, rules.first, now), _passes(_S, rules.account, now)
+        ),
+    )
     charged = {
-        "key_check": _key_check(_S, statement, is_empty=and_(_S.empty_at <= now_ms(), failures == 0)),
-        "empty_at": _filled(_S, rules.account),
-        "charged_at": _charged_at(_S, longest),
+        "key_check": _key_check(_S, statement, is_empty=and_(_S.empty_at <= now, failures == 0)),
+        "empty_at": _filled(_S, rules.account, now),
+        "charged_at": _charged_at(_S, longest, now),
         "failures": failures + 1,
-        "halved_at": _S.halved_at + days * _number(DAY),
+        "halved_at": _S.halved_at + _days(now) * _number(DAY),
     }
     statement = statement.on_conflict_do_update(
         index_elements=[_S.slot],
@@ -214,15 +219,18 @@ def _charge_strangers(dialect: str, rules: Rules) -> Executable:
 _Table = type[BucketRecord] | type[StrangersRecord]
 
 
-def _passes(table: _Table, rule: Rule) -> Expression:
+def _passes(table: _Table, rule: Rule, now: Expression) -> Expression:
     """`Bucket.free_at` has come, on the row that the upsert has locked."""
-    delay = _delay(table, rule)
-    return or_(delay == 0, now_ms() >= table.charged_at + delay, _is_ahead(table, rule.longest))
+    level = (table.empty_at - table.charged_at + _number(rule.period - 1)) // _number(rule.period)
+    over = level - _number(rule.free)
+    doublings = cast(greatest(least(over, _number(30)), _number(0)), Integer)
+    delay = least(cast(_number(SHORTEST), BigInteger).bitwise_lshift(doublings), _number(rule.longest))
+    return or_(over < 0, now >= table.charged_at + delay, _is_ahead(table, rule.longest, now))
 
 
-def _has_room(table: _Table, rule: Rule) -> Expression:
+def _has_room(table: _Table, rule: Rule, now: Expression) -> Expression:
     """`Bucket.has_room`, on the row that the upsert has locked."""
-    return table.empty_at - now_ms() <= _number((rule.free - 1) * rule.period)
+    return table.empty_at - now <= _number((rule.free - 1) * rule.period)
 
 
 def _key_check(table: _Table, statement: Any, *, is_empty: Expression) -> Expression:
@@ -231,29 +239,26 @@ def _key_check(table: _Table, statement: Any, *, is_empty: Expression) -> Expres
     return case((is_empty, proposed), else_=func.coalesce(table.key_check, proposed))
 
 
-def _delay(table: _Table, rule: Rule) -> Expression:
-    level = (table.empty_at - table.charged_at + _number(rule.period - 1)) // _number(rule.period)
-    over = level - _number(rule.free)
-    steps = [(over == number, _number(delay)) for number, delay in enumerate(rule.delays)]
-    return case((over < 0, _number(0)), *steps, else_=_number(rule.longest))
+def _filled(table: _Table, rule: Rule, now: Expression) -> Expression:
+    filled = greatest(table.empty_at, now) + _number(rule.period)
+    return least(filled, now + _number(rule.fullest))
 
 
-def _filled(table: _Table, rule: Rule) -> Expression:
-    filled = greatest(table.empty_at, now_ms()) + _number(rule.period)
-    return least(filled, now_ms() + _number(rule.fullest))
-
-
-def _charged_at(table: _Table, longest: int) -> Expression:
+def _charged_at(table: _Table, longest: int, now: Expression) -> Expression:
     # A statement that has waited for the row is older than the charge that it waited for.
-    return case((_is_ahead(table, longest), now_ms()), else_=greatest(table.charged_at, now_ms()))
+    return case((_is_ahead(table, longest, now), now), else_=greatest(table.charged_at, now))
 
 
-def _is_ahead(table: _Table, longest: int) -> Expression:
+def _is_ahead(table: _Table, longest: int, now: Expression) -> Expression:
     """The clock was set back: a delay that no rule gives counts no more, because an account is never shut."""
-    return table.charged_at > now_ms() + _number(longest)
+    return table.charged_at > now + _number(longest)
 
 
-def _failures_now() -> Expression:
+def _failures(now: Expression) -> Expression:
     """The failures in a row, halved for each whole day."""
-    days = greatest(now_ms() - _S.halved_at, _number(0)) // _number(DAY)
-    return case(*((days == number, _S.failures // 2**number) for number in range(HALVINGS)), else_=0)
+    return _S.failures.bitwise_rshift(cast(least(_days(now), _number(31)), Integer))
+
+
+def _days(now: Expression) -> Expression:
+    """The whole days since the failures were halved last."""
+    return greatest(now - _S.halved_at, _number(0)) // _number(DAY)
