@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from authserver.passwords import imported
@@ -32,7 +33,7 @@ class Verification:
 
 
 class PasswordHasher:
-    """Hashes in the calling thread, which waits for its turn; see `HashingPool` for capacity, queue and patience.
+    """Hashes while the calling thread waits; see `HashingPool` for capacity, queue and patience.
 
     Every call may raise `HashingOverloaded`. `pool` has the figures for metrics.
 
@@ -71,23 +72,23 @@ class PasswordHasher:
         The comparison is exact: no normalisation, no trimming. It does not check the length. A stored hash that cannot
         be read or is too expensive matches nothing, costs as much as an unknown user, and is logged without its text.
         """
-        secret = _to_bytes(password)
-        with self.pool.slot():
-            stored = self._dummy_hash if encoded is None else encoded
-            try:
-                matches = self._compare(secret, stored)
-            except ValueError as error:
-                _log.error("A stored password hash cannot be read: %s", type(error).__name__)
-                self._argon2id.matches(secret, self._dummy_hash)
-                return Verification(matches=False, unreadable=True)
-            if matches and not self._argon2id.is_own(stored):
-                return Verification(matches=True, rehashed=self._argon2id.hash(secret))
-            return Verification(matches)
+        stored = self._dummy_hash if encoded is None else encoded
+        return self.pool.run(partial(self._verify, _to_bytes(password), stored))
 
     def hash(self, password: str) -> str:
         """The encoded hash to store, with a new salt. Does not check the rules of passwords (`rules`)."""
-        with self.pool.slot():
-            return self._argon2id.hash(_to_bytes(password))
+        return self.pool.run(partial(self._argon2id.hash, _to_bytes(password)))
+
+    def _verify(self, secret: bytes, stored: str) -> Verification:
+        try:
+            matches = self._compare(secret, stored)
+        except ValueError as error:
+            _log.error("A stored password hash cannot be read: %s", type(error).__name__)
+            self._argon2id.matches(secret, self._dummy_hash)
+            return Verification(matches=False, unreadable=True)
+        if matches and not self._argon2id.is_own(stored):
+            return Verification(matches=True, rehashed=self._argon2id.hash(secret))
+        return Verification(matches)
 
     def _compare(self, secret: bytes, encoded: str) -> bool:
         if self._argon2id.is_own(encoded):

@@ -1,6 +1,6 @@
 """Limits how many passwords are hashed at once: each process has a bounded queue for slots that the machine shares.
 
-There are no pool threads: Argon2 releases the GIL, so a request's own thread takes a slot, hashes and gives it back.
+A request's own thread takes a slot, waits for the thread that hashes (`threads`), and gives the slot back.
 """
 
 from __future__ import annotations
@@ -12,14 +12,18 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from authserver.database import deadlines
 from authserver.passwords.slots import MachineSlots
+from authserver.passwords.threads import HashingThreads
 from authserver.refusals.exceptions import TryLater
 from authserver.refusals.reasons import Reason
 from authserver.serving.presence import client_may_be_gone
+
+_T = TypeVar("_T")
 
 
 class HashingOverloaded(TryLater):
@@ -86,9 +90,8 @@ class HashingPool:
             yield
             return
         with self._changed:
-            if self.callers >= self.queue:
-                self.refused_full += 1
-                raise HashingOverloaded(self._retry_after())
+            if self.is_full:
+                raise self.refusal()
             self.callers += 1
         self._thread.is_admitted = True
         try:
@@ -97,6 +100,26 @@ class HashingPool:
             self._thread.is_admitted = False
             with self._changed:
                 self.callers -= 1
+
+    @property
+    def is_full(self) -> bool:
+        """Whether one more caller would be refused."""
+        return self.callers >= self.queue
+
+    def refusal(self) -> HashingOverloaded:
+        """Count a caller that finds the queue full, and make the exception for it. It waits for nothing."""
+        with self._changed:
+            self.refused_full += 1
+            return HashingOverloaded(self._retry_after())
+
+    def run(self, work: Callable[[], _T]) -> _T:
+        """Hash in one of the machine's slots, and return the result of `work`, or raise what it raises.
+
+        Raises:
+            HashingOverloaded: as `slot`.
+        """
+        with self.slot():
+            return self._threads.run(work)
 
     @contextlib.contextmanager
     def slot(self) -> Iterator[None]:
@@ -160,6 +183,7 @@ class HashingPool:
         self.running = 0  # callers in this process that have a slot
         self.callers = 0  # all of them: sign-ins that are under way, and other hashes
         self._thread = _Thread()
+        self._threads = HashingThreads(self.capacity)
 
     def after_fork(self) -> None:
         """In the child: forget the parent's callers, whose threads do not exist here, and a lock that one may have."""
