@@ -41,6 +41,7 @@ from authserver.operations.housekeeping import Housekeeping
 from authserver.operations.logs import configure_logging
 from authserver.operations.proxies import TrustedProxies
 from authserver.operations.regularly import Regularly
+from authserver.operations.surplus import bounded_sign_ins
 from authserver.pages import sign_in
 from authserver.pages.errors import ErrorForms, ErrorPages
 from authserver.pages.flashes import FlashSigner
@@ -191,7 +192,13 @@ def create_app(settings: Settings) -> Flask:
         hasher,
         housekeeping,
         oauth,
-        Hints(settings.server.kept_free, at_hand(of_app(context)), TURNED_AWAY.inc, for_pages(context)),
+        Hints(
+            settings.server.kept_free,
+            at_hand(of_app(context)),
+            TURNED_AWAY.inc,
+            for_pages(context),
+            bounded_sign_ins(context, hasher.pool),
+        ),
     )
     return app
 

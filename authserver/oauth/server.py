@@ -189,6 +189,12 @@ class OAuthServer(AuthorizationServer):  # type: ignore[misc]  # Authlib has no 
         """Make the answer for a database that is away, restarting, full or too slow."""
         return self.refused(self.refusals.translate(error))
 
+    def turned_away(self, endpoint: str, grant: str, error: TryLater) -> Answer:
+        """Make the answer to a request that is not read, because there is no room for it, and count it."""
+        refusal = self.refusals.translate(error)
+        REQUESTS.labels(endpoint, grant, refusal.error).inc()
+        return self.refused(refusal)
+
     def failed(self, error: Exception) -> Answer:
         """Make the answer to a failure of the server itself, and log its traceback."""
         refusal = self.refusals.translate(Refused(Reason.INTERNAL))

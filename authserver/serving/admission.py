@@ -1,7 +1,8 @@
 """Admission: which requests get a thread. Some threads stay free for requests that wait for nothing.
 
 A request that may wait for a database gets one of the other threads. If they are all taken it waits in a queue, which a
-burst fills for a moment. Once the queue is full or does not move, further requests are refused at once.
+burst fills for a moment. Once the queue is full or does not move, further requests are refused at once. Of one kind a
+worker takes only a few at once: they never get that far.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
+from wsgiref.types import WSGIApplication
 
 from authserver.serving.presence import Presence
 
@@ -24,18 +26,33 @@ _PATIENCE = 30
 
 
 @dataclass(frozen=True, slots=True)
+class Bounded:
+    """A kind of requests that a worker takes only a few of at once, on threads of their own.
+
+    `has` tells from the WSGI environment whether a request is of this kind. No more than `most` are under way, and none is
+    taken while `is_full`. `refuse` answers the surplus.
+    """
+
+    most: int
+    has: Callable[[dict[str, Any]], bool]
+    is_full: Callable[[], bool]
+    refuse: WSGIApplication
+
+
+@dataclass(frozen=True, slots=True)
 class Hints:
     """What an application says about its requests. All are called in the event loop, so they must not wait.
 
     `at_hand` tells from the WSGI environment whether a request waits for nothing. `on_refused` is called for each
-    request that was refused, and `headers` gives the headers that the refusal has beside its own. `kept_free` threads of a worker, at most a quarter, are never taken by requests that
-    may wait.
+    request that was refused for lack of threads, and `headers` gives the headers that the refusal has beside its own.
+    `kept_free` threads of a worker, at most a quarter, are never taken by requests that may wait.
     """
 
     kept_free: int
     at_hand: Callable[[dict[str, Any]], bool]
     on_refused: Callable[[], None]
     headers: Callable[[dict[str, Any]], Iterable[tuple[str, str]]] = lambda _environ: ()
+    bounded: Bounded | None = None
 
 
 class Admission:

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
     from uvicorn._types import ASGIReceiveCallable, ASGISendCallable, HTTPScope, Scope
 
+    from authserver.serving.admission import Bounded
+
     Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+    _Jobs = SimpleQueue[tuple[dict[str, Any], Presence, asyncio.Future[Answer]]]
 
 logger = logging.getLogger("authserver.serving")
 
@@ -51,11 +54,10 @@ class WSGIBridge:
         self._hints = hints
         kept_free = 0 if hints is None else min(hints.kept_free, threads // 4)  # also where `--threads` says few
         self._admission = Admission(threads - kept_free)
-        self._jobs: SimpleQueue[tuple[dict[str, Any], Presence, asyncio.Future[Answer]]] = SimpleQueue()
-        for _ in range(threads):
-            # Daemon threads: a request that outlives the time to stop does not keep the process alive. A plain queue:
-            # an executor costs 0.03 ms more for each request.
-            threading.Thread(target=self._work, daemon=True).start()
+        self._jobs = self._start(threads)
+        self._bounded = None if hints is None else hints.bounded
+        self._bounded_jobs = self._start(0 if self._bounded is None else self._bounded.most)
+        self._bounded_under_way = 0
 
     async def __call__(self, scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] == "lifespan":
@@ -80,6 +82,8 @@ class WSGIBridge:
         presence: Presence = scope.get("presence") or Presence()  # type: ignore[assignment]
         if self._hints is not None and self._hints.at_hand(environ):
             return await self._run(environ, presence)
+        if self._bounded is not None and self._bounded.has(environ):
+            return await self._run_bounded(self._bounded, environ, presence)
         if not await self._admission.enter(presence):
             if self._hints is not None:
                 self._hints.on_refused()
@@ -93,14 +97,32 @@ class WSGIBridge:
             self._admission.leave(progress=served or time.monotonic() - entered < _QUICK)
         return answer
 
-    async def _run(self, environ: dict[str, Any], presence: Presence) -> Answer:
+    async def _run_bounded(self, bounded: Bounded, environ: dict[str, Any], presence: Presence) -> Answer:
+        if self._bounded_under_way >= bounded.most or bounded.is_full():
+            return _call(bounded.refuse, environ)
+        self._bounded_under_way += 1
+        try:
+            return await self._run(environ, presence, self._bounded_jobs)
+        finally:
+            self._bounded_under_way -= 1
+
+    async def _run(self, environ: dict[str, Any], presence: Presence, jobs: _Jobs | None = None) -> Answer:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._jobs.put((environ, presence, answered))
+        (jobs or self._jobs).put((environ, presence, answered))
         return await answered
 
-    def _work(self) -> None:
+    def _start(self, threads: int) -> _Jobs:
+        """Start threads that answer what is put into the queue."""
+        jobs: _Jobs = SimpleQueue()
+        for _ in range(threads):
+            # Daemon threads: a request that outlives the time to stop does not keep the process alive. A plain queue:
+            # an executor costs 0.03 ms more for each request.
+            threading.Thread(target=self._work, args=(jobs,), daemon=True).start()
+        return jobs
+
+    def _work(self, jobs: _Jobs) -> None:
         while True:
-            environ, presence, answered = self._jobs.get()
+            environ, presence, answered = jobs.get()
             presences.serve(presence)
             try:
                 answer = self._busy(environ) if presence.is_gone() else _call(self._application, environ)
