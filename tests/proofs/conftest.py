@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support import postgres_programs as programs
 from tests.support.proof import Proof
+
+#: Seconds that a proof in its full form may take.
+_LONGEST = 7200
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Let the full forms take their time. pytest calls this with the tests of all folders."""
+    if not config.getoption("--short"):
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.timeout(_LONGEST))
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import httpx
-import pytest
 
 from authserver.settings.values import ThrottlingSettings
 from authserver.throttling import store
@@ -214,7 +213,6 @@ def a_backend(proof: Proof, setup: Setup, backend: OAuth) -> None:
     proof.figure(f"a backend with {count:,} users behind one address: sign-ins delayed", "0")
 
 
-@pytest.mark.timeout(3600)
 def test_a_million_names(proof: Proof, setup: Setup) -> None:
     """Random names do not grow the tables of counts beyond their slots."""
     bits, names = 10, proof.amount(1_000, 1_000_000)
