@@ -81,7 +81,7 @@ class WSGIBridge:
         environ = _environ(scope, bytes(body))
         presence: Presence = scope.get("presence") or Presence()  # type: ignore[assignment]
         if self._hints is not None and self._hints.at_hand(environ):
-            return await self._run(environ, presence)
+            return await self._run(environ, presence, self._jobs)
         if self._bounded is not None and self._bounded.has(environ):
             return await self._run_bounded(self._bounded, environ, presence)
         if not await self._admission.enter(presence):
@@ -90,10 +90,10 @@ class WSGIBridge:
             return self._busy(environ)
         answer, entered = None, time.monotonic()
         try:
-            answer = await self._run(environ, presence)
+            answer = await self._run(environ, presence, self._jobs)
         finally:
             served = answer is not None and answer[0] != 503
-            # A quick 503 waited for nothing: in a storm most sign-ins get one, because the hashing queue is full.
+            # A quick 503 waited for nothing: a sign-in on a page gets one when the hashing queue is full.
             self._admission.leave(progress=served or time.monotonic() - entered < _QUICK)
         return answer
 
@@ -106,9 +106,9 @@ class WSGIBridge:
         finally:
             self._bounded_under_way -= 1
 
-    async def _run(self, environ: dict[str, Any], presence: Presence, jobs: _Jobs | None = None) -> Answer:
+    async def _run(self, environ: dict[str, Any], presence: Presence, jobs: _Jobs) -> Answer:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        (jobs or self._jobs).put((environ, presence, answered))
+        jobs.put((environ, presence, answered))
         return await answered
 
     def _start(self, threads: int) -> _Jobs:
