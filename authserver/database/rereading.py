@@ -40,7 +40,7 @@ class Rereading:
                 if now - self._failed_at < _PAUSE:
                     return
                 done, self._began = threading.Event(), now
-                thread = threading.Thread(target=self._run, args=(done,), daemon=True)
+                thread = threading.Thread(target=self._run, args=(done,), name="rereading", daemon=True)
                 try:
                     thread.start()
                 except RuntimeError:  # the machine has no room for a thread: the next request tries again

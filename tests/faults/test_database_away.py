@@ -33,12 +33,13 @@ Get = Callable[[str], httpx.Response]
 def get(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Get, Callable[[], Connection]]]:
     """An app with one connection and caches that are always too old, and a function that takes the connection."""
     monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
-    database = setup.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
-    app = create_app(setup.with_settings(database=database, caches=CacheSettings(max_age=1e-6)))
+    app = create_app(setup.impatient(pool_size=1, caches=CacheSettings(max_age=1e-6)))
     engine = app.extensions["authserver"].database.engine
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
         yield http.get, engine.connect
+    # One that goes on would put its connection back into a pool that is closed.
+    until(lambda: not any(thread.name == "rereading" for thread in threading.enumerate()))
     engine.dispose()
 
 

@@ -27,13 +27,13 @@ from tests.support.health import a_node, problem
 from tests.support.oauth import OAuth, refused_as
 from tests.support.postgres import Cluster, postgres_or_skip
 from tests.support.server import ForkedServer
-from tests.support.setup import Setup
+from tests.support.setup import SOON, Setup
 from tests.support.token_answer import reason
 
 
 @contextmanager
 def opened(url: str) -> Iterator[Database]:
-    settings = Settings(database=DatabaseSettings(url=SecretStr(url), timeout=1, pool_size=1))
+    settings = Settings(database=DatabaseSettings(url=SecretStr(url), timeout=SOON, pool_size=1))
     database = open_database(Flask("causes"), settings)
     try:
         yield database

@@ -19,10 +19,9 @@ pytestmark = on_both_databases
 
 @pytest.fixture
 def impatient_app(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[Flask]:
-    """An app that waits one second for a lock of the database."""
+    """An app that waits for a lock of the database only for a short time."""
     monkeypatch.setattr("tempfile.tempdir", str(setup.directory))
-    database = setup.settings.database.model_copy(update={"timeout": 1})
-    made = create_app(setup.with_settings(database=database, caches=STALE))
+    made = create_app(setup.impatient(caches=STALE))
     yield made
     made.extensions["authserver"].database.dispose()
 

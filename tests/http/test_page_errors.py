@@ -50,8 +50,7 @@ def test_a_failure_is_a_page_with_a_reference(visitor: Visitor, person: Person, 
 
 
 def test_a_database_that_does_not_answer_is_a_page_that_says_when_to_come_back(setup: Setup, person: Person):
-    database = setup.settings.database.model_copy(update={"pool_size": 1, "timeout": 1})
-    app = create_app(setup.with_settings(database=database))
+    app = create_app(setup.impatient(pool_size=1))
     transport = httpx.WSGITransport(app, raise_app_exceptions=False)
     with httpx.Client(transport=transport, base_url=setup.settings.issuer) as http:
         visitor = Visitor(http, setup.settings.issuer)

@@ -28,15 +28,15 @@ from authserver.users.model import UserRecord
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.hasher import until
 from tests.support.postgres import postgres_or_skip
-from tests.support.setup import Setup
+from tests.support.setup import SOON, Setup
 
 
 @pytest.fixture
 def empty_postgresql() -> Iterator[Database]:
-    """An empty database with a lock time-out of one second."""
+    """An empty database with a short time-out for locks."""
     server = postgres_or_skip()
     url = server.create_database()
-    database = open_database(Flask("empty"), Settings(database=DatabaseSettings(url=SecretStr(url), timeout=1)))
+    database = open_database(Flask("empty"), Settings(database=DatabaseSettings(url=SecretStr(url), timeout=SOON)))
     yield database
     database.dispose()
     server.drop_database(url)
@@ -86,11 +86,11 @@ def test_an_upgrade_waits_for_another_longer_than_for_a_lock(empty_postgresql: D
             first.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
             first.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": schema._ADVISORY_LOCK})
             upgrade = second.submit(schema.upgrade, empty_postgresql)
-            until(lambda: upgrade.done() or longest_wait() > 1.5)
+            until(lambda: upgrade.done() or longest_wait() > 1.5 * SOON)
         upgrade.result()
     schema.check(empty_postgresql)
     with empty_postgresql.autocommit() as connection:
-        assert connection.execute(text("SHOW lock_timeout")).scalar() == "700ms"
+        assert connection.execute(text("SHOW lock_timeout")).scalar() == f"{700 * SOON}ms"
 
 
 @pytest.mark.postgresql
@@ -102,7 +102,7 @@ def test_a_server_that_falls_silent_is_given_up_in_seconds(empty_postgresql: Dat
             assert peer.family in {socket.AF_INET, socket.AF_INET6}
             assert peer.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
             assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) <= 10
-            assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000
+            assert peer.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 1000 * SOON
 
 
 def on_every_connection(database: Database, statement: str, count: int = 4) -> None:
@@ -142,7 +142,7 @@ def test_the_proof_writes_into_the_row_that_is_there(setup: Setup):
 @pytest.mark.postgresql
 def test_a_long_statement_is_ended_unless_it_is_work_that_may_take_long(empty_postgresql: Database):
     """Once a statement held a thread for as long as it liked."""
-    long = text("SELECT pg_sleep(1.2)")  # the database's timeout is a second
+    long = text(f"SELECT pg_sleep({SOON + 0.2})")
     with empty_postgresql.autocommit() as connection, pytest.raises(OperationalError) as ended:
         connection.execute(long)
     assert reason_of(ended.value) is Reason.DATABASE_BUSY
@@ -151,7 +151,9 @@ def test_a_long_statement_is_ended_unless_it_is_work_that_may_take_long(empty_po
             connection.execute(long)
             assert connection.execute(text("SHOW statement_timeout")).scalar() == "1min"
     with empty_postgresql.autocommit() as connection:
-        assert connection.execute(text("SHOW statement_timeout")).scalar() == "800ms", "it was changed for itself alone"
+        assert connection.execute(text("SHOW statement_timeout")).scalar() == f"{800 * SOON}ms", (
+            "it was changed for itself alone"
+        )
 
 
 @pytest.mark.postgresql

@@ -7,7 +7,6 @@ from authserver.app import create_app
 from authserver.database.engine import Database
 from authserver.database.failures import Unavailable
 from authserver.database.heartbeat import Heartbeat
-from authserver.settings.values import DatabaseSettings
 from tests.support.at_once import threads_at_once
 from tests.support.databases import on_both_databases, on_postgresql
 from tests.support.setup import STALE, Setup
@@ -87,8 +86,7 @@ def test_a_silence_of_long_ago_is_forgotten(setup: Setup):
 
 @on_postgresql
 def test_a_worker_without_requests_notices_that_sessions_cannot_be_written(setup: Setup):
-    settings = setup.with_settings(caches=STALE, database=DatabaseSettings(url=setup.settings.database.url, timeout=1))
-    quiet = create_app(settings).extensions["authserver"].database
+    quiet = create_app(setup.impatient(caches=STALE)).extensions["authserver"].database
     beat(quiet)
     pass_time(setup, 3)
     with setup.database.transaction() as connection:

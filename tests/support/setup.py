@@ -39,6 +39,8 @@ CHEAP = PasswordSettings(argon2_memory_kib=8, argon2_time_cost=1)
 STALE = CacheSettings().model_copy(update={"max_age": 3600.0})
 #: Seconds that are longer than the silences of any test: when its database was away, or no worker ran.
 SILENCES = 120
+#: `database.timeout` where a test waits until it is over. A busy machine takes two seconds for an answer at times.
+SOON = 3
 #: The fixture `a_node`, which makes a node with these caches.
 ANode = Callable[[CacheSettings], OAuth]
 API = "https://api.example.com"
@@ -165,6 +167,11 @@ class Setup:
         """The setup's settings with some changed."""
         return self.settings.model_copy(update=changes)
 
+    def impatient(self, *, pool_size: int = 8, **changes: Any) -> Settings:
+        """The setup's settings with some changed, for a node that waits for the database only `SOON` seconds."""
+        database = self.settings.database.model_copy(update={"pool_size": pool_size, "timeout": SOON})
+        return self.with_settings(database=database, **changes)
+
     def close(self) -> None:
         self.database.dispose()
         if self.postgres is not None:
@@ -218,6 +225,6 @@ def _fresh_sqlite(directory: Path) -> str:
 
 def _migrate(url: str) -> None:
     settings = Settings(database=DatabaseSettings(url=SecretStr(url)))
-    database = open_database(Flask("migration"), settings)
+    database = open_database(Flask("migration"), settings, bounded=False)
     schema.upgrade(database)
     database.dispose()
