@@ -6,12 +6,12 @@ unpadded): the member `id`.
 
 from __future__ import annotations
 
-import base64
 from dataclasses import asdict, replace
 from typing import Annotated, Any, ClassVar, Final, Literal
 
 from pydantic import Field
 
+from authserver import base64url
 from authserver.admin_api import paging
 from authserver.admin_api.route import MERGE_PATCH, Document, Line, NextPage, Roles, Route, Versioned, unset
 from authserver.administration import apis as use_cases
@@ -160,12 +160,12 @@ def _bound(scopes: dict[str, list[str]]) -> dict[str, frozenset[str]]:
 
 
 def _id(audience: str) -> str:
-    return base64.urlsafe_b64encode(audience.encode()).decode().rstrip("=")
+    return base64url.encode(audience.encode())
 
 
 def _audience(api_id: str) -> str:
     try:
-        audience = base64.b64decode(api_id + "=" * (-len(api_id) % 4), altchars=b"-_", validate=True).decode()
+        audience = base64url.decode(api_id).decode()
     except ValueError:
         audience = ""
     if not audience or _id(audience) != api_id:

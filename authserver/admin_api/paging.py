@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any, TypeVar
@@ -11,6 +10,7 @@ from urllib.parse import urlencode
 from flask import request
 from pydantic import Field
 
+from authserver import base64url
 from authserver.admin_api.problems import INVALID, FieldProblem, Problem
 from authserver.admin_api.route import Parameters
 
@@ -36,8 +36,7 @@ def decode(cursor: str | None) -> str | None:
     if cursor is None:
         return None
     try:
-        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
-        (key,) = json.loads(raw)
+        (key,) = json.loads(base64url.decode(cursor))
         if not isinstance(key, str) or "\0" in key:
             raise ValueError(key)
         key.encode()
@@ -65,4 +64,4 @@ def cut(items: Sequence[Item], page: Page, key: Callable[[Item], object]) -> tup
 
 def encode(key: str) -> str:
     """Make the cursor of a key. It means nothing to programs."""
-    return base64.urlsafe_b64encode(json.dumps([key]).encode()).decode().rstrip("=")
+    return base64url.encode(json.dumps([key]).encode())

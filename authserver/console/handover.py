@@ -6,7 +6,6 @@ visit. It is in no address, no log and no table. The page that shows it clears t
 
 from __future__ import annotations
 
-import base64
 import hmac
 import secrets
 
@@ -14,6 +13,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from flask import Response, request
 
+from authserver import base64url
 from authserver.pages.cookies import Cookie
 from authserver.pages.pages import current_pages, current_visit
 
@@ -25,7 +25,7 @@ def give(response: Response, subject: str, secret: str) -> Response:
     """Let the next page of this browser show the secret of the subject."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
     sealed = nonce + AESGCM(_key()).encrypt(nonce, secret.encode(), subject.encode())
-    _cookie().write(response, base64.urlsafe_b64encode(sealed).decode(), max_age=_SECONDS)
+    _cookie().write(response, base64url.encode(sealed), max_age=_SECONDS)
     return response
 
 
@@ -35,7 +35,7 @@ def take(subject: str) -> str | None:
     if value is None:
         return None
     try:
-        sealed = base64.urlsafe_b64decode(value.encode("ascii"))
+        sealed = base64url.decode(value)
         opened = AESGCM(_key()).decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], subject.encode())
     except (ValueError, InvalidTag):
         return None

@@ -6,11 +6,12 @@ could measure (BREACH).
 
 from __future__ import annotations
 
-import base64
 import hmac
 import secrets
 
 from flask import request
+
+from authserver import base64url
 
 FIELD = "csrf_token"
 HEADER = "X-CSRF-Token"
@@ -21,13 +22,13 @@ _TAG_BYTES = 32
 def make(secret: bytes) -> str:
     """Make a token for forms of the browser that has this secret."""
     nonce = secrets.token_bytes(_NONCE_BYTES)
-    return base64.urlsafe_b64encode(nonce + _tag(secret, nonce)).decode()
+    return base64url.encode(nonce + _tag(secret, nonce))
 
 
 def matches(secret: bytes, token: str) -> bool:
     """Whether a token was made for this secret."""
     try:
-        raw = base64.b64decode(token.encode("ascii"), altchars=b"-_", validate=True)
+        raw = base64url.decode(token)
     except ValueError:
         return False
     if len(raw) != _NONCE_BYTES + _TAG_BYTES:

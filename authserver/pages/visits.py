@@ -6,7 +6,6 @@ the database opens no visit. The secret is also the key of the visit's form toke
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import secrets
@@ -16,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
+from authserver import base64url
 from authserver.database.batches import Batches
 from authserver.database.engine import Database
 from authserver.database.identifiers import new_id
@@ -188,13 +188,12 @@ def _digest(secret: bytes) -> bytes:
 
 
 def _encode(visit_id: UUID, secret: bytes) -> str:
-    return base64.urlsafe_b64encode(visit_id.bytes + secret).decode()
+    return base64url.encode(visit_id.bytes + secret)
 
 
 def _decode(cookie: str) -> tuple[UUID, bytes] | None:
-    """Decode a cookie's value. Each value has exactly one text: 48 bytes are 64 characters without spare bits."""
     try:
-        raw = base64.b64decode(cookie.encode("ascii"), altchars=b"-_", validate=True)
+        raw = base64url.decode(cookie)
     except ValueError:
         return None
     if len(raw) != 16 + _SECRET_BYTES:

@@ -7,7 +7,6 @@ refusals with the same public text cannot be told apart by what they carry.
 
 from __future__ import annotations
 
-import base64
 import secrets
 import struct
 import time
@@ -17,6 +16,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
+from authserver import base64url
 from authserver.refusals.exceptions import Refused, TryLater
 from authserver.refusals.reasons import Reason
 
@@ -57,7 +57,7 @@ class References:
         while True:
             plain = _HEAD.pack(refusal.reason.number, refusal.at, session_id, client_id)  # cuts and pads the text
             plain += about[:_ABOUT_BYTES].ljust(_ABOUT_BYTES, b"\0") + secrets.token_bytes(_RANDOM_BYTES)
-            reference = base64.urlsafe_b64encode(self._cipher.encrypt(plain, None)).decode().rstrip("=")
+            reference = base64url.encode(self._cipher.encrypt(plain, None))
             # One in 64 begins with a hyphen, and a command line would take that for options. Draw it again with other
             # random bytes. That tells nothing about the refusal: which references are drawn again depends on the key.
             if not reference.startswith("-"):
@@ -81,8 +81,7 @@ class References:
             ValueError: it is no reference, was altered, or was sealed under another master key.
         """
         try:
-            sealed = base64.urlsafe_b64decode(reference.strip() + "=" * (-len(reference.strip()) % 4))
-            plain = self._cipher.decrypt(sealed, None)
+            plain = self._cipher.decrypt(base64url.decode(reference.strip()), None)
             number, at, session_id, client_id = _HEAD.unpack_from(plain)
             reason = _BY_NUMBER[number]
         except (ValueError, KeyError, InvalidTag, struct.error) as error:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hmac
 import re
 import secrets
 from collections.abc import Callable
 from uuid import UUID
 
+from authserver import base64url
 from authserver.throttling.slots import Slots
 from authserver.users.model import Candidate
 
@@ -61,5 +61,4 @@ class DeviceCookies:
         return kept
 
     def _tag(self, random: str, user_id: str, password_version: int) -> str:
-        tag = self._slots.device_tag(random, user_id, password_version)
-        return base64.urlsafe_b64encode(tag).decode().rstrip("=")
+        return base64url.encode(self._slots.device_tag(random, user_id, password_version))

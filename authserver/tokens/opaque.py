@@ -6,7 +6,6 @@ hidden, and no row is written for a token.
 
 from __future__ import annotations
 
-import base64
 import json
 import re
 import secrets
@@ -15,6 +14,7 @@ from typing import Any
 
 from cryptography.exceptions import InvalidTag
 
+from authserver import base64url
 from authserver.keys.keyring import Keyring, Snapshot
 
 PREFIX = "asat_"
@@ -30,17 +30,17 @@ def seal(keys: Snapshot, claims: dict[str, Any]) -> str:
     head = _HEAD.pack(_VERSION << 24 | key.id)
     nonce = secrets.token_bytes(_NONCE_BYTES)
     sealed = key.cipher.encrypt(nonce, json.dumps(claims, separators=(",", ":")).encode(), PREFIX.encode() + head)
-    return PREFIX + base64.urlsafe_b64encode(head + nonce + sealed).rstrip(b"=").decode()
+    return PREFIX + base64url.encode(head + nonce + sealed)
 
 
 def unseal(keyring: Keyring, text: str) -> dict[str, Any] | None:
     """Return the claims of a token that this server sealed; None for anything else. Does not check the times."""
     if not _FORM.fullmatch(text):
         return None
-    body = text[len(PREFIX) :]
-    raw = base64.urlsafe_b64decode(body + "=" * (-len(body) % 4))
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != body:
-        return None  # one spelling of each token
+    try:
+        raw = base64url.decode(text[len(PREFIX) :])
+    except ValueError:
+        return None
     (version_and_key,) = _HEAD.unpack_from(raw)
     key = keyring.opaque_key(version_and_key & 0xFFFFFF) if version_and_key >> 24 == _VERSION else None
     if key is None:

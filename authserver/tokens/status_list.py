@@ -7,7 +7,6 @@ number of APIs. A list that was asked for is kept up to date for some time, beca
 
 from __future__ import annotations
 
-import base64
 import gzip
 import hashlib
 import re
@@ -19,6 +18,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, union_all
 
+from authserver import base64url
 from authserver.clients.model import ClientRecord, EndedOwnTokens
 from authserver.database.engine import Database
 from authserver.database.rereading import Rereading
@@ -215,4 +215,4 @@ def compress(indices: Iterable[int]) -> str:
     bits = bytearray(LIST_SIZE // 8)
     for index in indices:
         bits[index >> 3] |= 1 << (index & 7)
-    return base64.urlsafe_b64encode(zlib.compress(bytes(bits), 9)).rstrip(b"=").decode()
+    return base64url.encode(zlib.compress(bytes(bits), 9))

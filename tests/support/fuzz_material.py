@@ -39,7 +39,8 @@ class Material:
     refresh_tokens: list[bytes]
     access_tokens: list[bytes]
     admin_token: bytes
-    visit: bytes  # the value of the Cookie header of an administrator's browser
+    cookies: bytes  # the value of the Cookie header of an administrator's browser
+    visit: bytes  # the value of the cookie that carries its visit
     form_token: bytes
     issuer: bytes
     ids: Mapping[str, list[bytes]]
@@ -68,7 +69,7 @@ class MaterialMaker:
             assert browser.sign_in(self._administrator).status_code == 303
             form_token = browser.token_of("/account/")
             self._forms = self._forms or all_forms(browser)
-            visit = "; ".join(f"{name}={value}" for name, value in http.cookies.items())
+            cookies = dict(http.cookies.items())
         ids = {
             "client_id": [setup.an_app().client_id for _ in range(_EACH)],
             "user_id": [setup.a_person().id for _ in range(_EACH)],
@@ -90,7 +91,8 @@ class MaterialMaker:
             refresh_tokens=[refresh.encode() for refresh, _ in tokens],
             access_tokens=[access.encode() for _, access in tokens],
             admin_token=program.token.encode(),
-            visit=visit.encode(),
+            cookies="; ".join(f"{name}={value}" for name, value in cookies.items()).encode(),
+            visit=cookies["authserver"].encode(),
             form_token=form_token.encode(),
             issuer=self._server.url.encode(),
             forms=self._forms,

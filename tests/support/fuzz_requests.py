@@ -1,7 +1,8 @@
 """Mutated requests for every endpoint of the application, found in its own list of routes.
 
 A request begins as one that a client, a browser or an administrator would send. A *stranger's* request has a flaw that no
-later change can heal: a secret that differs in many characters, a broken token, no form token. So it must change nothing.
+later change can heal: a secret that differs in many characters, a broken token, a visit without its form token as pages of
+other sites have, no visit. So it must change nothing.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Requests:
 
     def _make(self, endpoint: Endpoint) -> FuzzedRequest:
         fuzz = self._fuzz
-        self._forbidden = [self._visit_value, self._material.form_token, self._material.admin_token]
+        self._forbidden = [self._material.admin_token]
         fields: Pairs = [(b"Host", self._material.issuer.partition(b"//")[2])]
         body = self._body(endpoint, fields)
         if body or endpoint.method in ("POST", "PUT", "PATCH"):
@@ -178,9 +179,10 @@ class Requests:
 
     def _page_body(self, endpoint: Endpoint, fields: Pairs) -> bytes:
         fuzz, material = self._fuzz, self._material
-        value = self._visit_value
-        cookie = material.visit if self._has_authority else material.visit.replace(value, fuzz.broken_token(value))
-        fields.append((b"Cookie", cookie))
+        has_visit = self._has_authority or fuzz.chance(0.5)
+        visit = material.visit if has_visit else fuzz.broken_token(material.visit)
+        self._forbidden = [material.form_token if has_visit else material.visit]
+        fields.append((b"Cookie", material.cookies.replace(material.visit, visit)))
         fields.append((b"Sec-Fetch-Site", b"same-origin"))
         if endpoint.method != "POST":
             return b""
@@ -218,10 +220,6 @@ class Requests:
     def _token(self, genuine: list[bytes]) -> bytes:
         token = self._fuzz.random.choice(genuine)
         return token if self._has_authority else self._fuzz.broken_token(token)
-
-    @property
-    def _visit_value(self) -> bytes:
-        return self._material.visit.rpartition(b"=")[2]
 
 
 def _is_framed(line: bytes, fields: Pairs, body: bytes) -> bool:
