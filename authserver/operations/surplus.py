@@ -13,11 +13,11 @@ from io import BytesIO
 from typing import Any
 from wsgiref.types import StartResponse
 
+from authserver.oauth.endpoints import token
 from authserver.oauth.endpoints.base import Context
 from authserver.operations.at_hand import for_pages
 from authserver.operations.headers import SecurityHeaders
 from authserver.passwords.pool import HashingPool
-from authserver.records.metrics import HASHING_REFUSED
 from authserver.serving.admission import Bounded
 from authserver.urls import path_of
 
@@ -30,7 +30,7 @@ def bounded_sign_ins(context: Context, pool: HashingPool) -> Bounded:
 
     Only its reference does not name the client, which is not authenticated.
     """
-    address, server, more = f"{path_of(context.issuer)}/token", context.server, for_pages(context)
+    address, server, more = token.ENDPOINT.rule(path_of(context.issuer)), context.server, for_pages(context)
 
     def has(environ: dict[str, Any]) -> bool:
         if environ["REQUEST_METHOD"] != "POST" or environ["PATH_INFO"] != address:
@@ -39,8 +39,7 @@ def bounded_sign_ins(context: Context, pool: HashingPool) -> Bounded:
         return _GRANT.search(body.getvalue()) is not None
 
     def refuse(environ: dict[str, Any], start: StartResponse) -> Iterable[bytes]:
-        HASHING_REFUSED.inc()
-        answer = server.turned_away("token", "password", pool.refusal())
+        answer = server.turned_away(token.ENDPOINT.name, "password", pool.refusal())
         start(f"{answer.status} {HTTPStatus(answer.status).phrase}", [*answer.headers, *more(environ)])
         return [answer.body.encode() if isinstance(answer.body, str) else answer.body]
 

@@ -19,6 +19,7 @@ from typing import TypeVar
 from authserver.database import deadlines
 from authserver.passwords.slots import MachineSlots
 from authserver.passwords.threads import HashingThreads
+from authserver.records.metrics import HASHING_REFUSED
 from authserver.refusals.exceptions import TryLater
 from authserver.refusals.reasons import Reason
 from authserver.serving.presence import client_may_be_gone
@@ -110,6 +111,7 @@ class HashingPool:
         """Count a caller that finds the queue full, and make the exception for it. It waits for nothing."""
         with self._changed:
             self.refused_full += 1
+            HASHING_REFUSED.inc()
             return HashingOverloaded(self._retry_after())
 
     def run(self, work: Callable[[], _T]) -> _T:
@@ -169,6 +171,7 @@ class HashingPool:
             waited = True
         with self._changed:
             self.refused_late += 1
+            HASHING_REFUSED.inc()
             self._average_stay = _moving_average(self._average_stay, self.patience)
             raise HashingOverloaded(self._retry_after())
 

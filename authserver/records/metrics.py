@@ -18,7 +18,9 @@ REFUSALS = Counter("authserver_refusals_total", "Refused requests by the check t
 HASHING = Gauge(
     "authserver_hashing_queue", "Sign-ins that wait for a password check or run one.", multiprocess_mode="livesum"
 )
-HASHING_REFUSED = Counter("authserver_hashing_refused_total", "Sign-ins turned away because the queue was full.")
+HASHING_REFUSED = Counter(
+    "authserver_hashing_refused_total", "Passwords that were not hashed because the queue was full."
+)
 BREACHED_FILES_UNREADABLE = Counter(
     "authserver_breached_files_unreadable_total",
     "New passwords that were not compared with the files of breached ones, because a file could not be read.",

@@ -8,15 +8,15 @@ its charge back.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from authserver.database.engine import Database
 from authserver.database.failures import Unavailable
-from authserver.passwords.hasher import HashingOverloaded, PasswordHasher, Verification
+from authserver.passwords.hasher import PasswordHasher, Verification
 from authserver.passwords.rules import PASSWORD_LENGTHS
 from authserver.records import metrics
 from authserver.records.audit import Caller, Entry, Event, Outcome
@@ -66,20 +66,13 @@ class PasswordCheck:
         self._audit = audit
         self._references = references
 
-    @contextmanager
-    def admitted(self) -> Iterator[None]:
+    def admitted(self) -> AbstractContextManager[None]:
         """Count a whole sign-in, with its statements before and after the hash, among those of this worker.
 
         Raises:
             HashingOverloaded: there are too many.
         """
-        with ExitStack() as held:
-            try:
-                held.enter_context(self._hasher.pool.admitted())
-            except HashingOverloaded:
-                metrics.HASHING_REFUSED.inc()
-                raise
-            yield
+        return self._hasher.pool.admitted()
 
     def sign_in(
         self,
@@ -183,9 +176,7 @@ class PasswordCheck:
         try:
             with metrics.HASHING.track_inprogress():
                 return self._hasher.verify(password[:_LONGEST], stored)
-        except BaseException as error:  # the password was not checked, so this is no failure of the user
-            if isinstance(error, HashingOverloaded):
-                metrics.HASHING_REFUSED.inc()
+        except BaseException:  # the password was not checked, so this is no failure of the user
             self._throttle.withdraw(attempt)
             raise
 
