@@ -101,11 +101,11 @@ def create_app(settings: Settings) -> Flask:
     key_rotation = KeyRotation(database, vault, schedule(settings), algorithm=settings.tokens.algorithm)
     key_rotation.ensure()
     keyring = Keyring(database, vault, max_age=settings.caches.max_age)
-    keyring.current()
-
     clients = ClientRegistry(database, settings.tokens, max_age=settings.caches.max_age)
-    clients.learn_origins()
     catalogue = CatalogueCache(database, max_age=settings.caches.max_age)
+    # What a worker has read it can answer while the database is away.
+    for read in (keyring.current, clients.learn_origins, catalogue.current):
+        read()
     audit = RefusalRecorder(database)
     activity = Activity()
     references = References(vault.reference_key())

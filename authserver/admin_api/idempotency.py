@@ -26,7 +26,10 @@ from authserver.database.tables import present
 from authserver.keys.vault import MasterKeyError
 
 HEADER: Final = "Idempotency-Key"
-_KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
+_BARE: Final = r"[\x21\x23-\x7e]{1,255}"
+#: The draft has a quoted string of structured fields; most clients send the bare text. Both name one key.
+PATTERN: Final = rf'^({_BARE}|"{_BARE}")$'
+_KEY: Final = re.compile(PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +46,10 @@ class Attempt:
         Raises:
             Problem: the key does not have the documented form.
         """
-        # The draft has a quoted string of structured fields; most clients send the bare text. Both name one key.
-        bare = key[1:-1] if len(key) > 2 and key[0] == key[-1] == '"' else key
-        if not _KEY.fullmatch(bare):
-            wrong = FieldProblem("1 to 255 visible ASCII characters, such as a UUID", parameter=HEADER)
+        if not _KEY.fullmatch(key):
+            wrong = FieldProblem("1 to 255 visible ASCII characters without a quote, such as a UUID", parameter=HEADER)
             raise Problem(MALFORMED, f"The {HEADER} does not have the documented form.", [wrong])
+        bare = key.strip('"')
         whose = f"{actor}\0{operation}\0{bare}"
         return cls(hashlib.sha256(whose.encode()).digest(), target.encode() + b"\0" + body)
 

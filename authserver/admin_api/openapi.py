@@ -133,7 +133,7 @@ def _parameters(route: Route, schemas: dict[str, Any]) -> list[dict[str, Any]]:
         found.append(_header("If-Match", "The ETag that was read, or *.", required=route.if_match == "required"))
     if route.idempotent:
         text = "Any unique text, such as a UUID. A repetition within 24 hours creates nothing and gets the same answer."
-        found.append(_header(idempotency.HEADER, text, required=False, pattern=r"^[\x21\x23-\x7e]{1,255}$"))
+        found.append(_header(idempotency.HEADER, text, required=False, pattern=idempotency.PATTERN))
     return found
 
 

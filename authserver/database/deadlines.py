@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from authserver.serving.presence import waited
+
 #: Seconds that a thread without a deadline waits for another that reads the database.
 _FOR_A_LOCK = 5.0
 #: An answer that took longer, in seconds, says too little about the database's clock.
@@ -44,7 +46,7 @@ def for_a_lock() -> float:
 def begin(seconds: float) -> float:
     """Begin a block as `within` does, without the cost of a generator. Returns what `end` needs."""
     before = _here.until
-    _here.until = min(before, time.monotonic() + seconds)
+    _here.until = min(before, time.monotonic() + seconds - waited())
     return before
 
 
@@ -55,7 +57,10 @@ def end(before: float) -> None:
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let all waits for the database in this block end after so many seconds, or earlier if the block around says so."""
+    """Let all waits for the database in this block end after so many seconds, or earlier if the block around says so.
+
+    The time that the request waited for a thread is taken off.
+    """
     before = begin(seconds)
     try:
         yield

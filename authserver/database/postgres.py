@@ -83,7 +83,7 @@ def _connect(arguments: Any, options: dict[str, Any]) -> BoundedConnection:
     if (seconds := left()) != math.inf:
         hosts = str(options.get("host", "")).count(",") + 1
         # libpq counts whole seconds, at least 2.
-        share, given = max(2, math.ceil(seconds / hosts)), str(options.get("connect_timeout", ""))
+        share, given = max(2, int(seconds / hosts)), str(options.get("connect_timeout", ""))
         if not given or given.isdecimal():  # libpq refuses what is no number
             options["connect_timeout"] = min(share, int(given or share) or share)
     try:

@@ -1,4 +1,7 @@
-"""Whether the client of a request is still there: work that has not begun is not worth doing for one that has left."""
+"""Whether the client of a request is still there, and how long it has waited for a thread.
+
+Work that has not begun is not worth doing for a client that has left.
+"""
 
 from __future__ import annotations
 
@@ -24,14 +27,20 @@ class Presence:
 
 class _Thread(threading.local):
     presence = Presence()
+    waited = 0.0
 
 
 _here = _Thread()
 
 
-def serve(presence: Presence) -> None:
-    """Note whose request this thread answers from now on."""
-    _here.presence = presence
+def serve(presence: Presence, waited: float) -> None:
+    """Note whose request this thread answers from now on, and the seconds that it has waited for the thread."""
+    _here.presence, _here.waited = presence, waited
+
+
+def waited() -> float:
+    """The seconds that this thread's request waited for the thread; 0 in threads that answer no requests."""
+    return _here.waited
 
 
 def client_may_be_gone() -> bool:

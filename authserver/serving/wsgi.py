@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from authserver.serving.admission import Bounded
 
     Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
-    _Jobs = SimpleQueue[tuple[dict[str, Any], Presence, asyncio.Future[Answer]]]
+    _Jobs = SimpleQueue[tuple[dict[str, Any], Presence, float, asyncio.Future[Answer]]]
 
 logger = logging.getLogger("authserver.serving")
 
@@ -80,35 +80,38 @@ class WSGIBridge:
             more = event["more_body"]
         environ = _environ(scope, bytes(body))
         presence: Presence = scope.get("presence") or Presence()  # type: ignore[assignment]
+        arrived = time.monotonic()
         if self._hints is not None and self._hints.at_hand(environ):
-            return await self._run(environ, presence, self._jobs)
+            return await self._run(environ, presence, arrived, self._jobs)
         if self._bounded is not None and self._bounded.has(environ):
-            return await self._run_bounded(self._bounded, environ, presence)
+            return await self._run_bounded(self._bounded, environ, presence, arrived)
         if not await self._admission.enter(presence):
             if self._hints is not None:
                 self._hints.on_refused()
             return self._busy(environ)
         answer, entered = None, time.monotonic()
         try:
-            answer = await self._run(environ, presence, self._jobs)
+            answer = await self._run(environ, presence, arrived, self._jobs)
         finally:
             served = answer is not None and answer[0] != 503
             # A quick 503 waited for nothing: a sign-in on a page gets one when the hashing queue is full.
             self._admission.leave(progress=served or time.monotonic() - entered < _QUICK)
         return answer
 
-    async def _run_bounded(self, bounded: Bounded, environ: dict[str, Any], presence: Presence) -> Answer:
+    async def _run_bounded(
+        self, bounded: Bounded, environ: dict[str, Any], presence: Presence, arrived: float
+    ) -> Answer:
         if self._bounded_under_way >= bounded.most or bounded.is_full():
             return _call(bounded.refuse, environ)
         self._bounded_under_way += 1
         try:
-            return await self._run(environ, presence, self._bounded_jobs)
+            return await self._run(environ, presence, arrived, self._bounded_jobs)
         finally:
             self._bounded_under_way -= 1
 
-    async def _run(self, environ: dict[str, Any], presence: Presence, jobs: _Jobs) -> Answer:
+    async def _run(self, environ: dict[str, Any], presence: Presence, arrived: float, jobs: _Jobs) -> Answer:
         answered: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        jobs.put((environ, presence, answered))
+        jobs.put((environ, presence, arrived, answered))
         return await answered
 
     def _start(self, threads: int) -> _Jobs:
@@ -122,8 +125,8 @@ class WSGIBridge:
 
     def _work(self, jobs: _Jobs) -> None:
         while True:
-            environ, presence, answered = jobs.get()
-            presences.serve(presence)
+            environ, presence, arrived, answered = jobs.get()
+            presences.serve(presence, time.monotonic() - arrived)
             try:
                 answer = self._busy(environ) if presence.is_gone() else _call(self._application, environ)
             except Exception:

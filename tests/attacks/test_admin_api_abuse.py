@@ -216,6 +216,15 @@ def test_a_copy_of_the_database_helps_nobody_to_guess_a_password_that_a_request_
         assert bytes(row.request_digest) != hashlib.sha256(plain).digest()
 
 
+@pytest.mark.parametrize("key", ['a"b', '"a"b"', '"', '""', '"a', "a b", "a" * 256], ids=ascii)
+def test_a_key_that_could_be_read_as_another_one_is_refused(api: AdminApi, key: str):
+    body = {"kind": "service", "client_name": "x"}
+    first = api.post("/clients", body, key="a-key")
+    assert first.status_code == 201
+    assert api.post("/clients", body, key='"a-key"').json() == first.json()
+    assert refused(api.post("/clients", body, key=key), 400, "malformed")
+
+
 def test_a_repetition_under_a_new_master_key_is_known_as_long_as_the_old_one_is_at_hand():
     old, new = (bytes([number]) * 32 for number in (1, 2))
     tag = Vault(old).tag(b"a request")

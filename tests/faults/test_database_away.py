@@ -47,10 +47,11 @@ def get(setup: Setup, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Get, Ca
 def test_what_is_in_memory_is_answered_while_the_database_hangs(
     get: tuple[Get, Callable[[], Connection]], oauth: OAuth, person: Person, path: str
 ):
-    """Once the metadata were a 503, and one caller of each other document waited for the database."""
+    """Once the metadata were a 503, also in a worker that only had not been asked for them before."""
     get_one, take_the_connection = get
     assert oauth.sign_in(person).status_code == 200, "it leases the first status indices"
-    assert get_one(path).status_code == 200
+    if path.startswith("/status"):  # the others are read before a worker takes requests
+        assert get_one(path).status_code == 200
     with take_the_connection():
         began = time.monotonic()
         with ThreadPoolExecutor(CALLERS) as callers:

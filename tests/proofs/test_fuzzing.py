@@ -75,8 +75,9 @@ def fuzz(proof: Proof, setup: Setup) -> None:
 
 
 def rows(setup: Setup) -> set[str]:
-    """All rows, but for what the housekeeping notes: its leases, counts of refusals, and when secrets were used."""
+    """All rows, but for what the housekeeping notes, and when secrets and visits were used."""
     setup.sql("UPDATE clients SET secret_used_at = NULL")
+    setup.sql("UPDATE visits SET last_used_at = opened_at")
     tables = contents(setup)
     return {f"{name}: {row!r}" for name in tables.keys() - {"leases", "activity"} for row in tables[name]}
 

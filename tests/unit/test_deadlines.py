@@ -5,6 +5,7 @@ import time
 
 from authserver.database import deadlines
 from authserver.database.deadlines import Clock
+from authserver.serving.presence import Presence, serve
 
 
 def test_an_inner_block_never_lasts_longer_than_the_outer_one():
@@ -17,6 +18,17 @@ def test_an_inner_block_never_lasts_longer_than_the_outer_one():
             assert deadlines.until() < outer
         assert deadlines.until() == outer
     assert deadlines.left() == math.inf
+
+
+def test_the_time_that_a_request_waited_for_its_thread_counts():
+    serve(Presence(), 4)
+    try:
+        with deadlines.within(10):
+            assert 5 < deadlines.left() <= 6
+    finally:
+        serve(Presence(), 0)
+    with deadlines.within(10):
+        assert deadlines.left() > 9
 
 
 def test_time_that_is_not_spent_on_the_database_does_not_count():
