@@ -20,14 +20,23 @@ from benchmarks.kinds import Kind, SignIn, Target, WrongAnswer, make
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Sorted latencies in seconds, the number of allowed refusals (429, 503), and the number of verified tokens."""
+    """Sorted latencies in seconds, those of allowed refusals (429, 503) among them, and the number of verified tokens."""
 
     latencies: list[float]
-    refused: int
+    refusals: list[float]
     verified: int
 
+    @property
+    def refused(self) -> int:
+        return len(self.refusals)
+
     def percentile(self, share: float) -> float:
-        return self.latencies[min(len(self.latencies) - 1, int(len(self.latencies) * share))] * 1000
+        """The latency in milliseconds that this share of the requests did not exceed."""
+        return at_share(self.latencies, share) * 1000
+
+
+def at_share(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
 
 
 class Load:
@@ -72,7 +81,7 @@ class _Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._kinds: dict[str, Kind] = {}
         self.latencies: list[float] = []
-        self.refused = 0
+        self.refusals: list[float] = []
 
     def kind(self, name: str) -> Kind:
         if name not in self._kinds:
@@ -83,9 +92,10 @@ class _Connection:
     def ask(self, kind: Kind, *, due: float | None = None, may_refuse: bool = False) -> None:
         started = time.perf_counter() if due is None else due
         status, body = self._exchange(kind.next())
-        self.latencies.append(time.perf_counter() - started)
+        took = time.perf_counter() - started
+        self.latencies.append(took)
         if may_refuse and status in {429, 503}:
-            self.refused += 1
+            self.refusals.append(took)
         else:
             kind.take(status, body)
 
@@ -157,11 +167,11 @@ class _Connections:
     def _run_on_all(self, name: str, one: Any) -> dict[str, Any]:
         kinds = list(self._pool.map(lambda connection: connection.kind(name), self._connections))
         for connection in self._connections:
-            connection.latencies, connection.refused = [], 0
+            connection.latencies, connection.refusals = [], []
         list(self._pool.map(one, self._connections, kinds))
         return {
             "latencies": sorted(latency for connection in self._connections for latency in connection.latencies),
-            "refused": sum(connection.refused for connection in self._connections),
+            "refusals": sorted(refusal for connection in self._connections for refusal in connection.refusals),
             "verified": sum(_verify(self._target, kind) for kind in kinds),
         }
 

@@ -16,7 +16,7 @@ from authserver.settings.values import PasswordSettings
 from benchmarks.contestants import some_users
 from benchmarks.cost import bare_argon2
 from benchmarks.kinds import Target
-from benchmarks.load import Load, Result
+from benchmarks.load import Load, Result, at_share
 from benchmarks.processes import cpu_seconds, pss_mib
 from tests.support.forwarder import Forwarder
 from tests.support.postgres import Cluster
@@ -32,6 +32,8 @@ SIGN_INS = 64
 AWAY = 0.2
 #: What a worker may grow by, in MiB: the memory of some hashes, and the buffers of its connections.
 GROWTH = 64
+#: Seconds in which a sign-in that has no place is refused.
+AT_ONCE = 0.1
 #: A database far away needs more threads and connections for the same number of requests.
 FAR = {"AUTHSERVER_SERVER__THREADS": "64", "AUTHSERVER_DATABASE__POOL_SIZE": "32"}
 
@@ -97,10 +99,16 @@ def measure(
     offered = len(signed_in.latencies)
     proof.figure(f"{what}: sign-ins offered, asked for", f"{offered / seconds:.0f} /s, {STORM * capacity:.0f} /s")
     proof.figure(f"{what}: signed in", f"{(offered - signed_in.refused) / seconds:.1f} /s")
+    late = at_share(signed_in.refusals, 0.99)
+    proof.figure(
+        f"{what}: refused sign-ins answered within: half of them, 99 %",
+        f"{1000 * at_share(signed_in.refusals, 0.5):.1f} ms, {1000 * late:.1f} ms",
+    )
     proof.figure(f"{what}: the largest worker grew by", f"{grown:.1f} MiB")
     assert signed_in.refused < offered, "some sign in even in a storm"
     assert signed_in.refused > 0, "it was no storm"
     assert grown < GROWTH
+    assert late < AT_ONCE
     if (os.cpu_count() or 1) >= 4:  # fewer cores share the load's processes: a figure, and no verdict
         assert stormed.percentile(0.99) <= 3 * quiet.percentile(0.99)
 
