@@ -68,7 +68,8 @@ class Refusals:
         status = _STATUS.get(public, 400)
         headers: Headers = []
         if isinstance(refusal, TryLater):
-            seconds = refusal.retry_after if not window else min(refusal.retry_after, window // 2)
+            # At least 1: a client that is told to wait 0 seconds asks again and again.
+            seconds = refusal.retry_after if not window else max(1, min(refusal.retry_after, window // 2))
             headers.append(("Retry-After", str(seconds)))
         elif public is Public.CLIENT and basic:
             status = 401
