@@ -75,9 +75,9 @@ def fuzz(proof: Proof, setup: Setup) -> None:
 
 
 def rows(setup: Setup) -> set[str]:
-    """All rows, but for what the housekeeping notes, and when secrets and visits were used."""
+    """All rows, but for what the housekeeping notes, and the last uses of secrets and visits."""
     setup.sql("UPDATE clients SET secret_used_at = NULL")
-    setup.sql("UPDATE visits SET last_used_at = opened_at")
+    setup.sql("UPDATE visits SET last_used_at = opened_at, address = NULL, user_agent = NULL")
     tables = contents(setup)
     return {f"{name}: {row!r}" for name in tables.keys() - {"leases", "activity"} for row in tables[name]}
 
