@@ -72,7 +72,7 @@ class Visits:
         comes first and is seen here, or waits, and then ends this visit.
 
         Raises:
-            Refused: the user or the password was changed during the hashing.
+            Refused: the user or the password was changed during the hashing, or another sign-in used the code.
         """
         visit_id, secret = new_id(), secrets.token_bytes(_SECRET_BYTES)
         values = {
@@ -90,6 +90,7 @@ class Visits:
                 raise Refused(Reason.USER_DISABLED)
             if user.password_version != proof.password_version:
                 raise Refused(Reason.PASSWORD_CHANGED)
+            proof.claim(connection)
             store.add(connection, values, self._settings.lifetime * 1000)
             entry = Entry(Event.VISIT_OPENED, f"user:{proof.user_id}", user_id=proof.user_id, caller=caller)
             audit.record(connection, entry)

@@ -77,13 +77,14 @@ class Opening:
         check: Callable[[Connection, SessionRecord], None],
         device_name: str | None,
     ) -> Opened:
-        """Insert the session of a user who was proved. Commits. Three statements, four where the client has a cap.
+        """Insert the session of a user who was proved. Commits. Three statements, four where the client has a cap, one more with a code.
 
         `grant` decides on scopes and audiences from the user's present roles. `check` gets the new session. Both may
         raise `Refused`, which leaves nothing behind, and read the database through the transaction's connection.
 
         Raises:
-            Refused: user, password or client changed during the sign-in, or `grant` or `check` refused.
+            Refused: user, password or client changed during the sign-in, another one used its code, or `grant` or
+                `check` refused.
         """
         # Before the transaction: this may read the database, and must not wait for a second connection inside it.
         token, values = self._prepare(proof, client, caller, device_name)
@@ -113,6 +114,7 @@ class Opening:
         with self._database.transaction() as connection:
             locked = users.lock_for_sign_in(connection, proof.user_id, client.client_id, exclusive=capped)
             user = _still_valid(locked, proof)
+            proof.claim(connection)
             granted = grant(connection, user.roles)
             ended = _end_oldest(connection, proof.user_id, client) if capped else 0
             values |= {"client_epoch": user.client_epoch, "roles": user.roles, "subject": user.subject}

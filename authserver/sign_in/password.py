@@ -10,11 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from authserver.database.engine import Database
+from authserver.database.engine import Database, after_commit
 from authserver.database.failures import Unavailable
 from authserver.passwords.hasher import PasswordHasher, Verification
 from authserver.passwords.rules import PASSWORD_LENGTHS
@@ -44,7 +45,7 @@ class PasswordCheck:
     """Authenticates a user by a password. Makes no session. Safe for threads.
 
     `sign_in` and `again` commit: charges and refunds of the throttle, the audit event of a refusal, the known place, and
-    a new hash if the stored one is outdated.
+    a new hash if the stored one is outdated. A sign-in code, and the place that it lets in, wait for `Proof.claim`.
 
     They raise:
         Refused: unknown user, wrong password or disabled user. It is recorded, and only its reason says which.
@@ -147,11 +148,8 @@ class PasswordCheck:
             reason = Reason.WRONG_PASSWORD
         elif not user.enabled:
             reason = Reason.USER_DISABLED
-        elif not self._takes_code(user):
-            reason = Reason.SIGN_IN_CODE_USED
         else:
-            self._accept(user, attempt, verification)
-            return Proof(user.id, user.password_version, user.now, _AMR)
+            return self._accept(user, attempt, verification)
         refusal = Refused(reason)
         self.record(refusal, None if user is None else user.id, caller, client_id)
         raise refusal
@@ -180,24 +178,36 @@ class PasswordCheck:
             self._throttle.withdraw(attempt)
             raise
 
-    def _takes_code(self, user: Candidate) -> bool:
-        """Use the code up that the sign-in came with, if it did. Returns whether no other sign-in has used it."""
-        if user.code is None:
-            return True
-        with self._database.autocommit() as connection:
-            return codes.take(connection, user.id, user.code)
+    def _accept(self, user: Candidate, attempt: Attempt, verification: Verification) -> Proof:
+        """Make the proof, and write down what follows from a right password. It is right also if this cannot be written.
 
-    def _accept(self, user: Candidate, attempt: Attempt, verification: Verification) -> None:
-        """Write down what follows from a right password. It is right also if this cannot be written."""
+        A place that a code let in is written down once the code is claimed. Otherwise one code could make many places
+        known, by sign-ins that are refused after this check.
+        """
         self._throttle.accept(attempt)
-        remembered = None if _place_age(user) < places.WRITTEN_EVERY_MS else attempt.place
-        if remembered is None and verification.rehashed is None:
+        place = None if _place_age(user) < places.WRITTEN_EVERY_MS else attempt.place
+        if user.code is None:
+            self._write(user, place, verification.rehashed)
+            return Proof(user.id, user.password_version, user.now, _AMR)
+        self._write(user, None, verification.rehashed)
+        claim = partial(self._claim, user, user.code, place)
+        return Proof(user.id, user.password_version, user.now, _AMR, claim)
+
+    def _claim(self, user: Candidate, code: bytes, place: bytes | None, connection: Connection) -> None:
+        """`Proof.claim` of a sign-in with a code. Its place is written after the commit, so no row there waits for another."""
+        if not codes.take(connection, user.id, code):
+            raise Refused(Reason.SIGN_IN_CODE_USED)
+        after_commit(connection, partial(self._write, user, place, None))
+
+    def _write(self, user: Candidate, place: bytes | None, rehashed: str | None) -> None:
+        """Write down a place that the user has signed in from, and a new hash of the password, if there are any."""
+        if place is None and rehashed is None:
             return
         with suppress(*Unavailable), self._database.autocommit() as connection:
-            if remembered is not None:
-                place_store.remember(connection, user.id, user.password_version, remembered)
-            if verification.rehashed is not None:
-                users.store_rehash(connection, user.id, user.password_version, verification.rehashed)
+            if place is not None:
+                place_store.remember(connection, user.id, user.password_version, place)
+            if rehashed is not None:
+                users.store_rehash(connection, user.id, user.password_version, rehashed)
 
 
 def _place_age(user: Candidate) -> float:

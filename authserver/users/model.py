@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, LargeBinary, String, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Connection, Index, Integer, LargeBinary, String, Text, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from authserver.database.tables import Model, WordSet
@@ -112,6 +113,10 @@ class Candidate:
     code: bytes | None = None
 
 
+def _nothing_to_claim(_connection: Connection) -> None:
+    """A sign-in by the password alone uses nothing up."""
+
+
 @dataclass(frozen=True, slots=True)
 class Proof:
     """A user who was authenticated, how, and when. Only `sign_in/` makes one, so its receivers cannot skip the check.
@@ -119,12 +124,17 @@ class Proof:
     It counts for one version of the password: its receiver checks that the user still has this version.
     `auth_time` is in milliseconds by the database's clock. It is read before the hash, so it is never too late.
     `amr` has the names of RFC 8176.
+
+    `claim` uses up the sign-in code that the password came with, if it did. What opens a session or visit calls it inside its
+    transaction, after the lock on the user. So the code is used exactly if the sign-in succeeds. It raises `Refused` if
+    another sign-in has used the code.
     """
 
     user_id: UUID
     password_version: int
     auth_time: int
     amr: frozenset[str]
+    claim: Callable[[Connection], None] = _nothing_to_claim
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,19 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 
 from authserver.database import heartbeat
-from tests.support.hasher import until
+from tests.support.guesses import code_made_with
+from tests.support.hasher import blocked_hasher, until
 from tests.support.oauth import OAuth, claims, refused_as
 from tests.support.postgres import Cluster
 from tests.support.server import ForkedServer, LiveServer
 from tests.support.setup import Setup
+from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.postgresql
 
@@ -80,3 +83,28 @@ def test_a_worker_without_requests_notices_that_the_database_is_stopped(
     with own_cluster.stopped():
         time.sleep(WINDOW + heartbeat.EVERY + 0.5)
     assert oauth.refresh(token).json()["refresh_token"] == lost
+
+
+def test_a_sign_in_that_the_database_reads_too_late_leaves_its_code(
+    server: LiveServer, oauth: OAuth, own_cluster: Cluster
+):
+    """Once the code was used up after its sign-in had got 503."""
+    setup = server.setup
+    person = setup.a_person()
+    with server.http() as http:
+        browser = Visitor(http, server.url)
+        assert browser.sign_in(person).status_code == 303
+        code = code_made_with(browser)
+    charged = "SELECT slot FROM throttle_buckets WHERE kind = 7 AND empty_at > 0"
+    with ThreadPoolExecutor(1) as threads:
+        with blocked_hasher(setup) as release:
+            waiting = threads.submit(oauth.sign_in, person, sign_in_code=code)
+            until(lambda: setup.sql(charged))  # it has found the code
+            asked = backends(setup)
+            with own_cluster.stopped():
+                release()
+                assert refused_as(waiting.result(), "temporarily_unavailable", 503)
+        until(lambda: asked - backends(setup))  # the statement was read before the end of its connection
+    assert len(setup.sql("SELECT * FROM sign_in_codes")) == 1
+    assert oauth.sign_in(person, sign_in_code=code).status_code == 200
+    assert setup.sql("SELECT * FROM sign_in_codes") == []

@@ -1,7 +1,8 @@
-"""Guesses at passwords from several addresses, and their users' browsers."""
+"""Guesses at passwords from several addresses, their users' browsers, and the codes that let users in beside guesses."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from tests.support.oauth import OAuth, Person
@@ -12,6 +13,8 @@ from tests.support.visitor import Visitor
 From = Callable[[str], OAuth]
 #: Makes a browser with cookies of its own, at an address.
 Browsers = Callable[[str], Visitor]
+#: The page where users make their sign-in codes.
+CODES = "/account/new-device"
 #: Guesses from one place that have no delay.
 FREE = 10
 #: Three places. Tests take the first one for the user's own.
@@ -33,3 +36,12 @@ def attack(setup: Setup, from_address: From, person: Person) -> None:
     """A hundred failures of strangers in a row."""
     assert statuses(from_address("100.64.1.1"), person.username, 1) == [400]
     setup.sql("UPDATE throttle_strangers SET failures = failures + 99 WHERE failures = 1")
+
+
+def code_made_with(browser: Visitor) -> str:
+    """A sign-in code, made in a browser whose user is signed in."""
+    browser.get(CODES)
+    page = browser.submit(CODES).text
+    (code,) = re.findall(r'<code id="sign-in-code">([^<]+)</code>', page)
+    assert "It works once" in page
+    return str(code)

@@ -29,7 +29,10 @@ def replace(connection: Connection, user_id: UUID, digest: bytes) -> int:
 
 
 def take(connection: Connection, user_id: UUID, digest: bytes) -> bool:
-    """Use a code up. One statement: of any number of parallel callers exactly one gets True."""
+    """Use a code up. One statement: of any number of parallel callers one at most gets True.
+
+    The others wait until its transaction ends. If that is rolled back, the next one gets the code.
+    """
     usable = (_C.user_id == user_id, _C.digest == digest, _C.expires_at > now_ms())
     return connection.execute(delete(_C).where(*usable)).rowcount == 1
 
