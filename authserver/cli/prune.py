@@ -21,7 +21,7 @@ INTERRUPTED = 130
 @click.command()
 @with_json
 def prune(invocation: Invocation) -> int:
-    """Delete sessions that ended long ago, old audit events, and removed users and clients without sessions or events.
+    """Delete sessions that ended long ago, old audit events, removed users and clients, and other rows that time has passed.
 
     The server does this by itself (retention.prune_interval). It works in small batches, delays no request, and may run
     on several nodes at once. Ctrl-C stops it after the current batch. The next run goes on.
@@ -35,7 +35,7 @@ def prune(invocation: Invocation) -> int:
     end_progress()
     text = (
         f"{'Stopped: deleted' if stopped else 'Deleted'} {state.sessions:,} of {state.seen:,} sessions, "
-        f"{state.events:,} audit events, {state.erased:,} removed users and clients."
+        f"{state.events:,} audit events, {state.erased:,} removed users and clients, {state.others:,} other rows."
     )
     invocation.done(text, **asdict(state), finished=not stopped)
     return INTERRUPTED if stopped else 0
@@ -57,7 +57,7 @@ def _stoppable() -> Iterator[list[int]]:
 def _show(state: Pruned) -> None:
     if sys.stderr.isatty():
         click.echo(
-            f"\rlooked at {state.seen:,} sessions, deleted {state.sessions:,}; {state.events:,} events",
+            f"\rlooked at {state.seen:,} sessions, deleted {state.sessions:,}; {state.events:,} events; {state.others:,} other rows",
             err=True,
             nl=False,
         )

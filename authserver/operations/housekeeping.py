@@ -16,8 +16,7 @@ from functools import partial
 
 import structlog
 
-from authserver.administration import back_fills
-from authserver.administration.pruning import prune_idempotency_keys
+from authserver.administration import back_fills, pruning
 from authserver.clients.secret_use import SecretUses
 from authserver.database.batches import Batches
 from authserver.database.engine import Database
@@ -27,13 +26,11 @@ from authserver.database.status_indices import StatusIndices
 from authserver.keys.rotation import KeyRotation
 from authserver.operations.regularly import Regularly
 from authserver.operations.shared_work import LEASE_SECONDS, SharedWork
-from authserver.pages import visits
 from authserver.records import activity, metrics
 from authserver.records.activity import ACTIVE_SESSIONS, Activity
-from authserver.sessions import listing, retention
+from authserver.sessions import listing
 from authserver.sessions.sweep import sweep
 from authserver.settings.values import RetentionSettings
-from authserver.throttling import counters
 
 _log = structlog.get_logger("authserver.housekeeping")
 
@@ -83,8 +80,8 @@ class Housekeeping:
         self._uses = uses
         self._sample_after = 0.0
         self._sweeping = Lease(database, "sweep", longest=LEASE_SECONDS)
-        pruning = Lease(database, "prune", longest=max(LEASE_SECONDS, settings.prune_interval))
-        self.pruning = SharedWork(pruning, self._prunings, pause=settings.prune_interval)
+        claimed = Lease(database, "prune", longest=max(LEASE_SECONDS, settings.prune_interval))
+        self.pruning = SharedWork(claimed, self._prunings, pause=settings.prune_interval)
         filling = partial(back_fills.fill, database, batch=settings.prune_batch)
         self.filling = SharedWork(Lease(database, "back-fills", longest=_FILL_SECONDS), filling, pause=_FILL_SECONDS)
         self._stopped = threading.Event()
@@ -164,11 +161,4 @@ class Housekeeping:
 
     def _prunings(self) -> Iterator[object]:
         batches = Batches(self._database, self._settings.prune_batch, metrics.note_batch)
-        yield from retention.prune_sessions(batches, keep=self._settings.ended_sessions)
-        yield from retention.prune_audit(batches, keep=self._settings.audit)
-        yield from visits.prune(batches)
-        yield from prune_idempotency_keys(batches)
-        yield from counters.prune(self._database, batch=self._settings.prune_batch)
-        while erased := retention.prune_removed(batches):
-            yield erased
-        activity.prune(self._database, keep=self._settings.activity)
+        return pruning.walk(batches, self._settings)

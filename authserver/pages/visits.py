@@ -153,10 +153,7 @@ def prune(batches: Batches) -> Iterator[int]:
     ):
         while count := batches.delete(key, expired):
             yield count
-    count = 1
-    while count:
-        with batches.database.autocommit() as connection:
-            count = places.prune(connection, limit=batches.size)
+    while count := places.prune(batches):
         yield count
 
 

@@ -10,13 +10,14 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import BigInteger, Connection, String, delete, func, select, update
+from sqlalchemy import BigInteger, Connection, String, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
+from authserver.database.batches import Batches
 from authserver.database.engine import Database
 from authserver.database.sql import now_ms
 from authserver.database.tables import Model
@@ -124,10 +125,10 @@ def has(connection: Connection, name: str, *, since: int) -> bool:
     return connection.execute(some).first() is not None
 
 
-def prune(database: Database, *, keep: int) -> int:
-    """Delete counts older than `keep` seconds. Returns how many. One statement: there are few rows an hour."""
-    with database.autocommit() as connection:
-        return connection.execute(delete(ActivityRecord).where(ActivityRecord.at <= now_ms() - keep * 1000)).rowcount
+def prune(batches: Batches, *, keep: int) -> Iterator[int]:
+    """Delete counts older than `keep` seconds. Yields how many after each batch."""
+    while deleted := batches.delete(ActivityRecord.at, ActivityRecord.at <= now_ms() - keep * 1000):
+        yield deleted
 
 
 def _add(connection: Connection, rows: list[dict[str, Any]]) -> None:

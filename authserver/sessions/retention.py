@@ -39,7 +39,8 @@ class Progress:
 def prune_sessions(batches: Batches, *, keep: int) -> Iterator[Progress]:
     """Delete sessions that ended more than `keep` seconds ago, once their last access token has expired, with leeway.
 
-    Yields after each batch, and once at the end.
+    Yields after each batch, after each page without any, and once at the end. Pages are read without a lock: most have
+    nothing to delete, and the time of an empty batch would say nothing about that of a full one.
     """
     over = now_ms() - keep * 1000
     ended = or_(_S.revoked_at <= over, _S.idle_expires_at <= over, _S.absolute_expires_at <= over)
@@ -47,15 +48,20 @@ def prune_sessions(batches: Batches, *, keep: int) -> Iterator[Progress]:
     seen = deleted = 0
     last = UUID(int=0)
     while True:
-        page = select(_S.id).where(_S.id > last).order_by(_S.id).limit(batches.size)
+        page = select(_S.id, unneeded).where(_S.id > last).order_by(_S.id).limit(batches.most)
         with batches.database.autocommit() as connection:
-            ids = list(connection.execute(page).scalars())
-        if not ids:
+            rows = connection.execute(page).all()
+        if not rows:
             yield Progress(seen, deleted)
             return
-        deleted += batches.delete_within(_S.id, _S.id.between(ids[0], ids[-1]), unneeded)
-        seen += len(ids)
-        last = ids[-1]
+        seen += len(rows)
+        last = rows[-1][0]
+        old = [session_id for session_id, is_unneeded in rows if is_unneeded]
+        while old:
+            some, old = old[: batches.size], old[batches.size :]
+            deleted += batches.delete_within(_S.id, _S.id.between(some[0], some[-1]), unneeded)
+            if old:
+                yield Progress(seen, deleted)
         yield Progress(seen, deleted)
 
 
@@ -69,12 +75,14 @@ def prune_audit(batches: Batches, *, keep: int) -> Iterator[Progress]:
 
 
 def prune_removed(batches: Batches) -> int:
-    """Delete a batch of removed users and one of removed clients that have no sessions any more. Returns how many.
-
-    Also deletes the clients' own tokens that status lists no longer show; these are not counted.
-    """
+    """Delete a batch of removed users and one of removed clients that have no sessions any more. Returns how many."""
     of_user = select(_S.id).where(_S.user_id == UserRecord.id).exists()
     of_client = select(_S.id).where(_S.client_id == ClientRecord.client_id).exists()
-    batches.delete(EndedOwnTokens.status_index, clients.unlisted())
     count = batches.delete(UserRecord.id, users.removed() & ~of_user)
     return count + batches.delete(ClientRecord.client_id, clients.removed() & ~of_client)
+
+
+def prune_own_tokens(batches: Batches) -> Iterator[int]:
+    """Delete what is kept of clients' own tokens that status lists no longer show. Yields how many after each batch."""
+    while deleted := batches.delete(EndedOwnTokens.status_index, clients.unlisted()):
+        yield deleted

@@ -10,13 +10,14 @@ from typing import Protocol
 
 from sqlalchemy import Connection
 
+from authserver.database.batches import Batches
 from authserver.database.engine import Database
 from authserver.throttling import store
 from authserver.throttling.lifting import store as lifting
 from authserver.throttling.policy import Bucket, Kind, Rules, Strangers
 from authserver.throttling.slots import BITS, Slot
 
-#: Slots that one statement of pruning looks at.
+#: Slots at which a batch of pruning looks.
 _SLICE = 1 << 16
 #: Rows of each kind at which `delayed` looks, about.
 _SAMPLE = 10_000
@@ -204,8 +205,8 @@ class DatabaseCounters:
         return replace(longest, milliseconds=min(longest.milliseconds, rules.account.longest))
 
 
-def prune(database: Database, *, batch: int, bits: int = BITS) -> Iterator[int]:
-    """Delete rows at which everything is forgotten. Yields how many after each statement.
+def prune(batches: Batches, *, bits: int = BITS) -> Iterator[int]:
+    """Delete rows at which everything is forgotten. Yields how many after each batch, and 0 after a slice without any more.
 
     It walks the slots of each kind. An index on times would grow with every attempt.
     """
@@ -213,8 +214,6 @@ def prune(database: Database, *, batch: int, bits: int = BITS) -> Iterator[int]:
     for start in range(0, 1 << bits, _SLICE):
         slots = range(start, min(start + _SLICE, 1 << bits))
         for prune_table in tables:
-            deleted = batch
-            while deleted == batch:
-                with database.autocommit() as connection:
-                    deleted = prune_table(connection, slots=slots, limit=batch)
+            while deleted := prune_table(batches, slots=slots):
                 yield deleted
+            yield 0

@@ -27,7 +27,6 @@ from sqlalchemy import (
     bindparam,
     case,
     cast,
-    delete,
     func,
     literal,
     literal_column,
@@ -40,7 +39,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql, sqlite
 
-from authserver.database.sql import greatest, in_batch, least, now_ms
+from authserver.database.batches import Batches
+from authserver.database.sql import greatest, least, now_ms
 from authserver.database.tables import all_rows, one_row
 from authserver.throttling.model import BucketRecord, StrangersRecord
 from authserver.throttling.policy import CLEARED, DAY, SHORTEST, Bucket, Kind, Rule, Rules, Strangers
@@ -107,18 +107,21 @@ def read_strangers(connection: Connection, slot: Slot) -> tuple[int, Strangers |
     return row.now, Strangers(Bucket(row.empty_at, row.charged_at), row.failures, row.halved_at)
 
 
-def prune(connection: Connection, *, kind: Kind, slots: range, limit: int) -> int:
-    """Delete at most `limit` empty buckets among these slots. Returns how many. Attempts never wait for it."""
-    within = (_B.kind == int(kind), _B.slot.between(slots.start, slots.stop - 1))
-    some = select(_B.slot).where(*within, _B.empty_at <= now_ms()).limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(_B).where(_B.kind == int(kind), in_batch(_B.slot, some))).rowcount
+def prune(batches: Batches, *, kind: Kind, slots: range) -> int:
+    """Delete a batch of the empty buckets among these slots. Returns how many. Attempts never wait for it."""
+    of_kind = and_(_B.kind == int(kind), _B.slot.between(slots.start, slots.stop - 1))
+    return batches.delete(_B.slot, _B.empty_at <= now_ms(), among=of_kind)
 
 
-def prune_strangers(connection: Connection, *, slots: range, limit: int) -> int:
-    """Delete at most `limit` rows of accounts at which strangers' attempts are forgotten. Returns how many."""
-    forgotten = (_S.slot.between(slots.start, slots.stop - 1), _S.empty_at <= now_ms(), _failures(now_ms()) == 0)
-    some = select(_S.slot).where(*forgotten).limit(limit).with_for_update(skip_locked=True)
-    return connection.execute(delete(_S).where(in_batch(_S.slot, some))).rowcount
+def prune_strangers(batches: Batches, *, slots: range) -> int:
+    """Delete a batch of the rows of accounts at which strangers' attempts are forgotten. Returns how many."""
+    forgotten = and_(_S.empty_at <= now_ms(), in_a_row(now_ms()) == 0)
+    return batches.delete(_S.slot, forgotten, among=_S.slot.between(slots.start, slots.stop - 1))
+
+
+def in_a_row(now: Expression) -> Expression:
+    """The failures of strangers in a row at an account, halved for each whole day."""
+    return _S.failures.bitwise_rshift(cast(least(_days(now), _number(31)), Integer))
 
 
 def _slots(buckets: Buckets) -> Mapping[str, int]:
@@ -193,7 +196,7 @@ def _charge_strangers(dialect: str, rules: Rules) -> Executable:
     }
     statement = _upsert(dialect)(_S).values(row)
     now = statement.excluded.charged_at
-    failures = _failures(now)
+    failures = in_a_row(now)
     passes = case(
         (failures >= rules.in_a_row, or_(now >= _S.charged_at + _number(longest), _is_ahead(_S, longest, now))),
         else_=or_(
@@ -252,11 +255,6 @@ def _charged_at(table: _Table, longest: int, now: Expression) -> Expression:
 def _is_ahead(table: _Table, longest: int, now: Expression) -> Expression:
     """The clock was set back: a delay that no rule gives counts no more, because an account is never shut."""
     return table.charged_at > now + _number(longest)
-
-
-def _failures(now: Expression) -> Expression:
-    """The failures in a row, halved for each whole day."""
-    return _S.failures.bitwise_rshift(cast(least(_days(now), _number(31)), Integer))
 
 
 def _days(now: Expression) -> Expression:

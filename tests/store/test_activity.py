@@ -9,6 +9,7 @@ import pytest
 from authserver.administration import activity as use_cases
 from authserver.administration.context import Administration
 from authserver.administration.errors import Invalid
+from authserver.database.batches import Batches
 from authserver.operations.housekeeping import Housekeeping
 from authserver.records import activity
 from authserver.records.activity import ACTIVE_SESSIONS, BUCKET_MS, Activity
@@ -215,7 +216,7 @@ def test_nothing_is_an_empty_report_and_an_unknown_span_is_refused(setup: Setup,
 def test_counts_are_pruned_by_age(setup: Setup):
     put(setup, 3 * DAY_MS, "sign_in", 1)
     put(setup, DAY_MS // 2, "sign_in", 10)
-    assert activity.prune(setup.database, keep=86_400) == 1
+    assert sum(activity.prune(Batches(setup.database, 10), keep=86_400)) == 1
     assert counts(setup) == {"sign_in": 10}
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from sqlalchemy import event
 from authserver.clients import store as clients
 from authserver.database.batches import Batches
 from authserver.sessions import retention
+from authserver.sessions.model import SessionRecord
 from authserver.sessions.sweep import sweep
 from authserver.users import store as users
 from authserver.users.model import UserRecord
@@ -120,3 +122,32 @@ def test_no_batch_scans_the_sessions(setup: Setup):
     for statement, parameters, setting in statements:
         steps = plan(setup, statement, parameters, setting)
         assert not any(scans_sessions(step) for step in steps), (statement, steps)
+
+
+@on_both_databases
+def test_a_batch_of_a_few_rows_does_not_make_the_next_one_larger(setup: Setup, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("authserver.database.batches.time", SimpleNamespace(monotonic=lambda: 0.0))
+    some_sessions(setup, 200, revoked_at=1)
+    setup.sql("UPDATE sessions SET access_expires_at = 1")
+    batches = Batches(setup.database, 500)
+    oldest = setup.sql("SELECT id FROM sessions ORDER BY id LIMIT 1")[0].id
+    within = SessionRecord.id == UUID(str(oldest))
+    assert batches.delete_within(SessionRecord.id, within, SessionRecord.revoked_at == 1) == 1
+    assert batches.size == 100
+    assert list(retention.prune_sessions(batches, keep=0)) == [
+        retention.Progress(199, 100), retention.Progress(199, 199), retention.Progress(199, 199)
+    ]  # fmt: skip
+    assert batches.size == 200
+
+
+@on_both_databases
+def test_a_page_of_sessions_that_are_needed_takes_no_lock(setup: Setup):
+    some_sessions(setup, 30)
+    noted: list[int] = []
+    batches = Batches(setup.database, 10, lambda _table, rows, _seconds: noted.append(rows))
+    assert [step.seen for step in retention.prune_sessions(batches, keep=0)] == [10, 20, 30, 30]
+    assert noted == []
+    (first,) = setup.sql("SELECT id FROM sessions ORDER BY id LIMIT 1")
+    setup.sql("UPDATE sessions SET revoked_at = 1, access_expires_at = 1 WHERE id = :id", id=UUID(str(first.id)))
+    assert list(retention.prune_sessions(batches, keep=0))[-1].deleted == 1
+    assert noted == [1]

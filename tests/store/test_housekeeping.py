@@ -50,7 +50,7 @@ def pages_read(workers: list[RunningApp]) -> Iterator[list[str]]:
     seen: list[str] = []
 
     def note(conn: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: Any) -> None:
-        if statement.startswith("SELECT sessions.id \nFROM sessions"):
+        if statement.startswith("SELECT sessions.id, ") and "LIMIT" in statement:
             seen.append(statement)
 
     for worker in workers:

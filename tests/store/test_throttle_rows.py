@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from authserver.database.batches import Batches
 from authserver.throttling.counters import Charges, DatabaseCounters, prune
 from authserver.throttling.policy import DAY, Kind
 from authserver.throttling.slots import Slot, Slots
@@ -72,9 +73,9 @@ def test_pruning_deletes_forgotten_rows_and_no_other(counters: DatabaseCounters,
         counters.charge(charges(place))
     clock.pass_(RULES.place.period + 1000)
     counters.charge(charges(100))
-    assert sum(prune(setup.database, batch=3, bits=10)) == 14
+    assert sum(prune(Batches(setup.database, 3), bits=10)) == 14
     assert {row.slot for row in setup.sql("SELECT slot FROM throttle_buckets")} == {100}
     assert len(setup.sql("SELECT * FROM throttle_strangers")) == 1, "eight failures in a row are not forgotten"
     clock.pass_(5 * DAY)
-    assert sum(prune(setup.database, batch=3, bits=10)) == 3
+    assert sum(prune(Batches(setup.database, 3), bits=10)) == 3
     assert everything(setup) == []

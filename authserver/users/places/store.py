@@ -7,7 +7,8 @@ from uuid import UUID
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from authserver.database.sql import in_batch, now_ms
+from authserver.database.batches import Batches
+from authserver.database.sql import now_ms
 from authserver.users.model import KnownPlaceRecord
 from authserver.users.places import LASTS_MS, MOST
 
@@ -37,8 +38,7 @@ def forget(connection: Connection, user_id: UUID) -> None:
     connection.execute(delete(_P).where(_P.user_id == user_id))
 
 
-def prune(connection: Connection, *, limit: int) -> int:
-    """Delete at most about `limit` places that were not used for too long. Returns how many."""
-    some = select(_P.user_id).where(_P.last_at <= now_ms() - LASTS_MS).limit(limit)
-    old = delete(_P).where(in_batch(_P.user_id, some), _P.last_at <= now_ms() - LASTS_MS)
-    return connection.execute(old).rowcount
+def prune(batches: Batches) -> int:
+    """Delete a batch of the places that were not used for too long. Returns how many."""
+    unused = _P.last_at <= now_ms() - LASTS_MS
+    return batches.delete(_P.user_id, unused, among=unused)  # a user also has places that are in use
