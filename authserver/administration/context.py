@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
@@ -27,6 +27,9 @@ from authserver.throttling.slots import Slots
 from authserver.throttling.stores import open_counters
 from authserver.throttling.viewing import Counts
 
+#: The name of the secret that is the key of all counts.
+THROTTLING_SECRET: Final = "throttling"
+
 
 @dataclass(frozen=True, slots=True)
 class AdminResources:
@@ -41,7 +44,7 @@ class AdminResources:
 def open_counts(settings: Settings, database: Database, vault: Vault) -> Counts:
     """The counts of failed attempts. Their key is never rotated: another key would forget all of them."""
     with database.autocommit() as connection:
-        slots = Slots(keys.secret(connection, vault, "throttling"))
+        slots = Slots(keys.secret(connection, vault, THROTTLING_SECRET))
     rules = Rules.of(settings.throttling)
     return Counts(open_counters(settings, database, rules, slots), rules, slots)
 

@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 
 from authserver.administration import clients, users
 from authserver.administration.authority import require_roles
-from authserver.administration.context import Administration
+from authserver.administration.context import THROTTLING_SECRET, Administration
 from authserver.administration.errors import Invalid, NotFound
 from authserver.clients.model import ClientRecord
+from authserver.keys import store as keys
 from authserver.records.audit import Event
 from authserver.throttling.counters import Delayed
 from authserver.throttling.places import place_of
@@ -62,6 +63,20 @@ def show(admin: Administration, which: Target) -> list[Count]:
 def delayed(admin: Administration) -> Mapping[str, Delayed]:
     """How many counts of each kind delay somebody now. Whom they are of cannot be told: a row holds a digest."""
     return admin.counts.delayed()
+
+
+def at_limit(admin: Administration) -> Delayed:
+    """At how many names strangers have met the limit of failures in a row. Whose they are cannot be told. Changes nothing.
+
+    Raises:
+        MasterKeyError, or StoreAway.
+    """
+    if admin.resources is None:
+        with admin.reading() as connection:
+            # The first count makes the secret. Without one there is no count, and this is not the place to make it.
+            if not keys.has_secret(connection, THROTTLING_SECRET):
+                return Delayed(0, is_estimate=False)
+    return admin.counts.at_limit()
 
 
 def delay_by_strangers(admin: Administration, user: UserRecord) -> int | None:

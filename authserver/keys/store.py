@@ -105,6 +105,11 @@ def secret(connection: Connection, vault: Vault, name: str) -> bytes:
     return vault.open(sealed, purpose=bound_to)
 
 
+def has_secret(connection: Connection, name: str) -> bool:
+    """Whether the secret of this name was made."""
+    return connection.execute(select(SecretRecord.name).where(SecretRecord.name == name)).first() is not None
+
+
 def reseal_secrets(connection: Connection, vault: Vault) -> None:
     """Seal again every secret that is under the old master key."""
     for name, sealed in connection.execute(select(SecretRecord.name, SecretRecord.sealed)).all():

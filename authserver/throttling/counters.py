@@ -103,6 +103,9 @@ class Counters(Protocol):
     def delayed(self) -> Mapping[Kind | None, Delayed]:
         """How many counts of each kind delay somebody now; None stands for strangers. The work is bounded."""
 
+    def at_limit(self) -> Delayed:
+        """At how many accounts strangers have failed so often in a row that all of them are delayed, now or at the next attempt."""
+
 
 class _Delayed(Exception):
     """Rolls a charge back."""
@@ -184,6 +187,11 @@ class DatabaseCounters:
             kind: Delayed(round(found[kind] * lifting.ALL / number), number < lifting.ALL)
             for kind, number in slots.items()
         }
+
+    def at_limit(self) -> Delayed:
+        """At how many accounts strangers are at their limit: see `Counters`. One statement, which reads one table."""
+        with self._database.autocommit() as connection:
+            return Delayed(lifting.at_limit(connection, self._rules), is_estimate=False)
 
     def _longest_delay(self, charges: Charges) -> Delay:
         """Find out which count delays an attempt that was not charged. It may be over by now."""

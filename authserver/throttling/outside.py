@@ -79,6 +79,9 @@ class OutsideStore(Protocol):
     def delayed(self) -> Mapping[Kind | None, Delayed]:
         """How many counts of each kind delay somebody now; None stands for strangers."""
 
+    def at_limit(self) -> Delayed:
+        """At how many accounts strangers are at their limit."""
+
     def prove(self) -> None:
         """Raise `StoreFailed` unless it takes writes."""
 
@@ -130,6 +133,10 @@ class FallingBack:
     def delayed(self) -> Mapping[Kind | None, Delayed]:
         """How many counts of each kind delay somebody now. Raises `StoreAway`."""
         return _answered(self._store.delayed)
+
+    def at_limit(self) -> Delayed:
+        """At how many accounts strangers are at their limit. Raises `StoreAway`."""
+        return _answered(self._store.at_limit)
 
     @property
     def is_away(self) -> bool:

@@ -105,9 +105,13 @@ class Strangers:
     failures: int
     halved_at: int
 
+    def in_a_row(self, now: int) -> int:
+        """The failures in a row, halved for each whole day."""
+        return self.failures >> max(0, now - self.halved_at) // DAY
+
     def free_at(self, rules: Rules, now: int, *, first: bool) -> int:
         """When the next stranger may try. `first` says that it is among the first attempts of its place."""
-        if self.failures >> max(0, now - self.halved_at) // DAY >= rules.in_a_row:
+        if self.in_a_row(now) >= rules.in_a_row:
             return self.bucket.charged_at + rules.account.longest
         return 0 if first and self.bucket.has_room(rules.first, now) else self.bucket.free_at(rules.account)
 

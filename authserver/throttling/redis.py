@@ -84,16 +84,22 @@ class RedisCounters:
 
         Of many keys a part is read, and the number is an estimate: Redis lists them in the order of their hashes.
         """
-        rows, share = self._some_rows()
-        with _Translated():
-            seconds, microseconds = self._client.time()
-        now, found = int(seconds) * 1000 + int(microseconds) // 1000, Counter[int]()
-        for key, text in rows.items():
-            number, row = int(key.split(b":")[-2]), _read(text)
+        rows, share, now = self._some_rows()
+        found = Counter[int]()
+        for number, row in rows:
             if number == 0 or number in set(Kind):  # a newer node may know others
                 kind = Kind(number) if number else None
                 found[number] += waits_until(self._rules, kind, row.bucket if kind else row, now) is not None
         return {kind: Delayed(round(found[kind or 0] / share), share < 1) for kind in (*Kind, None)}
+
+    def at_limit(self) -> Delayed:
+        """At how many accounts strangers are at their limit: see `Counters`. Raises `StoreFailed`.
+
+        As `delayed`, it reads a part of many keys.
+        """
+        rows, share, now = self._some_rows()
+        found = sum(number == 0 and row.in_a_row(now) >= self._rules.in_a_row for number, row in rows)
+        return Delayed(round(found / share), share < 1)
 
     def prove(self) -> None:
         """Write something that counts for nothing.
@@ -110,20 +116,22 @@ class RedisCounters:
         strangers = rows.pop(None, None)
         return Counted(int(now), {kind: row.bucket for kind, row in rows.items() if kind is not None}, strangers)
 
-    def _some_rows(self) -> tuple[dict[bytes, bytes], float]:
-        """Some rows of this server, and the share of all keys that was looked at."""
-        cursor, seen, rows, prefix = 0, 0, dict[bytes, bytes](), f"{self._prefix}:".encode()
+    def _some_rows(self) -> tuple[list[tuple[int, Strangers]], float, int]:
+        """Some rows of this server with the numbers of their kinds, the share of all keys that was looked at, and the time."""
+        cursor, seen, texts, prefix = 0, 0, dict[bytes, bytes](), f"{self._prefix}:".encode()
         with _Translated():
             while True:
                 cursor, keys = cast("tuple[int, list[bytes]]", self._client.scan(cursor, count=_SLICE))
                 ours = [key for key in keys if key.startswith(prefix)]
                 found = cast("list[bytes | None]", self._client.mget(ours) if ours else [])
-                rows |= {key: row for key, row in zip(ours, found, strict=True) if row}
+                texts |= {key: row for key, row in zip(ours, found, strict=True) if row}
                 seen += len(keys)
-                if not cursor:
-                    return rows, 1.0
-                if seen >= self._most:
-                    return rows, min(1.0, seen / self._client.dbsize())
+                if not cursor or seen >= self._most:
+                    break
+            share = min(1.0, seen / self._client.dbsize()) if cursor else 1.0
+            seconds, microseconds = self._client.time()
+        rows = [(int(key.split(b":")[-2]), _read(text)) for key, text in texts.items()]
+        return rows, share, int(seconds) * 1000 + int(microseconds) // 1000
 
     def _run(self, charges: Charges, act: dict[str, Any]) -> Any:
         keys = [self._key(int(kind), slot) for kind, slot in charges.buckets]

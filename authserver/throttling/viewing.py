@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from authserver.throttling.counters import Charges, Counted, Counters, Delayed, waits_until
 from authserver.throttling.places import place_of
-from authserver.throttling.policy import DAY, Bucket, Kind, Rule, Rules
+from authserver.throttling.policy import Bucket, Kind, Rule, Rules
 from authserver.throttling.slots import Slot, Slots
 
 STRANGERS = "strangers"
@@ -73,6 +73,10 @@ class Counts:
         """How many counts of each kind delay somebody now."""
         return {_name(kind): one for kind, one in self.counters.delayed().items()}
 
+    def at_limit(self) -> Delayed:
+        """At how many accounts strangers have failed so often in a row that all of them are delayed."""
+        return self.counters.at_limit()
+
     def _charges(self, named: Named) -> Iterator[tuple[Mapping[Kind | None, str], Charges]]:
         """What each count is of, and where it stands. Addresses come first, as in an attempt: two orders are a deadlock."""
         place, client_id = place_of(named.address), named.client_id
@@ -103,7 +107,7 @@ class Counts:
                 yield Count(_name(kind), of[kind], failures, rules.of_kind(kind).free, next_at)
         if (row := counted.strangers) is not None:
             failures, next_at = _left(row.bucket, rules.account, now), waits_until(rules, None, row, now)
-            in_a_row = row.failures >> max(0, now - row.halved_at) // DAY
+            in_a_row = row.in_a_row(now)
             if failures or in_a_row:
                 free = min(rules.account.free, rules.in_a_row)
                 limit = (in_a_row, rules.in_a_row) if rules.counts_in_a_row else None

@@ -161,6 +161,23 @@ def test_the_doctor_says_what_is_wrong_with_the_store(setup: Setup, redis: Redis
     assert "each worker counts for itself" in away
 
 
+def test_the_doctor_counts_the_names_at_their_limit_in_the_store(setup: Setup, redis: RedisServer):
+    make_healthy(setup)
+    redis.client.config_set("appendonly", "yes")
+    limit = ThrottlingSettings(strangers_in_a_row=3, store=SecretStr(redis.url))
+    setup.settings = setup.with_settings(throttling=limit)
+    counters, slots = admin(setup).counts.counters, admin(setup).counts.slots
+    for _ in range(2):
+        assert counters.charge(Charges((), slots.strangers("anna"))) is None
+    assert found(setup) == {}
+    assert counters.charge(Charges((), slots.strangers("anna"))) is None
+    assert counters.charge(Charges((), slots.strangers("berta"))) is None
+    (one,) = [one for one in findings(setup) if one.check == "counts.strangers-in-a-row"]
+    assert one.subject == "1 name"
+    redis.stop()
+    assert found(setup).keys() == {"counts.away"}, "it is not counted, and the other finding says why"
+
+
 @pytest.mark.parametrize(
     ("version", "said"), [((6, 0), "version 6.0.16 is older than 6.2"), ((7, 2), None), ((), None)]
 )

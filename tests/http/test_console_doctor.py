@@ -73,7 +73,7 @@ def test_both_need_the_scope_of_settings(setup: Setup, visitor: Visitor):
 def test_the_documents_name_every_check(app: Flask):
     documented = (ROOT / "docs/doctor.md").read_text()
     sources = "".join(path.read_text() for path in (ROOT / "authserver/administration/doctor").glob("*.py"))
-    prefixes = ("client", "api", "scope", "users", "key", "node", "database", "settings")
+    prefixes = ("client", "api", "scope", "users", "key", "node", "database", "counts", "settings")
     named = {
         word for word in documented.split("`") if word.partition(".")[0] in prefixes and "-" in word and " " not in word
     }

@@ -34,7 +34,7 @@ CHANGES_NOTHING = {
     "audit.find_one", "doctor.examine", "doctor.survey.take", "explaining.look_up", "keys.find_all", "old_nodes.may_run",
     "password_links.has_administrator", "password_links.require_pages", "recovery.status", "sessions.count_live",
     "users.lock",
-    "throttling.delay_by_strangers", "throttling.delayed", "throttling.show", "throttling.target",
+    "throttling.at_limit", "throttling.delay_by_strangers", "throttling.delayed", "throttling.show", "throttling.target",
     "sessions.find", "sessions.find_all", "sessions.usernames", "sessions.whose", "sweeping.settle_seconds",
     "users.check_new_password", "users.find", "users.find_all", "users.hash_new", "audit.export",
 }  # fmt: skip

@@ -202,6 +202,21 @@ def test_counts_that_delay_somebody_are_numbered_and_estimated_from_a_part_of_ma
         assert all(one.is_estimate for one in redis.delayed().values())
 
 
+def test_accounts_at_the_limit_are_numbered_and_estimated_from_a_part_of_many(server: RedisServer):
+    server.client.flushall()
+    with open_client(server.url, timeout=30) as client:
+        redis = RedisCounters(client, RULES, "test")
+        for place in range(RULES.in_a_row - 1):
+            assert redis.charge(charges(place)) is None
+        assert redis.at_limit() == Delayed(0, is_estimate=False)
+        assert redis.charge(charges(RULES.in_a_row)) is None
+        assert redis.at_limit() == Delayed(1, is_estimate=False)
+        for number in range(4000):
+            server.client.set(f"another:{number}", "")
+        assert redis.at_limit() == Delayed(1, is_estimate=False)
+        assert RedisCounters(client, RULES, "test", sample=1).at_limit().is_estimate
+
+
 def test_two_servers_on_one_redis_do_not_count_together(redis: RedisCounters, server: RedisServer):
     for _ in range(RULES.place.free):
         assert redis.charge(charges(1, stranger=False)) is None

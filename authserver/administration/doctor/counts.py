@@ -1,4 +1,4 @@
-"""Checks of the store of counts of failed attempts, if that is a Redis or Valkey."""
+"""Checks of the counts of failed attempts: of those at their limit, and of their store if that is a Redis or Valkey."""
 
 from __future__ import annotations
 
@@ -51,8 +51,25 @@ def persistence(seen: Survey) -> Findings:
         yield _finding("persistence", severity, loss, command)
 
 
+def strangers_in_a_row(seen: Survey) -> Findings:
+    """A note: people outside can bring any name to the limit, and could otherwise let each run of the doctor fail."""
+    if seen.at_limit is None or not seen.at_limit.number:
+        return
+    limit, longest = seen.settings.throttling.strangers_in_a_row, seen.settings.throttling.longest_delay
+    names = "1 name" if seen.at_limit.number == 1 else f"{seen.at_limit.number:,} names"
+    reason = (
+        f"strangers have failed there at least {limit} times in a row: each new device or place waits {longest} s after "
+        "the last attempt, unless it brings a sign-in code. An owner without a known device or place can make no code, and "
+        "waits too; authserver users password-link USER helps. The counts hold no names: throttling show --user USER says "
+        "whether a user's name is one of them, and lift empties its count"
+    )
+    command = "authserver throttling lift --user USER"
+    subject = f"about {names}" if seen.at_limit.is_estimate else names
+    yield Finding("counts.strangers-in-a-row", Severity.NOTE, About.USERS, subject, reason, command)
+
+
 def _finding(check: str, severity: Severity, reason: str, command: str | None = None) -> Finding:
     return Finding(f"counts.{check}", severity, About.NODE, "throttling.store", reason, command)
 
 
-CHECKS = (away, version, eviction, persistence)
+CHECKS = (away, version, eviction, persistence, strangers_in_a_row)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from authserver.administration import recovery
+from authserver.administration import recovery, throttling
 from authserver.administration.context import Administration
 from authserver.apis import store as apis
 from authserver.apis.model import Catalogue
@@ -18,12 +18,14 @@ from authserver.database.status_indices import prove_writable
 from authserver.keys import store as keys
 from authserver.keys.model import KeyRecord, Kind
 from authserver.keys.setup import schedule
+from authserver.keys.vault import MasterKeyError
 from authserver.records import activity, audit
 from authserver.records.audit import Event, Search
 from authserver.settings.model import Settings
 from authserver.settings.values import DAY
 from authserver.throttling import stores
-from authserver.throttling.outside import StoreReport
+from authserver.throttling.counters import Delayed
+from authserver.throttling.outside import StoreAway, StoreReport
 from authserver.users import store as users
 from authserver.users.model import HashCount, UserRecord
 
@@ -42,7 +44,8 @@ class Survey:
     `some_hashes` has names and hashes of at most `MOST_HASHES` of them. `recovery` is the one that was declared last.
     `unbelieved` says that a request within a day had a forwarded header of a proxy that is not trusted.
     `went_back` says that a token was put off within the last hour because it was newer than its session. `counts` is
-    about the store of counts, if that is not the database.
+    about the store of counts, if that is not the database. `at_limit` says at how many names strangers have met the limit
+    of failures in a row; None if that cannot be read, which other checks find.
     """
 
     settings: Settings
@@ -60,6 +63,7 @@ class Survey:
     unbelieved: bool
     went_back: bool
     counts: StoreReport | None
+    at_limit: Delayed | None
 
     @property
     def roles(self) -> frozenset[str]:
@@ -82,6 +86,7 @@ def take(admin: Administration) -> Survey:
     newer = Search(event=Event.SESSION_FROM_THE_FUTURE.value, since=now - _LATELY)
     last = recovery.status(admin)
     counts = stores.look(admin.settings)
+    at_limit = _at_limit(admin, counts)
     with admin.database.autocommit() as connection:
         return Survey(
             settings=admin.settings,
@@ -99,4 +104,14 @@ def take(admin: Administration) -> Survey:
             unbelieved=activity.has(connection, activity.UNBELIEVED, since=now - DAY * 1000),
             went_back=bool(audit.find(connection, newer, limit=1)),
             counts=counts,
+            at_limit=at_limit,
         )
+
+
+def _at_limit(admin: Administration, counts: StoreReport | None) -> Delayed | None:
+    if counts and counts.failure:
+        return None
+    try:
+        return throttling.at_limit(admin)
+    except (MasterKeyError, StoreAway):
+        return None

@@ -23,6 +23,7 @@ from authserver.database.sql import now_ms
 from authserver.throttling.model import BucketRecord, StrangersRecord
 from authserver.throttling.policy import Bucket, Kind, Rule, Rules, Strangers
 from authserver.throttling.slots import BITS, Slot
+from authserver.throttling.store import in_a_row
 
 _B = BucketRecord
 _S = StrangersRecord
@@ -66,14 +67,21 @@ def full(
     A range of slots bounds its work. With a LIMIT, PostgreSQL may sort all rows.
     """
     parts = [_full_of(kind, rules.of_kind(kind), slots[kind]) for kind in Kind]
-    in_a_row = or_(_is_full(_S, rules.account), and_(_S.failures >= rules.in_a_row, _is_late(_S, rules.account)))
+    full = or_(_is_full(_S, rules.account), and_(_S.failures >= rules.in_a_row, _is_late(_S, rules.account)))
     columns = (_NOT_A_KIND, _S.empty_at, _S.charged_at, _S.failures, _S.halved_at, now_ms())
-    for row in connection.execute(union_all(*parts, select(*columns).where(_S.slot < slots[None], in_a_row))):
+    for row in connection.execute(union_all(*parts, select(*columns).where(_S.slot < slots[None], full))):
         bucket = Bucket(row.empty_at, row.charged_at)
         if row.kind:
             yield Kind(row.kind), row.now, bucket
         else:
             yield None, row.now, Strangers(bucket, row.failures, row.halved_at)
+
+
+def at_limit(connection: Connection, rules: Rules) -> int:
+    """At how many accounts strangers have met the limit of failures in a row. Reads the whole table."""
+    # The first condition needs no arithmetic, and leaves next to nothing for the second.
+    met = (_S.failures >= rules.in_a_row, in_a_row(now_ms()) >= rules.in_a_row)
+    return connection.execute(select(func.count()).select_from(_S).where(*met)).scalar_one()
 
 
 def _full_of(kind: Kind, rule: Rule, slots: int) -> Any:
