@@ -61,9 +61,8 @@ class Batches:
         some = select(key).where(within, among, old).with_for_update(skip_locked=True, of=key.class_)
         with self.database.transaction() as connection:
             self._prefer_indexes(connection)
-            began = (
-                time.monotonic()
-            )  # not earlier: while it waits for a connection, or for SQLite's lock, it holds none
+            # Not earlier: while it waits for a connection, or for SQLite's lock, it holds no lock.
+            began = time.monotonic()
             deleted = connection.execute(delete(key.class_).where(in_batch(key, some), among)).rowcount
         took = time.monotonic() - began
         if took > _SLOW or deleted * 2 > self.size:  # a few rows that were quick say nothing about many
