@@ -101,11 +101,11 @@ def create_app(settings: Settings) -> Flask:
     key_rotation = KeyRotation(database, vault, schedule(settings), algorithm=settings.tokens.algorithm)
     key_rotation.ensure()
     keyring = Keyring(database, vault, max_age=settings.caches.max_age)
+    keyring.current()
+
     clients = ClientRegistry(database, settings.tokens, max_age=settings.caches.max_age)
+    clients.learn_origins()
     catalogue = CatalogueCache(database, max_age=settings.caches.max_age)
-    # What a worker has read it can answer while the database is away.
-    for read in (keyring.current, clients.learn_origins, catalogue.current):
-        read()
     audit = RefusalRecorder(database)
     activity = Activity()
     references = References(vault.reference_key())
@@ -204,9 +204,14 @@ def create_app(settings: Settings) -> Flask:
 
 
 def make_app(settings: Settings) -> Flask:
-    """Build the application of one worker, with its housekeeping under way."""
+    """Build the application of one worker, with its housekeeping under way.
+
+    It has read what the key set and the metadata say, so it can answer both if the database is away from then on.
+    """
     app = create_app(settings)
-    app.extensions["authserver"].housekeeping.start()
+    running: RunningApp = app.extensions["authserver"]
+    running.oauth.services.catalogue.current()
+    running.housekeeping.start()
     return app
 
 
