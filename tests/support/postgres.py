@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -35,6 +36,8 @@ HOW = (
 )
 ROLE = "authserver"
 START_SECONDS = "120"
+#: Seconds in which init collects processes that were killed.
+_COLLECTED = 30
 
 
 class Postgres:
@@ -130,6 +133,7 @@ class Cluster(Postgres):
         )
         atexit.register(self.remove)
         self._environment = environment or {}
+        self._killed: list[int] = []
         if disk:
             programs.mount(self.directory, disk)
         if self.account:
@@ -161,6 +165,10 @@ class Cluster(Postgres):
 
     def start(self) -> None:
         """Start the cluster again on its port; returns when it answers."""
+        # The lock files name processes. As long as init has not collected the dead, a new server thinks that they live.
+        deadline = time.monotonic() + _COLLECTED
+        while any(Path(f"/proc/{dead}").exists() for dead in self._killed) and time.monotonic() < deadline:
+            time.sleep(0.02)
         self._control("start", "--wait", "--timeout", START_SECONDS, "--log", str(self.log))
 
     def stop(self, mode: str = "fast") -> None:
@@ -169,7 +177,8 @@ class Cluster(Postgres):
 
     def kill(self) -> None:
         """End all its processes at once by SIGKILL, as when its machine loses power."""
-        for process in self.processes():
+        self._killed = self.processes()
+        for process in self._killed:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process, signal.SIGKILL)
 
